@@ -1,0 +1,116 @@
+"""Sequences on the device, and padded batches gathered from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sklstm._batching._buckets import training_batches
+from sklstm._batching._scaling import Scaling
+from sklstm._sequences import Array, IntArray, Sequences
+
+
+class Inputs(NamedTuple):
+    """What the network takes: right-padded inputs (B, T, F) and, unless all are T, lengths (B,)."""
+
+    values: Tensor
+    lengths: Tensor | None
+
+
+class Targets(NamedTuple):
+    """What the loss takes: the class of each sequence (B,), int64, and its weight (B,)."""
+
+    classes: Tensor
+    weights: Tensor
+
+
+class DeviceSequences:
+    """Sequences copied to the device once; a batch is one gather there.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_timesteps + 1, n_features)
+        The timesteps end to end, then one row of zeros that padding is read from.
+    offsets : ndarray of shape (n_sequences + 1,)
+        As in `Sequences`.
+    device : torch.device
+        Where to.
+    """
+
+    def __init__(self, values: Array, offsets: IntArray, device: torch.device) -> None:
+        self.values = torch.from_numpy(values).to(device)
+        self.host_lengths = np.diff(offsets)
+        self.lengths = torch.from_numpy(self.host_lengths).to(device)
+        self.starts = torch.from_numpy(offsets[:-1]).to(device)
+        self.padding_row = len(values) - 1
+
+    def __len__(self) -> int:
+        return len(self.host_lengths)
+
+    def batch(self, indices: IntArray) -> Inputs:
+        """The sequences at ``indices``, right-padded with zeros to the longest of them.
+
+        The values are time-major in memory and batch-major in shape: the LSTM kernels copy anything
+        else (a step at B64 T100 H128 took twice as long, benchmarks/LOG.md).
+        """
+        host_lengths = self.host_lengths[indices]
+        longest = int(host_lengths.max())
+        rows_B = torch.from_numpy(indices).to(self.values.device)
+        steps_T1 = torch.arange(longest, device=self.values.device).unsqueeze(1)
+        positions_TB = self.starts[rows_B] + steps_T1
+        lengths_B = None
+        if int(host_lengths.min()) < longest:
+            lengths_B = self.lengths[rows_B]
+            positions_TB = positions_TB.where(steps_T1 < lengths_B, self.padding_row)
+        values_TBF = self.values.index_select(0, positions_TB.flatten())
+        shape = (longest, len(indices), *self.values.shape[1:])
+        return Inputs(values_TBF.view(shape).transpose(0, 1), lengths_B)
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledSequences:
+    """Sequences with the class and the weight of each, all on the device.
+
+    This is the data set that the skorch net is given.
+    """
+
+    sequences: DeviceSequences
+    classes: Tensor
+    weights: Tensor
+
+    def __len__(self) -> int:
+        return len(self.sequences)
+
+    def batch(self, indices: IntArray) -> tuple[Inputs, Targets]:
+        """The inputs and targets of the sequences at ``indices``."""
+        rows_B = torch.from_numpy(indices).to(self.classes.device)
+        return self.sequences.batch(indices), Targets(self.classes[rows_B], self.weights[rows_B])
+
+
+class ShuffledBatches(Iterable[tuple[Inputs, Targets]]):
+    """Each iteration is one epoch over the data set, in new batches of similar lengths."""
+
+    def __init__(
+        self, dataset: LabelledSequences, batch_size: int, rng: np.random.Generator
+    ) -> None:
+        self.dataset = dataset
+        self.batch_size = batch_size
+        self.rng = rng
+
+    def __len__(self) -> int:
+        return -(-len(self.dataset) // self.batch_size)
+
+    def __iter__(self) -> Iterator[tuple[Inputs, Targets]]:
+        lengths = self.dataset.sequences.host_lengths
+        for indices in training_batches(lengths, self.batch_size, self.rng):
+            yield self.dataset.batch(indices)
+
+
+def to_device(sequences: Sequences, scaling: Scaling, device: torch.device) -> DeviceSequences:
+    """The sequences, scaled, on the device."""
+    return DeviceSequences(scaling.to_float32(sequences.values), sequences.offsets, device)

@@ -1,0 +1,600 @@
+"""LSTMSequenceClassifier: the estimator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from sklearn.base import (
+    BaseEstimator,
+    ClassifierMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+)
+from sklearn.utils.validation import check_is_fitted
+
+from sklstm._batching._loader import to_device
+from sklstm._batching._scaling import Scaling
+from sklstm._compat import check_feature_names, check_n_features
+from sklstm._sequences import Array, Sequences
+from sklstm._training._datasets import (
+    Labelled,
+    as_validation,
+    fit_scaling,
+    put_on_device,
+    split_for_validation,
+    weigh_classes,
+)
+from sklstm._training._keeping import PackedNet, pack_net, unpack_net
+from sklstm._training._net import SequenceNet
+from sklstm._training._prediction import (
+    classify,
+    decisions,
+    embed,
+    log_probabilities,
+    probabilities,
+)
+from sklstm._training._randomness import draw_seed
+from sklstm._training._specification import NetworkSpecification, specify
+from sklstm._training._train import train
+from sklstm._validation._inputs import Inputs, check_inputs
+from sklstm._validation._parameters import PARAMETER_CONSTRAINTS, check_parameters
+from sklstm._validation._targets import check_classes, check_targets, encode_targets
+from sklstm._validation._weights import check_weights
+
+
+class LSTMSequenceClassifier(
+    ClassNamePrefixFeaturesOutMixin, ClassifierMixin, TransformerMixin, BaseEstimator
+):
+    r"""Long short-term memory network for the classification of sequences.
+
+    Put it where a scikit-learn classifier goes: into a ``Pipeline``, a ``GridSearchCV``, a
+    ``cross_val_score``. It takes sequences as they are, of equal or of unequal length; batches,
+    padding and masking are its own business, and a sequence's result never depends on the others it
+    is predicted with.
+
+    X may be
+
+    - a float array of shape ``(n_sequences, n_timesteps, n_features)``;
+    - a 2-D array or data frame: one univariate sequence per row;
+    - a list, tuple or object array of arrays of shape ``(n_timesteps_i, n_features)``, or 1-D if
+      univariate, of unequal length;
+    - a torch tensor of any of these shapes;
+    - a nested list of pyarrow, awkward or polars.
+
+    Parameters
+    ----------
+    hidden_sizes : int or tuple of int, default=64
+        Width of each stacked LSTM layer, first to last; an int is one layer. With
+        ``bidirectional=True`` each direction has this width.
+    bidirectional : bool, default=True
+        Whether each layer reads the sequence in both directions.
+    pooling : {"attention", "last", "max", "mean"}, default="max"
+        How the states of all timesteps become one vector.
+
+        - "attention": their mean, weighted by learnt attention
+        - "last": the state after the last timestep (for the backward direction, the first)
+        - "max": the largest value of each unit
+        - "mean": their mean
+    dense_sizes : int or tuple of int, default=()
+        Widths of dense ReLU layers between the pooled vector and the output; none if empty.
+    dropout : float, default=0.0
+        Fraction in [0, 1) of values zeroed between LSTM layers, after pooling and after each dense
+        ReLU layer, while training.
+    recurrent_dropout : float, default=0.0
+        Fraction in [0, 1) of the recurrent weights dropped for a training step (DropConnect [2]_),
+        which keeps the fused kernels in use.
+    standardize : bool, default=True
+        Whether each feature is brought to mean 0 and variance 1, measured over all timesteps of the
+        training sequences. Constant features become 0.
+    mask_value : float, default=None
+        Timesteps at the end of a sequence whose features all equal this value (NaN equals NaN) are
+        padding and are cut off.
+    class_weight : dict, "balanced" or None, default=None
+        Weight of each label, as ``{label: weight}``; labels that are not named weigh 1. "balanced"
+        weighs inversely to the labels' frequency in the sequences trained on. Multiplied by
+        ``sample_weight``.
+    label_smoothing : float, default=0.0
+        Share in [0, 1) of each target that is spread evenly over all classes.
+    l1 : float, default=0.0
+        Factor of the sum of absolute weights added to the loss. Biases are not penalised.
+    l2 : float, default=0.0
+        Factor of the sum of squared weights added to the loss. Biases are not penalised.
+    weight_decay : float, default=None
+        Decoupled decay (as in AdamW [3]_) of all weights but biases, for any optimizer: after each
+        step they shrink by ``learning_rate * weight_decay``. None means 0.01 for "adamw" and 0 for
+        all others.
+    optimizer : {"adam", "adamw", "rmsprop", "sgd"} or callable, default="adam"
+        A name, a ``torch.optim`` class, or a callable that takes parameters and ``lr`` and returns
+        an optimizer, such as ``functools.partial(torch.optim.SGD, momentum=0.5)``. "sgd" has
+        Nesterov momentum 0.9.
+    learning_rate : float, default=0.005
+        Learning rate; the highest one under a schedule.
+    lr_schedule : {"cosine", "exponential", "one_cycle", "plateau"} or None, default="one_cycle"
+        How the learning rate changes.
+
+        - "cosine": down to 0 along half a cosine
+        - "exponential": down to a hundredth, by the same factor each epoch
+        - "one_cycle": up over the first 30 % of the steps, then down to almost 0 [4]_
+        - "plateau": halved when the validation score, or without one the training loss, has not
+          improved for 5 epochs
+        - None: constant
+    max_grad_norm : float, default=1.0
+        Gradients are scaled down to this Euclidean norm if they exceed it. None: they are not.
+    batch_size : int, default=32
+        Most sequences in one training step. The batches of an epoch differ in size by at most one.
+    max_epochs : int, default=100
+        Passes over the training sequences, unless ``early_stopping`` ends them sooner.
+    early_stopping : bool, default=False
+        Whether to hold out a stratified part of the training sequences, score it after each epoch,
+        stop when the score rises no more, and keep the weights of the best epoch.
+    validation_fraction : float, default=0.1
+        Fraction in (0, 1) of the training sequences held out, with ``early_stopping``.
+    n_iter_no_change : int, default=10
+        Epochs without improvement before stopping, with ``early_stopping``.
+    tol : float, default=1e-4
+        A score improves if it exceeds the best one by more than this; absolute, in the unit of the
+        score.
+    scoring : str or callable, default="loss"
+        What is scored on the held-out part: "loss" (less is better; its negative is the score), the
+        name of a scikit-learn scorer, or a scorer as ``sklearn.metrics.make_scorer`` makes them.
+    device : str or torch.device, default="cpu"
+        "cpu", "cuda", "cuda:1" and so on, or "auto": a GPU where there is one.
+    precision : {"float32"}, default="float32"
+        Arithmetic of the network.
+    warm_start : bool, default=False
+        Whether a further ``fit`` goes on from the weights, the standardisation and the optimizer's
+        state of the last one, for ``max_epochs`` more.
+    callbacks : list of skorch callbacks, default=None
+        Called during training, as in skorch. Their history has ``train_loss``, ``learning_rate``,
+        ``dur`` and, with ``early_stopping``, ``valid_loss`` and ``valid_score``.
+    random_state : int, RandomState instance or None, default=None
+        Determines initial weights, batches, dropout and the held-out part. Pass an int for the same
+        result each time. None takes fresh entropy from the operating system; NumPy's and torch's
+        global states are neither read nor changed.
+    verbose : int, default=0
+        0 is silent; 1 shows a progress bar over the epochs, though not from parallel workers.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels, sorted.
+    n_features_in_ : int
+        Number of columns of a 2-D X; otherwise number of features of a timestep.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns. Defined only if X was a data frame whose columns are all strings.
+    net_ : skorch.NeuralNet
+        The trained net; ``net_.module_`` is the `sklstm.nn.SequenceNetwork`.
+    history_ : dict of ndarray of shape (n_iter_,)
+        Figures of each epoch: ``epoch`` (from 1), ``dur`` (seconds), ``train_loss`` (weighted mean
+        cross-entropy without penalties), ``learning_rate``; with ``early_stopping`` also
+        ``valid_loss`` and ``valid_score``. ``pandas.DataFrame(history_)`` is a table of it.
+    n_iter_ : int
+        Epochs trained, over all calls that went on from one another.
+    best_epoch_ : int
+        The epoch whose weights were kept: that of the best validation score, or the last.
+    best_score_ : float
+        The validation score of that epoch; without ``early_stopping``, the negative training loss.
+
+    See Also
+    --------
+    sklearn.neural_network.MLPClassifier : Multi-layer perceptron for tables.
+    sklstm.nn.SequenceNetwork : The network alone, for torch users.
+
+    Notes
+    -----
+    The loss of a batch is the weighted mean cross-entropy of its logits,
+    :math:`\\sum_i w_i \\ell_i / \\sum_i w_i`, where :math:`w_i` is class weight times sample
+    weight; probabilities are the softmax of the logits.
+
+    Time grows linearly with the timesteps of all sequences together: sequences of similar length
+    share a batch, so that little of it is padding. The training sequences are held once more in
+    float32, on ``device``.
+
+    On one machine with one version of torch and one number of threads, a fit with an int
+    ``random_state`` gives the same bits each time.
+
+    References
+    ----------
+    .. [1] S. Hochreiter, J. Schmidhuber, "Long Short-Term Memory", Neural Computation 9(8), 1997.
+    .. [2] S. Merity, N. Keskar, R. Socher, "Regularizing and Optimizing LSTM Language Models",
+       ICLR 2018.
+    .. [3] I. Loshchilov, F. Hutter, "Decoupled Weight Decay Regularization", ICLR 2019.
+    .. [4] L. Smith, N. Topin, "Super-Convergence: Very Fast Training of Neural Networks Using Large
+       Learning Rates", 2018.
+
+    Examples
+    --------
+    Sequences of unequal length:
+
+    >>> from sklstm import LSTMSequenceClassifier
+    >>> from sklstm.datasets import make_trends
+    >>> X, y = make_trends(n_sequences=60, random_state=0)
+    >>> X[0].shape, X[1].shape, y[:2]
+    ((16, 1), (20, 1), array(['falling', 'rising'], dtype='<U7'))
+    >>> classifier = LSTMSequenceClassifier(hidden_sizes=8, max_epochs=20, random_state=0)
+    >>> classifier.fit(X, y).score(X, y)
+    1.0
+
+    One row per univariate sequence:
+
+    >>> import numpy as np
+    >>> X = np.sin(np.arange(12) * np.array([[1], [2]] * 10))
+    >>> y = [1, 2] * 10
+    >>> classifier.fit(X, y).predict(X[:4])
+    array([1, 2, 1, 2])
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = PARAMETER_CONSTRAINTS
+
+    net_: SequenceNet
+    _scaling: Scaling
+
+    def __init__(
+        self,
+        hidden_sizes: int | Sequence[int] = 64,
+        *,
+        bidirectional: bool = True,
+        pooling: Literal["attention", "last", "max", "mean"] = "max",
+        dense_sizes: int | Sequence[int] = (),
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        standardize: bool = True,
+        mask_value: float | None = None,
+        class_weight: Mapping[Any, float] | Literal["balanced"] | None = None,
+        label_smoothing: float = 0.0,
+        l1: float = 0.0,
+        l2: float = 0.0,
+        weight_decay: float | None = None,
+        optimizer: str | Callable[..., torch.optim.Optimizer] = "adam",
+        learning_rate: float = 0.005,
+        lr_schedule: Literal["cosine", "exponential", "one_cycle", "plateau"] | None = "one_cycle",
+        max_grad_norm: float | None = 1.0,
+        batch_size: int = 32,
+        max_epochs: int = 100,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        tol: float = 1e-4,
+        scoring: str | Callable[..., float] = "loss",
+        device: str | torch.device = "cpu",
+        precision: Literal["float32"] = "float32",
+        warm_start: bool = False,
+        callbacks: Sequence[Any] | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.hidden_sizes = hidden_sizes
+        self.bidirectional = bidirectional
+        self.pooling = pooling
+        self.dense_sizes = dense_sizes
+        self.dropout = dropout
+        self.recurrent_dropout = recurrent_dropout
+        self.standardize = standardize
+        self.mask_value = mask_value
+        self.class_weight = class_weight
+        self.label_smoothing = label_smoothing
+        self.l1 = l1
+        self.l2 = l2
+        self.weight_decay = weight_decay
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.lr_schedule = lr_schedule
+        self.max_grad_norm = max_grad_norm
+        self.batch_size = batch_size
+        self.max_epochs = max_epochs
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.scoring = scoring
+        self.device = device
+        self.precision = precision
+        self.warm_start = warm_start
+        self.callbacks = callbacks
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(
+        self, X: Any, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
+    ) -> LSTMSequenceClassifier:
+        """Train on labelled sequences.
+
+        Parameters
+        ----------
+        X : array-like
+            Sequences in any of the forms listed above.
+        y : array-like of shape (n_sequences,)
+            Class labels: strings, integers or booleans.
+        sample_weight : array-like of shape (n_sequences,), default=None
+            Non-negative weight of each sequence; None means 1. A weight of 0 is the same as leaving
+            the sequence out.
+
+        Returns
+        -------
+        LSTMSequenceClassifier
+            The estimator itself.
+
+        Raises
+        ------
+        ValueError
+            If X or y is not what is accepted; the message names the culprit by its index.
+        TrainingDivergedError
+            If the loss becomes NaN or infinite. The estimator is left as it was.
+        """
+        check_parameters(self)
+        resumes = bool(self.warm_start) and hasattr(self, "net_")
+        classes = self.classes_ if resumes else None
+        return self._fit(X, y, sample_weight, self.get_params(deep=False), classes, resumes=resumes)
+
+    def partial_fit(
+        self,
+        X: Any,
+        y: npt.ArrayLike,
+        classes: npt.ArrayLike | None = None,
+        sample_weight: npt.ArrayLike | None = None,
+    ) -> LSTMSequenceClassifier:
+        """Train for one epoch on some more sequences, at a constant learning rate.
+
+        The features are standardised by the sequences of the first call. ``lr_schedule``,
+        ``early_stopping``, ``max_epochs`` and ``verbose`` have no effect.
+
+        Parameters
+        ----------
+        X : array-like
+            Sequences in any of the forms listed above.
+        y : array-like of shape (n_sequences,)
+            Class labels.
+        classes : array-like of shape (n_classes,), default=None
+            All labels that will ever come; required in the first call, optional afterwards.
+        sample_weight : array-like of shape (n_sequences,), default=None
+            Non-negative weight of each sequence; None means 1.
+
+        Returns
+        -------
+        LSTMSequenceClassifier
+            The estimator itself.
+
+        Raises
+        ------
+        ValueError
+            As `fit`; also for labels outside ``classes`` and for ``class_weight="balanced"``, which
+            cannot be counted before all labels are seen.
+        """
+        check_parameters(self)
+        if self.class_weight == "balanced":
+            raise ValueError(
+                "class_weight='balanced' is not supported by partial_fit, which does not see all"
+                " labels at once.\n\nGive the weights as a dict: class_weight=dict(zip(classes,"
+                " sklearn.utils.class_weight.compute_class_weight('balanced', classes=classes,"
+                " y=y)))."
+            )
+        resumes = hasattr(self, "net_")
+        known = self._check_partial_fit_classes(classes, resumes=resumes)
+        parameters = self.get_params(deep=False)
+        parameters |= {"max_epochs": 1, "lr_schedule": None, "early_stopping": False, "verbose": 0}
+        return self._fit(X, y, sample_weight, parameters, known, resumes=resumes)
+
+    def predict(self, X: Any) -> Array:
+        """Most probable label of each sequence.
+
+        Parameters
+        ----------
+        X : array-like
+            Sequences in any of the forms listed above.
+
+        Returns
+        -------
+        ndarray of shape (n_sequences,)
+            Labels, of the dtype of ``classes_``.
+        """
+        codes = self._logits(X).argmax(axis=1)
+        labels: Array = self.classes_[codes]
+        return labels
+
+    def predict_proba(self, X: Any) -> Array:
+        """Probability of each class for each sequence.
+
+        Parameters
+        ----------
+        X : array-like
+            Sequences in any of the forms listed above.
+
+        Returns
+        -------
+        ndarray of shape (n_sequences, n_classes), float64
+            In the order of ``classes_``; each row sums to 1.
+        """
+        return probabilities(self._logits(X))
+
+    def predict_log_proba(self, X: Any) -> Array:
+        """Natural logarithm of the probability of each class for each sequence.
+
+        Parameters
+        ----------
+        X : array-like
+            Sequences in any of the forms listed above.
+
+        Returns
+        -------
+        ndarray of shape (n_sequences, n_classes), float64
+            In the order of ``classes_``; finite even where `predict_proba` underflows to 0.
+        """
+        return log_probabilities(self._logits(X))
+
+    def decision_function(self, X: Any) -> Array:
+        """Logits of each class for each sequence.
+
+        Parameters
+        ----------
+        X : array-like
+            Sequences in any of the forms listed above.
+
+        Returns
+        -------
+        ndarray of shape (n_sequences, n_classes), or (n_sequences,) for two classes, float64
+            For two classes the logit of the second less that of the first: positive where
+            ``classes_[1]`` is predicted.
+        """
+        return decisions(self._logits(X))
+
+    def transform(self, X: Any) -> Array:
+        """Pooled vector of each sequence: what the dense head sees.
+
+        Parameters
+        ----------
+        X : array-like
+            Sequences in any of the forms listed above.
+
+        Returns
+        -------
+        ndarray of shape (n_sequences, n_features_out), float32
+            ``n_features_out`` is the width of the last LSTM layer, over both directions.
+        """
+        return self._pool(X)
+
+    def _fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        parameters: Mapping[str, Any],
+        classes: Array | None,
+        *,
+        resumes: bool,
+    ) -> LSTMSequenceClassifier:
+        """Check, encode, weigh, specify, train, keep. Nothing is set before all has succeeded."""
+        inputs = self._check_X(X) if resumes else self._check_new_X(X)
+        data = self._label(inputs.sequences, y, sample_weight, classes)
+        specification = specify(
+            parameters,
+            n_features=data.sequences.n_features,
+            n_classes=len(data.classes),
+            seed=draw_seed(self.random_state),
+        )
+        if resumes:
+            self._check_same_network(specification.network)
+        held_out = None
+        if parameters["early_stopping"]:
+            fraction = parameters["validation_fraction"]
+            data, held_out = split_for_validation(data, fraction, specification.seed)
+        scaling = (
+            self._scaling if resumes else fit_scaling(data, standardize=parameters["standardize"])
+        )
+        placed = (weigh_classes(data, self.class_weight), scaling, specification.device)
+        trained = train(
+            specification,
+            put_on_device(data, *placed),
+            None if held_out is None else as_validation(held_out, *placed),
+            previous=self.net_ if resumes else None,
+        )
+        if not resumes:
+            self._keep_form(inputs)
+        self.classes_ = data.classes
+        self.net_ = trained.net
+        self.history_ = trained.history
+        self.n_iter_ = len(trained.net.history)
+        self.best_epoch_ = trained.best_epoch
+        self.best_score_ = trained.best_score
+        self._scaling = scaling
+        self._network_specification = specification.network
+        self._n_features_out = trained.net.module_.encoder.output_size
+        return self
+
+    def _label(
+        self, sequences: Sequences, y: Any, sample_weight: Any, classes: Array | None
+    ) -> Labelled:
+        """The sequences with codes and weights; those of weight 0 are left out."""
+        labels = check_targets(y, len(sequences), estimator=type(self).__name__)
+        weights = check_weights(sample_weight, sequences)
+        if not weights.all():
+            rows = np.flatnonzero(weights)
+            sequences, labels, weights = sequences.take(rows), labels[rows], weights[rows]
+        if classes is None:
+            classes = check_classes(labels)
+        codes = encode_targets(labels, classes)
+        return Labelled(sequences, codes, classes, weights, sample_weight is not None)
+
+    def _check_new_X(self, X: Any) -> Inputs:
+        return check_inputs(X, mask_value=self.mask_value, estimator=type(self).__name__)
+
+    def _check_X(self, X: Any) -> Inputs:
+        """X, which must have the features that the estimator was fitted on."""
+        inputs = self._check_new_X(X)
+        if inputs.n_columns is not None and self._n_columns_in is not None:
+            check_feature_names(self, X, reset=False)
+            check_n_features(self, X, reset=False)
+        expected = self._network_specification.n_features
+        if inputs.sequences.n_features != expected:
+            raise ValueError(
+                f"X has {inputs.sequences.n_features} features, but {type(self).__name__} is"
+                f" expecting {expected} features as input at each timestep."
+            )
+        return inputs
+
+    def _keep_form(self, inputs: Inputs) -> None:
+        """Set what is known of the form of X: ``n_features_in_`` and the names of its columns."""
+        self._n_columns_in = inputs.n_columns
+        self.n_features_in_ = inputs.n_columns or inputs.sequences.n_features
+        if inputs.column_names is not None:
+            self.feature_names_in_ = inputs.column_names
+        elif hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
+
+    def _check_same_network(self, network: NetworkSpecification) -> None:
+        """A training that goes on needs the network that it began with."""
+        if network == self._network_specification:
+            return
+        began, now = asdict(self._network_specification), asdict(network)
+        name = next(name for name in began if began[name] != now[name])
+        raise ValueError(
+            f"Training cannot go on with another network: {name!r} was {began[name]!r} when it"
+            f" began and is {now[name]!r} now.\n\nSet it back, or begin anew: warm_start=False and"
+            " fit, or sklearn.base.clone."
+        )
+
+    def _check_partial_fit_classes(self, classes: Any, *, resumes: bool) -> Array:
+        """All classes, from the first call or as they were given in it."""
+        if classes is None:
+            if not resumes:
+                raise ValueError("classes must be passed on the first call to partial_fit.")
+            return self.classes_
+        distinct = check_classes(check_targets(classes, len(classes), estimator="partial_fit"))
+        if resumes and not np.array_equal(distinct, self.classes_):
+            raise ValueError(
+                f"`classes={classes!r}` is not the same as on the last call to partial_fit, was:"
+                f" {self.classes_!r}."
+            )
+        return distinct
+
+    def _pool(self, X: Any) -> Array:
+        """The pooled vector of each sequence, whatever output `transform` is set to give."""
+        check_is_fitted(self)
+        sequences = self._check_X(X).sequences
+        device = torch.device(self.net_.device)
+        return embed(self.net_.module_, to_device(sequences, self._scaling, device))
+
+    def _logits(self, X: Any) -> Array:
+        pooled = self._pool(X)
+        return classify(self.net_.module_, pooled)
+
+    def __getstate__(self) -> dict[str, Any]:
+        state: dict[str, Any] = dict(super().__getstate__())
+        if "net_" in state:
+            state["net_"] = pack_net(self.net_, self._network_specification)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        if isinstance(state.get("net_"), PackedNet):
+            state = state | {"net_": unpack_net(state["net_"])}
+        super().__setstate__(state)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags

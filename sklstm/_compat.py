@@ -1,0 +1,39 @@
+"""The one door to private or moving names of scikit-learn and skorch."""
+
+from __future__ import annotations
+
+from sklearn.utils._param_validation import (
+    HasMethods,
+    Interval,
+    InvalidParameterError,
+    Options,
+    StrOptions,
+)
+from sklearn.utils.validation import (
+    _check_feature_names as check_feature_names,
+)
+from sklearn.utils.validation import (
+    _check_n_features as check_n_features,
+)
+from sklearn.utils.validation import (
+    _check_sample_weight as check_sample_weight,
+)
+from sklearn.utils.validation import (
+    _check_y as check_y,
+)
+from sklearn.utils.validation import (
+    _get_feature_names as get_feature_names,
+)
+
+__all__ = [
+    "HasMethods",
+    "Interval",
+    "InvalidParameterError",
+    "Options",
+    "StrOptions",
+    "check_feature_names",
+    "check_n_features",
+    "check_sample_weight",
+    "check_y",
+    "get_feature_names",
+]

@@ -1,0 +1,75 @@
+"""Sequences: the one form that X takes inside the package."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+IntArray = npt.NDArray[np.int64]
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sequences:
+    """Sequences of unequal length, all their timesteps end to end.
+
+    Sequence ``i`` is ``values[offsets[i] : offsets[i + 1]]``, so lengths [3, 1] have offsets
+    [0, 3, 4]. Neither array is ever written to: ``values`` may be the caller's own memory.
+
+    Attributes
+    ----------
+    values : ndarray of shape (n_timesteps, n_features)
+    offsets : ndarray of shape (n_sequences + 1,), int64
+    """
+
+    values: Array
+    offsets: IntArray
+
+    @classmethod
+    def from_lengths(cls, values: Array, lengths: npt.ArrayLike) -> Sequences:
+        """The sequences of ``lengths`` that lie end to end in ``values``."""
+        offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]).astype(np.int64)
+        return cls(values, offsets)
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __iter__(self) -> Iterator[Array]:
+        return (self.values[a:b] for a, b in zip(self.offsets[:-1], self.offsets[1:], strict=True))
+
+    @property
+    def lengths(self) -> IntArray:
+        """Timesteps of each sequence, shape (n_sequences,)."""
+        return np.diff(self.offsets)
+
+    @property
+    def n_features(self) -> int:
+        """Features of each timestep, the same for all sequences."""
+        return int(self.values.shape[1])
+
+    def locate(self, row: int) -> tuple[int, int]:
+        """The (sequence, timestep) at which row ``row`` of ``values`` lies."""
+        sequence = int(np.searchsorted(self.offsets, row, side="right")) - 1
+        return sequence, int(row - self.offsets[sequence])
+
+    def take(self, indices: npt.ArrayLike) -> Sequences:
+        """The sequences at ``indices``, in that order."""
+        indices = np.asarray(indices, dtype=np.int64)
+        taken = self.from_lengths(self.values[:0], self.lengths[indices])
+        return Sequences(self.values[self.timesteps_of(indices)], taken.offsets)
+
+    def timesteps_of(self, indices: IntArray) -> IntArray:
+        """Rows of ``values`` that belong to the sequences at ``indices``, in that order.
+
+        Offsets [0, 3, 4, 6], indices [2, 0] -> rows [4, 5, 0, 1, 2].
+        """
+        lengths = self.lengths[indices]
+        starts_after = np.cumsum(lengths) - lengths
+        rows: IntArray = np.arange(lengths.sum()) + np.repeat(
+            self.offsets[indices] - starts_after, lengths
+        )
+        return rows

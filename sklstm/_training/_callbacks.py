@@ -1,0 +1,73 @@
+"""What happens beside the steps: the learning-rate schedule and the progress bar."""
+
+from __future__ import annotations
+
+import multiprocessing
+import threading
+from typing import Any
+
+from skorch.callbacks import Callback
+from tqdm.auto import tqdm
+
+from sklstm._training._optimizers import build_schedule, learning_rate
+
+
+class LearningRate(Callback):
+    """Records the learning rate of each epoch's last step, and moves it along its schedule."""
+
+    def __init__(self, schedule: str | None, n_epochs: int, n_batches: int) -> None:
+        self.schedule = schedule
+        self.n_epochs = n_epochs
+        self.n_batches = n_batches
+
+    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
+        self._scheduler: Any = None
+        self._steps_by_batch = False
+        if self.schedule is not None:
+            self._scheduler, self._steps_by_batch = build_schedule(
+                self.schedule, net.optimizer_, n_epochs=self.n_epochs, n_batches=self.n_batches
+            )
+        self._n_steps_left = self.n_epochs * self.n_batches
+        self._learning_rate = learning_rate(net.optimizer_)
+
+    def on_batch_end(self, net: Any, training: bool = False, **kwargs: Any) -> None:
+        self._learning_rate = learning_rate(net.optimizer_)
+        self._n_steps_left -= 1
+        # After the last step there is no next one: one-cycle raises an error if told to go on.
+        if self._steps_by_batch and self._n_steps_left > 0:
+            self._scheduler.step()
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        net.history.record("learning_rate", self._learning_rate)
+        if self.schedule == "plateau":
+            epoch = net.history[-1]
+            self._scheduler.step(-epoch.get("valid_score", -epoch["train_loss"]))
+        elif self._scheduler is not None and not self._steps_by_batch:
+            self._scheduler.step()
+
+
+class ProgressBar(Callback):
+    """One bar over the epochs, with the latest losses and score, on standard error."""
+
+    def __init__(self, n_epochs: int) -> None:
+        self.n_epochs = n_epochs
+
+    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
+        self._bar = tqdm(total=self.n_epochs, desc="fit", unit="epoch")
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        shown = ("train_loss", "valid_loss", "valid_score")
+        figures = {name: net.history[-1][name] for name in shown if name in net.history[-1]}
+        self._bar.set_postfix(figures, refresh=False)
+        self._bar.update()
+
+    def close(self) -> None:
+        """Leave the bar as it stands; also after an error."""
+        if hasattr(self, "_bar"):
+            self._bar.close()
+
+
+def is_parallel_worker() -> bool:
+    """Whether this is a process or thread of a parallel search, whose bars would mix."""
+    in_process = multiprocessing.current_process().name != "MainProcess"
+    return in_process or threading.current_thread() is not threading.main_thread()

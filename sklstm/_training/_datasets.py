@@ -1,0 +1,94 @@
+"""Checked sequences, classes and weights -> what is trained on and what is validated on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from sklstm._batching._loader import LabelledSequences, to_device
+from sklstm._batching._scaling import Scaling
+from sklstm._sequences import Array, IntArray, Sequences
+from sklstm._training._split import stratified_split
+from sklstm._training._stopping import Validation
+from sklstm._validation._weights import class_weights
+
+
+@dataclass(frozen=True, eq=False)
+class Labelled:
+    """Sequences with the position of each one's label in ``classes`` and its sample weight, > 0."""
+
+    sequences: Sequences
+    codes: IntArray
+    classes: Array
+    sample_weight: Array
+    is_weighted: bool
+
+    def take(self, indices: IntArray) -> Labelled:
+        """The part at ``indices``."""
+        return Labelled(
+            self.sequences.take(indices),
+            self.codes[indices],
+            self.classes,
+            self.sample_weight[indices],
+            self.is_weighted,
+        )
+
+    @property
+    def labels(self) -> Array:
+        """The user's own labels."""
+        labels: Array = self.classes[self.codes]
+        return labels
+
+
+def split_for_validation(data: Labelled, fraction: float, seed: int) -> tuple[Labelled, Labelled]:
+    """The part to train on and the part to validate on."""
+    train_rows, valid_rows = stratified_split(data.codes, fraction, seed)
+    return data.take(train_rows), data.take(valid_rows)
+
+
+def fit_scaling(data: Labelled, *, standardize: bool) -> Scaling:
+    """The scaling of the features, learnt from these sequences alone."""
+    if not standardize:
+        return Scaling.identity(data.sequences.n_features)
+    return Scaling.standard(data.sequences, data.sample_weight)
+
+
+def weigh_classes(data: Labelled, class_weight: Mapping[Any, float] | str | None) -> Array:
+    """The weight of each class, counted in these sequences alone."""
+    present = np.unique(data.codes)
+    weights = np.ones(len(data.classes))
+    weights[present] = class_weights(
+        class_weight, data.classes[present], data.labels, data.sample_weight
+    )
+    return weights
+
+
+def put_on_device(
+    data: Labelled, weight_of_class: Array, scaling: Scaling, device: torch.device
+) -> LabelledSequences:
+    """The sequences that have any weight, scaled, with class weight times sample weight."""
+    weights = data.sample_weight * weight_of_class[data.codes]
+    if not weights.all():
+        rows = np.flatnonzero(weights)
+        data, weights = data.take(rows), weights[rows]
+    return LabelledSequences(
+        to_device(data.sequences, scaling, device),
+        torch.from_numpy(data.codes).to(device),
+        torch.from_numpy(weights.astype(np.float32)).to(device),
+    )
+
+
+def as_validation(
+    data: Labelled, weight_of_class: Array, scaling: Scaling, device: torch.device
+) -> Validation:
+    """The held-out part, as the monitor wants it."""
+    return Validation(
+        put_on_device(data, weight_of_class, scaling, device),
+        data.labels,
+        data.classes,
+        data.sample_weight if data.is_weighted else None,
+    )

@@ -1,0 +1,45 @@
+"""What is minimised."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+
+class WeightedCrossEntropy(nn.Module):
+    r"""The weighted mean cross-entropy of logits.
+
+    .. math:: \sum_i w_i \ell_i / \sum_i w_i
+
+    with :math:`w_i` the class weight times the sample weight of sequence i.
+
+    Parameters
+    ----------
+    label_smoothing : float, default=0.0
+        The share of the target that is spread over all classes evenly. It is weighted with the rest
+        of the sequence's loss, so that an integer weight equals repeating the sequence; torch's own
+        smoothing under class weights does not.
+    """
+
+    def __init__(self, label_smoothing: float = 0.0) -> None:
+        super().__init__()
+        self.label_smoothing = label_smoothing
+
+    def forward(self, logits_BC: Tensor, classes_B: Tensor, weights_B: Tensor) -> Tensor:
+        losses_B = nn.functional.cross_entropy(
+            logits_BC, classes_B, reduction="none", label_smoothing=self.label_smoothing
+        )
+        return (losses_B * weights_B).sum() / weights_B.sum()
+
+
+def penalty(matrices: Iterable[Tensor], l1: float, l2: float) -> Tensor:
+    """l1 times the sum of absolute weights plus l2 times that of squared ones, as in Keras."""
+    terms = []
+    for matrix in matrices:
+        if l1:
+            terms.append(l1 * matrix.abs().sum())
+        if l2:
+            terms.append(l2 * matrix.square().sum())
+    return torch.stack(terms).sum()

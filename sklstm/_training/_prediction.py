@@ -1,0 +1,56 @@
+"""A trained network and sequences -> one row of numbers for each sequence."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from sklstm._batching._buckets import prediction_batches
+from sklstm._batching._loader import DeviceSequences
+from sklstm._sequences import Array
+from sklstm.nn import SequenceNetwork
+
+# At most this many timesteps, padding included, and this many sequences in one batch.
+MAX_TIMESTEPS, MAX_SEQUENCES = 65_536, 1_024
+
+# The matrix product of fewer rows than this takes another kernel, with another rounding. The head
+# is given at least so many, so that a row's result does not depend on its company.
+MIN_HEAD_ROWS = 16
+
+
+def embed(network: SequenceNetwork, sequences: DeviceSequences) -> Array:
+    """The pooled vector of each sequence in the order given, (n, D), float32."""
+    network.eval()
+    pooled = np.empty((len(sequences), network.encoder.output_size), dtype=np.float32)
+    with torch.inference_mode():
+        batches = prediction_batches(sequences.host_lengths, MAX_TIMESTEPS, MAX_SEQUENCES)
+        for indices in batches:
+            pooled[indices] = network.embed(*sequences.batch(indices)).cpu().numpy()
+    return pooled
+
+
+def classify(network: SequenceNetwork, pooled: Array) -> Array:
+    """The logits of each pooled vector, (n, C), float64."""
+    network.eval()
+    n = len(pooled)
+    if n < MIN_HEAD_ROWS:
+        pooled = np.resize(pooled, (MIN_HEAD_ROWS, pooled.shape[1]))
+    device = next(network.parameters()).device
+    with torch.inference_mode():
+        logits = network.classify(torch.from_numpy(pooled).to(device))
+    return logits.cpu().numpy()[:n].astype(np.float64)
+
+
+def probabilities(logits: Array) -> Array:
+    """Softmax over the classes, (n, C), float64."""
+    return torch.softmax(torch.from_numpy(logits), dim=1).numpy()
+
+
+def log_probabilities(logits: Array) -> Array:
+    """Logarithm of the softmax over the classes, (n, C), float64, finite where the softmax is 0."""
+    return torch.log_softmax(torch.from_numpy(logits), dim=1).numpy()
+
+
+def decisions(logits: Array) -> Array:
+    """As scikit-learn has it: (n, C), or (n,) in favour of the second of two classes."""
+    return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits

@@ -1,0 +1,113 @@
+"""Scoring on held-out sequences after each epoch, and stopping when the score rises no more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.metrics import get_scorer
+from skorch.callbacks import Callback
+
+from sklstm._batching._loader import LabelledSequences
+from sklstm._sequences import Array
+from sklstm._training._prediction import classify, decisions, embed, probabilities
+
+
+@dataclass(frozen=True, eq=False)
+class Validation:
+    """Held-out sequences and what a scorer wants to know of them."""
+
+    dataset: LabelledSequences
+    labels: Array
+    classes: Array
+    sample_weight: Array | None
+
+
+class KnownLogits(ClassifierMixin, BaseEstimator):
+    """A fitted classifier whose logits are known: what scikit-learn's scorers are given."""
+
+    def __init__(self, logits: Array, classes: Array) -> None:
+        self.logits = logits
+        self.classes_ = classes
+
+    def predict(self, X: Any) -> Array:
+        labels: Array = self.classes_[self.logits.argmax(axis=1)]
+        return labels
+
+    def predict_proba(self, X: Any) -> Array:
+        return probabilities(self.logits)
+
+    def decision_function(self, X: Any) -> Array:
+        return decisions(self.logits)
+
+
+class ValidationMonitor(Callback):
+    """Scores each epoch, keeps the best weights, and tells the net when to stop.
+
+    Parameters
+    ----------
+    validation : Validation
+        What to score on.
+    scoring : str or callable
+        "loss" (its negative is the score), the name of a scikit-learn scorer, or a scorer.
+    n_iter_no_change : int
+        Epochs without a score above the best so far plus ``tol`` until training stops.
+    tol : float
+        Absolute, in the unit of the score.
+    """
+
+    def __init__(
+        self,
+        validation: Validation,
+        scoring: str | Callable[..., float],
+        n_iter_no_change: int,
+        tol: float,
+    ) -> None:
+        self.validation = validation
+        self.scoring = scoring
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+
+    def initialize(self) -> ValidationMonitor:
+        self.best_score_ = -np.inf
+        self.best_epoch_ = 0
+        self.best_weights_: dict[str, torch.Tensor] = {}
+        self._to_beat = -np.inf
+        self._n_epochs_without_change = 0
+        return self
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        loss, score = self._evaluate(net)
+        net.history.record("valid_loss", loss)
+        net.history.record("valid_score", score)
+        if score > self.best_score_ or not self.best_weights_:
+            self.best_score_, self.best_epoch_ = score, len(net.history)
+            self.best_weights_ = {k: v.clone() for k, v in net.module_.state_dict().items()}
+        if score > self._to_beat + self.tol:
+            self._to_beat, self._n_epochs_without_change = score, 0
+        else:
+            self._n_epochs_without_change += 1
+        net.should_stop = self._n_epochs_without_change >= self.n_iter_no_change
+
+    def on_train_end(self, net: Any, **kwargs: Any) -> None:
+        if self.best_weights_:
+            net.module_.load_state_dict(self.best_weights_)
+
+    def _evaluate(self, net: Any) -> tuple[float, float]:
+        """The loss on the validation part, and the score of which more is better."""
+        dataset = self.validation.dataset
+        logits = classify(net.module_, embed(net.module_, dataset.sequences))
+        with torch.inference_mode():
+            on_device = torch.from_numpy(logits).to(dataset.classes.device, torch.float32)
+            loss = float(net.criterion_(on_device, dataset.classes, dataset.weights))
+        if self.scoring == "loss":
+            return loss, -loss
+        known = KnownLogits(logits, self.validation.classes)
+        weight = self.validation.sample_weight
+        options = {} if weight is None else {"sample_weight": weight}
+        scorer = get_scorer(self.scoring)
+        return loss, float(scorer(known, dataset.sequences, self.validation.labels, **options))

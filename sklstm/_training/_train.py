@@ -1,0 +1,144 @@
+"""Specification and data -> trained net: the one function that the estimator calls."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from skorch.callbacks import EpochTimer
+
+from sklstm._batching._loader import LabelledSequences, ShuffledBatches
+from sklstm._sequences import Array
+from sklstm._training._callbacks import LearningRate, ProgressBar, is_parallel_worker
+from sklstm._training._heap import kept_heap
+from sklstm._training._losses import WeightedCrossEntropy
+from sklstm._training._net import SequenceNet
+from sklstm._training._randomness import own_torch_generator, seeds_for
+from sklstm._training._specification import Specification
+from sklstm._training._stopping import Validation, ValidationMonitor
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A trained net and what is known of its training."""
+
+    net: SequenceNet
+    history: dict[str, Array]
+    best_epoch: int
+    best_score: float
+
+
+def train(
+    specification: Specification,
+    training: LabelledSequences,
+    validation: Validation | None = None,
+    *,
+    previous: SequenceNet | None = None,
+) -> Trained:
+    """Train a new net, or a copy of ``previous`` further; the previous net stays as it is.
+
+    Whatever goes wrong, Ctrl-C included, propagates and has changed nothing outside.
+    """
+    device = specification.device
+    n_epochs_done = len(previous.history) if previous is not None else 0
+    torch_seed, batch_seed = seeds_for(specification.seed, n_epochs_done)
+    with own_torch_generator(torch_seed, device), kept_heap():
+        monitor = _build_monitor(specification, validation)
+        net = _build_net(specification, training, monitor, np.random.default_rng(batch_seed))
+        if previous is not None:
+            _continue_from(net, previous)
+        _run(net, training)
+    return _keep(net, monitor)
+
+
+def _build_monitor(
+    specification: Specification, validation: Validation | None
+) -> ValidationMonitor | None:
+    if validation is None:
+        return None
+    return ValidationMonitor(
+        validation, specification.scoring, specification.n_iter_no_change, specification.tol
+    )
+
+
+def _build_net(
+    specification: Specification,
+    training: LabelledSequences,
+    monitor: ValidationMonitor | None,
+    batch_rng: np.random.Generator,
+) -> SequenceNet:
+    """An initialized net, weights drawn, nothing trained."""
+    n_batches = len(ShuffledBatches(training, specification.batch_size, batch_rng))
+    # The monitor first: the schedule, the bar and the user's callbacks read what it records.
+    callbacks: list[Any] = [EpochTimer()] if monitor is None else [EpochTimer(), monitor]
+    callbacks.append(LearningRate(specification.lr_schedule, specification.max_epochs, n_batches))
+    if specification.verbose and not is_parallel_worker():
+        callbacks.append(ProgressBar(specification.max_epochs))
+    options = {f"optimizer__{k}": v for k, v in specification.optimizer_options.items()}
+    net = SequenceNet(
+        specification.network.build(),
+        criterion=WeightedCrossEntropy(specification.label_smoothing),
+        optimizer=specification.optimizer,
+        lr=specification.learning_rate,
+        max_epochs=specification.max_epochs,
+        batch_size=specification.batch_size,
+        train_split=None,
+        callbacks=[*callbacks, *specification.callbacks],
+        device=str(specification.device),
+        verbose=0,
+        batch_rng=batch_rng,
+        l1=specification.l1,
+        l2=specification.l2,
+        weight_decay=specification.weight_decay,
+        max_grad_norm=specification.max_grad_norm,
+        records_batches=bool(specification.callbacks),
+        **options,
+    )
+    return net.initialize()  # type: ignore[no-any-return]
+
+
+def _continue_from(net: SequenceNet, previous: SequenceNet) -> None:
+    """Give the net the weights, the history and, if it is of one kind, the optimizer's state."""
+    net.module_.load_state_dict(previous.module_.state_dict())
+    net.history = copy.deepcopy(previous.history)
+    if type(net.optimizer_) is type(previous.optimizer_):
+        # The state only: the learning rate and the options are the new specification's.
+        state = net.optimizer_.state_dict()
+        state["state"] = copy.deepcopy(previous.optimizer_.state_dict()["state"])
+        net.optimizer_.load_state_dict(state)
+
+
+def _run(net: SequenceNet, training: LabelledSequences) -> None:
+    """Train. skorch's own ``partial_fit`` would do the same and swallow Ctrl-C."""
+    try:
+        net.notify("on_train_begin", X=training, y=None)
+        net.fit_loop(training)
+        net.notify("on_train_end", X=training, y=None)
+    finally:
+        for _, callback in net.callbacks_:
+            if isinstance(callback, ProgressBar):
+                callback.close()
+
+
+def _keep(net: SequenceNet, monitor: ValidationMonitor | None) -> Trained:
+    """The result, with nothing left in the net that holds data, callbacks or gradients."""
+    net.module_.eval()
+    net.module_.zero_grad(set_to_none=True)
+    net.callbacks = None
+    net.callbacks_ = []
+    net.batch_rng = None
+    for epoch in net.history:
+        epoch.pop("batches", None)
+    history = _as_arrays(net.history)
+    if monitor is not None:
+        return Trained(net, history, monitor.best_epoch_, monitor.best_score_)
+    return Trained(net, history, len(net.history), -float(history["train_loss"][-1]))
+
+
+def _as_arrays(history: list[dict[str, Any]]) -> dict[str, Array]:
+    """One array per figure, one entry per epoch, NaN where an epoch has no such figure."""
+    names = dict.fromkeys(name for epoch in history for name in epoch)
+    columns = {name: [epoch.get(name, np.nan) for epoch in history] for name in names}
+    return {name: np.asarray(column) for name, column in columns.items()}

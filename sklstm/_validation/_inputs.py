@@ -1,0 +1,269 @@
+"""X in any accepted form -> Sequences, or an error that names the culprit."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.utils import check_array
+
+from sklstm._compat import get_feature_names
+from sklstm._sequences import Array, IntArray, Sequences
+from sklstm._validation._nested import flatten_nested
+
+ACCEPTED_FORMS = (
+    "a float array of shape (n_sequences, n_timesteps, n_features), a 2-D array or data frame with"
+    " one univariate sequence per row, or a list of arrays of shape (n_timesteps_i, n_features)"
+)
+
+
+class Inputs(NamedTuple):
+    """Checked X. ``column_names`` and ``n_columns`` are None unless X was two-dimensional."""
+
+    sequences: Sequences
+    n_columns: int | None = None
+    column_names: Array | None = None
+
+
+def check_inputs(X: Any, *, mask_value: float | None = None, estimator: str) -> Inputs:
+    """Convert X to sequences of float32 or float64, without modifying it.
+
+    Parameters
+    ----------
+    X : array-like
+        Any form of ``ACCEPTED_FORMS``, a tensor of those shapes, or a nested list of pyarrow,
+        awkward or polars.
+    mask_value : float, default=None
+        Trailing timesteps whose features all equal it (NaN equals NaN) are padding.
+    estimator : str
+        Name of the estimator, for messages.
+    """
+    X = _as_host(X)
+    nested = flatten_nested(X)
+    if nested is not None:
+        inputs = Inputs(Sequences.from_lengths(_as_float(nested[0], "X"), nested[1]))
+    elif _is_list_of_sequences(X):
+        inputs = Inputs(_from_list(X))
+    else:
+        inputs = _from_rectangle(X, estimator)
+    sequences = inputs.sequences
+    if mask_value is not None:
+        sequences = _drop_trailing(sequences, mask_value)
+    _check_lengths(sequences.lengths)
+    _check_finite(sequences)
+    return inputs._replace(sequences=sequences)
+
+
+def _as_host(X: Any) -> Any:
+    """X as it is, but a torch tensor as a NumPy array."""
+    if not hasattr(X, "detach"):
+        return X
+    tensor = X.detach().cpu()
+    # NumPy has no bfloat16: the one dtype of torch that must be widened on the way.
+    return (tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor).numpy()
+
+
+def _is_list_of_sequences(X: Any) -> bool:
+    if isinstance(X, (list, tuple)):
+        return not _is_written_out_table(X)
+    return getattr(X, "ndim", None) == 1 and np.asarray(X).dtype == object
+
+
+def _is_written_out_table(X: Sequence[Any]) -> bool:
+    """Whether X is a list of equally long lists of scalars, which NumPy reads as a 2-D array."""
+    if not all(isinstance(row, (list, tuple)) for row in X) or len({len(row) for row in X}) != 1:
+        return False
+    return all(np.isscalar(row[0]) for row in X if len(row))
+
+
+# Rectangular ------------------------------------------------------------------------------------
+
+
+def _from_rectangle(X: Any, estimator: str) -> Inputs:
+    """Inputs from an array or data frame of two or three dimensions: a reshape, no loop."""
+    array = check_array(
+        X,
+        dtype=[np.float64, np.float32],
+        ensure_all_finite=False,
+        allow_nd=True,
+        estimator=estimator,
+        input_name="X",
+    )
+    if array.ndim > 3:
+        raise ValueError(f"X must be {ACCEPTED_FORMS}. Got an array of shape {array.shape}.")
+    if array.ndim == 3 and array.shape[2] == 0:
+        raise ValueError(_no_features_message(array.shape))
+    n, timesteps = array.shape[:2]
+    values = array.reshape(n * timesteps, -1) if array.size else array.reshape(0, 1)
+    sequences = Sequences.from_lengths(values, np.full(n, timesteps))
+    if array.ndim == 3:
+        return Inputs(sequences)
+    return Inputs(sequences, timesteps, get_feature_names(X))
+
+
+def _no_features_message(shape: tuple[int, ...]) -> str:
+    return f"Found array with 0 feature(s) (shape={shape}) while a minimum of 1 is required."
+
+
+# Lists ------------------------------------------------------------------------------------------
+
+
+def _from_list(X: Sequence[Any]) -> Sequences:
+    """Sequences from a list, tuple or object array whose items are 1-D or 2-D arrays."""
+    if len(X) == 0:
+        raise ValueError(
+            "Found array with 0 sample(s) (shape=(0,)) while a minimum of 1 is required."
+        )
+    arrays = [_as_item(item, index) for index, item in enumerate(X)]
+    ndim = arrays[0].ndim
+    _reject_first(
+        arrays,
+        lambda array: array.ndim != ndim,
+        lambda index, array: (
+            f"X[{index}] has {array.ndim} dimension(s) but X[0] has {ndim}; the sequences of one X"
+            " must all be of shape (n_timesteps_i, n_features), or all 1-D if univariate."
+        ),
+    )
+    if ndim == 1:
+        arrays = [array.reshape(-1, 1) for array in arrays]
+    n_features = arrays[0].shape[1]
+    if n_features == 0:
+        raise ValueError(_no_features_message(arrays[0].shape))
+    _reject_first(
+        arrays,
+        lambda array: array.shape[1] != n_features,
+        lambda index, array: (
+            f"X[{index}] has {array.shape[1]} features but X[0] has {n_features}; every timestep"
+            " of every sequence needs the same features."
+        ),
+    )
+    values = _as_float(np.concatenate(arrays), "X")
+    return Sequences.from_lengths(values, [len(array) for array in arrays])
+
+
+def _reject_first(
+    arrays: list[Array],
+    is_bad: Callable[[Array], bool],
+    describe: Callable[[int, Array], str],
+) -> None:
+    """Raise a ValueError that describes the first bad array."""
+    for index, array in enumerate(arrays):
+        if is_bad(array):
+            raise ValueError(describe(index, array))
+
+
+def _as_item(item: Any, index: int) -> Array:
+    """One item of a list as a numeric array of one or two dimensions."""
+    if isinstance(item, (str, bytes)):
+        raise ValueError(
+            f"X[{index}] is text ({_shorten(item)}); a sequence is an array of numbers.\n\n"
+            "Turn text into numbers first."
+        )
+    try:
+        array = np.asarray(_as_host(item))
+    except ValueError as error:
+        raise ValueError(
+            f"X[{index}] is not a rectangular array; a sequence is an array of shape"
+            f" (n_timesteps, n_features), or 1-D if univariate. {error}"
+        ) from error
+    if array.ndim == 0 and np.isscalar(array.item()):
+        raise ValueError(
+            f"Expected one array per sequence, got a scalar: X[{index}] is {array.item()!r}.\n\n"
+            "Reshape your data either using array.reshape(1, -1) if it is a single sequence of one"
+            " feature, or array.reshape(-1, 1) if it is many sequences of one timestep."
+        )
+    if array.ndim not in (1, 2):
+        raise ValueError(
+            f"X[{index}] must be an array of shape (n_timesteps, n_features), or 1-D if"
+            f" univariate. Got {_describe(item, array)}."
+        )
+    if array.dtype.kind not in "biuf":
+        array = _as_float(array, f"X[{index}]")
+    return array
+
+
+def _describe(item: Any, array: Array) -> str:
+    return f"an array of shape {array.shape}" if array.ndim else f"a {type(item).__name__}"
+
+
+def _as_float(array: Array, name: str) -> Array:
+    """The array as float32 if it is, otherwise as float64."""
+    if array.dtype.kind == "c":
+        raise ValueError(f"Complex data not supported: {name} has dtype {array.dtype}.")
+    if array.dtype.kind in "mM":
+        raise TypeError(f"{name} must hold real numbers. Got dtype {array.dtype}.")
+    if array.dtype == np.float32:
+        return array
+    try:
+        return array.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{name} must hold real numbers, but {error}.") from error
+
+
+def _shorten(text: str | bytes, width: int = 30) -> str:
+    return repr(text if len(text) <= width else text[:width]) + (
+        "" if len(text) <= width else "..."
+    )
+
+
+# Values -----------------------------------------------------------------------------------------
+
+
+def _drop_trailing(sequences: Sequences, mask_value: float) -> Sequences:
+    """Sequences without the timesteps at their end whose features all equal mask_value."""
+    values = sequences.values
+    equal = np.isnan(values) if math.isnan(mask_value) else values == values.dtype.type(mask_value)
+    ends = np.where(equal.all(axis=1), -1, np.arange(len(values)))
+    # The last real row so far; a row is trailing padding if no real row of its sequence follows it.
+    last_real = np.maximum.accumulate(ends)[sequences.offsets[1:] - 1]
+    lengths = np.maximum(last_real - sequences.offsets[:-1] + 1, 0)
+    kept = np.arange(len(values)) < np.repeat(sequences.offsets[:-1] + lengths, sequences.lengths)
+    return Sequences.from_lengths(values if kept.all() else values[kept], lengths)
+
+
+def _check_lengths(lengths: IntArray) -> None:
+    empty = np.flatnonzero(lengths == 0)
+    if len(empty) == 0:
+        return
+    names = _enumerate([f"X[{i}]" for i in empty[:3]], len(empty))
+    has = "has" if len(empty) == 1 else "have"
+    raise ValueError(
+        f"{names} {has} no timesteps; every sequence needs at least one.\n\nDrop empty sequences,"
+        " with their labels, before calling fit."
+    )
+
+
+def _check_finite(sequences: Sequences) -> None:
+    values = sequences.values
+    # A finite sum proves that all are finite, in one pass and without a copy. float64: no overflow.
+    with np.errstate(all="ignore"):
+        if np.isfinite(values.sum(dtype=np.float64)):
+            return
+    bad = np.argwhere(~np.isfinite(values))
+    if len(bad) == 0:
+        return
+    kinds = [
+        k for k, found in (("NaN", np.isnan(values)), ("infinity", np.isinf(values))) if found.any()
+    ]
+    names = _enumerate([_name(sequences, row, column) for row, column in bad[:3]], len(bad))
+    padding = "nan" if has_nan else "inf"
+    raise ValueError(
+        f"Input X contains {' and '.join(kinds)} at {names}; every value must be finite.\n\nFill or"
+        " drop such values before calling the estimator. Where they pad the ends of sequences, set"
+        f" mask_value=float('{padding}')."
+    )
+
+
+def _name(sequences: Sequences, row: int, column: int) -> str:
+    """The user's index of one value: ``X[17][3, 0]``, or ``X[17][3]`` if univariate."""
+    sequence, timestep = sequences.locate(row)
+    position = f"{timestep}" if sequences.n_features == 1 else f"{timestep}, {column}"
+    return f"X[{sequence}][{position}]"
+
+
+def _enumerate(names: list[str], total: int) -> str:
+    """At most three names, then how many more there are."""
+    listed = ", ".join(names[:3])
+    return listed if total <= 3 else f"{listed} and {total - 3} more"

@@ -1,0 +1,104 @@
+"""The constructor parameters: what each may be, and the error for one that is not."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import get_scorer_names
+
+from sklstm._compat import HasMethods, Interval, InvalidParameterError, StrOptions
+
+CHOICES = {
+    "pooling": ("attention", "last", "max", "mean"),
+    "optimizer": ("adam", "adamw", "rmsprop", "sgd"),
+    "lr_schedule": ("cosine", "exponential", "one_cycle", "plateau"),
+    "precision": ("float32",),
+    "class_weight": ("balanced",),
+}
+
+FRACTION = Interval(Real, 0, 1, closed="left")
+NON_NEGATIVE = Interval(Real, 0, None, closed="left")
+POSITIVE = Interval(Real, 0, None, closed="neither")
+AT_LEAST_ONE = Interval(Integral, 1, None, closed="left")
+
+PARAMETER_CONSTRAINTS: dict[str, list[Any]] = {
+    "hidden_sizes": [AT_LEAST_ONE, list, tuple],
+    "bidirectional": ["boolean"],
+    "pooling": [StrOptions(set(CHOICES["pooling"]))],
+    "dense_sizes": [AT_LEAST_ONE, list, tuple],
+    "dropout": [FRACTION],
+    "recurrent_dropout": [FRACTION],
+    "standardize": ["boolean"],
+    "mask_value": [Real, None],
+    "class_weight": [dict, StrOptions(set(CHOICES["class_weight"])), None],
+    "label_smoothing": [FRACTION],
+    "l1": [NON_NEGATIVE],
+    "l2": [NON_NEGATIVE],
+    "weight_decay": [NON_NEGATIVE, None],
+    "optimizer": [StrOptions(set(CHOICES["optimizer"])), callable],
+    "learning_rate": [POSITIVE],
+    "lr_schedule": [StrOptions(set(CHOICES["lr_schedule"])), None],
+    "max_grad_norm": [POSITIVE, None],
+    "batch_size": [AT_LEAST_ONE],
+    "max_epochs": [AT_LEAST_ONE],
+    "early_stopping": ["boolean"],
+    "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+    "n_iter_no_change": [AT_LEAST_ONE],
+    "tol": [NON_NEGATIVE],
+    "scoring": [str, callable],
+    "device": [str, HasMethods(["type", "index"])],
+    "precision": [StrOptions(set(CHOICES["precision"]))],
+    "warm_start": ["boolean"],
+    "callbacks": [list, tuple, None],
+    "random_state": ["random_state"],
+    "verbose": ["verbose"],
+}
+
+
+def check_parameters(estimator: Any) -> None:
+    """Raise InvalidParameterError for the first parameter that is not what it may be."""
+    parameters = estimator.get_params(deep=False)
+    for name, choices in CHOICES.items():
+        _suggest(name, parameters[name], choices)
+    if isinstance(parameters["scoring"], str) and parameters["scoring"] != "loss":
+        _suggest("scoring", parameters["scoring"], ("loss", *get_scorer_names()), required=True)
+    estimator._validate_params()
+    _check_sizes("hidden_sizes", parameters["hidden_sizes"], at_least=1)
+    _check_sizes("dense_sizes", parameters["dense_sizes"], at_least=0)
+
+
+def _suggest(name: str, value: Any, choices: Sequence[str], *, required: bool = False) -> None:
+    """Raise for a string that looks like a misspelt choice, or that is ``required`` to be one."""
+    if not isinstance(value, str) or value in choices:
+        return
+    close = difflib.get_close_matches(value, choices, n=1, cutoff=0.6)
+    if close or required:
+        hint = f"\n\nDid you mean {close[0]!r}?" if close else ""
+        accepted = ", ".join(map(repr, choices))
+        raise InvalidParameterError(
+            f"The {name!r} parameter must be a str among {{{accepted}}}. Got {value!r} instead."
+            f"{hint}"
+        )
+
+
+def _check_sizes(name: str, sizes: Any, *, at_least: int) -> None:
+    """The sizes of the layers: positive integers, ``at_least`` so many of them."""
+    if isinstance(sizes, Integral):
+        return
+    wrong = [s for s in sizes if isinstance(s, bool) or not isinstance(s, Integral) or s < 1]
+    if wrong or len(sizes) < at_least:
+        raise InvalidParameterError(
+            f"The {name!r} parameter must be an int of at least 1, or a tuple of such ints with one"
+            f" width for each layer. Got {sizes!r} instead."
+        )
+
+
+def as_sizes(sizes: int | Sequence[int] | np.integer[Any]) -> tuple[int, ...]:
+    """An int or a sequence of ints as a tuple of ints."""
+    if isinstance(sizes, Integral):
+        return (int(sizes),)
+    return tuple(int(size) for size in sizes)  # type: ignore[union-attr]

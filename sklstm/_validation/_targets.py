@@ -1,0 +1,47 @@
+"""y -> the classes and each label's position among them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.utils.multiclass import check_classification_targets
+
+from sklstm._compat import check_y
+from sklstm._sequences import Array, IntArray
+
+
+def check_targets(y: Any, n_sequences: int, *, estimator: str) -> Array:
+    """y as a 1-D array of class labels, one for each sequence."""
+    if y is None:
+        raise ValueError(f"{estimator} requires y to be passed, but the target y is None.")
+    labels: Array = check_y(y, estimator=estimator)
+    check_classification_targets(labels)
+    if len(labels) != n_sequences:
+        raise ValueError(
+            f"Found input variables with inconsistent numbers of samples: X has {n_sequences}"
+            f" sequences, y has {len(labels)} labels."
+        )
+    return labels
+
+
+def encode_targets(y: Array, classes: Array) -> IntArray:
+    """Position of each label of y in ``classes``, which is sorted."""
+    unknown = np.setdiff1d(y, classes)
+    if len(unknown):
+        raise ValueError(
+            f"y has labels that are not in classes: {unknown[:3].tolist()}. Known classes:"
+            f" {classes.tolist()}."
+        )
+    return np.searchsorted(classes, y).astype(np.int64)
+
+
+def check_classes(y: Array) -> Array:
+    """The sorted distinct labels of y, at least two."""
+    classes = np.unique(y)
+    if len(classes) < 2:
+        raise ValueError(
+            f"y has 1 class ({classes[0]!r}); a classifier needs at least 2. Sequences whose"
+            " sample_weight is 0 do not count."
+        )
+    return classes

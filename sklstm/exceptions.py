@@ -1,0 +1,14 @@
+"""Errors of sklstm that no scikit-learn or builtin error describes well enough."""
+
+from __future__ import annotations
+
+
+class TrainingDivergedError(ArithmeticError):
+    """The training loss became NaN or infinite.
+
+    Raised by ``fit`` and ``partial_fit`` at the end of the epoch in which it happened. The
+    estimator is left as it was before the call.
+    """
+
+
+__all__ = ["TrainingDivergedError"]

@@ -1,0 +1,19 @@
+"""Torch modules for padded sequences, usable without the estimator."""
+
+from __future__ import annotations
+
+from sklstm.nn._encoder import LSTMEncoder, LSTMLayer
+from sklstm.nn._head import DenseHead
+from sklstm.nn._network import SequenceNetwork
+from sklstm.nn._pooling import AttentionPooling, LastPooling, MaxPooling, MeanPooling
+
+__all__ = [
+    "AttentionPooling",
+    "DenseHead",
+    "LSTMEncoder",
+    "LSTMLayer",
+    "LastPooling",
+    "MaxPooling",
+    "MeanPooling",
+    "SequenceNetwork",
+]

@@ -1,0 +1,187 @@
+"""Stacked LSTM layers over right-padded batches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sklstm.nn._initialization import initialize_lstm
+
+
+class LSTMLayer(nn.Module):
+    r"""One LSTM layer that reads right-padded sequences in one or both directions.
+
+    .. math::
+
+        i_t, f_t, o_t &= \sigma(W x_t + U h_{t-1} + b)
+            \quad \text{each gate with its own } W, U, b \\
+        g_t &= \tanh(W_g x_t + U_g h_{t-1} + b_g) \\
+        c_t &= f_t \odot c_{t-1} + i_t \odot g_t \\
+        h_t &= o_t \odot \tanh(c_t)
+
+    The backward direction reads each sequence from its own last timestep, as a packed sequence
+    would: it reverses within the length and runs a second forward LSTM, which on a CPU stays on the
+    fused kernel (ADR 3).
+
+    Parameters
+    ----------
+    input_size : int
+        Features of a timestep.
+    hidden_size : int
+        Width of each direction.
+    bidirectional : bool, default=False
+        Whether to read backwards too.
+    recurrent_dropout : float, default=0.0
+        Fraction of the recurrent weights that is dropped for a training step (DropConnect [1]_).
+
+    References
+    ----------
+    .. [1] S. Merity, N. Keskar, R. Socher, "Regularizing and Optimizing LSTM Language Models",
+       ICLR 2018.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        *,
+        bidirectional: bool = False,
+        recurrent_dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.recurrent_dropout = recurrent_dropout
+        self.forwards = nn.LSTM(input_size, hidden_size, batch_first=True)
+        self.backwards = (
+            nn.LSTM(input_size, hidden_size, batch_first=True) if bidirectional else None
+        )
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw new weights."""
+        initialize_lstm(self.forwards)
+        if self.backwards is not None:
+            initialize_lstm(self.backwards)
+
+    def forward(self, inputs_BTF: Tensor, reversal: Tensor | None = None) -> Tensor:
+        """Hidden states of each timestep, shape (B, T, D), D the hidden size of all directions.
+
+        ``reversal`` is what `reversal_index` returns for the lengths of the batch; None says that
+        all sequences have T timesteps. States of padding are finite and mean nothing.
+        """
+        states_BTH = self._run(self.forwards, inputs_BTF)
+        if self.backwards is None:
+            return states_BTH
+        reversed_BTH = self._run(self.backwards, reverse(inputs_BTF, reversal))
+        return torch.cat([states_BTH, reverse(reversed_BTH, reversal)], dim=2)
+
+    def _run(self, lstm: nn.LSTM, inputs_BTF: Tensor) -> Tensor:
+        if not (self.training and self.recurrent_dropout):
+            states_BTH: Tensor = lstm(inputs_BTF)[0]
+            return states_BTH
+        weight_ih, weight_hh, bias_ih, bias_hh = lstm.all_weights[0]
+        dropped_hh = nn.functional.dropout(weight_hh, self.recurrent_dropout)
+        weights: list[Tensor] = [weight_ih, dropped_hh, bias_ih, bias_hh]
+        zeros_1BH = inputs_BTF.new_zeros(1, len(inputs_BTF), lstm.hidden_size)
+        # has_biases, num_layers, dropout, train, bidirectional, batch_first
+        options = (True, 1, 0.0, True, False, True)
+        return torch.lstm(inputs_BTF, (zeros_1BH, zeros_1BH), weights, *options)[0]
+
+
+class LSTMEncoder(nn.Module):
+    """Stacked `LSTMLayer` s, each with its own width.
+
+    Parameters
+    ----------
+    input_size : int
+        Features of a timestep.
+    hidden_sizes : sequence of int
+        Width of each layer, first to last.
+    bidirectional : bool, default=False
+        Whether every layer reads both ways; each direction has the full width.
+    dropout : float, default=0.0
+        Fraction of the states that is zeroed between layers while training.
+    recurrent_dropout : float, default=0.0
+        As in `LSTMLayer`.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_sizes: Sequence[int],
+        *,
+        bidirectional: bool = False,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        directions = 2 if bidirectional else 1
+        input_sizes = [input_size, *(directions * size for size in hidden_sizes[:-1])]
+        self.layers = nn.ModuleList(
+            LSTMLayer(
+                size_in, size, bidirectional=bidirectional, recurrent_dropout=recurrent_dropout
+            )
+            for size_in, size in zip(input_sizes, hidden_sizes, strict=True)
+        )
+        self.dropout = nn.Dropout(dropout)
+        self.output_size = directions * hidden_sizes[-1]
+        self.bidirectional = bidirectional
+
+    def forward(self, inputs_BTF: Tensor, lengths_B: Tensor | None = None) -> Tensor:
+        """Hidden states of the last layer, shape (B, T, D).
+
+        ``lengths_B`` counts the timesteps of each sequence; None says that all have T.
+        """
+        reversal = None
+        if self.bidirectional and lengths_B is not None:
+            reversal = reversal_index(lengths_B, inputs_BTF.shape[1])
+        states = inputs_BTF
+        for index, layer in enumerate(self.layers):
+            states = layer(self.dropout(states) if index else states, reversal)
+        return states
+
+
+def reversal_index(lengths_B: Tensor, n_timesteps: int) -> Tensor:
+    """Flat positions that reverse each sequence of a (T, B) grid within its own length.
+
+    Lengths [3, 1] of T = 3: timesteps [[2, 0], [1, 1], [0, 2]], so flat positions t * B + b
+    [4, 1, 2, 3, 0, 5]. Reversing twice gives the original.
+    """
+    batch_size = len(lengths_B)
+    steps_T1 = torch.arange(n_timesteps, device=lengths_B.device).unsqueeze(1)
+    mirrored_TB = lengths_B - 1 - steps_T1
+    steps_TB = torch.where(mirrored_TB >= 0, mirrored_TB, steps_T1)
+    return (steps_TB * batch_size + torch.arange(batch_size, device=lengths_B.device)).flatten()
+
+
+def reverse(values_BTF: Tensor, reversal: Tensor | None) -> Tensor:
+    """The values of each sequence in reverse order; padding stays at the end."""
+    if reversal is None:
+        return values_BTF.flip(1)
+    reversed_BTF: Tensor = _Permute.apply(values_BTF, reversal)  # type: ignore[no-untyped-call]
+    return reversed_BTF
+
+
+class _Permute(torch.autograd.Function):
+    """Gather by a permutation that is its own inverse: the backward pass is the same gather.
+
+    autograd's own backward pass of a gather adds into a zeroed array, several times the cost.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, values_BTF: Tensor, permutation: Tensor) -> Tensor:
+        ctx.save_for_backward(permutation)
+        return _permute(values_BTF, permutation)
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None]:
+        return _permute(grad_outputs[0], ctx.saved_tensors[0]), None
+
+
+def _permute(values_BTF: Tensor, permutation: Tensor) -> Tensor:
+    # Time-major in memory, as the LSTM kernels keep it: then no copy is made on the way in or out.
+    values_TBF = values_BTF.transpose(0, 1)
+    rows = values_TBF.reshape(-1, values_TBF.shape[2]).index_select(0, permutation)
+    return rows.view(values_TBF.shape).transpose(0, 1)

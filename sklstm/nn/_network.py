@@ -1,0 +1,105 @@
+"""The whole network: inputs to logits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from sklstm.nn._encoder import LSTMEncoder
+from sklstm.nn._head import DenseHead
+from sklstm.nn._pooling import build_pooling, padding_mask
+
+
+class SequenceNetwork(nn.Module):
+    """LSTM layers, a pooling over time and a dense head.
+
+    Parameters
+    ----------
+    n_features : int
+        Features of a timestep; with an embedding, the width of its vectors.
+    n_classes : int
+        Number of logits.
+    hidden_sizes : sequence of int, default=(64,)
+        Width of each stacked LSTM layer.
+    bidirectional : bool, default=False
+        Whether every layer reads both ways.
+    pooling : {"last", "mean", "max", "attention"}, default="last"
+        How the states of all timesteps become one vector.
+    dense_sizes : sequence of int, default=()
+        Widths of dense ReLU layers between the pooled vector and the output.
+    dropout : float, default=0.0
+        Fraction zeroed between LSTM layers, after pooling and after each dense ReLU layer.
+    recurrent_dropout : float, default=0.0
+        Fraction of the recurrent weights dropped for a training step.
+    embedding : nn.Embedding, default=None
+        Maps token ids (B, T) to vectors (B, T, n_features), id 0 being padding; None: the inputs
+        are features already.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklstm.nn import SequenceNetwork
+    >>> network = SequenceNetwork(n_features=3, n_classes=5, hidden_sizes=(16, 8), pooling="max")
+    >>> inputs = torch.zeros(2, 7, 3)
+    >>> network(inputs, lengths_B=torch.tensor([7, 4])).shape
+    torch.Size([2, 5])
+    """
+
+    def __init__(
+        self,
+        n_features: int,
+        n_classes: int,
+        *,
+        hidden_sizes: Sequence[int] = (64,),
+        bidirectional: bool = False,
+        pooling: str = "last",
+        dense_sizes: Sequence[int] = (),
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        embedding: nn.Embedding | None = None,
+    ) -> None:
+        super().__init__()
+        self.embedding = embedding
+        self.encoder = LSTMEncoder(
+            n_features,
+            hidden_sizes,
+            bidirectional=bidirectional,
+            dropout=dropout,
+            recurrent_dropout=recurrent_dropout,
+        )
+        width = self.encoder.output_size
+        self.pooling = build_pooling(pooling, width, bidirectional=bidirectional)
+        self.head = DenseHead(width, dense_sizes, n_classes, dropout=dropout)
+
+    def forward(self, inputs: Tensor, lengths_B: Tensor | None = None) -> Tensor:
+        """Logits of each class, shape (B, C).
+
+        Parameters
+        ----------
+        inputs : Tensor of shape (B, T, F), or of token ids (B, T) with an embedding
+            Right-padded; the padding may hold anything, NaN included.
+        lengths_B : Tensor of shape (B,), int64, default=None
+            Timesteps of each sequence, 1 to T; None says that all have T.
+        """
+        return self.classify(self.embed(inputs, lengths_B))
+
+    def embed(self, inputs: Tensor, lengths_B: Tensor | None = None) -> Tensor:
+        """The pooled vector of each sequence, shape (B, D)."""
+        if lengths_B is not None:
+            # Zero the padding before anything reads it: NaN would reach the gradient as 0 * NaN.
+            mask = padding_mask(lengths_B, inputs.shape[1])
+            inputs = inputs.masked_fill(~(mask if inputs.ndim == 2 else mask.unsqueeze(2)), 0)
+        inputs_BTF = inputs if self.embedding is None else self.embedding(inputs)
+        pooled_BD: Tensor = self.pooling(self.encoder(inputs_BTF, lengths_B), lengths_B)
+        return pooled_BD
+
+    def classify(self, pooled_BD: Tensor) -> Tensor:
+        """Logits from pooled vectors, shape (B, C)."""
+        logits_BC: Tensor = self.head(pooled_BD)
+        return logits_BC
+
+    def weight_matrices(self) -> list[nn.Parameter]:
+        """The parameters that penalties and decay apply to: neither biases nor the embedding."""
+        parts = (self.encoder, self.pooling, self.head)
+        return [p for part in parts for p in part.parameters() if p.ndim > 1]

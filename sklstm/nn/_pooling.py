@@ -1,0 +1,112 @@
+"""Hidden states of all timesteps -> one vector for each sequence.
+
+Every pooling takes the states (B, T, D) and the lengths (B,), None where all sequences have T
+timesteps, and returns (B, D). States of padding may be anything finite and never count.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from sklstm.nn._initialization import initialize_linear
+
+
+class LastPooling(nn.Module):
+    """The state after the last timestep; for the backward direction, after the first.
+
+    Parameters
+    ----------
+    input_size : int
+        D, the width of the states over all directions.
+    bidirectional : bool, default=False
+        Whether the second half of D was read backwards.
+    """
+
+    def __init__(self, input_size: int, *, bidirectional: bool = False) -> None:
+        super().__init__()
+        self.forward_size = input_size // 2 if bidirectional else None
+
+    def forward(self, states_BTD: Tensor, lengths_B: Tensor | None = None) -> Tensor:
+        """The pooled vectors, shape (B, D)."""
+        if lengths_B is None:
+            final_BD = states_BTD[:, -1]
+        else:
+            rows_B = torch.arange(len(lengths_B), device=lengths_B.device)
+            final_BD = states_BTD[rows_B, lengths_B - 1]
+        if self.forward_size is None:
+            return final_BD
+        # The backward direction has read the whole sequence when it arrives at the first timestep.
+        backward_BH = states_BTD[:, 0, self.forward_size :]
+        return torch.cat([final_BD[:, : self.forward_size], backward_BH], dim=1)
+
+
+class MeanPooling(nn.Module):
+    """The mean of the states over the timesteps of each sequence."""
+
+    def forward(self, states_BTD: Tensor, lengths_B: Tensor | None = None) -> Tensor:
+        """The pooled vectors, shape (B, D)."""
+        if lengths_B is None:
+            return states_BTD.mean(dim=1)
+        mask_BT1 = padding_mask(lengths_B, states_BTD.shape[1]).unsqueeze(2)
+        return states_BTD.masked_fill(~mask_BT1, 0.0).sum(dim=1) / lengths_B.unsqueeze(1)
+
+
+class MaxPooling(nn.Module):
+    """The largest value of each state over the timesteps of each sequence."""
+
+    def forward(self, states_BTD: Tensor, lengths_B: Tensor | None = None) -> Tensor:
+        """The pooled vectors, shape (B, D)."""
+        if lengths_B is None:
+            return states_BTD.amax(dim=1)
+        mask_BT1 = padding_mask(lengths_B, states_BTD.shape[1]).unsqueeze(2)
+        return states_BTD.masked_fill(~mask_BT1, -torch.inf).amax(dim=1)
+
+
+class AttentionPooling(nn.Module):
+    r"""A mean of the states, weighted by learnt attention.
+
+    .. math:: a_t = \operatorname{softmax}_t\left(v^\top \tanh(W h_t + b)\right), \quad
+        \text{pooled} = \sum_t a_t h_t
+
+    Parameters
+    ----------
+    input_size : int
+        D, the width of the states.
+
+    References
+    ----------
+    .. [1] Z. Yang et al., "Hierarchical Attention Networks for Document Classification",
+       NAACL 2016, equations 5 to 7.
+    """
+
+    def __init__(self, input_size: int) -> None:
+        super().__init__()
+        self.projection = nn.Linear(input_size, input_size)
+        self.context = nn.Linear(input_size, 1, bias=False)
+        initialize_linear(self.projection)
+        nn.init.xavier_uniform_(self.context.weight)
+
+    def forward(self, states_BTD: Tensor, lengths_B: Tensor | None = None) -> Tensor:
+        """The pooled vectors, shape (B, D)."""
+        scores_BT = self.context(torch.tanh(self.projection(states_BTD))).squeeze(2)
+        if lengths_B is not None:
+            # -inf, not a large negative number: padding must get weight 0 in every dtype.
+            mask_BT = padding_mask(lengths_B, states_BTD.shape[1])
+            scores_BT = scores_BT.masked_fill(~mask_BT, -torch.inf)
+        weights_B1T = torch.softmax(scores_BT, dim=1).unsqueeze(1)
+        return torch.bmm(weights_B1T, states_BTD).squeeze(1)
+
+
+def padding_mask(lengths_B: Tensor, n_timesteps: int) -> Tensor:
+    """True at the real timesteps, shape (B, T)."""
+    return torch.arange(n_timesteps, device=lengths_B.device) < lengths_B.unsqueeze(1)
+
+
+def build_pooling(name: str, input_size: int, *, bidirectional: bool) -> nn.Module:
+    """The pooling of that name: "last", "mean", "max" or "attention"."""
+    if name == "last":
+        return LastPooling(input_size, bidirectional=bidirectional)
+    if name == "attention":
+        return AttentionPooling(input_size)
+    return {"mean": MeanPooling, "max": MaxPooling}[name]()
