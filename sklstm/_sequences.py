@@ -13,6 +13,15 @@ IntArray = npt.NDArray[np.int64]
 Array = npt.NDArray[Any]
 
 
+def all_finite(values: Array) -> bool:
+    """Whether no value is NaN or infinite, usually in one pass and without a copy."""
+    with np.errstate(all="ignore"):
+        # float64, so that a sum of finite float32 values cannot overflow.
+        if np.isfinite(values.sum(dtype=np.float64)):
+            return True
+    return bool(np.isfinite(values).all())
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Sequences:
     """Sequences of unequal length, all their timesteps end to end.

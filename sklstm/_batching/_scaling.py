@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.preprocessing import StandardScaler
 
-from sklstm._sequences import Array, Sequences
+from sklstm._sequences import Array, Sequences, all_finite
 
 # Rows converted at a time: the float64 intermediate stays in the cache and small beside X.
 CHUNK_ROWS = 65_536
@@ -44,7 +44,8 @@ class Scaling:
                 chunk = values[start : start + CHUNK_ROWS]
                 # In float64: a timestamp of 1.7e9 seconds has a resolution of 128 in float32.
                 scaled[start : start + len(chunk)] = (chunk - self.mean) / self.scale
-        if not np.isfinite(scaled.sum(dtype=np.float64)) and not np.isfinite(scaled).all():
+        # An infinite scale is the variance's own overflow: it would make every value 0.
+        if not (all_finite(scaled) and all_finite(self.scale)):
             largest = np.abs(values).max()
             raise ValueError(
                 f"X is too large for the network's float32: its largest absolute value is"

@@ -41,7 +41,7 @@ class LearningRate(Callback):
         net.history.record("learning_rate", self._learning_rate)
         if self.schedule == "plateau":
             epoch = net.history[-1]
-            self._scheduler.step(-epoch.get("valid_score", -epoch["train_loss"]))
+            self._scheduler.step(epoch.get("valid_score", -epoch["train_loss"]))
         elif self._scheduler is not None and not self._steps_by_batch:
             self._scheduler.step()
 

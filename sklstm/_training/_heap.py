@@ -23,8 +23,8 @@ def kept_heap() -> Iterator[None]:
 
     glibc maps every large block anew and unmaps it when freed, so a training step takes a page
     fault for each 4 KiB of activations: at B64 T100 H128 that made a step up to 5 times as long as
-    its arithmetic. Nested and concurrent contexts share one setting; the last to leave restores glibc's
-    defaults and returns what is free. Without glibc nothing happens.
+    its arithmetic. Nested and concurrent contexts share one setting; the last to leave restores
+    glibc's defaults and returns what is free. Without glibc nothing happens.
 
     References
     ----------

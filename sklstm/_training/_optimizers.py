@@ -52,7 +52,11 @@ def build_schedule(
     if name == "exponential":
         # Down to a hundredth over the whole training, however many epochs it has.
         return lr_scheduler.ExponentialLR(optimizer, gamma=0.01 ** (1 / n_epochs)), False
-    return lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=5), False
+    # Absolute: a relative threshold takes the same negative score again for a better one.
+    plateau = lr_scheduler.ReduceLROnPlateau(
+        optimizer, mode="max", factor=0.5, patience=5, threshold=1e-4, threshold_mode="abs"
+    )
+    return plateau, False
 
 
 def _build_one_cycle(optimizer: optim.Optimizer, n_steps: int) -> Any:

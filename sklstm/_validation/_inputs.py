@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.utils import check_array
 
 from sklstm._compat import get_feature_names
-from sklstm._sequences import Array, IntArray, Sequences
+from sklstm._sequences import Array, IntArray, Sequences, all_finite
 from sklstm._validation._nested import flatten_nested
 
 ACCEPTED_FORMS = (
@@ -83,14 +83,18 @@ def _is_written_out_table(X: Sequence[Any]) -> bool:
 
 def _from_rectangle(X: Any, estimator: str) -> Inputs:
     """Inputs from an array or data frame of two or three dimensions: a reshape, no loop."""
-    array = check_array(
-        X,
-        dtype=[np.float64, np.float32],
-        ensure_all_finite=False,
-        allow_nd=True,
-        estimator=estimator,
-        input_name="X",
-    )
+    try:
+        array = check_array(
+            X,
+            dtype=[np.float64, np.float32],
+            ensure_all_finite=False,
+            allow_nd=True,
+            estimator=estimator,
+            input_name="X",
+        )
+    except ValueError as error:
+        _reject_text(X, error)
+        raise
     if array.ndim > 3:
         raise ValueError(f"X must be {ACCEPTED_FORMS}. Got an array of shape {array.shape}.")
     if array.ndim == 3 and array.shape[2] == 0:
@@ -101,6 +105,20 @@ def _from_rectangle(X: Any, estimator: str) -> Inputs:
     if array.ndim == 3:
         return Inputs(sequences)
     return Inputs(sequences, timesteps, get_feature_names(X))
+
+
+def _reject_text(X: Any, error: ValueError) -> None:
+    """Raise an error that names the first text in X, if there is any."""
+    for index, value in np.ndenumerate(np.asarray(X, dtype=object)):
+        if isinstance(value, (str, bytes)):
+            raise ValueError(_text_message(f"X[{', '.join(map(str, index))}]", value)) from error
+
+
+def _text_message(name: str, text: str | bytes) -> str:
+    return (
+        f"{name} is text ({_shorten(text)}); a sequence is an array of numbers.\n\n"
+        "Turn text into numbers first."
+    )
 
 
 def _no_features_message(shape: tuple[int, ...]) -> str:
@@ -157,10 +175,7 @@ def _reject_first(
 def _as_item(item: Any, index: int) -> Array:
     """One item of a list as a numeric array of one or two dimensions."""
     if isinstance(item, (str, bytes)):
-        raise ValueError(
-            f"X[{index}] is text ({_shorten(item)}); a sequence is an array of numbers.\n\n"
-            "Turn text into numbers first."
-        )
+        raise ValueError(_text_message(f"X[{index}]", item))
     try:
         array = np.asarray(_as_host(item))
     except ValueError as error:
@@ -237,16 +252,11 @@ def _check_lengths(lengths: IntArray) -> None:
 
 def _check_finite(sequences: Sequences) -> None:
     values = sequences.values
-    # A finite sum proves that all are finite, in one pass and without a copy. float64: no overflow.
-    with np.errstate(all="ignore"):
-        if np.isfinite(values.sum(dtype=np.float64)):
-            return
-    bad = np.argwhere(~np.isfinite(values))
-    if len(bad) == 0:
+    if all_finite(values):
         return
-    kinds = [
-        k for k, found in (("NaN", np.isnan(values)), ("infinity", np.isinf(values))) if found.any()
-    ]
+    bad = np.argwhere(~np.isfinite(values))
+    has_nan, has_infinity = np.isnan(values).any(), np.isinf(values).any()
+    kinds = ["NaN"] * bool(has_nan) + ["infinity"] * bool(has_infinity)
     names = _enumerate([_name(sequences, row, column) for row, column in bad[:3]], len(bad))
     padding = "nan" if has_nan else "inf"
     raise ValueError(

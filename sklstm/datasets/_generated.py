@@ -57,7 +57,7 @@ def make_trends(
     >>> from sklstm.datasets import make_trends
     >>> X, y = make_trends(random_state=0)
     >>> len(X), X[0].shape
-    (100, (16, 1))
+    (100, (12, 1))
     """
     rng = check_random_state(random_state)
     rises = rng.uniform(size=n_sequences) < imbalance

@@ -1,0 +1,52 @@
+import numpy as np
+import pytest
+import torch
+
+from sklstm._batching._loader import LabelledSequences, ShuffledBatches, to_device
+from sklstm._batching._scaling import Scaling
+from sklstm._sequences import Sequences
+from tests.helpers import make_ragged
+
+CPU = torch.device("cpu")
+
+
+def build(X):
+    sequences = Sequences.from_lengths(np.concatenate(X), [len(x) for x in X])
+    return to_device(sequences, Scaling.identity(X[0].shape[1]), CPU)
+
+
+@pytest.mark.parametrize("indices", [[3], [0, 1, 2, 3], [5, 2, 2, 9]])
+def test_a_batch_is_the_sequences_padded_with_zeros(indices):
+    X, _ = make_ragged(10)
+    values, lengths = build(X).batch(np.array(indices))
+    expected_lengths = [len(X[i]) for i in indices]
+    assert values.shape == (len(indices), max(expected_lengths), 2)
+    if lengths is not None:
+        assert lengths.tolist() == expected_lengths
+    for row, i in zip(values.numpy(), indices, strict=True):
+        np.testing.assert_array_equal(row[: len(X[i])], X[i].astype(np.float32))
+        assert not row[len(X[i]) :].any()
+
+
+def test_equal_lengths_need_no_lengths():
+    assert build([np.ones((4, 2))] * 3).batch(np.array([0, 2])).lengths is None
+
+
+def test_memory_is_time_major_so_that_the_kernels_need_no_copy():
+    values = build(make_ragged(10)[0]).batch(np.arange(5)).values
+    assert values.transpose(0, 1).is_contiguous()
+
+
+def test_an_epoch_brings_each_sequence_with_its_class_and_weight():
+    X = [np.full((t, 1), float(i)) for i, t in enumerate([3, 5, 2, 4, 4, 1, 6])]
+    classes, weights = torch.arange(7), torch.arange(7.0) + 10
+    dataset = LabelledSequences(build(X), classes, weights)
+    batches = ShuffledBatches(dataset, 3, np.random.default_rng(0))
+    seen = []
+    for inputs, targets in batches:
+        first_values = inputs.values[:, 0, 0]
+        assert torch.equal(first_values.long(), targets.classes)
+        assert torch.equal(targets.weights, targets.classes + 10.0)
+        seen += targets.classes.tolist()
+    assert sorted(seen) == list(range(7))
+    assert len(batches) == len(list(batches)) == 3

@@ -1,0 +1,51 @@
+"""Small real objects that many tests need."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from sklstm import LSTMSequenceClassifier
+
+POOLINGS = ("attention", "last", "max", "mean")
+
+# Two float32 results of the same arithmetic in another order, on values around 1.
+FLOAT32 = {"rtol": 1e-5, "atol": 1e-6}
+
+
+def make_ragged(n: int = 24, *, n_features: int = 2, n_classes: int = 2, seed: int = 0) -> Any:
+    """Separable sequences of 3 to 9 timesteps: the class is the level of all features."""
+    rng = np.random.default_rng(seed)
+    y = np.arange(n) % n_classes
+    lengths = rng.integers(3, 10, size=n)
+    X = [rng.normal(2.0 * c, 1.0, size=(t, n_features)) for c, t in zip(y, lengths, strict=True)]
+    return X, y
+
+
+def make_cube(n: int = 24, *, n_timesteps: int = 6, n_features: int = 2, **kwargs: Any) -> Any:
+    """The same kind of sequences, all of one length."""
+    rng = np.random.default_rng(kwargs.get("seed", 0))
+    y = np.arange(n) % kwargs.get("n_classes", 2)
+    X = rng.normal(2.0 * y[:, None, None], 1.0, size=(n, n_timesteps, n_features))
+    return X, y
+
+
+def quick(**parameters: Any) -> LSTMSequenceClassifier:
+    """A classifier that fits such sequences in a fraction of a second."""
+    defaults = {"hidden_sizes": 8, "max_epochs": 5, "random_state": 0, "learning_rate": 0.02}
+    return LSTMSequenceClassifier(**{**defaults, **parameters})
+
+
+def pad(X: list[Any], *, filler: float = 0.0, extra: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    """Right-padded batch (B, T, F) and lengths (B,), float32."""
+    lengths = torch.tensor([len(x) for x in X])
+    batch = torch.full((len(X), int(lengths.max()) + extra, X[0].shape[1]), filler)
+    for row, x in zip(batch, X, strict=True):
+        row[: len(x)] = torch.as_tensor(x, dtype=torch.float32)
+    return batch, lengths
+
+
+def gradients(network: torch.nn.Module) -> dict[str, torch.Tensor]:
+    return {name: p.grad.clone() for name, p in network.named_parameters()}

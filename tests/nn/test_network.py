@@ -1,0 +1,47 @@
+import pytest
+import torch
+from torch import nn
+
+from sklstm.nn import SequenceNetwork
+
+
+def test_logits_are_the_head_of_the_pooled_vector():
+    network = SequenceNetwork(3, 4, hidden_sizes=(8,), pooling="mean")
+    inputs, lengths = torch.randn(2, 5, 3), torch.tensor([5, 2])
+    pooled = network.embed(inputs, lengths)
+    assert pooled.shape == (2, 8)
+    assert torch.equal(network(inputs, lengths), network.classify(pooled))
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_token_ids_through_an_embedding_equal_its_vectors(bidirectional):
+    embedding = nn.Embedding(10, 3, padding_idx=0)
+    network = SequenceNetwork(3, 2, embedding=embedding, bidirectional=bidirectional)
+    ids, lengths = torch.tensor([[4, 7, 2], [9, 1, 5]]), torch.tensor([3, 2])
+    logits = network(ids, lengths)
+    network.embedding = None
+    assert torch.equal(network(embedding(ids), lengths), logits)
+
+
+def test_a_frozen_embedding_stays_and_gets_no_gradient():
+    vectors = torch.randn(10, 3)
+    network = SequenceNetwork(3, 2, embedding=nn.Embedding.from_pretrained(vectors, freeze=True))
+    network(torch.tensor([[4, 7, 2]])).sum().backward()
+    assert network.embedding.weight.grad is None
+
+
+def test_weight_matrices_are_all_weights_but_biases_and_embedding():
+    network = SequenceNetwork(
+        3,
+        2,
+        hidden_sizes=(8, 4),
+        dense_sizes=(5,),
+        pooling="attention",
+        bidirectional=True,
+        embedding=nn.Embedding(10, 3),
+    )
+    names = {id(p): name for name, p in network.named_parameters()}
+    matrices = {names[id(p)] for p in network.weight_matrices()}
+    expected = {n for n in names.values() if "weight" in n and not n.startswith("embedding")}
+    assert matrices == expected
+    assert len(matrices) == 2 * 2 * 2 + 2 + 2

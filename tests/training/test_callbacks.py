@@ -1,0 +1,74 @@
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from joblib import Parallel, delayed
+from skorch.callbacks import Callback
+
+from sklstm._training._callbacks import is_parallel_worker
+from sklstm.exceptions import TrainingDivergedError
+from tests.helpers import make_ragged, quick
+
+X, Y = make_ragged(20)
+
+
+def fit(**parameters):
+    return quick(**{"max_epochs": 4, "batch_size": 5, **parameters}).fit(X, Y)
+
+
+def test_constant_without_a_schedule():
+    assert fit(lr_schedule=None).history_["learning_rate"].tolist() == [0.02] * 4
+
+
+@pytest.mark.parametrize("schedule", ["one_cycle", "cosine", "exponential"])
+def test_the_last_epoch_is_slower_than_the_fastest(schedule):
+    rates = fit(lr_schedule=schedule).history_["learning_rate"]
+    assert rates[-1] < 0.2 * rates.max()
+    assert rates.max() <= 0.02 + 1e-12
+
+
+def test_plateau_follows_the_validation_score():
+    stuck = fit(
+        lr_schedule="plateau", early_stopping=True, validation_fraction=0.2,
+        scoring=lambda *_: 0.5, n_iter_no_change=20, max_epochs=10,
+    )  # fmt: skip
+    assert stuck.history_["learning_rate"][-1] == pytest.approx(0.01)
+    falling = fit(lr_schedule="plateau", max_epochs=10)
+    assert falling.history_["learning_rate"][-1] == 0.02
+
+
+def test_silent_by_default(capfd):
+    fit()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_verbose_shows_one_bar_on_standard_error(capfd):
+    fit(verbose=1)
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "4/4" in err
+    assert "train_loss=" in err
+
+
+def test_the_bar_shows_the_validation_score(capfd):
+    fit(verbose=1, early_stopping=True, validation_fraction=0.2)
+    assert "valid_score=" in capfd.readouterr().err
+
+
+class Diverging(Callback):
+    def on_batch_end(self, net, **kwargs):
+        next(net.module_.parameters()).data.fill_(np.nan)
+
+
+def test_the_bar_is_closed_after_an_error(capfd):
+    with pytest.raises(TrainingDivergedError, match="nan in epoch 1"):
+        fit(verbose=1, callbacks=[Diverging()])
+    assert capfd.readouterr().err.endswith("\n")
+
+
+def test_workers_show_no_bar(capfd):
+    assert not is_parallel_worker()
+    assert all(Parallel(n_jobs=2)(delayed(is_parallel_worker)() for _ in range(2)))
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(fit, verbose=1).result()
+    assert "train_loss=" not in capfd.readouterr().err

@@ -1,0 +1,36 @@
+import pytest
+import torch
+from sklearn.utils._param_validation import InvalidParameterError
+
+from sklstm._training._device import resolve_device
+
+
+@pytest.mark.parametrize("device", ["cpu", torch.device("cpu")])
+def test_cpu(device):
+    assert resolve_device(device) == torch.device("cpu")
+
+
+@pytest.mark.parametrize(("available", "expected"), [(False, "cpu"), (True, "cuda")])
+def test_auto_takes_a_gpu_where_there_is_one(monkeypatch, available, expected):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: available)
+    assert resolve_device("auto") == torch.device(expected)
+
+
+@pytest.mark.parametrize("device", ["cuda", "cuda:1", torch.device("cuda")])
+def test_cuda_where_there_is_none_is_an_error_with_the_remedy(monkeypatch, device):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ValueError, match=r"(?s)'cuda.*finds none here.*Use device='auto'"):
+        resolve_device(device)
+
+
+def test_an_index_beyond_the_last_gpu_is_an_error(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert resolve_device("cuda:1") == torch.device("cuda:1")
+    with pytest.raises(ValueError, match="'cuda:2', a CUDA device, but torch .* finds 2 of them"):
+        resolve_device("cuda:2")
+
+
+def test_unknown_devices_are_named():
+    with pytest.raises(InvalidParameterError, match="'cuda:<index>', 'auto' .* Got 'gpu' instead"):
+        resolve_device("gpu")

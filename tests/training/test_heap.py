@@ -1,0 +1,82 @@
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from sklstm._training import _heap
+from sklstm._training._heap import kept_heap
+
+
+@pytest.fixture
+def settings(monkeypatch):
+    """What malloc is told, in order, instead of telling it."""
+    told = []
+    monkeypatch.setattr(_heap, "_configure", lambda **options: told.append(options))
+    monkeypatch.setattr(_heap, "_trim", lambda: told.append("trim"))
+    return told
+
+
+KEEP = {"mmap_max": 0, "trim_threshold": _heap.NEVER}
+RESTORE = [{"mmap_max": 65_536, "trim_threshold": 128 * 1024}, "trim"]
+
+
+def test_keeps_inside_and_restores_afterwards(settings):
+    with kept_heap():
+        assert settings == [KEEP]
+    assert settings == [KEEP, *RESTORE]
+
+
+def test_nested_contexts_share_one_setting(settings):
+    with kept_heap(), kept_heap():
+        pass
+    assert settings == [KEEP, *RESTORE]
+
+
+def test_an_error_restores_too(settings):
+    with pytest.raises(KeyError, match="x"), kept_heap():
+        raise KeyError("x")
+    assert settings == [KEEP, *RESTORE]
+
+
+def test_the_last_of_several_threads_restores(settings):
+    def use(_):
+        with kept_heap():
+            pass
+
+    with kept_heap(), ThreadPoolExecutor(4) as threads:
+        list(threads.map(use, range(50)))
+        assert settings == [KEEP]
+    assert settings == [KEEP, *RESTORE]
+
+
+def test_without_glibc_nothing_happens(monkeypatch):
+    monkeypatch.setattr(_heap, "_glibc", lambda: None)
+    with kept_heap():
+        pass
+
+
+@pytest.mark.skipif(_heap._glibc() is None, reason="only glibc returns blocks to the kernel")
+def test_freed_blocks_are_reused_without_page_faults():
+    # 8 MiB, four times: 2048 page faults each where the block is mapped anew. In a process of its
+    # own, so that blocks left by other tests neither help nor hinder.
+    program = """
+import resource, torch
+from sklstm._training._heap import kept_heap
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(4):
+        torch.ones(2 * 1024 * 1024)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+faults()
+returned = faults()
+with kept_heap():
+    faults()
+    kept = faults()
+print(returned, kept)
+"""
+    result = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    returned, kept = map(int, result.stdout.split())
+    assert kept < returned / 4

@@ -1,0 +1,94 @@
+import copy
+import io
+import pickle
+import pickletools
+
+import joblib
+import numpy as np
+import pytest
+import torch
+
+from sklstm._training._keeping import pack_net, unpack_net
+from tests.helpers import make_ragged, quick
+
+X, Y = make_ragged(20)
+
+
+@pytest.fixture(scope="module")
+def classifier():
+    return quick(bidirectional=True, dense_sizes=(4,), max_epochs=2).fit(X, Y)
+
+
+def through_joblib(estimator):
+    file = io.BytesIO()
+    joblib.dump(estimator, file)
+    file.seek(0)
+    return joblib.load(file)
+
+
+@pytest.mark.parametrize(
+    "copied",
+    [lambda e: pickle.loads(pickle.dumps(e)), through_joblib, copy.deepcopy],
+    ids=["pickle", "joblib", "deepcopy"],
+)
+def test_a_copy_gives_identical_probabilities(classifier, copied):
+    again = copied(classifier)
+    np.testing.assert_array_equal(again.predict_proba(X), classifier.predict_proba(X))
+    np.testing.assert_array_equal(again.history_["train_loss"], classifier.history_["train_loss"])
+    assert again.n_iter_ == 2
+
+
+def test_a_copy_can_be_trained_further(classifier):
+    again = pickle.loads(pickle.dumps(classifier)).partial_fit(X, Y)
+    assert again.n_iter_ == 3
+    assert again.history_["epoch"].tolist() == [1, 2, 3]
+
+
+def test_a_pickle_names_nothing_of_torch_or_skorch(classifier):
+    globals_ = {
+        arg for op, arg, _ in pickletools.genops(pickle.dumps(classifier, protocol=2))
+        if op.name == "GLOBAL"
+    }  # fmt: skip
+    packages = {name.partition(" ")[0].partition(".")[0] for name in globals_}
+    assert packages <= {
+        "sklstm",
+        "numpy",
+        "copyreg",
+        "copy_reg",
+        "builtins",
+        "__builtin__",
+        "_codecs",
+    }
+
+
+def test_a_pickle_is_not_much_larger_than_the_weights(classifier):
+    n_weights = sum(p.numel() for p in classifier.net_.module_.parameters())
+    assert len(pickle.dumps(classifier)) < 4 * n_weights + 10_000
+
+
+def test_an_unfitted_estimator_pickles():
+    assert pickle.loads(pickle.dumps(quick(max_epochs=7))).max_epochs == 7
+
+
+def test_a_model_of_a_gpu_loads_where_there_is_none(classifier, monkeypatch):
+    packed = pack_net(classifier.net_, classifier._network_specification)
+    on_gpu = type(packed)(packed.network, packed.weights, packed.history, "cuda")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.warns(UserWarning, match="trained on 'cuda'; torch finds no CUDA device here"):
+        net = unpack_net(on_gpu)
+    assert net.device == "cpu"
+    assert next(net.module_.parameters()).device == torch.device("cpu")
+
+
+def test_loading_leaves_torchs_global_state(classifier):
+    packed = pickle.dumps(classifier)
+    before = torch.get_rng_state()
+    pickle.loads(packed)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_packing_copies_the_weights(classifier):
+    packed = pack_net(classifier.net_, classifier._network_specification)
+    for weights in packed.weights.values():
+        weights.fill(0.0)
+    assert any(p.abs().sum() > 0 for p in classifier.net_.module_.parameters())

@@ -1,0 +1,48 @@
+import pytest
+import torch
+from torch.nn.functional import cross_entropy
+
+from sklstm._training._losses import WeightedCrossEntropy, penalty
+
+LOGITS = torch.randn(6, 3)
+CLASSES = torch.tensor([0, 1, 2, 2, 1, 0])
+ONES = torch.ones(6)
+
+
+def test_unweighted_is_cross_entropy():
+    torch.testing.assert_close(
+        WeightedCrossEntropy()(LOGITS, CLASSES, ONES), cross_entropy(LOGITS, CLASSES)
+    )
+
+
+def test_class_weights_are_torchs():
+    weight = torch.tensor([1.0, 5.0, 0.1])
+    torch.testing.assert_close(
+        WeightedCrossEntropy()(LOGITS, CLASSES, weight[CLASSES]),
+        cross_entropy(LOGITS, CLASSES, weight=weight),
+    )
+
+
+def test_label_smoothing_is_torchs():
+    torch.testing.assert_close(
+        WeightedCrossEntropy(0.2)(LOGITS, CLASSES, ONES),
+        cross_entropy(LOGITS, CLASSES, label_smoothing=0.2),
+    )
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_an_integer_weight_is_a_repetition(smoothing):
+    loss = WeightedCrossEntropy(smoothing)
+    weights = torch.tensor([1, 2, 0, 3, 1, 1])
+    repeated = torch.repeat_interleave(torch.arange(6), weights)
+    torch.testing.assert_close(
+        loss(LOGITS, CLASSES, weights.float()),
+        loss(LOGITS[repeated], CLASSES[repeated], torch.ones(8)),
+    )
+
+
+def test_penalty_by_hand():
+    matrices = [torch.tensor([[1.0, -2.0]]), torch.tensor([[3.0]])]
+    assert penalty(matrices, l1=0.1, l2=0.0) == pytest.approx(0.1 * 6)
+    assert penalty(matrices, l1=0.0, l2=0.1) == pytest.approx(0.1 * 14)
+    assert penalty(matrices, l1=1.0, l2=2.0) == pytest.approx(6 + 28)

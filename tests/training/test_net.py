@@ -1,0 +1,163 @@
+"""One step and one epoch of the net, against the same written by hand."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from skorch.callbacks import Callback, EarlyStopping
+from torch import nn
+
+from sklstm import LSTMSequenceClassifier
+from sklstm._batching._loader import LabelledSequences, to_device
+from sklstm._batching._scaling import Scaling
+from sklstm._sequences import Sequences
+from sklstm._training._specification import specify
+from sklstm._training._train import _build_net, _run, train
+from sklstm.exceptions import TrainingDivergedError
+from tests.helpers import make_ragged
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def data():
+    X, y = make_ragged(12)
+    sequences = Sequences.from_lengths(np.concatenate(X), [len(x) for x in X])
+    weights = torch.arange(1.0, 13.0)
+    return LabelledSequences(
+        to_device(sequences, Scaling.identity(2), CPU), torch.from_numpy(y), weights
+    )
+
+
+def specification(**parameters):
+    plain = {"hidden_sizes": 4, "lr_schedule": None, "max_grad_norm": None, "max_epochs": 1}
+    plain["batch_size"] = 100
+    given = LSTMSequenceClassifier(**{**plain, **parameters}).get_params(deep=False)
+    return specify(given, n_features=2, n_classes=2, seed=0)
+
+
+def build(data, **parameters):
+    return _build_net(specification(**parameters), data, None, np.random.default_rng(0))
+
+
+def one_step_by_hand(net, data, optimizer, change_gradients=lambda network: None, extra=None):
+    """The weights after one full-batch step of a copy of the net's module."""
+    network = copy.deepcopy(net.module_).train()
+    step = optimizer(network.parameters())
+    (values, lengths), (classes, weights) = data.batch(np.arange(12))
+    losses = nn.functional.cross_entropy(network(values, lengths), classes, reduction="none")
+    loss = (losses * weights).sum() / weights.sum()
+    if extra is not None:
+        loss = loss + extra(network)
+    loss.backward()
+    change_gradients(network)
+    step.step()
+    return network
+
+
+def assert_same_weights(ours, theirs):
+    for (name, a), b in zip(ours.named_parameters(), theirs.parameters(), strict=True):
+        # Float32 sums over the batch in another order, magnified by Adam's division.
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=2e-5, msg=lambda m, n=name: f"{n}: {m}")
+
+
+def test_one_step_is_torchs(data):
+    net = build(data, learning_rate=0.1, optimizer="sgd")
+    options = {"lr": 0.1, "momentum": 0.9, "nesterov": True}
+    expected = one_step_by_hand(net, data, lambda p: torch.optim.SGD(p, **options))
+    _run(net, data)
+    assert_same_weights(net.module_, expected)
+
+
+def test_clipping_is_torchs(data):
+    net = build(data, learning_rate=0.1, optimizer=torch.optim.SGD, max_grad_norm=0.01)
+    expected = one_step_by_hand(
+        net,
+        data,
+        lambda p: torch.optim.SGD(p, lr=0.1),
+        lambda network: nn.utils.clip_grad_norm_(network.parameters(), 0.01),
+    )
+    before = copy.deepcopy(net.module_)
+    _run(net, data)
+    assert_same_weights(net.module_, expected)
+    moved = [
+        (a - b).norm() for a, b in zip(net.module_.parameters(), before.parameters(), strict=True)
+    ]
+    assert torch.stack(moved).norm().item() == pytest.approx(0.1 * 0.01, rel=1e-3)
+
+
+def test_decay_is_adamws_on_all_weights_but_biases(data):
+    net = build(data, learning_rate=0.1, optimizer="adamw", weight_decay=0.3)
+
+    network = copy.deepcopy(net.module_)
+    matrices = {id(p) for p in net.module_.weight_matrices()}
+    decays = [0.3 if id(p) in matrices else 0.0 for p in net.module_.parameters()]
+
+    def build_adamw(parameters):
+        groups = [
+            {"params": [p], "weight_decay": d} for p, d in zip(parameters, decays, strict=True)
+        ]
+        return torch.optim.AdamW(groups, lr=0.1)
+
+    expected = one_step_by_hand(net, data, build_adamw)
+    _run(net, data)
+    assert_same_weights(net.module_, expected)
+    assert 0 < len(matrices) < len(list(network.parameters()))
+
+
+def test_penalties_are_on_all_weights_but_biases(data):
+    net = build(data, learning_rate=0.1, optimizer=torch.optim.SGD, l1=0.02, l2=0.03)
+
+    def penalties(network):
+        weights = [p for name, p in network.named_parameters() if "weight" in name]
+        return sum(0.02 * w.abs().sum() + 0.03 * (w**2).sum() for w in weights)
+
+    expected = one_step_by_hand(net, data, lambda p: torch.optim.SGD(p, lr=0.1), extra=penalties)
+    _run(net, data)
+    assert_same_weights(net.module_, expected)
+
+
+def test_the_loss_of_an_epoch_is_the_weighted_mean_over_its_sequences_without_penalties(data):
+    net = build(data, learning_rate=1e-12, batch_size=5, l2=1.0)
+    (values, lengths), (classes, weights) = data.batch(np.arange(12))
+    losses = nn.functional.cross_entropy(net.module_(values, lengths), classes, reduction="none")
+    expected = (losses * weights).sum() / weights.sum()
+    _run(net, data)
+    assert net.history[-1]["train_loss"] == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_a_loss_that_is_not_finite_is_an_error_that_says_what_to_try(data):
+    net = build(data)
+    with torch.no_grad():
+        next(net.module_.parameters()).fill_(torch.nan)
+    with pytest.raises(TrainingDivergedError, match=r"(?s)nan in epoch 1.*learning_rate=0.0005"):
+        _run(net, data)
+
+
+class Raising(Callback):
+    def __init__(self, method):
+        self.method = method
+
+    def __getattribute__(self, name):
+        if name != "method" and name == object.__getattribute__(self, "__dict__").get("method"):
+            raise KeyboardInterrupt
+        return object.__getattribute__(self, name)
+
+
+@pytest.mark.parametrize("method", ["on_epoch_begin", "on_batch_end", "on_epoch_end"])
+def test_an_interruption_is_the_users(data, method):
+    with pytest.raises(KeyboardInterrupt):
+        train(specification(callbacks=[Raising(method)]), data)
+
+
+def test_skorchs_early_stopping_stops_quietly(data):
+    stopper = EarlyStopping(monitor="train_loss", patience=2, threshold=100.0, sink=lambda _: None)
+    trained = train(specification(callbacks=[stopper], max_epochs=50), data)
+    assert len(trained.history["epoch"]) == 3
+
+
+def test_an_interruption_beside_a_patient_early_stopping_is_not_taken_for_its_stop(data):
+    stopper = EarlyStopping(monitor="train_loss", patience=50, sink=lambda _: None)
+    with pytest.raises(KeyboardInterrupt):
+        train(specification(callbacks=[stopper, Raising("on_epoch_end")]), data)

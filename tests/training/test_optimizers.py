@@ -1,0 +1,92 @@
+import functools
+import math
+
+import pytest
+import torch
+from sklearn.utils._param_validation import InvalidParameterError
+from torch import nn, optim
+
+from sklstm._training._optimizers import build_schedule, learning_rate, resolve_optimizer
+from sklstm._validation._parameters import CHOICES
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "decay"),
+    [
+        ("adam", optim.Adam, 0.0),
+        ("adamw", optim.AdamW, 0.01),
+        ("rmsprop", optim.RMSprop, 0.0),
+        ("sgd", optim.SGD, 0.0),
+    ],
+)
+def test_names(name, kind, decay):
+    factory, options, default_decay = resolve_optimizer(name)
+    optimizer = factory([nn.Parameter(torch.zeros(2))], lr=0.1, **options)
+    assert type(optimizer) is kind
+    assert default_decay == decay
+    # The decay is the net's, the same for every optimizer: none of torch's own on top of it.
+    assert optimizer.param_groups[0].get("weight_decay", 0) == 0
+
+
+@pytest.mark.parametrize("given", [optim.NAdam, functools.partial(optim.SGD, momentum=0.5)])
+def test_classes_and_callables_are_taken_as_they_are(given):
+    assert resolve_optimizer(given) == (given, {}, 0.0)
+
+
+def test_a_class_that_is_no_optimizer_is_an_error():
+    with pytest.raises(InvalidParameterError, match=r"Got <class 'torch.nn.*Linear'> instead"):
+        resolve_optimizer(nn.Linear)
+
+
+def rates(name, *, n_epochs=10, n_batches=3, kind=optim.Adam, scores=None, **options):
+    """Learning rate of each step."""
+    optimizer = kind([nn.Parameter(torch.zeros(2))], lr=0.1, **options)
+    schedule, by_batch = build_schedule(name, optimizer, n_epochs=n_epochs, n_batches=n_batches)
+    found = []
+    for epoch in range(n_epochs):
+        for _ in range(n_batches):
+            found.append(learning_rate(optimizer))
+            optimizer.step()
+            if by_batch and len(found) < n_epochs * n_batches:
+                schedule.step()
+        if not by_batch:
+            schedule.step(*([scores[epoch]] if scores else []))
+    return found
+
+
+def test_one_cycle_rises_for_three_tenths_then_falls_to_almost_nothing():
+    found = rates("one_cycle", n_epochs=10, n_batches=10)
+    assert found.index(max(found)) == 29
+    assert max(found) == pytest.approx(0.1)
+    assert found[0] == pytest.approx(0.1 / 25)
+    assert found[-1] < 1e-5
+
+
+def test_cosine_falls_to_almost_nothing():
+    found = rates("cosine")
+    expected = [0.05 * (1 + math.cos(math.pi * i / 30)) for i in range(30)]
+    assert found == pytest.approx(expected)
+
+
+def test_exponential_falls_to_a_hundredth_whatever_the_number_of_epochs():
+    for n_epochs in (5, 50):
+        found = rates("exponential", n_epochs=n_epochs)
+        assert found[0] == 0.1
+        assert found[-1] * 0.01 ** (1 / n_epochs) == pytest.approx(0.001)
+
+
+def test_plateau_halves_when_nothing_improves():
+    improving = rates("plateau", scores=[i - 20.0 for i in range(10)])
+    stuck = rates("plateau", scores=[-1.0] * 10)
+    assert set(improving) == {0.1}
+    assert stuck[0] == 0.1
+    assert stuck[-1] == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize("name", CHOICES["lr_schedule"])
+@pytest.mark.parametrize("kind", [optim.Adam, optim.RMSprop, optim.SGD, optim.Adagrad])
+@pytest.mark.parametrize(("n_epochs", "n_batches"), [(1, 1), (1, 2), (2, 1)])
+def test_every_schedule_runs_with_every_kind_of_optimizer(name, kind, n_epochs, n_batches):
+    scores = [1.0] * n_epochs if name == "plateau" else None
+    found = rates(name, kind=kind, n_epochs=n_epochs, n_batches=n_batches, scores=scores)
+    assert len(found) == n_epochs * n_batches

@@ -1,0 +1,73 @@
+import numpy as np
+import pytest
+import torch
+from scipy.special import log_softmax, softmax
+
+from sklstm._batching._loader import to_device
+from sklstm._batching._scaling import Scaling
+from sklstm._sequences import Sequences
+from sklstm._training._prediction import (
+    classify,
+    decisions,
+    embed,
+    log_probabilities,
+    probabilities,
+)
+from sklstm.nn import SequenceNetwork
+from tests.helpers import make_ragged
+
+LOGITS = np.random.default_rng(0).normal(scale=30.0, size=(50, 4))
+
+
+def test_probabilities_are_the_softmax():
+    np.testing.assert_allclose(probabilities(LOGITS), softmax(LOGITS, axis=1), rtol=1e-12)
+    np.testing.assert_allclose(probabilities(LOGITS).sum(axis=1), 1.0, rtol=1e-14)
+    np.testing.assert_allclose(log_probabilities(LOGITS), log_softmax(LOGITS, axis=1), rtol=1e-12)
+
+
+def test_log_probabilities_stay_finite_where_probabilities_underflow():
+    logits = np.array([[0.0, 2000.0]])
+    assert probabilities(logits)[0, 0] == 0.0
+    assert log_probabilities(logits)[0, 0] == -2000.0
+
+
+def test_decisions_for_two_classes_favour_the_second():
+    assert decisions(np.array([[1.0, 4.0], [3.0, 0.5]])).tolist() == [3.0, -2.5]
+    assert decisions(LOGITS) is LOGITS
+
+
+@pytest.fixture(scope="module")
+def network():
+    torch.manual_seed(0)
+    return SequenceNetwork(2, 3, hidden_sizes=(8,), bidirectional=True, pooling="max")
+
+
+def put(X):
+    sequences = Sequences.from_lengths(np.concatenate(X), [len(x) for x in X])
+    return to_device(sequences, Scaling.identity(2), torch.device("cpu"))
+
+
+def test_rows_come_in_the_callers_order(network):
+    X, _ = make_ragged(30)
+    pooled = embed(network, put(X))
+    for x, row in zip(X, pooled, strict=True):
+        with torch.no_grad():
+            expected = network.embed(torch.as_tensor(x, dtype=torch.float32)[None])
+        np.testing.assert_array_equal(row, expected[0].numpy())
+
+
+def test_a_result_does_not_depend_on_its_company(network):
+    X, _ = make_ragged(100)
+    together = classify(network, embed(network, put(X)))
+    for size in (1, 2, 3, 7, 50):
+        apart = [
+            classify(network, embed(network, put(X[i : i + size]))) for i in range(0, 100, size)
+        ]
+        np.testing.assert_array_equal(np.concatenate(apart), together)
+
+
+def test_predicting_leaves_the_network_in_evaluation_mode_and_without_gradients(network):
+    network.train()
+    embed(network, put(make_ragged(3)[0]))
+    assert not network.training
+    assert all(p.grad is None for p in network.parameters())

@@ -1,0 +1,47 @@
+import numpy as np
+import pytest
+import torch
+
+from sklstm._training._randomness import draw_seed, own_torch_generator, seeds_for
+
+CPU = torch.device("cpu")
+
+
+def test_an_int_is_its_own_seed():
+    assert draw_seed(7) == draw_seed(np.int64(7)) == 7
+
+
+def test_none_is_new_each_time_and_does_not_touch_numpy():
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    assert draw_seed(None) != draw_seed(None)
+    np.testing.assert_array_equal(before, np.random.get_state()[1])  # noqa: NPY002
+
+
+def test_a_random_state_moves_on():
+    state = np.random.RandomState(0)
+    first, second = draw_seed(state), draw_seed(state)
+    assert first != second
+    assert first == draw_seed(np.random.RandomState(0))
+
+
+def test_seeds_differ_by_purpose_and_by_epochs_done():
+    assert seeds_for(0, 0) == seeds_for(0, 0)
+    assert len({*seeds_for(0, 0), *seeds_for(0, 5), *seeds_for(1, 0)}) == 6
+
+
+def test_the_global_state_of_torch_is_as_it_was():
+    before = torch.get_rng_state()
+    with own_torch_generator(3, CPU):
+        inside = torch.rand(4)
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.rand(1)
+    with own_torch_generator(3, CPU):
+        assert torch.equal(torch.rand(4), inside)
+
+
+def test_an_error_restores_the_state_too():
+    before = torch.get_rng_state()
+    with pytest.raises(KeyError, match="x"), own_torch_generator(3, CPU):
+        torch.rand(4)
+        raise KeyError("x")
+    assert torch.equal(torch.get_rng_state(), before)

@@ -1,0 +1,112 @@
+import numpy as np
+import pytest
+import torch
+from skorch.callbacks import Callback
+
+from sklstm import LSTMSequenceClassifier
+from sklstm._batching._loader import LabelledSequences, to_device
+from sklstm._batching._scaling import Scaling
+from sklstm._sequences import Sequences
+from sklstm._training._specification import specify
+from sklstm._training._train import train
+from tests.helpers import make_ragged
+
+
+@pytest.fixture
+def data():
+    X, y = make_ragged(20)
+    sequences = Sequences.from_lengths(np.concatenate(X), [len(x) for x in X])
+    on_device = to_device(sequences, Scaling.identity(2), torch.device("cpu"))
+    return LabelledSequences(on_device, torch.from_numpy(y), torch.ones(20))
+
+
+def specification(seed=0, **parameters):
+    small = {"hidden_sizes": 4, "batch_size": 5, "max_epochs": 3}
+    given = LSTMSequenceClassifier(**{**small, **parameters}).get_params(deep=False)
+    return specify(given, n_features=2, n_classes=2, seed=seed)
+
+
+def weights(trained):
+    return torch.cat([p.detach().flatten() for p in trained.net.module_.parameters()])
+
+
+def test_a_seed_gives_the_same_bits(data):
+    first, second, other = (
+        train(specification(seed, dropout=0.5, recurrent_dropout=0.5), data) for seed in (0, 0, 1)
+    )
+    assert torch.equal(weights(first), weights(second))
+    assert not torch.equal(weights(first), weights(other))
+
+
+def test_the_history_has_one_entry_per_epoch(data):
+    history = train(specification(), data).history
+    assert set(history) == {"epoch", "train_loss", "learning_rate", "dur"}
+    assert history["epoch"].tolist() == [1, 2, 3]
+    assert (history["dur"] > 0).all()
+    assert history["train_loss"][-1] < history["train_loss"][0]
+
+
+def test_without_validation_the_last_epoch_is_the_best(data):
+    trained = train(specification(), data)
+    assert trained.best_epoch == 3
+    assert trained.best_score == -trained.history["train_loss"][-1]
+
+
+def test_going_on_continues_from_a_copy(data):
+    began = train(specification(), data)
+    before = weights(began)
+    went_on = train(specification(), data, previous=began.net)
+    assert torch.equal(weights(began), before)
+    assert not torch.equal(weights(went_on), before)
+    assert len(began.net.history) == 3
+    assert went_on.history["epoch"].tolist() == [1, 2, 3, 4, 5, 6]
+    state = went_on.net.optimizer_.state_dict()["state"]
+    assert {int(entry["step"]) for entry in state.values()} == {6 * 4}
+
+
+def test_going_on_with_another_optimizer_takes_the_weights_alone(data):
+    began = train(specification(), data)
+    went_on = train(specification(optimizer="rmsprop", max_epochs=1), data, previous=began.net)
+    state = went_on.net.optimizer_.state_dict()["state"]
+    assert {int(entry["step"]) for entry in state.values()} == {4}
+
+
+def test_going_on_uses_the_new_learning_rate(data):
+    began = train(specification(lr_schedule=None, learning_rate=0.1), data)
+    slow = specification(lr_schedule=None, learning_rate=1e-9)
+    went_on = train(slow, data, previous=began.net)
+    torch.testing.assert_close(weights(went_on), weights(began), rtol=0, atol=1e-6)
+    assert went_on.history["learning_rate"][-1] == 1e-9
+
+
+class Recorder(Callback):
+    def __init__(self):
+        self.calls = []
+
+    def on_train_begin(self, net, **kwargs):
+        self.calls.append("train begin")
+
+    def on_batch_end(self, net, training, loss, **kwargs):
+        self.calls.append(f"batch {net.history[-1, 'batches', -1, 'train_batch_size']}")
+        assert net.history[-1, "batches", -1, "train_loss"] == loss.item()
+
+    def on_epoch_end(self, net, dataset_train, **kwargs):
+        self.calls.append(f"epoch {net.history[-1, 'epoch']} of {len(dataset_train)}")
+
+    def on_train_end(self, net, **kwargs):
+        self.calls.append("train end")
+
+
+def test_callbacks_of_the_users_are_called_as_in_skorch(data):
+    recorder = Recorder()
+    train(specification(max_epochs=1, batch_size=10, callbacks=[recorder]), data)
+    assert recorder.calls == ["train begin", "batch 10", "batch 10", "epoch 1 of 20", "train end"]
+
+
+def test_the_net_keeps_neither_data_nor_callbacks_nor_gradients(data):
+    net = train(specification(callbacks=[Recorder()]), data).net
+    assert net.callbacks_ == []
+    assert net.callbacks is None
+    assert net.batch_rng is None
+    assert all(p.grad is None for p in net.module_.parameters())
+    assert not any("batches" in epoch for epoch in net.history)

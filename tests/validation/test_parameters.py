@@ -1,0 +1,69 @@
+import numpy as np
+import pytest
+from sklearn.utils._param_validation import InvalidParameterError
+
+from sklstm import LSTMSequenceClassifier
+from sklstm._validation._parameters import PARAMETER_CONSTRAINTS, as_sizes, check_parameters
+
+
+def test_every_parameter_has_a_constraint():
+    assert set(PARAMETER_CONSTRAINTS) == set(LSTMSequenceClassifier().get_params())
+
+
+def test_the_defaults_are_accepted():
+    check_parameters(LSTMSequenceClassifier())
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"dropout": -1}, r"The 'dropout' parameter of LSTMSequenceClassifier must be a float in"),
+        ({"dropout": 1.0}, r"range \[0.0, 1.0\). Got 1.0 instead"),
+        ({"hidden_sizes": 0}, "The 'hidden_sizes' parameter"),
+        ({"hidden_sizes": ()}, r"with one width for each layer. Got \(\) instead"),
+        ({"hidden_sizes": (8, 0)}, r"Got \(8, 0\) instead"),
+        ({"hidden_sizes": (8, 2.5)}, r"Got \(8, 2.5\) instead"),
+        ({"hidden_sizes": (8, True)}, r"Got \(8, True\) instead"),
+        ({"dense_sizes": [-1]}, r"The 'dense_sizes' parameter .* Got \[-1\] instead"),
+        ({"pooling": "maxx"}, r"Got 'maxx' instead.\n\nDid you mean 'max'\?"),
+        ({"pooling": 3}, "The 'pooling' parameter of LSTMSequenceClassifier must be a str among"),
+        ({"optimizer": "Adam"}, r"Did you mean 'adam'\?"),
+        ({"lr_schedule": "onecycle"}, r"Did you mean 'one_cycle'\?"),
+        ({"class_weight": "balance"}, r"Did you mean 'balanced'\?"),
+        ({"scoring": "f1_makro"}, r"Got 'f1_makro' instead.\n\nDid you mean 'f1_macro'\?"),
+        ({"scoring": "nonsense"}, "The 'scoring' parameter must be a str among {'loss', "),
+        ({"max_epochs": 0}, "The 'max_epochs' parameter"),
+        ({"batch_size": 2.5}, "The 'batch_size' parameter"),
+        ({"learning_rate": 0}, r"range \(0.0, inf\). Got 0 instead"),
+        ({"validation_fraction": 1.0}, "The 'validation_fraction' parameter"),
+        ({"mask_value": "0"}, "The 'mask_value' parameter"),
+        ({"random_state": "zero"}, "The 'random_state' parameter"),
+        ({"callbacks": 3}, "The 'callbacks' parameter"),
+        ({"precision": "float16"}, r"Did you mean 'float32'\?"),
+    ],
+)
+def test_a_bad_parameter_is_named_with_what_it_may_be(parameters, message):
+    with pytest.raises(InvalidParameterError, match=message):
+        check_parameters(LSTMSequenceClassifier(**parameters))
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"hidden_sizes": np.int64(8)},
+        {"hidden_sizes": [8, 4]},
+        {"dropout": 0},
+        {"mask_value": np.nan},
+        {"mask_value": -1},
+        {"scoring": "f1_macro"},
+        {"scoring": lambda estimator, X, y: 0.0},
+        {"verbose": True},
+    ],
+)
+def test_accepted(parameters):
+    check_parameters(LSTMSequenceClassifier(**parameters))
+
+
+@pytest.mark.parametrize(("sizes", "expected"), [(8, (8,)), ([8, np.int64(4)], (8, 4)), ((), ())])
+def test_sizes(sizes, expected):
+    assert as_sizes(sizes) == expected

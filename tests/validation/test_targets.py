@@ -1,0 +1,49 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from sklstm._validation._targets import check_classes, check_targets, encode_targets
+
+
+@pytest.mark.parametrize(
+    ("y", "classes"),
+    [
+        (["b", "a", "b"], ["a", "b"]),
+        ([3, 1, 3], [1, 3]),
+        ([True, False, True], [False, True]),
+        (np.array(["b", "a", "b"], dtype=object), ["a", "b"]),
+        (pd.Series(["b", "a", "b"], dtype="category"), ["a", "b"]),
+        (pd.Series(["b", "a", "b"], dtype="string"), ["a", "b"]),
+        ([2.0, 0.0, 2.0], [0, 2]),
+    ],
+)
+def test_labels_of_any_kind_are_encoded_by_position(y, classes):
+    labels = check_targets(y, 3, estimator="LSTMSequenceClassifier")
+    found = check_classes(labels)
+    assert found.tolist() == classes
+    assert encode_targets(labels, found).tolist() == [1, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (None, "requires y to be passed, but the target y is None"),
+        ([0.5, 1.5, 2.5], "Unknown label type: continuous"),
+        ([0, 1], "inconsistent numbers of samples: X has 3 sequences, y has 2 labels"),
+        (np.eye(3), r"y should be a 1d array, got an array of shape \(3, 3\)"),
+        ([0.0, np.nan, 1.0], "Input y.* contains NaN"),
+    ],
+)
+def test_bad_targets(y, message):
+    with pytest.raises(ValueError, match=message):
+        check_targets(y, 3, estimator="LSTMSequenceClassifier")
+
+
+def test_one_class_is_an_error():
+    with pytest.raises(ValueError, match=r"y has 1 class \('a'\); a classifier needs at least 2"):
+        check_classes(np.array(["a", "a"], dtype=object))
+
+
+def test_unknown_labels_are_named():
+    with pytest.raises(ValueError, match=r"not in classes: \['c'\]. Known classes: \['a', 'b'\]"):
+        encode_targets(np.array(["a", "c"]), np.array(["a", "b"]))
