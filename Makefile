@@ -4,13 +4,15 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-# Two test processes with one thread each: a thread team per process would only get in its own way.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
+# The networks of demo, docs and tests are too small for a second thread to help, and a team of
+# threads that shares its cores with anything else spends its time waiting for its own members.
+SINGLE := OMP_NUM_THREADS=1
+PYTEST := $(SINGLE) $(BIN)/python -m pytest -n 2 --dist worksteal
 
 .PHONY: demo test test-slow lint format docs bench clean
 
 demo: $(INSTALLED)
-	$(BIN)/python docs/examples/plot_1_japanese_vowels.py
+	$(SINGLE) $(BIN)/python docs/examples/plot_1_japanese_vowels.py
 
 test: $(INSTALLED)
 	$(PYTEST) -m "not slow"
@@ -28,7 +30,7 @@ format: $(INSTALLED)
 	$(BIN)/ruff format .
 
 docs: $(INSTALLED)
-	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	$(SINGLE) $(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 	@echo "docs/_build/html/index.html"
 
 bench: $(INSTALLED)

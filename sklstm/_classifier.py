@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -131,11 +130,13 @@ class LSTMSequenceClassifier(
         Passes over the training sequences, unless ``early_stopping`` ends them sooner.
     early_stopping : bool, default=False
         Whether to hold out a stratified part of the training sequences, score it after each epoch,
-        stop when the score rises no more, and keep the weights of the best epoch.
+        stop when the score rises no more, and keep the weights of the best epoch (of equal scores,
+        that of the smallest loss).
     validation_fraction : float, default=0.1
         Fraction in (0, 1) of the training sequences held out, with ``early_stopping``.
     n_iter_no_change : int, default=10
-        Epochs without improvement before stopping, with ``early_stopping``.
+        Epochs without improvement before stopping, with ``early_stopping``. While "one_cycle" still
+        raises the learning rate, they do not count.
     tol : float, default=1e-4
         A score improves if it exceeds the best one by more than this; absolute, in the unit of the
         score.
@@ -200,10 +201,10 @@ class LSTMSequenceClassifier(
 
     References
     ----------
-    .. [1] S. Hochreiter, J. Schmidhuber, "Long Short-Term Memory", Neural Computation 9(8), 1997.
+    .. [1] S\. Hochreiter, J. Schmidhuber, "Long Short-Term Memory", Neural Computation 9(8), 1997.
     .. [2] S. Merity, N. Keskar, R. Socher, "Regularizing and Optimizing LSTM Language Models",
        ICLR 2018.
-    .. [3] I. Loshchilov, F. Hutter, "Decoupled Weight Decay Regularization", ICLR 2019.
+    .. [3] I\. Loshchilov, F. Hutter, "Decoupled Weight Decay Regularization", ICLR 2019.
     .. [4] L. Smith, N. Topin, "Super-Convergence: Very Fast Training of Neural Networks Using Large
        Learning Rates", 2018.
 
@@ -233,6 +234,7 @@ class LSTMSequenceClassifier(
 
     net_: SequenceNet
     _scaling: Scaling
+    _network_specification: NetworkSpecification
 
     def __init__(
         self,
@@ -477,7 +479,7 @@ class LSTMSequenceClassifier(
             seed=draw_seed(self.random_state),
         )
         if resumes:
-            self._check_same_network(specification.network)
+            self._network_specification.check_same(specification.network)
         held_out = None
         if parameters["early_stopping"]:
             fraction = parameters["validation_fraction"]
@@ -528,6 +530,12 @@ class LSTMSequenceClassifier(
         if inputs.n_columns is not None and self._n_columns_in is not None:
             check_feature_names(self, X, reset=False)
             check_n_features(self, X, reset=False)
+        elif inputs.n_columns == 1:
+            n = len(inputs.sequences)
+            raise ValueError(
+                f"X of shape ({n}, 1) is one sequence of {n} timesteps, or {n} sequences of one"
+                " timestep.\n\nReshape your data: [X] for the first, X[:, :, None] for the second."
+            )
         expected = self._network_specification.n_features
         if inputs.sequences.n_features != expected:
             raise ValueError(
@@ -544,18 +552,6 @@ class LSTMSequenceClassifier(
             self.feature_names_in_ = inputs.column_names
         elif hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
-
-    def _check_same_network(self, network: NetworkSpecification) -> None:
-        """A training that goes on needs the network that it began with."""
-        if network == self._network_specification:
-            return
-        began, now = asdict(self._network_specification), asdict(network)
-        name = next(name for name in began if began[name] != now[name])
-        raise ValueError(
-            f"Training cannot go on with another network: {name!r} was {began[name]!r} when it"
-            f" began and is {now[name]!r} now.\n\nSet it back, or begin anew: warm_start=False and"
-            " fit, or sklearn.base.clone."
-        )
 
     def _check_partial_fit_classes(self, classes: Any, *, resumes: bool) -> Array:
         """All classes, from the first call or as they were given in it."""

@@ -47,17 +47,18 @@ class LearningRate(Callback):
 
 
 class ProgressBar(Callback):
-    """One bar over the epochs, with the latest losses and score, on standard error."""
+    """One bar over the epochs, with the latest ``figures`` of the history, on standard error."""
 
-    def __init__(self, n_epochs: int) -> None:
+    def __init__(self, n_epochs: int, figures: tuple[str, ...]) -> None:
         self.n_epochs = n_epochs
+        self.figures = figures
 
     def on_train_begin(self, net: Any, **kwargs: Any) -> None:
         self._bar = tqdm(total=self.n_epochs, desc="fit", unit="epoch")
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        shown = ("train_loss", "valid_loss", "valid_score")
-        figures = {name: net.history[-1][name] for name in shown if name in net.history[-1]}
+        epoch = net.history[-1]
+        figures = {name: epoch[name] for name in self.figures if name in epoch}
         self._bar.set_postfix(figures, refresh=False)
         self._bar.update()
 

@@ -9,9 +9,13 @@ from contextlib import contextmanager
 from functools import cache
 
 # From glibc's malloc.h.
-M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
-DEFAULT_TRIM_THRESHOLD, DEFAULT_MMAP_MAX = 128 * 1024, 65_536
-NEVER = 2**31 - 1
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -3, -4
+KEEP = {M_MMAP_MAX: 0, M_TRIM_THRESHOLD: 2**31 - 1}
+# glibc starts from 128 KiB and raises both thresholds, to 32 and 64 MiB at most, as large blocks are
+# freed; any call of mallopt ends that. So where it would have arrived is restored, not where it
+# starts: a step of somebody else's torch loop took 18 ms before a fit, 19 ms after one, and 22 to 28
+# with the initial thresholds (benchmarks/LOG.md).
+RESTORE = {M_MMAP_MAX: 65_536, M_MMAP_THRESHOLD: 32 * 2**20, M_TRIM_THRESHOLD: 64 * 2**20}
 
 _lock = threading.Lock()
 _users = 0
@@ -24,7 +28,7 @@ def kept_heap() -> Iterator[None]:
     glibc maps every large block anew and unmaps it when freed, so a training step takes a page
     fault for each 4 KiB of activations: at B64 T100 H128 that made a step up to 5 times as long as
     its arithmetic. Nested and concurrent contexts share one setting; the last to leave restores
-    glibc's defaults and returns what is free. Without glibc nothing happens.
+    the thresholds and returns what is free. Without glibc nothing happens.
 
     References
     ----------
@@ -34,14 +38,14 @@ def kept_heap() -> Iterator[None]:
     with _lock:
         _users += 1
         if _users == 1:
-            _configure(mmap_max=0, trim_threshold=NEVER)
+            _configure(KEEP)
     try:
         yield
     finally:
         with _lock:
             _users -= 1
             if _users == 0:
-                _configure(mmap_max=DEFAULT_MMAP_MAX, trim_threshold=DEFAULT_TRIM_THRESHOLD)
+                _configure(RESTORE)
                 _trim()
 
 
@@ -56,11 +60,11 @@ def _glibc() -> ctypes.CDLL | None:
     return library
 
 
-def _configure(*, mmap_max: int, trim_threshold: int) -> None:
+def _configure(settings: dict[int, int]) -> None:
     library = _glibc()
     if library is not None:
-        library.mallopt(M_MMAP_MAX, mmap_max)
-        library.mallopt(M_TRIM_THRESHOLD, trim_threshold)
+        for name, value in settings.items():
+            library.mallopt(name, value)
 
 
 def _trim() -> None:

@@ -105,8 +105,11 @@ class SequenceNet(NeuralNet):
         total = (torch.stack(losses) * weights_of_batches).sum() / weights_of_batches.sum()
         loss = float(total)
         if not math.isfinite(loss):
-            raise _divergence(loss, len(self.history), learning_rate(self.optimizer_))
+            raise divergence(f"The training loss ({loss})", self)
+        earlier = self.history[:-1, f"{prefix}_loss"] if len(self.history) > 1 else []
         self.history.record(f"{prefix}_loss", loss)
+        self.history.record(f"{prefix}_loss_best", loss < min(earlier, default=math.inf))
+        self.history.record(f"{prefix}_batch_count", len(losses))
 
     def on_batch_begin(self, net: Any, batch: Any = None, training: bool = False, **_: Any) -> None:
         """Open a record for the batch, if batches are recorded."""
@@ -147,11 +150,12 @@ class SequenceNet(NeuralNet):
                 matrix.mul_(1.0 - learning_rate(self.optimizer_) * self.weight_decay)
 
 
-def _divergence(loss: float, epoch: int, rate: float) -> TrainingDivergedError:
+def divergence(what: str, net: SequenceNet) -> TrainingDivergedError:
+    """The error to raise, with where it happened and what to try."""
     return TrainingDivergedError(
-        f"The training loss became {loss} in epoch {epoch}, at a learning rate of {rate:.3g}.\n\n"
-        f"Try a smaller one (learning_rate={rate / 10:.1g}), max_grad_norm=1.0, or"
-        " standardize=True."
+        f"{what} became NaN or infinite in epoch {len(net.history)}, at a learning rate of"
+        f" {learning_rate(net.optimizer_):.3g}.\n\nTry a smaller one"
+        f" (learning_rate={net.lr / 10:.1g}), max_grad_norm=1.0, or standardize=True."
     )
 
 

@@ -11,6 +11,9 @@ from torch.optim import lr_scheduler
 
 from sklstm._compat import InvalidParameterError
 
+# Share of the steps in which one-cycle raises the learning rate.
+ONE_CYCLE_RISE = 0.3
+
 OptimizerFactory = Callable[..., optim.Optimizer]
 
 # Name -> class, its options, and the decoupled weight decay that the name promises. ``fused`` makes
@@ -60,12 +63,13 @@ def build_schedule(
 
 
 def _build_one_cycle(optimizer: optim.Optimizer, n_steps: int) -> Any:
-    """Up to the learning rate for 30 % of the steps, then down to almost nothing."""
+    """Up to the learning rate, then down to almost nothing."""
     (group,) = optimizer.param_groups
     return lr_scheduler.OneCycleLR(
         optimizer,
         max_lr=float(group["lr"]),
         total_steps=max(n_steps, 2),
+        pct_start=ONE_CYCLE_RISE,
         cycle_momentum="betas" in group or bool(group.get("momentum")),
     )
 

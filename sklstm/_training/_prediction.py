@@ -13,10 +13,6 @@ from sklstm.nn import SequenceNetwork
 # At most this many timesteps, padding included, and this many sequences in one batch.
 MAX_TIMESTEPS, MAX_SEQUENCES = 65_536, 1_024
 
-# The matrix product of fewer rows than this takes another kernel, with another rounding. The head
-# is given at least so many, so that a row's result does not depend on its company.
-MIN_HEAD_ROWS = 16
-
 
 def embed(network: SequenceNetwork, sequences: DeviceSequences) -> Array:
     """The pooled vector of each sequence in the order given, (n, D), float32."""
@@ -32,13 +28,10 @@ def embed(network: SequenceNetwork, sequences: DeviceSequences) -> Array:
 def classify(network: SequenceNetwork, pooled: Array) -> Array:
     """The logits of each pooled vector, (n, C), float64."""
     network.eval()
-    n = len(pooled)
-    if n < MIN_HEAD_ROWS:
-        pooled = np.resize(pooled, (MIN_HEAD_ROWS, pooled.shape[1]))
     device = next(network.parameters()).device
     with torch.inference_mode():
         logits = network.classify(torch.from_numpy(pooled).to(device))
-    return logits.cpu().numpy()[:n].astype(np.float64)
+    return logits.cpu().numpy().astype(np.float64)
 
 
 def probabilities(logits: Array) -> Array:

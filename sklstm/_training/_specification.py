@@ -31,6 +31,17 @@ class NetworkSpecification:
         """A network with new weights."""
         return SequenceNetwork(**asdict(self))
 
+    def check_same(self, other: NetworkSpecification) -> None:
+        """Raise if a training that began with this network is to go on with another."""
+        began, now = asdict(self), asdict(other)
+        for name in began:
+            if began[name] != now[name]:
+                raise ValueError(
+                    f"Training cannot go on with another network: {name!r} was {began[name]!r} when"
+                    f" it began and is {now[name]!r} now.\n\nSet it back, or begin anew: fit with"
+                    " warm_start=False, or sklearn.base.clone."
+                )
+
 
 @dataclass(frozen=True)
 class Specification:

@@ -58,6 +58,9 @@ class ValidationMonitor(Callback):
         Epochs without a score above the best so far plus ``tol`` until training stops.
     tol : float
         Absolute, in the unit of the score.
+    n_warmup_epochs : int
+        Epochs at the beginning that are scored but do not count as without improvement: as long as
+        the learning rate is on its way up, a coarse score may well stand still.
     """
 
     def __init__(
@@ -66,17 +69,22 @@ class ValidationMonitor(Callback):
         scoring: str | Callable[..., float],
         n_iter_no_change: int,
         tol: float,
+        n_warmup_epochs: int = 0,
     ) -> None:
         self.validation = validation
         self.scoring = scoring
         self.n_iter_no_change = n_iter_no_change
         self.tol = tol
+        self.n_warmup_epochs = n_warmup_epochs
 
     def initialize(self) -> ValidationMonitor:
         self.best_score_ = -np.inf
         self.best_epoch_ = 0
+        self._best_loss = np.inf
         self.best_weights_: dict[str, torch.Tensor] = {}
         self._to_beat = -np.inf
+        self._lowest_loss = np.inf
+        self._n_epochs = 0
         self._n_epochs_without_change = 0
         return self
 
@@ -84,12 +92,16 @@ class ValidationMonitor(Callback):
         loss, score = self._evaluate(net)
         net.history.record("valid_loss", loss)
         net.history.record("valid_score", score)
-        if score > self.best_score_ or not self.best_weights_:
-            self.best_score_, self.best_epoch_ = score, len(net.history)
+        net.history.record("valid_loss_best", loss < self._lowest_loss)
+        self._lowest_loss = min(loss, self._lowest_loss)
+        # Of equal scores the smaller loss: a coarse score may be at its best from the first epoch.
+        if (score, -loss) > (self.best_score_, -self._best_loss) or not self.best_weights_:
+            self.best_score_, self._best_loss, self.best_epoch_ = score, loss, len(net.history)
             self.best_weights_ = {k: v.clone() for k, v in net.module_.state_dict().items()}
+        self._n_epochs += 1
         if score > self._to_beat + self.tol:
             self._to_beat, self._n_epochs_without_change = score, 0
-        else:
+        elif self._n_epochs > self.n_warmup_epochs:
             self._n_epochs_without_change += 1
         net.should_stop = self._n_epochs_without_change >= self.n_iter_no_change
 

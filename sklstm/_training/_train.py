@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from skorch.callbacks import EpochTimer
 
 from sklstm._batching._loader import LabelledSequences, ShuffledBatches
@@ -14,10 +16,14 @@ from sklstm._sequences import Array
 from sklstm._training._callbacks import LearningRate, ProgressBar, is_parallel_worker
 from sklstm._training._heap import kept_heap
 from sklstm._training._losses import WeightedCrossEntropy
-from sklstm._training._net import SequenceNet
+from sklstm._training._net import SequenceNet, divergence
+from sklstm._training._optimizers import ONE_CYCLE_RISE
 from sklstm._training._randomness import own_torch_generator, seeds_for
 from sklstm._training._specification import Specification
 from sklstm._training._stopping import Validation, ValidationMonitor
+
+# What skorch's own callbacks look for in a net's history and nobody else does.
+FOR_SKORCH = {"batches", "train_batch_count", "train_loss_best", "valid_loss_best"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +56,7 @@ def train(
         if previous is not None:
             _continue_from(net, previous)
         _run(net, training)
+    _check_weights(net)
     return _keep(net, monitor)
 
 
@@ -58,8 +65,13 @@ def _build_monitor(
 ) -> ValidationMonitor | None:
     if validation is None:
         return None
+    rises = specification.lr_schedule == "one_cycle"
     return ValidationMonitor(
-        validation, specification.scoring, specification.n_iter_no_change, specification.tol
+        validation,
+        specification.scoring,
+        specification.n_iter_no_change,
+        specification.tol,
+        n_warmup_epochs=math.ceil(ONE_CYCLE_RISE * specification.max_epochs) if rises else 0,
     )
 
 
@@ -75,7 +87,9 @@ def _build_net(
     callbacks: list[Any] = [EpochTimer()] if monitor is None else [EpochTimer(), monitor]
     callbacks.append(LearningRate(specification.lr_schedule, specification.max_epochs, n_batches))
     if specification.verbose and not is_parallel_worker():
-        callbacks.append(ProgressBar(specification.max_epochs))
+        # "loss" as a score is the negative of the loss that is shown already.
+        score = "valid_loss" if specification.scoring == "loss" else "valid_score"
+        callbacks.append(ProgressBar(specification.max_epochs, ("train_loss", score)))
     options = {f"optimizer__{k}": v for k, v in specification.optimizer_options.items()}
     net = SequenceNet(
         specification.network.build(),
@@ -122,6 +136,13 @@ def _run(net: SequenceNet, training: LabelledSequences) -> None:
                 callback.close()
 
 
+def _check_weights(net: SequenceNet) -> None:
+    """The last step of all has no loss after it that would tell."""
+    for parameter in net.module_.parameters():
+        if not torch.isfinite(parameter).all():
+            raise divergence("The weights", net)
+
+
 def _keep(net: SequenceNet, monitor: ValidationMonitor | None) -> Trained:
     """The result, with nothing left in the net that holds data, callbacks or gradients."""
     net.module_.eval()
@@ -139,6 +160,6 @@ def _keep(net: SequenceNet, monitor: ValidationMonitor | None) -> Trained:
 
 def _as_arrays(history: list[dict[str, Any]]) -> dict[str, Array]:
     """One array per figure, one entry per epoch, NaN where an epoch has no such figure."""
-    names = dict.fromkeys(name for epoch in history for name in epoch)
+    names = dict.fromkeys(name for epoch in history for name in epoch if name not in FOR_SKORCH)
     columns = {name: [epoch.get(name, np.nan) for epoch in history] for name in names}
     return {name: np.asarray(column) for name, column in columns.items()}

@@ -92,8 +92,11 @@ def _from_rectangle(X: Any, estimator: str) -> Inputs:
             estimator=estimator,
             input_name="X",
         )
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         _reject_text(X, error)
+        is_no_array = np.ndim(X) == 0 and not hasattr(X, "shape")
+        if is_no_array or "setting an array element" in str(error):
+            raise type(error)(f"X must be {ACCEPTED_FORMS}. Got a {type(X).__name__}.") from error
         raise
     if array.ndim > 3:
         raise ValueError(f"X must be {ACCEPTED_FORMS}. Got an array of shape {array.shape}.")
@@ -107,7 +110,7 @@ def _from_rectangle(X: Any, estimator: str) -> Inputs:
     return Inputs(sequences, timesteps, get_feature_names(X))
 
 
-def _reject_text(X: Any, error: ValueError) -> None:
+def _reject_text(X: Any, error: Exception) -> None:
     """Raise an error that names the first text in X, if there is any."""
     for index, value in np.ndenumerate(np.asarray(X, dtype=object)):
         if isinstance(value, (str, bytes)):

@@ -64,25 +64,37 @@ def check_parameters(estimator: Any) -> None:
     parameters = estimator.get_params(deep=False)
     for name, choices in CHOICES.items():
         _suggest(name, parameters[name], choices)
-    if isinstance(parameters["scoring"], str) and parameters["scoring"] != "loss":
-        _suggest("scoring", parameters["scoring"], ("loss", *get_scorer_names()), required=True)
     estimator._validate_params()
+    _check_scoring(parameters["scoring"])
     _check_sizes("hidden_sizes", parameters["hidden_sizes"], at_least=1)
     _check_sizes("dense_sizes", parameters["dense_sizes"], at_least=0)
 
 
-def _suggest(name: str, value: Any, choices: Sequence[str], *, required: bool = False) -> None:
-    """Raise for a string that looks like a misspelt choice, or that is ``required`` to be one."""
+def _suggest(name: str, value: Any, choices: Sequence[str]) -> None:
+    """Raise for a string that looks like a misspelt choice."""
     if not isinstance(value, str) or value in choices:
         return
-    close = difflib.get_close_matches(value, choices, n=1, cutoff=0.6)
-    if close or required:
-        hint = f"\n\nDid you mean {close[0]!r}?" if close else ""
+    hint = _did_you_mean(value, choices)
+    if hint:
         accepted = ", ".join(map(repr, choices))
         raise InvalidParameterError(
             f"The {name!r} parameter must be a str among {{{accepted}}}. Got {value!r} instead."
             f"{hint}"
         )
+
+
+def _check_scoring(scoring: Any) -> None:
+    names = ("loss", *get_scorer_names())
+    if isinstance(scoring, str) and scoring not in names:
+        raise InvalidParameterError(
+            "The 'scoring' parameter must be 'loss', the name of a scikit-learn scorer or a"
+            f" callable. Got {scoring!r} instead.{_did_you_mean(scoring, names)}"
+        )
+
+
+def _did_you_mean(value: str, choices: Sequence[str]) -> str:
+    close = difflib.get_close_matches(value, choices, n=1)
+    return f"\n\nDid you mean {close[0]!r}?" if close else ""
 
 
 def _check_sizes(name: str, sizes: Any, *, at_least: int) -> None:

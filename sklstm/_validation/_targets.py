@@ -41,7 +41,7 @@ def check_classes(y: Array) -> Array:
     classes = np.unique(y)
     if len(classes) < 2:
         raise ValueError(
-            f"y has 1 class ({classes[0]!r}); a classifier needs at least 2. Sequences whose"
-            " sample_weight is 0 do not count."
+            f"y has 1 class ({classes.tolist()[0]!r}); a classifier needs at least 2. Sequences"
+            " whose sample_weight is 0 do not count."
         )
     return classes

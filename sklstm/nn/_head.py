@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from sklstm.nn._initialization import initialize_linear
+from sklstm.nn._rows import linear_of_rows
 
 
 class DenseHead(nn.Sequential):
@@ -40,5 +41,10 @@ class DenseHead(nn.Sequential):
 
     def forward(self, pooled_BD: Tensor) -> Tensor:
         """Logits of each class, shape (B, C)."""
-        logits_BC: Tensor = super().forward(pooled_BD)  # type: ignore[no-untyped-call]
-        return logits_BC
+        values = pooled_BD
+        for module in self:
+            if isinstance(module, nn.Linear):
+                values = linear_of_rows(module, values)
+            else:
+                values = module(values)
+        return values

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from sklstm.nn._initialization import initialize_linear
+from sklstm.nn._rows import linear_of_rows
 
 
 class LastPooling(nn.Module):
@@ -47,9 +48,10 @@ class MeanPooling(nn.Module):
     def forward(self, states_BTD: Tensor, lengths_B: Tensor | None = None) -> Tensor:
         """The pooled vectors, shape (B, D)."""
         if lengths_B is None:
-            return states_BTD.mean(dim=1)
+            return _sum_over_time(states_BTD, self.training) / states_BTD.shape[1]
         mask_BT1 = padding_mask(lengths_B, states_BTD.shape[1]).unsqueeze(2)
-        return states_BTD.masked_fill(~mask_BT1, 0.0).sum(dim=1) / lengths_B.unsqueeze(1)
+        real_BTD = states_BTD.masked_fill(~mask_BT1, 0.0)
+        return _sum_over_time(real_BTD, self.training) / lengths_B.unsqueeze(1)
 
 
 class MaxPooling(nn.Module):
@@ -89,13 +91,27 @@ class AttentionPooling(nn.Module):
 
     def forward(self, states_BTD: Tensor, lengths_B: Tensor | None = None) -> Tensor:
         """The pooled vectors, shape (B, D)."""
-        scores_BT = self.context(torch.tanh(self.projection(states_BTD))).squeeze(2)
+        hidden_BTD = torch.tanh(linear_of_rows(self.projection, states_BTD))
+        scores_BT1 = linear_of_rows(self.context, hidden_BTD)
         if lengths_B is not None:
             # -inf, not a large negative number: padding must get weight 0 in every dtype.
-            mask_BT = padding_mask(lengths_B, states_BTD.shape[1])
-            scores_BT = scores_BT.masked_fill(~mask_BT, -torch.inf)
-        weights_B1T = torch.softmax(scores_BT, dim=1).unsqueeze(1)
-        return torch.bmm(weights_B1T, states_BTD).squeeze(1)
+            mask_BT1 = padding_mask(lengths_B, states_BTD.shape[1]).unsqueeze(2)
+            scores_BT1 = scores_BT1.masked_fill(~mask_BT1, -torch.inf)
+        # The softmax is written out: torch's, and a matrix product over T, round by the padding.
+        weights_BT1 = torch.exp(scores_BT1 - scores_BT1.amax(dim=1, keepdim=True))
+        weighted_BD = _sum_over_time(weights_BT1 * states_BTD, self.training)
+        return weighted_BD / _sum_over_time(weights_BT1, self.training)
+
+
+def _sum_over_time(values_BTD: Tensor, training: bool) -> Tensor:
+    """Sum over the timesteps, shape (B, D).
+
+    In float64 when predicting: torch sums a narrow batch in another order than a wide one, and in
+    float32 that shows in the last bit, so that a result would depend on its company.
+    """
+    if training:
+        return values_BTD.sum(dim=1)
+    return values_BTD.sum(dim=1, dtype=torch.float64).to(values_BTD.dtype)
 
 
 def padding_mask(lengths_B: Tensor, n_timesteps: int) -> Tensor:

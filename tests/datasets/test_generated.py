@@ -46,5 +46,5 @@ def test_a_seed_repeats_the_data(make):
 
 
 def test_too_short_a_sequence_has_no_room_for_order():
-    with pytest.raises(ValueError, match="n_timesteps must be at least 10. Got 9 instead"):
+    with pytest.raises(ValueError, match=r"n_timesteps must be at least 10. Got 9 instead"):
         make_temporal_order(n_timesteps=9)

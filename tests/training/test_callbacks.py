@@ -51,8 +51,15 @@ def test_verbose_shows_one_bar_on_standard_error(capfd):
 
 
 def test_the_bar_shows_the_validation_score(capfd):
-    fit(verbose=1, early_stopping=True, validation_fraction=0.2)
+    fit(verbose=1, early_stopping=True, validation_fraction=0.2, scoring="accuracy")
     assert "valid_score=" in capfd.readouterr().err
+
+
+def test_the_bar_shows_the_validation_loss_once(capfd):
+    fit(verbose=1, early_stopping=True, validation_fraction=0.2)
+    shown = capfd.readouterr().err
+    assert "valid_loss=" in shown
+    assert "valid_score=" not in shown
 
 
 class Diverging(Callback):
@@ -61,7 +68,7 @@ class Diverging(Callback):
 
 
 def test_the_bar_is_closed_after_an_error(capfd):
-    with pytest.raises(TrainingDivergedError, match="nan in epoch 1"):
+    with pytest.raises(TrainingDivergedError, match="infinite in epoch 1"):
         fit(verbose=1, callbacks=[Diverging()])
     assert capfd.readouterr().err.endswith("\n")
 

@@ -27,10 +27,10 @@ def test_an_index_beyond_the_last_gpu_is_an_error(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert resolve_device("cuda:1") == torch.device("cuda:1")
-    with pytest.raises(ValueError, match="'cuda:2', a CUDA device, but torch .* finds 2 of them"):
+    with pytest.raises(ValueError, match=r"'cuda:2', a CUDA device, but torch .* finds 2 of them"):
         resolve_device("cuda:2")
 
 
 def test_unknown_devices_are_named():
-    with pytest.raises(InvalidParameterError, match="'cuda:<index>', 'auto' .* Got 'gpu' instead"):
+    with pytest.raises(InvalidParameterError, match=r"'cuda:<index>', 'auto' .* Got 'gpu' instead"):
         resolve_device("gpu")

@@ -12,13 +12,13 @@ from sklstm._training._heap import kept_heap
 def settings(monkeypatch):
     """What malloc is told, in order, instead of telling it."""
     told = []
-    monkeypatch.setattr(_heap, "_configure", lambda **options: told.append(options))
+    monkeypatch.setattr(_heap, "_configure", told.append)
     monkeypatch.setattr(_heap, "_trim", lambda: told.append("trim"))
     return told
 
 
-KEEP = {"mmap_max": 0, "trim_threshold": _heap.NEVER}
-RESTORE = [{"mmap_max": 65_536, "trim_threshold": 128 * 1024}, "trim"]
+KEEP = {-4: 0, -1: 2**31 - 1}
+RESTORE = [{-4: 65_536, -3: 32 * 2**20, -1: 64 * 2**20}, "trim"]
 
 
 def test_keeps_inside_and_restores_afterwards(settings):

@@ -131,7 +131,9 @@ def test_a_loss_that_is_not_finite_is_an_error_that_says_what_to_try(data):
     net = build(data)
     with torch.no_grad():
         next(net.module_.parameters()).fill_(torch.nan)
-    with pytest.raises(TrainingDivergedError, match=r"(?s)nan in epoch 1.*learning_rate=0.0005"):
+    with pytest.raises(
+        TrainingDivergedError, match=r"(?s)\(nan\) became NaN.* in epoch 1.*rate=0.0005"
+    ):
         _run(net, data)
 
 

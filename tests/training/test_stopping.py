@@ -26,7 +26,7 @@ def stopping(**parameters):
 def test_any_scorer_of_scikit_learn(scoring):
     classifier = stopping(scoring=scoring, max_epochs=8).fit(X, LABELS)
     history = classifier.history_
-    best = int(np.argmax(history["valid_score"]))
+    best = np.lexsort((history["valid_loss"], -history["valid_score"]))[0]
     assert classifier.best_epoch_ == best + 1
     assert classifier.best_score_ == history["valid_score"][best]
     if scoring == "loss":
@@ -48,9 +48,23 @@ def test_the_weights_of_the_best_epoch_are_kept():
 
 
 def test_stops_after_n_iter_no_change_epochs_without_improvement():
-    constant = stopping(scoring=lambda *_: 0.5, n_iter_no_change=4, max_epochs=50).fit(X, LABELS)
+    constant = stopping(
+        scoring=lambda *_: 0.5, n_iter_no_change=4, max_epochs=50, lr_schedule=None
+    ).fit(X, LABELS)
     assert constant.n_iter_ == 1 + 4
-    assert constant.best_epoch_ == 1
+
+
+def test_does_not_stop_while_one_cycle_still_raises_the_learning_rate():
+    constant = stopping(scoring=lambda *_: 0.5, n_iter_no_change=4, max_epochs=50).fit(X, LABELS)
+    rates = constant.history_["learning_rate"]
+    assert constant.n_iter_ == 15 + 4
+    assert rates.argmax() == 14
+
+
+def test_of_equal_scores_the_smaller_loss_is_the_better():
+    constant = stopping(scoring=lambda *_: 0.5, max_epochs=10, n_iter_no_change=20).fit(X, LABELS)
+    losses = constant.history_["valid_loss"]
+    assert constant.best_epoch_ == losses.argmin() + 1 > 1
 
 
 @pytest.mark.parametrize(("tol", "n_iter"), [(0.0625, 20), (0.125, 20), (0.25, 3)])
@@ -59,7 +73,11 @@ def test_tol_is_absolute_and_counts_from_the_last_improvement(tol, n_iter):
     # epochs' is; with 0.25 two epochs' is not either, and the patience of two epochs is over.
     scores = iter(np.arange(100) * 0.125 - 3.0)
     rising = stopping(
-        scoring=lambda *_: next(scores), tol=tol, n_iter_no_change=2, max_epochs=20
+        scoring=lambda *_: next(scores),
+        tol=tol,
+        n_iter_no_change=2,
+        max_epochs=20,
+        lr_schedule=None,
     ).fit(X, LABELS)
     assert rising.n_iter_ == n_iter
     assert rising.best_epoch_ == rising.n_iter_
@@ -69,20 +87,22 @@ def test_the_validation_part_is_not_trained_on():
     """Sequences that are held out may change without any effect on the weights."""
     held_out = []
 
-    def scorer(estimator, X, y):
-        held_out.append(X.values[:, 0].numpy())
-        return 0.0
+    def fit(X):
+        # Scores that rise, so that the last epoch's weights are kept whatever the losses.
+        def scorer(estimator, X, y):
+            held_out.append(X.values[:, 0].numpy())
+            return len(held_out)
 
-    classifier = stopping(scoring=scorer, standardize=False, max_epochs=2).fit(X, LABELS)
-    firsts = held_out[0]
-    is_held_out = np.array([np.isin(x[0, 0].astype(np.float32), firsts) for x in X])
-    assert 10 < is_held_out.sum() < 20
-    changed = [x + 100.0 if held else x for x, held in zip(X, is_held_out, strict=True)]
-    again = stopping(scoring=lambda *_: 0.0, standardize=False, max_epochs=2).fit(changed, LABELS)
-    for ours, theirs in zip(
-        classifier.net_.module_.parameters(), again.net_.module_.parameters(), strict=True
-    ):
-        assert torch.equal(ours, theirs)
+        classifier = stopping(scoring=scorer, standardize=False, max_epochs=3).fit(X, LABELS)
+        return torch.cat([p.flatten() for p in classifier.net_.module_.parameters()])
+
+    weights = fit(X)
+    is_held_out = [np.isin(x[0, 0].astype(np.float32), held_out[0]) for x in X]
+    assert sum(is_held_out) == 15
+    changed = [x + 100.0 * held for x, held in zip(X, is_held_out, strict=True)]
+    assert torch.equal(fit(changed), weights)
+    trained_on = [x + 0.01 * (not held) for x, held in zip(X, is_held_out, strict=True)]
+    assert not torch.equal(fit(trained_on), weights)
 
 
 def test_sample_weights_reach_the_scorer_only_if_given():

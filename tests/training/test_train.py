@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from skorch.callbacks import Callback
+from skorch.callbacks import Callback, Checkpoint, PassthroughScoring
 
 from sklstm import LSTMSequenceClassifier
 from sklstm._batching._loader import LabelledSequences, to_device
@@ -101,6 +101,15 @@ def test_callbacks_of_the_users_are_called_as_in_skorch(data):
     recorder = Recorder()
     train(specification(max_epochs=1, batch_size=10, callbacks=[recorder]), data)
     assert recorder.calls == ["train begin", "batch 10", "batch 10", "epoch 1 of 20", "train end"]
+
+
+def test_skorchs_callbacks_find_their_figures(data, tmp_path):
+    checkpoint = Checkpoint(monitor="train_loss_best", dirname=tmp_path)
+    passthrough = PassthroughScoring("train_loss", on_train=True)
+    trained = train(specification(callbacks=[checkpoint, passthrough]), data)
+    assert (tmp_path / "params.pt").exists()
+    # What a callback records for itself is kept; what is kept for skorch's callbacks is not.
+    assert set(trained.history) == {"epoch", "train_loss", "learning_rate", "dur", "event_cp"}
 
 
 def test_the_net_keeps_neither_data_nor_callbacks_nor_gradients(data):

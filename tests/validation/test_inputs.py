@@ -198,7 +198,10 @@ RAGGED = make_ragged(4)[0]
         ),
         ([[[1, 2], [3]]], ValueError, r"X\[0\] is not a rectangular array"),
         ([np.ones(2), None], ValueError, r"X\[1\] must be an array .* Got a NoneType"),
-        (3, ValueError, "Expected 2D array, got scalar array instead"),
+        (3, ValueError, "X must be a float array of shape .* Got a int"),
+        ({"a": [1.0]}, TypeError, "X must be a float array of shape .* Got a dict"),
+        ((x for x in RAGGED), TypeError, "X must be a float array of shape .* Got a generator"),
+        (pd.DataFrame({"a": RAGGED}), ValueError, "X must be a float .* Got a DataFrame"),
     ],
 )
 def test_bad_input_is_named(X, error, message):

@@ -31,7 +31,7 @@ def test_the_defaults_are_accepted():
         ({"lr_schedule": "onecycle"}, r"Did you mean 'one_cycle'\?"),
         ({"class_weight": "balance"}, r"Did you mean 'balanced'\?"),
         ({"scoring": "f1_makro"}, r"Got 'f1_makro' instead.\n\nDid you mean 'f1_macro'\?"),
-        ({"scoring": "nonsense"}, "The 'scoring' parameter must be a str among {'loss', "),
+        ({"scoring": "qqq"}, "must be 'loss', the name of a scikit-learn scorer or a callable"),
         ({"max_epochs": 0}, "The 'max_epochs' parameter"),
         ({"batch_size": 2.5}, "The 'batch_size' parameter"),
         ({"learning_rate": 0}, r"range \(0.0, inf\). Got 0 instead"),

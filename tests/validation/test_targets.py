@@ -41,7 +41,7 @@ def test_bad_targets(y, message):
 
 def test_one_class_is_an_error():
     with pytest.raises(ValueError, match=r"y has 1 class \('a'\); a classifier needs at least 2"):
-        check_classes(np.array(["a", "a"], dtype=object))
+        check_classes(np.array(["a", "a"]))
 
 
 def test_unknown_labels_are_named():

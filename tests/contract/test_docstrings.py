@@ -1,0 +1,92 @@
+"""Docstrings against signatures, defaults and fitted attributes."""
+
+import importlib
+import inspect
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpydoc.docscrape import ClassDoc, FunctionDoc
+
+from sklstm import LSTMSequenceClassifier
+from sklstm._validation._parameters import CHOICES
+from tests.contract.test_public_names import METHODS, PUBLIC
+from tests.helpers import quick
+
+CALLABLES = {
+    f"{module}.{name}": getattr(importlib.import_module(module), name)
+    for module, names in PUBLIC.items()
+    for name in names
+    if callable(getattr(importlib.import_module(module), name))
+}
+OWN_METHODS = [name for name in METHODS if name in vars(LSTMSequenceClassifier)]
+
+
+def documented_parameters(documentation):
+    names = {}
+    for parameter in documentation["Parameters"]:
+        for name in parameter.name.split(", "):
+            names[name] = parameter.type
+    return names
+
+
+def signature_of(thing):
+    parameters = inspect.signature(thing).parameters
+    return {name: p for name, p in parameters.items() if name not in ("self", "args", "kwargs")}
+
+
+@pytest.mark.parametrize("name", CALLABLES)
+def test_parameters_and_defaults_are_those_of_the_signature(name):
+    thing = CALLABLES[name]
+    if isinstance(thing, type) and issubclass(thing, Exception):
+        assert thing.__doc__
+        return
+    document = ClassDoc if isinstance(thing, type) else FunctionDoc
+    documented, actual = documented_parameters(document(thing)), signature_of(thing)
+    assert list(documented) == list(actual)
+    for parameter, description in documented.items():
+        default = actual[parameter].default
+        if default is inspect.Parameter.empty:
+            assert "default" not in description, parameter
+        elif ", default=" in description:
+            stated = description.rpartition("default=")[2]
+            if stated.startswith(("0.", "1e-")):
+                stated = str(float(stated))
+            assert str(default) in (stated, stated.strip('"'), *stated.split(", ")), parameter
+
+
+def test_every_default_of_the_estimator_is_stated():
+    for parameter, description in documented_parameters(ClassDoc(LSTMSequenceClassifier)).items():
+        assert ", default=" in description, parameter
+
+
+def test_every_choice_of_the_estimator_is_listed():
+    types = documented_parameters(ClassDoc(LSTMSequenceClassifier))
+    for parameter, choices in CHOICES.items():
+        stated = set(re.findall(r'"(\w+)"', types[parameter].partition("default=")[0]))
+        assert stated == set(choices), parameter
+
+
+@pytest.mark.parametrize("method", OWN_METHODS)
+def test_methods_document_their_parameters_and_results(method):
+    function = getattr(LSTMSequenceClassifier, method)
+    documentation = FunctionDoc(function)
+    assert list(documented_parameters(documentation)) == list(signature_of(function))
+    assert documentation["Returns"]
+
+
+def test_every_fitted_attribute_is_documented_and_every_documented_one_exists():
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(20, 4)), columns=list("abcd"))
+    fitted = quick(max_epochs=2).fit(frame, [0, 1] * 10)
+    actual = {name for name in vars(fitted) if name.endswith("_") and not name.startswith("_")}
+    documented = {attribute.name for attribute in ClassDoc(LSTMSequenceClassifier)["Attributes"]}
+    assert actual == documented
+
+
+def test_the_history_has_the_figures_that_are_documented():
+    X, y = np.random.default_rng(0).normal(size=(20, 4)), [0, 1] * 10
+    text = " ".join(LSTMSequenceClassifier.__doc__.split())
+    description = text.partition("Figures of each epoch: ")[2].partition("pandas.DataFrame")[0]
+    stated = set(re.findall(r"``(\w+)``", description)) - {"early_stopping"}
+    assert stated == set(quick(max_epochs=2, early_stopping=True).fit(X, y).history_)

@@ -1,0 +1,44 @@
+"""The code of the README and of the user guide runs, and prints what it is said to print."""
+
+import re
+import textwrap
+from pathlib import Path
+
+import matplotlib as mpl
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = [
+    ROOT / "README.md",
+    *sorted((ROOT / "docs").glob("user_guide*.rst")),
+    ROOT / "docs/index.rst",
+]
+
+mpl.use("agg")
+
+
+def code_blocks(path):
+    text = path.read_text()
+    if path.suffix == ".md":
+        return re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    blocks = re.findall(r"^( *)\.\. code-block:: python\n\n((?:\1   .*\n|\n)+)", text, flags=re.M)
+    return [textwrap.dedent(block) for _, block in blocks]
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda p: p.name)
+def test_the_blocks_of_a_page_run_one_after_another(path):
+    blocks = code_blocks(path)
+    namespace = {"__name__": "__main__"}
+    for number, block in enumerate(blocks):
+        exec(compile(block, f"{path.name}, block {number}", "exec"), namespace)  # noqa: S102
+    assert blocks
+
+
+def test_the_example_of_the_readme_is_short_and_prints_what_it_says(capsys):
+    text = (ROOT / "README.md").read_text()
+    example, output = re.search(
+        r"```python\n(.*?)```\n.*?```text\n(.*?)```", text, flags=re.DOTALL
+    ).groups()
+    assert len([line for line in example.splitlines() if line.strip()]) <= 12
+    exec(compile(example, "README.md", "exec"), {"__name__": "__main__"})  # noqa: S102
+    assert capsys.readouterr().out == output

@@ -1,0 +1,113 @@
+"""The house: who may import whom, and how large a room may be."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import sklstm
+
+ROOT = Path(sklstm.__file__).parent
+FLOORS = {
+    "_sequences": 0, "exceptions": 0, "_optional": 0, "_compat": 0,
+    "_validation": 1, "nn": 1,
+    "_batching": 2, "preprocessing": 2, "datasets": 2,
+    "_training": 3,
+    "_classifier": 4,
+    "_persistence": 5, "inspection": 5, "model_selection": 5, "distributed": 5,
+}  # fmt: skip
+FILES = sorted(ROOT.rglob("*.py"))
+CODE = [path for path in FILES if path != ROOT / "__init__.py"]
+
+every_file = pytest.mark.parametrize("path", CODE, ids=lambda p: str(p.relative_to(ROOT)))
+
+
+def imports(path):
+    """Names of the modules of sklstm that a file imports, at any place in it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield node.module
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+def room(path):
+    """The part of the package that a file belongs to: its folder, or the file itself."""
+    parts = path.relative_to(ROOT).parts
+    return parts[0].removesuffix(".py")
+
+
+@every_file
+def test_a_file_imports_from_lower_floors_or_from_its_own_folder(path):
+    for module in imports(path):
+        if module == "sklstm" or module.startswith("sklstm."):
+            assert module != "sklstm", f"{path} imports the package itself"
+            other = module.split(".")[1]
+            own_folder = other == room(path) and path.parent != ROOT
+            assert own_folder or FLOORS[other] < FLOORS[room(path)], f"{path} imports {module}"
+
+
+@every_file
+def test_no_file_imports_the_init_of_its_own_folder(path):
+    if path.name != "__init__.py" and path.parent != ROOT:
+        assert f"sklstm.{path.parent.name}" not in set(imports(path))
+
+
+@every_file
+def test_no_private_module_of_another_package_but_through_compat(path):
+    if room(path) != "_compat":
+        for module in imports(path):
+            private = any(part.startswith("_") for part in module.split("."))
+            assert module.startswith("sklstm") or module == "__future__" or not private, module
+
+
+@pytest.mark.parametrize("room_name", ["_validation", "_sequences", "exceptions", "_compat"])
+def test_rooms_without_torch(room_name):
+    for path in CODE:
+        if room(path) == room_name:
+            packages = {module.split(".")[0] for module in imports(path)}
+            assert not packages & {"torch", "skorch"}
+
+
+def test_the_modules_for_torch_users_need_torch_alone():
+    for path in CODE:
+        if room(path) == "nn":
+            packages = {module.split(".")[0] for module in imports(path)}
+            assert packages <= {"__future__", "collections", "typing", "torch", "sklstm"}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_sizes(path):
+    # The estimator is mostly docstring.
+    limit = 600 if path.name == "_classifier.py" else 500
+    source = path.read_text()
+    assert len(source.splitlines()) <= limit
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef) and not is_constructor_that_only_assigns(node):
+            body = node.body[1:] if ast.get_docstring(node) else node.body
+            length = body[-1].end_lineno - body[0].lineno + 1 if body else 0
+            assert length <= 60, f"{path}: {node.name} has {length} lines"
+
+
+def is_constructor_that_only_assigns(node):
+    return node.name == "__init__" and all(isinstance(line, ast.Assign) for line in node.body)
+
+
+def test_tests_mirror_the_package():
+    """Each file with code of its own has a test file of its name in the folder of its name."""
+    tests = Path(__file__).parents[1]
+    missing = []
+    for path in CODE:
+        relative = path.relative_to(ROOT)
+        if path.name == "__init__.py" or relative.name in (
+            "_compat.py",
+            "exceptions.py",
+            "_rows.py",
+        ):
+            continue
+        folders = [part.removeprefix("_") for part in relative.parts[:-1]]
+        test = tests.joinpath(*folders, f"test_{relative.stem.removeprefix('_')}.py")
+        if not test.exists():
+            missing.append(str(relative))
+    assert missing == []

@@ -1,0 +1,99 @@
+"""What users may rely on: changing any of this needs a changelog entry, and this test."""
+
+import importlib
+import inspect
+import subprocess
+import sys
+
+import pytest
+
+import sklstm
+from sklstm import LSTMSequenceClassifier
+
+PUBLIC = {
+    "sklstm": ["LSTMSequenceClassifier", "__version__", "datasets", "exceptions", "nn"],
+    "sklstm.datasets": ["make_temporal_order", "make_trends"],
+    "sklstm.exceptions": ["TrainingDivergedError"],
+    "sklstm.nn": [
+        "AttentionPooling", "DenseHead", "LSTMEncoder", "LSTMLayer", "LastPooling", "MaxPooling",
+        "MeanPooling", "SequenceNetwork",
+    ],
+}  # fmt: skip
+
+PARAMETERS = {
+    "hidden_sizes": 64, "bidirectional": True, "pooling": "max", "dense_sizes": (), "dropout": 0.0,
+    "recurrent_dropout": 0.0, "standardize": True, "mask_value": None, "class_weight": None,
+    "label_smoothing": 0.0, "l1": 0.0, "l2": 0.0, "weight_decay": None, "optimizer": "adam",
+    "learning_rate": 0.005, "lr_schedule": "one_cycle", "max_grad_norm": 1.0, "batch_size": 32,
+    "max_epochs": 100, "early_stopping": False, "validation_fraction": 0.1, "n_iter_no_change": 10,
+    "tol": 1e-4, "scoring": "loss", "device": "cpu", "precision": "float32", "warm_start": False,
+    "callbacks": None, "random_state": None, "verbose": 0,
+}  # fmt: skip
+
+METHODS = [
+    "decision_function", "fit", "fit_transform", "get_feature_names_out", "get_metadata_routing",
+    "get_params", "partial_fit", "predict", "predict_log_proba", "predict_proba", "score",
+    "set_fit_request", "set_output", "set_params", "set_partial_fit_request", "set_score_request",
+    "transform",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("module", PUBLIC)
+def test_public_names(module):
+    namespace = importlib.import_module(module)
+    assert sorted(namespace.__all__) == sorted(PUBLIC[module])
+    for name in PUBLIC[module]:
+        assert getattr(namespace, name) is not None
+
+
+def test_constructor_parameters_in_their_order():
+    parameters = inspect.signature(LSTMSequenceClassifier).parameters
+    assert {name: p.default for name, p in parameters.items()} == PARAMETERS
+    assert list(parameters) == list(PARAMETERS)
+    kinds = [p.kind for p in parameters.values()]
+    assert kinds == [inspect.Parameter.POSITIONAL_OR_KEYWORD] + [inspect.Parameter.KEYWORD_ONLY] * (
+        len(PARAMETERS) - 1
+    )
+
+
+def test_methods():
+    assert [name for name in dir(LSTMSequenceClassifier) if not name.startswith("_")] == METHODS
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="module 'sklstm' has no attribute 'LSTM'"):
+        _ = sklstm.LSTM
+    assert set(dir(sklstm)) == set(PUBLIC["sklstm"])
+
+
+def run(program):
+    return subprocess.run(  # noqa: S603
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+
+
+def test_importing_the_package_does_not_import_torch():
+    result = run("import sys, sklstm; print('torch' in sys.modules, 'sklearn' in sys.modules)")
+    assert result.stdout.split() == ["False", "False"]
+
+
+def test_the_package_works_without_any_optional_dependency():
+    result = run("""
+import importlib.util, sys
+hidden = {"pandas", "polars", "pyarrow", "awkward", "matplotlib", "aeon"}
+class Hide:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in hidden:
+            return importlib.util.spec_from_loader(name, self)
+    def create_module(self, spec):
+        raise ModuleNotFoundError(f"No module named {spec.name!r}", name=spec.name)
+    def exec_module(self, module):
+        pass
+sys.meta_path.insert(0, Hide())
+from sklstm import LSTMSequenceClassifier
+from sklstm.datasets import make_trends
+X, y = make_trends(20, random_state=0)
+model = LSTMSequenceClassifier(4, max_epochs=2, early_stopping=True, verbose=1).fit(X, y)
+print(model.predict_proba(X).shape)
+""")
+    assert result.stdout == "(20, 2)\n", result.stderr
