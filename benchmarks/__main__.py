@@ -36,7 +36,7 @@ def compare_steps(
     n_timesteps: int, n_features: int, width: int, batch_size: int, *, bidirectional: bool, repeats
 ) -> Comparison:
     """Time of a training step on sequences of one length."""
-    n_batches, epochs = 10, 2
+    n_batches, epochs = 10, 6
     rng = np.random.default_rng(0)
     shape = (n_batches * batch_size, n_timesteps, n_features)
     X, y = rng.normal(size=shape).astype(np.float32), rng.integers(0, N_CLASSES, size=shape[0])

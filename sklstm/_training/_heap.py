@@ -11,10 +11,10 @@ from functools import cache
 # From glibc's malloc.h.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -3, -4
 KEEP = {M_MMAP_MAX: 0, M_TRIM_THRESHOLD: 2**31 - 1}
-# glibc starts from 128 KiB and raises both thresholds, to 32 and 64 MiB at most, as large blocks are
-# freed; any call of mallopt ends that. So where it would have arrived is restored, not where it
-# starts: a step of somebody else's torch loop took 18 ms before a fit, 19 ms after one, and 22 to 28
-# with the initial thresholds (benchmarks/LOG.md).
+# glibc starts from 128 KiB and raises both thresholds, to 32 and 64 MiB at most, as large blocks
+# are freed; any call of mallopt ends that. So where it would have arrived is restored, not where it
+# starts: a step of somebody else's torch loop took 18 ms before a fit, 19 ms after one, and 22 to
+# 28 with the initial thresholds (benchmarks/LOG.md).
 RESTORE = {M_MMAP_MAX: 65_536, M_MMAP_THRESHOLD: 32 * 2**20, M_TRIM_THRESHOLD: 64 * 2**20}
 
 _lock = threading.Lock()
