@@ -27,7 +27,9 @@ class Inputs(NamedTuple):
     column_names: Array | None = None
 
 
-def check_inputs(X: Any, *, mask_value: float | None = None, estimator: str) -> Inputs:
+def check_inputs(
+    X: Any, *, estimator: str, mask_value: float | None = None, allow_nan: bool = False
+) -> Inputs:
     """Convert X to sequences of float32 or float64, without modifying it.
 
     Parameters
@@ -35,10 +37,12 @@ def check_inputs(X: Any, *, mask_value: float | None = None, estimator: str) -> 
     X : array-like
         Any form of ``ACCEPTED_FORMS``, a tensor of those shapes, or a nested list of pyarrow,
         awkward or polars.
-    mask_value : float, default=None
-        Trailing timesteps whose features all equal it (NaN equals NaN) are padding.
     estimator : str
         Name of the estimator, for messages.
+    mask_value : float, default=None
+        Trailing timesteps whose features all equal it (NaN equals NaN) are padding.
+    allow_nan : bool, default=False
+        Whether values may be NaN; infinity never may.
     """
     X = _as_host(X)
     nested = flatten_nested(X)
@@ -52,7 +56,7 @@ def check_inputs(X: Any, *, mask_value: float | None = None, estimator: str) -> 
     if mask_value is not None:
         sequences = _drop_trailing(sequences, mask_value)
     _check_lengths(sequences.lengths)
-    _check_finite(sequences)
+    _check_finite(sequences, allow_nan)
     return inputs._replace(sequences=sequences)
 
 
@@ -253,12 +257,14 @@ def _check_lengths(lengths: IntArray) -> None:
     )
 
 
-def _check_finite(sequences: Sequences) -> None:
+def _check_finite(sequences: Sequences, allow_nan: bool) -> None:
     values = sequences.values
     if all_finite(values):
         return
-    bad = np.argwhere(~np.isfinite(values))
-    has_nan, has_infinity = np.isnan(values).any(), np.isinf(values).any()
+    bad = np.argwhere(np.isinf(values) if allow_nan else ~np.isfinite(values))
+    if len(bad) == 0:
+        return
+    has_nan, has_infinity = np.isnan(values).any() and not allow_nan, np.isinf(values).any()
     kinds = ["NaN"] * bool(has_nan) + ["infinity"] * bool(has_infinity)
     names = _enumerate([_name(sequences, row, column) for row, column in bad[:3]], len(bad))
     padding = "nan" if has_nan else "inf"

@@ -91,7 +91,7 @@ class LSTMLayer(nn.Module):
 
 
 class LSTMEncoder(nn.Module):
-    """Stacked `LSTMLayer` s, each with its own width.
+    """A stack of `LSTMLayer`, each with its own width.
 
     Parameters
     ----------

@@ -135,6 +135,14 @@ def test_nan_inside_is_still_an_error_when_nan_is_padding():
         check(X, mask_value=np.nan)
 
 
+def test_nan_may_be_allowed_and_infinity_never():
+    X = with_value(np.nan, (2, 1, 0))
+    assert np.isnan(check(X, allow_nan=True).sequences.values).sum() == 1
+    X[0][1, 0] = np.inf
+    with pytest.raises(ValueError, match=r"X contains infinity at X\[0\]\[1, 0\]; every"):
+        check(X, allow_nan=True)
+
+
 def test_a_sequence_of_padding_alone_has_no_timesteps():
     with pytest.raises(ValueError, match=r"X\[1\] has no timesteps"):
         check(np.array([[1.0, 0.0], [0.0, 0.0]]), mask_value=0.0)
