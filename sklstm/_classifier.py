@@ -18,12 +18,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklstm._batching._loader import to_device
 from sklstm._batching._scaling import Scaling
-from sklstm._compat import check_feature_names, check_n_features
-from sklstm._sequences import Array, Sequences
+from sklstm._sequences import Array
 from sklstm._training._datasets import (
-    Labelled,
     as_validation,
     fit_scaling,
+    label,
     put_on_device,
     split_for_validation,
     weigh_classes,
@@ -40,10 +39,10 @@ from sklstm._training._prediction import (
 from sklstm._training._randomness import draw_seed
 from sklstm._training._specification import NetworkSpecification, specify
 from sklstm._training._train import train
+from sklstm._validation._features import check_features
 from sklstm._validation._inputs import Inputs, check_inputs
 from sklstm._validation._parameters import PARAMETER_CONSTRAINTS, check_parameters
-from sklstm._validation._targets import check_classes, check_targets, encode_targets
-from sklstm._validation._weights import check_weights
+from sklstm._validation._targets import check_partial_fit_classes
 
 
 class LSTMSequenceClassifier(
@@ -376,7 +375,7 @@ class LSTMSequenceClassifier(
                 " y=y)))."
             )
         resumes = hasattr(self, "net_")
-        known = self._check_partial_fit_classes(classes, resumes=resumes)
+        known = check_partial_fit_classes(classes, self.classes_ if resumes else None)
         parameters = self.get_params(deep=False)
         parameters |= {"max_epochs": 1, "lr_schedule": None, "early_stopping": False, "verbose": 0}
         return self._fit(X, y, sample_weight, parameters, known, resumes=resumes)
@@ -471,7 +470,8 @@ class LSTMSequenceClassifier(
     ) -> LSTMSequenceClassifier:
         """Check, encode, weigh, specify, train, keep. Nothing is set before all has succeeded."""
         inputs = self._check_X(X) if resumes else self._check_new_X(X)
-        data = self._label(inputs.sequences, y, sample_weight, classes)
+        estimator = type(self).__name__
+        data = label(inputs.sequences, y, sample_weight, classes, estimator=estimator)
         specification = specify(
             parameters,
             n_features=data.sequences.n_features,
@@ -507,41 +507,14 @@ class LSTMSequenceClassifier(
         self._n_features_out = trained.net.module_.encoder.output_size
         return self
 
-    def _label(
-        self, sequences: Sequences, y: Any, sample_weight: Any, classes: Array | None
-    ) -> Labelled:
-        """The sequences with codes and weights; those of weight 0 are left out."""
-        labels = check_targets(y, len(sequences), estimator=type(self).__name__)
-        weights = check_weights(sample_weight, sequences)
-        if not weights.all():
-            rows = np.flatnonzero(weights)
-            sequences, labels, weights = sequences.take(rows), labels[rows], weights[rows]
-        if classes is None:
-            classes = check_classes(labels)
-        codes = encode_targets(labels, classes)
-        return Labelled(sequences, codes, classes, weights, sample_weight is not None)
-
     def _check_new_X(self, X: Any) -> Inputs:
         return check_inputs(X, mask_value=self.mask_value, estimator=type(self).__name__)
 
     def _check_X(self, X: Any) -> Inputs:
         """X, which must have the features that the estimator was fitted on."""
         inputs = self._check_new_X(X)
-        if inputs.n_columns is not None and self._n_columns_in is not None:
-            check_feature_names(self, X, reset=False)
-            check_n_features(self, X, reset=False)
-        elif inputs.n_columns == 1:
-            n = len(inputs.sequences)
-            raise ValueError(
-                f"X of shape ({n}, 1) is one sequence of {n} timesteps, or {n} sequences of one"
-                " timestep.\n\nReshape your data: [X] for the first, X[:, :, None] for the second."
-            )
-        expected = self._network_specification.n_features
-        if inputs.sequences.n_features != expected:
-            raise ValueError(
-                f"X has {inputs.sequences.n_features} features, but {type(self).__name__} is"
-                f" expecting {expected} features as input at each timestep."
-            )
+        n_features = self._network_specification.n_features
+        check_features(self, X, inputs, n_features=n_features, n_columns=self._n_columns_in)
         return inputs
 
     def _keep_form(self, inputs: Inputs) -> None:
@@ -552,20 +525,6 @@ class LSTMSequenceClassifier(
             self.feature_names_in_ = inputs.column_names
         elif hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
-
-    def _check_partial_fit_classes(self, classes: Any, *, resumes: bool) -> Array:
-        """All classes, from the first call or as they were given in it."""
-        if classes is None:
-            if not resumes:
-                raise ValueError("classes must be passed on the first call to partial_fit.")
-            return self.classes_
-        distinct = check_classes(check_targets(classes, len(classes), estimator="partial_fit"))
-        if resumes and not np.array_equal(distinct, self.classes_):
-            raise ValueError(
-                f"`classes={classes!r}` is not the same as on the last call to partial_fit, was:"
-                f" {self.classes_!r}."
-            )
-        return distinct
 
     def _pool(self, X: Any) -> Array:
         """The pooled vector of each sequence, whatever output `transform` is set to give."""

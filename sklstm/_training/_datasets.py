@@ -14,7 +14,8 @@ from sklstm._batching._scaling import Scaling
 from sklstm._sequences import Array, IntArray, Sequences
 from sklstm._training._split import stratified_split
 from sklstm._training._stopping import Validation
-from sklstm._validation._weights import class_weights
+from sklstm._validation._targets import check_classes, check_targets, encode_targets
+from sklstm._validation._weights import check_weights, class_weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +43,24 @@ class Labelled:
         """The user's own labels."""
         labels: Array = self.classes[self.codes]
         return labels
+
+
+def label(
+    sequences: Sequences, y: Any, sample_weight: Any, classes: Array | None, *, estimator: str
+) -> Labelled:
+    """The sequences with codes and weights; those of weight 0 are left out.
+
+    ``classes`` None says that they are to be found in what is left.
+    """
+    labels = check_targets(y, len(sequences), estimator=estimator)
+    weights = check_weights(sample_weight, sequences)
+    if not weights.all():
+        rows = np.flatnonzero(weights)
+        sequences, labels, weights = sequences.take(rows), labels[rows], weights[rows]
+    if classes is None:
+        classes = check_classes(labels)
+    codes = encode_targets(labels, classes)
+    return Labelled(sequences, codes, classes, weights, sample_weight is not None)
 
 
 def split_for_validation(data: Labelled, fraction: float, seed: int) -> tuple[Labelled, Labelled]:

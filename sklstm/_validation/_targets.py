@@ -36,6 +36,21 @@ def encode_targets(y: Array, classes: Array) -> IntArray:
     return np.searchsorted(classes, y).astype(np.int64)
 
 
+def check_partial_fit_classes(classes: Any, known: Array | None) -> Array:
+    """All classes: those given in the first call of partial_fit, which ``known`` are later."""
+    if classes is None:
+        if known is None:
+            raise ValueError("classes must be passed on the first call to partial_fit.")
+        return known
+    distinct = check_classes(check_targets(classes, len(classes), estimator="partial_fit"))
+    if known is not None and not np.array_equal(distinct, known):
+        raise ValueError(
+            f"`classes={classes!r}` is not the same as on the last call to partial_fit, was:"
+            f" {known!r}."
+        )
+    return distinct
+
+
 def check_classes(y: Array) -> Array:
     """The sorted distinct labels of y, at least two."""
     classes = np.unique(y)

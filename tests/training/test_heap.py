@@ -58,7 +58,7 @@ def test_without_glibc_nothing_happens(monkeypatch):
 
 @pytest.mark.skipif(_heap._glibc() is None, reason="only glibc returns blocks to the kernel")
 def test_freed_blocks_are_reused_without_page_faults():
-    # 48 MiB, four times: more than glibc ever keeps by itself, so the block is mapped anew each time.
+    # 48 MiB, four times: more than glibc ever keeps by itself, so each block is mapped anew.
     # In a process of its own, so that blocks left by other tests neither help nor hinder.
     program = """
 import resource, torch

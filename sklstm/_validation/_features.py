@@ -1,0 +1,32 @@
+"""Whether X has the features that an estimator was fitted on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sklstm._compat import check_feature_names, check_n_features
+from sklstm._validation._inputs import Inputs
+
+
+def check_features(
+    estimator: Any, X: Any, inputs: Inputs, *, n_features: int, n_columns: int | None
+) -> None:
+    """Raise unless X fits an estimator of so many features at each timestep.
+
+    ``n_columns`` is that of the 2-D X that the estimator was fitted on, None after any other: only
+    rows that are to be compared with rows must have the same length.
+    """
+    if inputs.n_columns is not None and n_columns is not None:
+        check_feature_names(estimator, X, reset=False)
+        check_n_features(estimator, X, reset=False)
+    elif inputs.n_columns == 1:
+        n = len(inputs.sequences)
+        raise ValueError(
+            f"X of shape ({n}, 1) is one sequence of {n} timesteps, or {n} sequences of one"
+            " timestep.\n\nReshape your data: [X] for the first, X[:, :, None] for the second."
+        )
+    if inputs.sequences.n_features != n_features:
+        raise ValueError(
+            f"X has {inputs.sequences.n_features} features, but {type(estimator).__name__} is"
+            f" expecting {n_features} features as input at each timestep."
+        )

@@ -1,0 +1,43 @@
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import BaseEstimator
+
+from sklstm._validation._features import check_features
+from sklstm._validation._inputs import check_inputs
+
+TABLE = np.arange(12.0).reshape(3, 4)
+
+
+def check(X, *, n_features=1, n_columns=None, names=None):
+    fitted = BaseEstimator()
+    fitted.n_features_in_ = n_columns or n_features
+    if names is not None:
+        fitted.feature_names_in_ = np.array(list(names), dtype=object)
+    inputs = check_inputs(X, estimator="BaseEstimator")
+    check_features(fitted, X, inputs, n_features=n_features, n_columns=n_columns)
+
+
+def test_rows_must_keep_their_length_and_names():
+    check(TABLE, n_columns=4)
+    check(pd.DataFrame(TABLE, columns=list("abcd")), n_columns=4, names="abcd")
+    with pytest.raises(ValueError, match="X has 4 features, but BaseEstimator is expecting 5"):
+        check(TABLE, n_columns=5)
+    with pytest.raises(ValueError, match="feature names should match"):
+        check(pd.DataFrame(TABLE, columns=list("abcz")), n_columns=4, names="abcd")
+
+
+def test_sequences_after_rows_and_rows_after_sequences_may_have_any_length():
+    check([np.ones(3), np.ones(9)], n_columns=4)
+    check(TABLE)
+
+
+def test_a_timestep_must_keep_its_features():
+    check(np.ones((2, 5, 3)), n_features=3)
+    with pytest.raises(ValueError, match=r"X has 2 features, but .* expecting 3 features as in"):
+        check(np.ones((2, 5, 2)), n_features=3)
+
+
+def test_a_single_sequence_out_of_its_list_is_pointed_out():
+    with pytest.raises(ValueError, match=r"X of shape \(9, 1\) is one sequence of 9 timesteps"):
+        check(np.ones((9, 1)))
