@@ -21,6 +21,7 @@ from sklstm._batching._scaling import Scaling
 from sklstm._sequences import Array
 from sklstm._training._datasets import (
     as_validation,
+    drop_weightless,
     fit_scaling,
     label,
     put_on_device,
@@ -39,10 +40,15 @@ from sklstm._training._prediction import (
 from sklstm._training._randomness import draw_seed
 from sklstm._training._specification import NetworkSpecification, specify
 from sklstm._training._train import train
-from sklstm._validation._features import check_features
+from sklstm._validation._features import check_features, check_first_X
 from sklstm._validation._inputs import Inputs, check_inputs
-from sklstm._validation._parameters import PARAMETER_CONSTRAINTS, check_parameters
+from sklstm._validation._parameters import (
+    PARAMETER_CONSTRAINTS,
+    check_parameters,
+    constructor_parameters,
+)
 from sklstm._validation._targets import check_partial_fit_classes
+from sklstm._validation._tokens import check_tokens
 
 
 class LSTMSequenceClassifier(
@@ -62,7 +68,9 @@ class LSTMSequenceClassifier(
     - a list, tuple or object array of arrays of shape ``(n_timesteps_i, n_features)``, or 1-D if
       univariate, of unequal length;
     - a torch tensor of any of these shapes;
-    - a nested list of pyarrow, awkward or polars.
+    - a nested list of pyarrow, awkward or polars;
+    - with an embedding, token ids: an integer array of shape ``(n_sequences, n_timesteps)``, padded
+      at the end with 0, or a list of 1-D integer sequences of unequal length.
 
     Parameters
     ----------
@@ -86,12 +94,24 @@ class LSTMSequenceClassifier(
     recurrent_dropout : float, default=0.0
         Fraction in [0, 1) of the recurrent weights dropped for a training step (DropConnect [2]_),
         which keeps the fused kernels in use.
+    embedding_dim : int, default=None
+        Width of the vectors that token ids are mapped to. None: X holds measurements, unless
+        ``embedding_weights`` are given.
+    vocabulary_size : int, default=None
+        Number of token ids, padding (0) and unknown (1) included. None: one more than the largest
+        id in the training sequences, or the number of rows of ``embedding_weights``.
+    embedding_weights : array-like of shape (vocabulary_size, embedding_dim), default=None
+        Pretrained vectors to begin with. None: they are drawn.
+    freeze_embedding : bool, default=False
+        Whether the vectors stay as they are while training.
+    embedding_dropout : float, default=0.0
+        Fraction in [0, 1) of the vectors' values zeroed while training.
     standardize : bool, default=True
         Whether each feature is brought to mean 0 and variance 1, measured over all timesteps of the
-        training sequences. Constant features become 0.
+        training sequences. Constant features become 0. Token ids are left alone.
     mask_value : float, default=None
         Timesteps at the end of a sequence whose features all equal this value (NaN equals NaN) are
-        padding and are cut off.
+        padding and are cut off. The padding of token ids is always 0.
     class_weight : dict, "balanced" or None, default=None
         Weight of each label, as ``{label: weight}``; labels that are not named weigh 1. "balanced"
         weighs inversely to the labels' frequency in the sequences trained on. Multiplied by
@@ -103,9 +123,9 @@ class LSTMSequenceClassifier(
     l2 : float, default=0.0
         Factor of the sum of squared weights added to the loss. Biases are not penalised.
     weight_decay : float, default=None
-        Decoupled decay (as in AdamW [3]_) of all weights but biases, for any optimizer: after each
-        step they shrink by ``learning_rate * weight_decay``. None means 0.01 for "adamw" and 0 for
-        all others.
+        Decoupled decay (as in AdamW [3]_) of all weights but biases and embedding, for any
+        optimizer: at each step they shrink by ``learning_rate * weight_decay``. None means 0.01 for
+        "adamw" and 0 for all others.
     optimizer : {"adam", "adamw", "rmsprop", "sgd"} or callable, default="adam"
         A name, a ``torch.optim`` class, or a callable that takes parameters and ``lr`` and returns
         an optimizer, such as ``functools.partial(torch.optim.SGD, momentum=0.5)``. "sgd" has
@@ -116,7 +136,7 @@ class LSTMSequenceClassifier(
         How the learning rate changes.
 
         - "cosine": down to 0 along half a cosine
-        - "exponential": down to a hundredth, by the same factor each epoch
+        - "exponential": down to a hundredth in the last epoch, by the same factor each epoch
         - "one_cycle": up over the first 30 % of the steps, then down to almost 0 [4]_
         - "plateau": halved when the validation score, or without one the training loss, has not
           improved for 5 epochs
@@ -128,7 +148,8 @@ class LSTMSequenceClassifier(
     max_epochs : int, default=100
         Passes over the training sequences, unless ``early_stopping`` ends them sooner.
     early_stopping : bool, default=False
-        Whether to hold out a stratified part of the training sequences, score it after each epoch,
+        Whether to hold out a stratified part of the training sequences (at least one of each class
+        that has two), score it after each epoch,
         stop when the score rises no more, and keep the weights of the best epoch (of equal scores,
         that of the smallest loss).
     validation_fraction : float, default=0.1
@@ -182,7 +203,6 @@ class LSTMSequenceClassifier(
 
     See Also
     --------
-    sklearn.neural_network.MLPClassifier : Multi-layer perceptron for tables.
     sklstm.nn.SequenceNetwork : The network alone, for torch users.
 
     Notes
@@ -195,8 +215,14 @@ class LSTMSequenceClassifier(
     share a batch, so that little of it is padding. The training sequences are held once more in
     float32, on ``device``.
 
-    On one machine with one version of torch and one number of threads, a fit with an int
-    ``random_state`` gives the same bits each time.
+    Weights are normalised within each batch, so their effect fades with small batches and is gone
+    with ``batch_size=1``.
+
+    A pickle or a copy holds the weights, not the optimizer's state: a training that goes on from
+    one begins with a fresh optimizer. Fits in several threads of one process take turns.
+
+    With an int ``random_state``, one version of torch and one number of threads, a fit gives the
+    same bits each time on one machine.
 
     References
     ----------
@@ -216,15 +242,15 @@ class LSTMSequenceClassifier(
     >>> X, y = make_trends(n_sequences=60, random_state=0)
     >>> X[0].shape, X[1].shape, y[:2].tolist()
     ((17, 1), (14, 1), ['falling', 'falling'])
-    >>> classifier = LSTMSequenceClassifier(hidden_sizes=8, max_epochs=20, random_state=0)
+    >>> classifier = LSTMSequenceClassifier(hidden_sizes=8, max_epochs=40, random_state=0)
     >>> bool(classifier.fit(X, y).score(X, y) > 0.9)
     True
 
     One row per univariate sequence:
 
     >>> import numpy as np
-    >>> X = np.sin(np.arange(12) * np.array([[1], [2]] * 10))
-    >>> y = [1, 2] * 10
+    >>> X = np.sin(np.arange(12) * np.array([[1], [2]] * 50))
+    >>> y = [1, 2] * 50
     >>> classifier.fit(X, y).predict(X[:4])
     array([1, 2, 1, 2])
     """
@@ -232,7 +258,8 @@ class LSTMSequenceClassifier(
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = PARAMETER_CONSTRAINTS
 
     net_: SequenceNet
-    _scaling: Scaling
+    _scaling: Scaling | None
+    _seed: int
     _network_specification: NetworkSpecification
 
     def __init__(
@@ -244,6 +271,11 @@ class LSTMSequenceClassifier(
         dense_sizes: int | Sequence[int] = (),
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
+        embedding_dim: int | None = None,
+        vocabulary_size: int | None = None,
+        embedding_weights: npt.ArrayLike | None = None,
+        freeze_embedding: bool = False,
+        embedding_dropout: float = 0.0,
         standardize: bool = True,
         mask_value: float | None = None,
         class_weight: Mapping[Any, float] | Literal["balanced"] | None = None,
@@ -275,6 +307,11 @@ class LSTMSequenceClassifier(
         self.dense_sizes = dense_sizes
         self.dropout = dropout
         self.recurrent_dropout = recurrent_dropout
+        self.embedding_dim = embedding_dim
+        self.vocabulary_size = vocabulary_size
+        self.embedding_weights = embedding_weights
+        self.freeze_embedding = freeze_embedding
+        self.embedding_dropout = embedding_dropout
         self.standardize = standardize
         self.mask_value = mask_value
         self.class_weight = class_weight
@@ -330,7 +367,8 @@ class LSTMSequenceClassifier(
         check_parameters(self)
         resumes = bool(self.warm_start) and hasattr(self, "net_")
         classes = self.classes_ if resumes else None
-        return self._fit(X, y, sample_weight, self.get_params(deep=False), classes, resumes=resumes)
+        parameters = constructor_parameters(self)
+        return self._fit(X, y, sample_weight, parameters, classes, resumes=resumes)
 
     def partial_fit(
         self,
@@ -376,7 +414,7 @@ class LSTMSequenceClassifier(
             )
         resumes = hasattr(self, "net_")
         known = check_partial_fit_classes(classes, self.classes_ if resumes else None)
-        parameters = self.get_params(deep=False)
+        parameters = constructor_parameters(self)
         parameters |= {"max_epochs": 1, "lr_schedule": None, "early_stopping": False, "verbose": 0}
         return self._fit(X, y, sample_weight, parameters, known, resumes=resumes)
 
@@ -469,14 +507,16 @@ class LSTMSequenceClassifier(
         resumes: bool,
     ) -> LSTMSequenceClassifier:
         """Check, encode, weigh, specify, train, keep. Nothing is set before all has succeeded."""
-        inputs = self._check_X(X) if resumes else self._check_new_X(X)
         estimator = type(self).__name__
+        inputs = self._check_X(X) if resumes else check_first_X(X, parameters, estimator=estimator)
         data = label(inputs.sequences, y, sample_weight, classes, estimator=estimator)
         specification = specify(
             parameters,
             n_features=data.sequences.n_features,
             n_classes=len(data.classes),
-            seed=draw_seed(self.random_state),
+            # A training that goes on holds out what it held out before.
+            seed=self._seed if resumes else draw_seed(self.random_state),
+            vocabulary_size=inputs.vocabulary_size,
         )
         if resumes:
             self._network_specification.check_same(specification.network)
@@ -484,13 +524,17 @@ class LSTMSequenceClassifier(
         if parameters["early_stopping"]:
             fraction = parameters["validation_fraction"]
             data, held_out = split_for_validation(data, fraction, specification.seed)
-        scaling = (
-            self._scaling if resumes else fit_scaling(data, standardize=parameters["standardize"])
-        )
-        placed = (weigh_classes(data, self.class_weight), scaling, specification.device)
+        if resumes:
+            scaling = self._scaling
+        elif inputs.vocabulary_size is not None:
+            scaling = None
+        else:
+            scaling = fit_scaling(data, standardize=parameters["standardize"])
+        weight_of_class = weigh_classes(data, self.class_weight)
+        placed = (weight_of_class, scaling, specification.device)
         trained = train(
             specification,
-            put_on_device(data, *placed),
+            put_on_device(drop_weightless(data, weight_of_class), *placed),
             None if held_out is None else as_validation(held_out, *placed),
             previous=self.net_ if resumes else None,
         )
@@ -503,18 +547,19 @@ class LSTMSequenceClassifier(
         self.best_epoch_ = trained.best_epoch
         self.best_score_ = trained.best_score
         self._scaling = scaling
+        self._seed = specification.seed
         self._network_specification = specification.network
         self._n_features_out = trained.net.module_.encoder.output_size
         return self
 
-    def _check_new_X(self, X: Any) -> Inputs:
-        return check_inputs(X, mask_value=self.mask_value, estimator=type(self).__name__)
-
     def _check_X(self, X: Any) -> Inputs:
-        """X, which must have the features that the estimator was fitted on."""
-        inputs = self._check_new_X(X)
-        n_features = self._network_specification.n_features
-        check_features(self, X, inputs, n_features=n_features, n_columns=self._n_columns_in)
+        """X, which must have the features or the vocabulary that the estimator was fitted on."""
+        network = self._network_specification
+        if network.vocabulary_size is not None:
+            return check_tokens(X, vocabulary_size=network.vocabulary_size)
+        inputs = check_inputs(X, mask_value=self.mask_value, estimator=type(self).__name__)
+        columns = self._n_columns_in
+        check_features(self, X, inputs, n_features=network.n_features, n_columns=columns)
         return inputs
 
     def _keep_form(self, inputs: Inputs) -> None:
@@ -530,8 +575,8 @@ class LSTMSequenceClassifier(
         """The pooled vector of each sequence, whatever output `transform` is set to give."""
         check_is_fitted(self)
         sequences = self._check_X(X).sequences
-        device = torch.device(self.net_.device)
-        return embed(self.net_.module_, to_device(sequences, self._scaling, device))
+        on_device = to_device(sequences, self._scaling, torch.device(self.net_.device))
+        return embed(self.net_.module_, on_device)
 
     def _logits(self, X: Any) -> Array:
         pooled = self._pool(X)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from inspect import signature
+from typing import Any
+
 from sklearn.utils._param_validation import (
-    HasMethods,
     Interval,
     InvalidParameterError,
-    Options,
     StrOptions,
 )
 from sklearn.utils.validation import (
@@ -25,12 +26,17 @@ from sklearn.utils.validation import (
     _get_feature_names as get_feature_names,
 )
 
+
+def accepts_sample_weight(scorer: Any) -> bool:
+    """Whether a scorer, made by make_scorer or any callable, takes sample_weight."""
+    return "sample_weight" in signature(getattr(scorer, "_score_func", scorer)).parameters
+
+
 __all__ = [
-    "HasMethods",
     "Interval",
     "InvalidParameterError",
-    "Options",
     "StrOptions",
+    "accepts_sample_weight",
     "check_feature_names",
     "check_n_features",
     "check_sample_weight",

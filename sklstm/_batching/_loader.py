@@ -13,10 +13,14 @@ from torch import Tensor
 from sklstm._batching._buckets import training_batches
 from sklstm._batching._scaling import Scaling
 from sklstm._sequences import Array, IntArray, Sequences
+from sklstm._validation._tokens import PADDING_ID
 
 
 class Inputs(NamedTuple):
-    """What the network takes: right-padded inputs (B, T, F) and, unless all are T, lengths (B,)."""
+    """What the network takes: right-padded values (B, T, F) or token ids (B, T), and lengths (B,).
+
+    Lengths are None where all are T.
+    """
 
     values: Tensor
     lengths: Tensor | None
@@ -34,7 +38,7 @@ class DeviceSequences:
 
     Parameters
     ----------
-    values : ndarray of shape (n_timesteps + 1, n_features)
+    values : ndarray of shape (n_timesteps + 1, n_features), or (n_timesteps + 1,) of token ids
         The timesteps end to end, then one row of zeros that padding is read from.
     offsets : ndarray of shape (n_sequences + 1,)
         As in `Sequences`.
@@ -111,6 +115,12 @@ class ShuffledBatches(Iterable[tuple[Inputs, Targets]]):
             yield self.dataset.batch(indices)
 
 
-def to_device(sequences: Sequences, scaling: Scaling, device: torch.device) -> DeviceSequences:
-    """The sequences, scaled, on the device."""
-    return DeviceSequences(scaling.to_float32(sequences.values), sequences.offsets, device)
+def to_device(
+    sequences: Sequences, scaling: Scaling | None, device: torch.device
+) -> DeviceSequences:
+    """The sequences on the device: measurements scaled, token ids (no ``scaling``) as they are."""
+    if scaling is None:
+        values = np.concatenate([sequences.values[:, 0], [PADDING_ID]])
+    else:
+        values = scaling.to_float32(sequences.values)
+    return DeviceSequences(values, sequences.offsets, device)

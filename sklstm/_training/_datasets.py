@@ -78,6 +78,8 @@ def fit_scaling(data: Labelled, *, standardize: bool) -> Scaling:
 
 def weigh_classes(data: Labelled, class_weight: Mapping[Any, float] | str | None) -> Array:
     """The weight of each class, counted in these sequences alone."""
+    if class_weight != "balanced":
+        return class_weights(class_weight, data.classes, data.labels, data.sample_weight)
     present = np.unique(data.codes)
     weights = np.ones(len(data.classes))
     weights[present] = class_weights(
@@ -86,14 +88,24 @@ def weigh_classes(data: Labelled, class_weight: Mapping[Any, float] | str | None
     return weights
 
 
+def drop_weightless(data: Labelled, weight_of_class: Array) -> Labelled:
+    """The sequences whose class has any weight."""
+    kept = np.flatnonzero(weight_of_class[data.codes])
+    if len(kept) == 0:
+        raise ValueError(
+            "class_weight leaves no sequence with a weight: the labels"
+            f" {np.unique(data.labels)[:3].tolist()} have weight 0."
+        )
+    return data if len(kept) == len(data.codes) else data.take(kept)
+
+
 def put_on_device(
-    data: Labelled, weight_of_class: Array, scaling: Scaling, device: torch.device
+    data: Labelled, weight_of_class: Array, scaling: Scaling | None, device: torch.device
 ) -> LabelledSequences:
-    """The sequences that have any weight, scaled, with class weight times sample weight."""
+    """The sequences, scaled, with class weight times sample weight, 1 on average."""
     weights = data.sample_weight * weight_of_class[data.codes]
-    if not weights.all():
-        rows = np.flatnonzero(weights)
-        data, weights = data.take(rows), weights[rows]
+    # Only the ratios count; about 1 they neither overflow float32 nor vanish in it.
+    weights = np.maximum(weights / weights.mean(), np.finfo(np.float32).tiny)
     return LabelledSequences(
         to_device(data.sequences, scaling, device),
         torch.from_numpy(data.codes).to(device),
@@ -102,11 +114,13 @@ def put_on_device(
 
 
 def as_validation(
-    data: Labelled, weight_of_class: Array, scaling: Scaling, device: torch.device
+    data: Labelled, weight_of_class: Array, scaling: Scaling | None, device: torch.device
 ) -> Validation:
     """The held-out part, as the monitor wants it."""
+    data = drop_weightless(data, weight_of_class)
     return Validation(
         put_on_device(data, weight_of_class, scaling, device),
+        list(data.sequences),
         data.labels,
         data.classes,
         data.sample_weight if data.is_weighted else None,

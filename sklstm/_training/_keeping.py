@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from sklstm._sequences import Array
+from sklstm._training._device import count_cuda_devices
 from sklstm._training._net import SequenceNet, bare_net
 from sklstm._training._specification import NetworkSpecification
 
@@ -33,10 +34,10 @@ def pack_net(net: SequenceNet, network: NetworkSpecification) -> PackedNet:
 def unpack_net(packed: PackedNet) -> SequenceNet:
     """The net again, on its device, or on the CPU if that device is not here."""
     device = torch.device(packed.device)
-    if device.type == "cuda" and not torch.cuda.is_available():
+    if device.type == "cuda" and (device.index or 0) >= count_cuda_devices():
         warnings.warn(
-            f"The model was trained on {packed.device!r}; torch finds no CUDA device here, so it is"
-            " loaded onto the CPU.",
+            f"The model was trained on {packed.device!r}; torch finds no such CUDA device here, so"
+            " it is loaded onto the CPU.",
             stacklevel=2,
         )
         device = torch.device("cpu")

@@ -146,8 +146,10 @@ class SequenceNet(NeuralNet):
     def _decay_weights(self) -> None:
         """Decoupled decay, as AdamW's: after the gradient is known, before the step."""
         with torch.no_grad():
+            factor = 1.0 - learning_rate(self.optimizer_) * self.weight_decay
             for matrix in self.module_.weight_matrices():
-                matrix.mul_(1.0 - learning_rate(self.optimizer_) * self.weight_decay)
+                if matrix.grad is not None:
+                    matrix.mul_(factor)
 
 
 def divergence(what: str, net: SequenceNet) -> TrainingDivergedError:

@@ -53,11 +53,14 @@ def build_schedule(
     if name == "cosine":
         return lr_scheduler.CosineAnnealingLR(optimizer, T_max=n_steps), True
     if name == "exponential":
-        # Down to a hundredth over the whole training, however many epochs it has.
-        return lr_scheduler.ExponentialLR(optimizer, gamma=0.01 ** (1 / n_epochs)), False
-    # Absolute: a relative threshold takes the same negative score again for a better one.
+        # A hundredth in the last epoch, however many there are.
+        return lr_scheduler.ExponentialLR(
+            optimizer, gamma=0.01 ** (1 / max(n_epochs - 1, 1))
+        ), False
+    # patience=4: torch acts on the epoch after. Absolute: a relative threshold takes the same
+    # negative score again for a better one.
     plateau = lr_scheduler.ReduceLROnPlateau(
-        optimizer, mode="max", factor=0.5, patience=5, threshold=1e-4, threshold_mode="abs"
+        optimizer, mode="max", factor=0.5, patience=4, threshold=1e-4, threshold_mode="abs"
     )
     return plateau, False
 
@@ -70,7 +73,8 @@ def _build_one_cycle(optimizer: optim.Optimizer, n_steps: int) -> Any:
         max_lr=float(group["lr"]),
         total_steps=max(n_steps, 2),
         pct_start=ONE_CYCLE_RISE,
-        cycle_momentum="betas" in group or bool(group.get("momentum")),
+        # What the optimizer is told stays: torch would overwrite momentum and betas.
+        cycle_momentum=False,
     )
 
 

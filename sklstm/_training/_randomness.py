@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
+
+# torch has one generator for all threads, so trainings in threads of one process take turns. A lock
+# that its own thread may take again: a callback may fit another estimator.
+_one_at_a_time = threading.RLock()
 
 
 def draw_seed(random_state: int | np.random.RandomState | None) -> int:
@@ -35,7 +40,7 @@ def seeds_for(seed: int, n_epochs_done: int) -> tuple[int, int]:
 def own_torch_generator(seed: int, device: torch.device) -> Iterator[None]:
     """Seed the generators of the CPU and of ``device``; afterwards they are as they were before."""
     devices: list[Any] = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
+    with _one_at_a_time, torch.random.fork_rng(devices=devices):
         # Not torch.manual_seed: that one would seed every other CUDA device as well.
         torch.default_generator.manual_seed(seed)
         for cuda_device in devices:

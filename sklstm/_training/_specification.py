@@ -6,17 +6,24 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 
+from sklstm._sequences import Array
 from sklstm._training._device import resolve_device
 from sklstm._training._optimizers import resolve_optimizer
 from sklstm._validation._parameters import as_sizes
 from sklstm.nn import SequenceNetwork
+from sklstm.nn._embedding import build_embedding
 
 
 @dataclass(frozen=True)
 class NetworkSpecification:
-    """What determines the shapes of all weights, and the arithmetic around them."""
+    """What determines the shapes of all weights, and the arithmetic around them.
+
+    ``vocabulary_size`` None says that inputs are measurements; otherwise they are token ids and
+    ``n_features`` is the width of their vectors.
+    """
 
     n_features: int
     n_classes: int
@@ -26,21 +33,42 @@ class NetworkSpecification:
     dense_sizes: tuple[int, ...]
     dropout: float
     recurrent_dropout: float
+    vocabulary_size: int | None = None
+    embedding_dropout: float = 0.0
+    freeze_embedding: bool = False
 
-    def build(self) -> SequenceNetwork:
-        """A network with new weights."""
-        return SequenceNetwork(**asdict(self))
+    def build(self, embedding_weights: Array | None = None) -> SequenceNetwork:
+        """A network with new weights, but for those of the embedding if they are given."""
+        options = asdict(self)
+        vocabulary_size, freeze = options.pop("vocabulary_size"), options.pop("freeze_embedding")
+        embedding = None
+        if vocabulary_size is not None:
+            weights = None if embedding_weights is None else torch.from_numpy(embedding_weights)
+            embedding = build_embedding(vocabulary_size, self.n_features, weights, freeze=freeze)
+        # float32 also where torch's default is another.
+        return SequenceNetwork(**options, embedding=embedding).float()
 
     def check_same(self, other: NetworkSpecification) -> None:
         """Raise if a training that began with this network is to go on with another."""
-        began, now = asdict(self), asdict(other)
-        for name in began:
-            if began[name] != now[name]:
+        for name in _WHAT_SHAPES_WEIGHTS:
+            began, now = getattr(self, name), getattr(other, name)
+            if began != now:
                 raise ValueError(
-                    f"Training cannot go on with another network: {name!r} was {began[name]!r} when"
-                    f" it began and is {now[name]!r} now.\n\nSet it back, or begin anew: fit with"
+                    f"Training cannot go on with another network: {name!r} was {began!r} when it"
+                    f" began and is {now!r} now.\n\nSet it back, or begin anew: fit with"
                     " warm_start=False, or sklearn.base.clone."
                 )
+
+
+_WHAT_SHAPES_WEIGHTS = (
+    "n_features",
+    "n_classes",
+    "hidden_sizes",
+    "bidirectional",
+    "pooling",
+    "dense_sizes",
+    "vocabulary_size",
+)
 
 
 @dataclass(frozen=True)
@@ -65,13 +93,25 @@ class Specification:
     device: torch.device
     seed: int
     verbose: int
-    callbacks: tuple[Any, ...] = field(default=())
+    callbacks: tuple[Any, ...] = ()
+    embedding_weights: Array | None = field(default=None, compare=False)
 
 
 def specify(
-    parameters: Mapping[str, Any], *, n_features: int, n_classes: int, seed: int
+    parameters: Mapping[str, Any],
+    *,
+    n_features: int,
+    n_classes: int,
+    seed: int,
+    vocabulary_size: int | None = None,
 ) -> Specification:
-    """The specification of a training with these checked parameters on such data."""
+    """The specification of a training with these checked parameters on such data.
+
+    ``vocabulary_size`` is that of token ids; None says that the data are measurements.
+    """
+    embedding_weights = parameters["embedding_weights"]
+    if vocabulary_size is not None:
+        n_features = parameters["embedding_dim"] or np.shape(embedding_weights)[1]
     optimizer, options, default_decay = resolve_optimizer(parameters["optimizer"])
     weight_decay = parameters["weight_decay"]
     return Specification(
@@ -84,6 +124,12 @@ def specify(
             dense_sizes=as_sizes(parameters["dense_sizes"]),
             dropout=float(parameters["dropout"]),
             recurrent_dropout=float(parameters["recurrent_dropout"]),
+            vocabulary_size=vocabulary_size,
+            embedding_dropout=float(parameters["embedding_dropout"]),
+            freeze_embedding=bool(parameters["freeze_embedding"]),
+        ),
+        embedding_weights=(
+            None if embedding_weights is None else np.array(embedding_weights, dtype=np.float32)
         ),
         optimizer=optimizer,
         optimizer_options=options,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from sklearn.model_selection import train_test_split
 
 from sklstm._sequences import IntArray
 
@@ -11,21 +10,26 @@ from sklstm._sequences import IntArray
 def stratified_split(classes: IntArray, fraction: float, seed: int) -> tuple[IntArray, IntArray]:
     """Indices (to train on, to validate on), both ascending.
 
-    Each class is split in the same proportion, as far as its size allows; a class of one sequence
-    is trained on.
+    Each class of at least two sequences is split in the same proportion, but keeps at least one of
+    them on either side; a class of one sequence is trained on. scikit-learn's splitters refuse such
+    a class, and may hold out none of a rare one, which most scorers cannot do without.
     """
-    counts = np.bincount(classes)
-    divisible = np.flatnonzero(counts[classes] > 1)
-    n_classes = int((counts > 1).sum())
-    n_valid = max(round(fraction * len(classes)), n_classes)
-    if n_classes == 0 or len(divisible) - n_valid < n_classes:
+    rng = np.random.default_rng(seed)
+    held_out = []
+    for members in _members(classes):
+        if len(members) > 1:
+            n_held_out = np.clip(round(fraction * len(members)), 1, len(members) - 1)
+            held_out.append(rng.permutation(members)[:n_held_out])
+    if not held_out:
         raise ValueError(
-            f"early_stopping=True needs a validation part: validation_fraction={fraction} of"
-            f" {len(classes)} sequences in {len(counts)} classes leaves too few to train on.\n\n"
-            "Give more sequences or a smaller validation_fraction, or set early_stopping=False."
+            f"early_stopping=True needs a validation part, but none of the {len(classes)} classes"
+            " has two sequences.\n\nGive more sequences, or set early_stopping=False."
         )
-    _, valid = train_test_split(
-        divisible, test_size=n_valid, stratify=classes[divisible], random_state=seed % 2**32
-    )
-    train = np.setdiff1d(np.arange(len(classes)), valid)
-    return train, np.sort(valid)
+    valid = np.sort(np.concatenate(held_out))
+    return np.setdiff1d(np.arange(len(classes)), valid), valid
+
+
+def _members(classes: IntArray) -> list[IntArray]:
+    """Indices of the sequences of each class."""
+    order = np.argsort(classes, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(classes[order])) + 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from sklearn.metrics import get_scorer
 from skorch.callbacks import Callback
 
 from sklstm._batching._loader import LabelledSequences
+from sklstm._compat import accepts_sample_weight
 from sklstm._sequences import Array
 from sklstm._training._prediction import classify, decisions, embed, probabilities
 
@@ -22,6 +24,7 @@ class Validation:
     """Held-out sequences and what a scorer wants to know of them."""
 
     dataset: LabelledSequences
+    X: list[Array]
     labels: Array
     classes: Array
     sample_weight: Array | None
@@ -92,6 +95,8 @@ class ValidationMonitor(Callback):
         loss, score = self._evaluate(net)
         net.history.record("valid_loss", loss)
         net.history.record("valid_score", score)
+        # NaN compares as nothing, so it would stay the best for good.
+        score = -np.inf if np.isnan(score) else score
         net.history.record("valid_loss_best", loss < self._lowest_loss)
         self._lowest_loss = min(loss, self._lowest_loss)
         # Of equal scores the smaller loss: a coarse score may be at its best from the first epoch.
@@ -106,8 +111,13 @@ class ValidationMonitor(Callback):
         net.should_stop = self._n_epochs_without_change >= self.n_iter_no_change
 
     def on_train_end(self, net: Any, **kwargs: Any) -> None:
-        if self.best_weights_:
-            net.module_.load_state_dict(self.best_weights_)
+        net.module_.load_state_dict(self.best_weights_)
+        if self.best_score_ == -np.inf:
+            warnings.warn(
+                f"scoring={self.scoring!r} was NaN on the held-out sequences in every epoch; the"
+                " epoch of the smallest loss was kept.",
+                stacklevel=2,
+            )
 
     def _evaluate(self, net: Any) -> tuple[float, float]:
         """The loss on the validation part, and the score of which more is better."""
@@ -118,8 +128,20 @@ class ValidationMonitor(Callback):
             loss = float(net.criterion_(on_device, dataset.classes, dataset.weights))
         if self.scoring == "loss":
             return loss, -loss
-        known = KnownLogits(logits, self.validation.classes)
-        weight = self.validation.sample_weight
-        options = {} if weight is None else {"sample_weight": weight}
-        scorer = get_scorer(self.scoring)
-        return loss, float(scorer(known, dataset.sequences, self.validation.labels, **options))
+        return loss, self._score(KnownLogits(logits, self.validation.classes))
+
+    def _score(self, known: KnownLogits) -> float:
+        validation, scorer = self.validation, get_scorer(self.scoring)
+        options = {}
+        if validation.sample_weight is not None and accepts_sample_weight(scorer):
+            options["sample_weight"] = validation.sample_weight
+        try:
+            return float(scorer(known, validation.X, validation.labels, **options))
+        except ValueError as error:
+            missing = np.setdiff1d(validation.classes, validation.labels).tolist()
+            held_out = f"{len(validation.labels)} held-out sequences"
+            lack = f", which lack the classes {missing[:3]}" if missing else ""
+            raise ValueError(
+                f"scoring={self.scoring!r} cannot score the {held_out}{lack}: {error}\n\nUse"
+                " another scoring, such as 'loss', or a larger validation_fraction."
+            ) from error

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,7 +52,7 @@ def train(
     device = specification.device
     n_epochs_done = len(previous.history) if previous is not None else 0
     torch_seed, batch_seed = seeds_for(specification.seed, n_epochs_done)
-    with own_torch_generator(torch_seed, device), kept_heap():
+    with _gradients(), own_torch_generator(torch_seed, device), kept_heap():
         monitor = _build_monitor(specification, validation)
         net = _build_net(specification, training, monitor, np.random.default_rng(batch_seed))
         if previous is not None:
@@ -58,6 +60,13 @@ def train(
         _run(net, training)
     _check_weights(net)
     return _keep(net, monitor)
+
+
+@contextmanager
+def _gradients() -> Iterator[None]:
+    """Gradients are recorded, also where the caller has switched them off."""
+    with torch.inference_mode(False), torch.enable_grad():
+        yield
 
 
 def _build_monitor(
@@ -92,7 +101,7 @@ def _build_net(
         callbacks.append(ProgressBar(specification.max_epochs, ("train_loss", score)))
     options = {f"optimizer__{k}": v for k, v in specification.optimizer_options.items()}
     net = SequenceNet(
-        specification.network.build(),
+        specification.network.build(specification.embedding_weights),
         criterion=WeightedCrossEntropy(specification.label_smoothing),
         optimizer=specification.optimizer,
         lr=specification.learning_rate,
@@ -117,11 +126,19 @@ def _continue_from(net: SequenceNet, previous: SequenceNet) -> None:
     """Give the net the weights, the history and, if it is of one kind, the optimizer's state."""
     net.module_.load_state_dict(previous.module_.state_dict())
     net.history = copy.deepcopy(previous.history)
-    if type(net.optimizer_) is type(previous.optimizer_):
-        # The state only: the learning rate and the options are the new specification's.
+    if _is_alike(net.optimizer_, previous.optimizer_):
+        # The state only: the learning rate is the new specification's.
         state = net.optimizer_.state_dict()
         state["state"] = copy.deepcopy(previous.optimizer_.state_dict()["state"])
         net.optimizer_.load_state_dict(state)
+
+
+def _is_alike(optimizer: torch.optim.Optimizer, previous: torch.optim.Optimizer) -> bool:
+    """Whether the state of one suits the other: one class, and equal options but for the rate."""
+    if type(optimizer) is not type(previous):
+        return False
+    options, earlier = ({**o.defaults, "lr": None} for o in (optimizer, previous))
+    return bool(options == earlier)
 
 
 def _run(net: SequenceNet, training: LabelledSequences) -> None:
@@ -161,5 +178,13 @@ def _keep(net: SequenceNet, monitor: ValidationMonitor | None) -> Trained:
 def _as_arrays(history: list[dict[str, Any]]) -> dict[str, Array]:
     """One array per figure, one entry per epoch, NaN where an epoch has no such figure."""
     names = dict.fromkeys(name for epoch in history for name in epoch if name not in FOR_SKORCH)
-    columns = {name: [epoch.get(name, np.nan) for epoch in history] for name in names}
-    return {name: np.asarray(column) for name, column in columns.items()}
+    return {name: _as_array([epoch.get(name, np.nan) for epoch in history]) for name in names}
+
+
+def _as_array(figures: list[Any]) -> Array:
+    """Numbers as they are; whatever else a callback of the user's records, as objects."""
+    if all(np.ndim(figure) == 0 for figure in figures):
+        return np.asarray(figures)
+    array = np.empty(len(figures), dtype=object)
+    array[:] = figures
+    return array

@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from sklstm._compat import check_feature_names, check_n_features
-from sklstm._validation._inputs import Inputs
+from sklstm._validation._inputs import Inputs, check_inputs
+from sklstm._validation._parameters import takes_tokens
+from sklstm._validation._tokens import check_tokens
+
+
+def check_first_X(X: Any, parameters: Mapping[str, Any], *, estimator: str) -> Inputs:
+    """X for an estimator that has not been fitted: measurements, or token ids if it embeds them."""
+    if not takes_tokens(parameters):
+        return check_inputs(X, mask_value=parameters["mask_value"], estimator=estimator)
+    size, weights = parameters["vocabulary_size"], parameters["embedding_weights"]
+    if size is None and weights is not None:
+        size = np.shape(weights)[0]
+    return check_tokens(X, vocabulary_size=size)
 
 
 def check_features(

@@ -20,11 +20,15 @@ ACCEPTED_FORMS = (
 
 
 class Inputs(NamedTuple):
-    """Checked X. ``column_names`` and ``n_columns`` are None unless X was two-dimensional."""
+    """Checked X. ``column_names`` and ``n_columns`` are None unless X was two-dimensional.
+
+    ``vocabulary_size`` is None unless X is token ids.
+    """
 
     sequences: Sequences
     n_columns: int | None = None
     column_names: Array | None = None
+    vocabulary_size: int | None = None
 
 
 def check_inputs(
@@ -44,23 +48,24 @@ def check_inputs(
     allow_nan : bool, default=False
         Whether values may be NaN; infinity never may.
     """
-    X = _as_host(X)
+    X = as_host(X)
     nested = flatten_nested(X)
     if nested is not None:
         inputs = Inputs(Sequences.from_lengths(_as_float(nested[0], "X"), nested[1]))
-    elif _is_list_of_sequences(X):
+    elif is_list_of_sequences(X):
         inputs = Inputs(_from_list(X))
     else:
         inputs = _from_rectangle(X, estimator)
     sequences = inputs.sequences
+    check_lengths(sequences.lengths)
     if mask_value is not None:
-        sequences = _drop_trailing(sequences, mask_value)
-    _check_lengths(sequences.lengths)
+        sequences = drop_trailing(sequences, mask_value)
+    check_lengths(sequences.lengths)
     _check_finite(sequences, allow_nan)
     return inputs._replace(sequences=sequences)
 
 
-def _as_host(X: Any) -> Any:
+def as_host(X: Any) -> Any:
     """X as it is, but a torch tensor as a NumPy array."""
     if not hasattr(X, "detach"):
         return X
@@ -69,7 +74,7 @@ def _as_host(X: Any) -> Any:
     return (tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor).numpy()
 
 
-def _is_list_of_sequences(X: Any) -> bool:
+def is_list_of_sequences(X: Any) -> bool:
     if isinstance(X, (list, tuple)):
         return not _is_written_out_table(X)
     return getattr(X, "ndim", None) == 1 and np.asarray(X).dtype == object
@@ -87,6 +92,8 @@ def _is_written_out_table(X: Sequence[Any]) -> bool:
 
 def _from_rectangle(X: Any, estimator: str) -> Inputs:
     """Inputs from an array or data frame of two or three dimensions: a reshape, no loop."""
+    if getattr(getattr(X, "dtype", None), "kind", "") in ("m", "M"):
+        raise TypeError(f"X must hold real numbers. Got dtype {X.dtype}.")
     try:
         array = check_array(
             X,
@@ -118,7 +125,8 @@ def _reject_text(X: Any, error: Exception) -> None:
     """Raise an error that names the first text in X, if there is any."""
     for index, value in np.ndenumerate(np.asarray(X, dtype=object)):
         if isinstance(value, (str, bytes)):
-            raise ValueError(_text_message(f"X[{', '.join(map(str, index))}]", value)) from error
+            name = f"X[{', '.join(map(str, index))}]" if index else "X"
+            raise ValueError(_text_message(name, value)) from error
 
 
 def _text_message(name: str, text: str | bytes) -> str:
@@ -126,6 +134,11 @@ def _text_message(name: str, text: str | bytes) -> str:
         f"{name} is text ({_shorten(text)}); a sequence is an array of numbers.\n\n"
         "Turn text into numbers first."
     )
+
+
+def no_samples_message(shape: tuple[int, ...]) -> str:
+    """scikit-learn's words for an X without any sequence."""
+    return f"Found array with 0 sample(s) (shape={shape}) while a minimum of 1 is required."
 
 
 def _no_features_message(shape: tuple[int, ...]) -> str:
@@ -138,9 +151,7 @@ def _no_features_message(shape: tuple[int, ...]) -> str:
 def _from_list(X: Sequence[Any]) -> Sequences:
     """Sequences from a list, tuple or object array whose items are 1-D or 2-D arrays."""
     if len(X) == 0:
-        raise ValueError(
-            "Found array with 0 sample(s) (shape=(0,)) while a minimum of 1 is required."
-        )
+        raise ValueError(no_samples_message((0,)))
     arrays = [_as_item(item, index) for index, item in enumerate(X)]
     ndim = arrays[0].ndim
     _reject_first(
@@ -184,7 +195,7 @@ def _as_item(item: Any, index: int) -> Array:
     if isinstance(item, (str, bytes)):
         raise ValueError(_text_message(f"X[{index}]", item))
     try:
-        array = np.asarray(_as_host(item))
+        array = np.asarray(as_host(item))
     except ValueError as error:
         raise ValueError(
             f"X[{index}] is not a rectangular array; a sequence is an array of shape"
@@ -219,7 +230,7 @@ def _as_float(array: Array, name: str) -> Array:
     if array.dtype == np.float32:
         return array
     try:
-        return array.astype(np.float64)
+        return array.astype(np.float64, copy=False)
     except (TypeError, ValueError) as error:
         raise type(error)(f"{name} must hold real numbers, but {error}.") from error
 
@@ -233,8 +244,8 @@ def _shorten(text: str | bytes, width: int = 30) -> str:
 # Values -----------------------------------------------------------------------------------------
 
 
-def _drop_trailing(sequences: Sequences, mask_value: float) -> Sequences:
-    """Sequences without the timesteps at their end whose features all equal mask_value."""
+def drop_trailing(sequences: Sequences, mask_value: float) -> Sequences:
+    """Sequences, none empty, without the trailing timesteps that equal mask_value throughout."""
     values = sequences.values
     equal = np.isnan(values) if math.isnan(mask_value) else values == values.dtype.type(mask_value)
     ends = np.where(equal.all(axis=1), -1, np.arange(len(values)))
@@ -245,11 +256,11 @@ def _drop_trailing(sequences: Sequences, mask_value: float) -> Sequences:
     return Sequences.from_lengths(values if kept.all() else values[kept], lengths)
 
 
-def _check_lengths(lengths: IntArray) -> None:
+def check_lengths(lengths: IntArray) -> None:
     empty = np.flatnonzero(lengths == 0)
     if len(empty) == 0:
         return
-    names = _enumerate([f"X[{i}]" for i in empty[:3]], len(empty))
+    names = enumerate_names([f"X[{i}]" for i in empty[:3]], len(empty))
     has = "has" if len(empty) == 1 else "have"
     raise ValueError(
         f"{names} {has} no timesteps; every sequence needs at least one.\n\nDrop empty sequences,"
@@ -266,8 +277,10 @@ def _check_finite(sequences: Sequences, allow_nan: bool) -> None:
         return
     has_nan, has_infinity = np.isnan(values).any() and not allow_nan, np.isinf(values).any()
     kinds = ["NaN"] * bool(has_nan) + ["infinity"] * bool(has_infinity)
-    names = _enumerate([_name(sequences, row, column) for row, column in bad[:3]], len(bad))
-    padding = "nan" if has_nan else "inf"
+    names = enumerate_names(
+        [name_value(sequences, row, column) for row, column in bad[:3]], len(bad)
+    )
+    padding = values[tuple(bad[0])]
     raise ValueError(
         f"Input X contains {' and '.join(kinds)} at {names}; every value must be finite.\n\nFill or"
         " drop such values before calling the estimator. Where they pad the ends of sequences, set"
@@ -275,14 +288,14 @@ def _check_finite(sequences: Sequences, allow_nan: bool) -> None:
     )
 
 
-def _name(sequences: Sequences, row: int, column: int) -> str:
+def name_value(sequences: Sequences, row: int, column: int = 0) -> str:
     """The user's index of one value: ``X[17][3, 0]``, or ``X[17][3]`` if univariate."""
     sequence, timestep = sequences.locate(row)
     position = f"{timestep}" if sequences.n_features == 1 else f"{timestep}, {column}"
     return f"X[{sequence}][{position}]"
 
 
-def _enumerate(names: list[str], total: int) -> str:
+def enumerate_names(names: list[str], total: int) -> str:
     """At most three names, then how many more there are."""
     listed = ", ".join(names[:3])
     return listed if total <= 3 else f"{listed} and {total - 3} more"

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 from sklearn.metrics import get_scorer_names
 
-from sklstm._compat import HasMethods, Interval, InvalidParameterError, StrOptions
+from sklstm._compat import Interval, InvalidParameterError, StrOptions
 
 CHOICES = {
     "pooling": ("attention", "last", "max", "mean"),
@@ -25,13 +25,18 @@ NON_NEGATIVE = Interval(Real, 0, None, closed="left")
 POSITIVE = Interval(Real, 0, None, closed="neither")
 AT_LEAST_ONE = Interval(Integral, 1, None, closed="left")
 
-PARAMETER_CONSTRAINTS: dict[str, list[Any]] = {
+PARAMETER_CONSTRAINTS: dict[str, Any] = {
     "hidden_sizes": [AT_LEAST_ONE, list, tuple],
     "bidirectional": ["boolean"],
     "pooling": [StrOptions(set(CHOICES["pooling"]))],
     "dense_sizes": [AT_LEAST_ONE, list, tuple],
     "dropout": [FRACTION],
     "recurrent_dropout": [FRACTION],
+    "embedding_dim": [AT_LEAST_ONE, None],
+    "vocabulary_size": [Interval(Integral, 2, None, closed="left"), None],
+    "embedding_weights": ["array-like", None],
+    "freeze_embedding": ["boolean"],
+    "embedding_dropout": [FRACTION],
     "standardize": ["boolean"],
     "mask_value": [Real, None],
     "class_weight": [dict, StrOptions(set(CHOICES["class_weight"])), None],
@@ -50,7 +55,7 @@ PARAMETER_CONSTRAINTS: dict[str, list[Any]] = {
     "n_iter_no_change": [AT_LEAST_ONE],
     "tol": [NON_NEGATIVE],
     "scoring": [str, callable],
-    "device": [str, HasMethods(["type", "index"])],
+    "device": "no_validation",
     "precision": [StrOptions(set(CHOICES["precision"]))],
     "warm_start": ["boolean"],
     "callbacks": [list, tuple, None],
@@ -59,15 +64,22 @@ PARAMETER_CONSTRAINTS: dict[str, list[Any]] = {
 }
 
 
+def constructor_parameters(estimator: Any) -> dict[str, Any]:
+    """All parameters, also of a subclass whose own constructor takes fewer."""
+    return {name: getattr(estimator, name) for name in PARAMETER_CONSTRAINTS}
+
+
 def check_parameters(estimator: Any) -> None:
     """Raise InvalidParameterError for the first parameter that is not what it may be."""
-    parameters = estimator.get_params(deep=False)
+    parameters = constructor_parameters(estimator)
     for name, choices in CHOICES.items():
         _suggest(name, parameters[name], choices)
     estimator._validate_params()
     _check_scoring(parameters["scoring"])
     _check_sizes("hidden_sizes", parameters["hidden_sizes"], at_least=1)
     _check_sizes("dense_sizes", parameters["dense_sizes"], at_least=0)
+    _check_embedding(parameters)
+    _check_callbacks(parameters["callbacks"])
 
 
 def _suggest(name: str, value: Any, choices: Sequence[str]) -> None:
@@ -97,12 +109,53 @@ def _did_you_mean(value: str, choices: Sequence[str]) -> str:
     return f"\n\nDid you mean {close[0]!r}?" if close else ""
 
 
+def takes_tokens(parameters: Mapping[str, Any]) -> bool:
+    """Whether X is token ids rather than measurements."""
+    return parameters["embedding_dim"] is not None or parameters["embedding_weights"] is not None
+
+
+def _check_embedding(parameters: Mapping[str, Any]) -> None:
+    """The parameters of the embedding must agree with one another."""
+    dim, size = parameters["embedding_dim"], parameters["vocabulary_size"]
+    if not takes_tokens(parameters):
+        if size is not None:
+            raise InvalidParameterError(
+                "The 'vocabulary_size' parameter needs an embedding.\n\nSet embedding_dim or"
+                " embedding_weights, or vocabulary_size=None."
+            )
+        return
+    if parameters["embedding_weights"] is None:
+        return
+    weights = np.asarray(parameters["embedding_weights"])
+    if weights.ndim != 2 or weights.dtype.kind not in "fiu" or not np.isfinite(weights).all():
+        raise InvalidParameterError(
+            "The 'embedding_weights' parameter must be a finite array of shape (vocabulary_size,"
+            f" embedding_dim). Got shape {weights.shape} and dtype {weights.dtype}."
+        )
+    expected = (size or weights.shape[0], dim or weights.shape[1])
+    if weights.shape != expected or len(weights) < 2:
+        raise InvalidParameterError(
+            f"The 'embedding_weights' parameter has shape {weights.shape}, but vocabulary_size and"
+            f" embedding_dim ask for {expected}.\n\nLeave those two at None; row 0 is padding and"
+            " row 1 the unknown token."
+        )
+
+
+def _check_callbacks(callbacks: Sequence[Any] | None) -> None:
+    for item in callbacks or ():
+        callback = item[1] if isinstance(item, tuple) and len(item) == 2 else item
+        if not hasattr(callback, "on_epoch_end"):
+            raise InvalidParameterError(
+                "The 'callbacks' parameter must be a list of skorch callbacks, or of pairs of a"
+                f" name and a callback. Got {item!r} in it."
+            )
+
+
 def _check_sizes(name: str, sizes: Any, *, at_least: int) -> None:
     """The sizes of the layers: positive integers, ``at_least`` so many of them."""
-    if isinstance(sizes, Integral):
-        return
-    wrong = [s for s in sizes if isinstance(s, bool) or not isinstance(s, Integral) or s < 1]
-    if wrong or len(sizes) < at_least:
+    listed = sizes if isinstance(sizes, (list, tuple)) else [sizes]
+    wrong = [s for s in listed if isinstance(s, bool) or not isinstance(s, Integral) or s < 1]
+    if wrong or len(listed) < at_least:
         raise InvalidParameterError(
             f"The {name!r} parameter must be an int of at least 1, or a tuple of such ints with one"
             f" width for each layer. Got {sizes!r} instead."

@@ -42,7 +42,9 @@ def check_partial_fit_classes(classes: Any, known: Array | None) -> Array:
         if known is None:
             raise ValueError("classes must be passed on the first call to partial_fit.")
         return known
-    distinct = check_classes(check_targets(classes, len(classes), estimator="partial_fit"))
+    distinct = np.unique(np.asarray(list(classes) if np.iterable(classes) else []))
+    if len(distinct) < 2:
+        raise ValueError(f"classes must list all labels, at least 2. Got {classes!r} instead.")
     if known is not None and not np.array_equal(distinct, known):
         raise ValueError(
             f"`classes={classes!r}` is not the same as on the last call to partial_fit, was:"

@@ -35,6 +35,8 @@ class SequenceNetwork(nn.Module):
     embedding : nn.Embedding, default=None
         Maps token ids (B, T) to vectors (B, T, n_features), id 0 being padding; None: the inputs
         are features already.
+    embedding_dropout : float, default=0.0
+        Fraction of the vectors' values zeroed while training.
 
     Examples
     --------
@@ -58,9 +60,11 @@ class SequenceNetwork(nn.Module):
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         embedding: nn.Embedding | None = None,
+        embedding_dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.embedding = embedding
+        self.embedding_dropout = nn.Dropout(embedding_dropout)
         self.encoder = LSTMEncoder(
             n_features,
             hidden_sizes,
@@ -90,7 +94,9 @@ class SequenceNetwork(nn.Module):
             # Zero the padding before anything reads it: NaN would reach the gradient as 0 * NaN.
             mask = padding_mask(lengths_B, inputs.shape[1])
             inputs = inputs.masked_fill(~(mask if inputs.ndim == 2 else mask.unsqueeze(2)), 0)
-        inputs_BTF = inputs if self.embedding is None else self.embedding(inputs)
+        inputs_BTF = inputs
+        if self.embedding is not None:
+            inputs_BTF = self.embedding_dropout(self.embedding(inputs))
         pooled_BD: Tensor = self.pooling(self.encoder(inputs_BTF, lengths_B), lengths_B)
         return pooled_BD
 

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import torch
 
 from sklstm._batching._scaling import Scaling
@@ -6,6 +7,7 @@ from sklstm._sequences import Sequences
 from sklstm._training._datasets import (
     Labelled,
     as_validation,
+    drop_weightless,
     fit_scaling,
     put_on_device,
     split_for_validation,
@@ -25,18 +27,42 @@ def label(codes, weights=None, classes=("a", "b", "c")):
 def test_weights_are_those_of_class_and_sample_multiplied():
     data = label([0, 1, 2], [1, 2, 3])
     placed = put_on_device(data, np.array([2.0, 1.0, 0.5]), Scaling.identity(1), CPU)
-    assert placed.weights.tolist() == [2, 2, 1.5]
+    assert placed.weights / placed.weights[0] == pytest.approx([1, 1, 0.75])
+    assert placed.weights.mean() == pytest.approx(1.0)
     assert placed.classes.tolist() == [0, 1, 2]
 
 
+@pytest.mark.parametrize("weights", [[1e-46] * 3, [1e300] * 3, [1.0, 1e-60, 1.0]])
+def test_weights_beyond_float32_stay_finite_and_above_zero(weights):
+    placed = put_on_device(label([0, 1, 2], weights), np.ones(3), Scaling.identity(1), CPU)
+    assert torch.isfinite(placed.weights).all()
+    assert (placed.weights > 0).all()
+
+
 def test_sequences_of_a_class_of_weight_zero_are_left_out():
-    placed = put_on_device(label([0, 1, 2]), np.array([1.0, 0.0, 1.0]), Scaling.identity(1), CPU)
-    assert placed.classes.tolist() == [0, 2]
-    assert placed.sequences.values.ravel().tolist() == [0, 1, 4, 5, 0]
+    kept = drop_weightless(label([0, 1, 2]), np.array([1.0, 0.0, 1.0]))
+    assert kept.codes.tolist() == [0, 2]
+    assert kept.sequences.values.ravel().tolist() == [0, 1, 4, 5]
+    with pytest.raises(ValueError, match=r"labels \['a'\] have weight 0"):
+        drop_weightless(label([0, 0]), np.array([0.0, 1.0, 1.0]))
+
+
+def test_a_weightless_class_is_scored_neither():
+    held_out = as_validation(
+        label([0, 1, 2], [1, 2, 3]), np.array([1.0, 0.0, 1.0]), Scaling.identity(1), CPU
+    )
+    assert held_out.labels.tolist() == ["a", "c"]
+    assert held_out.sample_weight.tolist() == [1, 3]
+    assert len(held_out.dataset) == len(held_out.X) == 2
 
 
 def test_balance_is_counted_where_it_is_trained():
     assert weigh_classes(label([0, 0, 0, 1, 2, 2]), "balanced").tolist() == [2 / 3, 2, 1]
+
+
+def test_a_dict_is_held_against_all_classes_not_only_those_present():
+    assert weigh_classes(label([0, 0, 1]), {"c": 3.0}).tolist() == [1, 1, 3]
+    assert weigh_classes(label([0, 0]), {"a": 0.0}).tolist() == [0, 1, 1]
 
 
 def test_a_class_that_is_absent_weighs_one():

@@ -31,6 +31,7 @@ def test_an_index_beyond_the_last_gpu_is_an_error(monkeypatch):
         resolve_device("cuda:2")
 
 
-def test_unknown_devices_are_named():
-    with pytest.raises(InvalidParameterError, match=r"'cuda:<index>', 'auto' .* Got 'gpu' instead"):
-        resolve_device("gpu")
+@pytest.mark.parametrize("device", ["gpu", "mps", "meta", torch.device("meta"), 3.5, None])
+def test_unknown_devices_are_named(device):
+    with pytest.raises(InvalidParameterError, match=r"'cuda:<index>', 'auto' .* Got .* instead"):
+        resolve_device(device)

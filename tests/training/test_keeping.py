@@ -70,11 +70,13 @@ def test_an_unfitted_estimator_pickles():
     assert pickle.loads(pickle.dumps(quick(max_epochs=7))).max_epochs == 7
 
 
-def test_a_model_of_a_gpu_loads_where_there_is_none(classifier, monkeypatch):
+@pytest.mark.parametrize("device", ["cuda", "cuda:1"])
+def test_a_model_of_a_gpu_loads_where_there_is_none(classifier, monkeypatch, device):
     packed = pack_net(classifier.net_, classifier._network_specification)
-    on_gpu = type(packed)(packed.network, packed.weights, packed.history, "cuda")
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.warns(UserWarning, match="trained on 'cuda'; torch finds no CUDA device here"):
+    on_gpu = type(packed)(packed.network, packed.weights, packed.history, device)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: device == "cuda:1")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.warns(UserWarning, match=f"trained on '{device}'; torch finds no such CUDA device"):
         net = unpack_net(on_gpu)
     assert net.device == "cpu"
     assert next(net.module_.parameters()).device == torch.device("cpu")

@@ -106,6 +106,36 @@ def test_decay_is_adamws_on_all_weights_but_biases(data):
     assert 0 < len(matrices) < len(list(network.parameters()))
 
 
+def test_decay_follows_the_schedule(data):
+    options = {"learning_rate": 0.1, "optimizer": "adamw", "weight_decay": 0.5, "max_epochs": 2}
+    net = build(data, lr_schedule="exponential", **options)
+    network = copy.deepcopy(net.module_)
+    _run(net, data)
+    matrices = {id(p) for p in network.weight_matrices()}
+    adamw = torch.optim.AdamW(
+        [{"params": [p], "weight_decay": 0.5 * (id(p) in matrices)} for p in network.parameters()],
+        lr=0.1,
+    )
+    for rate in (0.1, 0.001):
+        for group in adamw.param_groups:
+            group["lr"] = rate
+        (values, lengths), (classes, weights) = data.batch(np.arange(12))
+        losses = nn.functional.cross_entropy(network(values, lengths), classes, reduction="none")
+        adamw.zero_grad()
+        ((losses * weights).sum() / weights.sum()).backward()
+        adamw.step()
+    assert_same_weights(net.module_, network)
+
+
+def test_frozen_weights_do_not_decay(data):
+    net = build(data, learning_rate=0.1, optimizer="adamw", weight_decay=0.5)
+    frozen = net.module_.encoder.layers[0].forwards.weight_ih_l0
+    frozen.requires_grad_(False)
+    before = frozen.clone()
+    _run(net, data)
+    assert torch.equal(frozen, before)
+
+
 def test_penalties_are_on_all_weights_but_biases(data):
     net = build(data, learning_rate=0.1, optimizer=torch.optim.SGD, l1=0.02, l2=0.03)
 

@@ -1,3 +1,6 @@
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -37,6 +40,34 @@ def test_the_global_state_of_torch_is_as_it_was():
     torch.rand(1)
     with own_torch_generator(3, CPU):
         assert torch.equal(torch.rand(4), inside)
+
+
+def test_trainings_in_threads_take_turns():
+    """torch has one generator for all threads: two at once would mix their draws."""
+
+    def draw(seed):
+        with own_torch_generator(seed, CPU):
+            first = torch.rand(1)
+            time.sleep(0.002)
+            return torch.cat([first, torch.rand(1)])
+
+    expected = [draw(seed) for seed in range(20)]
+    before = torch.get_rng_state()
+    with ThreadPoolExecutor(4) as threads:
+        drawn = list(threads.map(draw, range(20)))
+    assert all(torch.equal(a, b) for a, b in zip(drawn, expected, strict=True))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_training_may_hold_another():
+    with own_torch_generator(0, CPU):
+        torch.rand(1)
+        with own_torch_generator(1, CPU):
+            torch.rand(1)
+        inner_done = torch.rand(1)
+    with own_torch_generator(0, CPU):
+        torch.rand(1)
+        assert torch.equal(torch.rand(1), inner_done)
 
 
 def test_an_error_restores_the_state_too():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.metrics import balanced_accuracy_score, f1_score, get_scorer, make_scorer
+from skorch.callbacks import Callback
 
 from sklstm._training._prediction import probabilities
 from sklstm._training._stopping import KnownLogits
@@ -90,19 +91,98 @@ def test_the_validation_part_is_not_trained_on():
     def fit(X):
         # Scores that rise, so that the last epoch's weights are kept whatever the losses.
         def scorer(estimator, X, y):
-            held_out.append(X.values[:, 0].numpy())
+            held_out.append(np.array([x[0, 0] for x in X]))
             return len(held_out)
 
         classifier = stopping(scoring=scorer, standardize=False, max_epochs=3).fit(X, LABELS)
         return torch.cat([p.flatten() for p in classifier.net_.module_.parameters()])
 
     weights = fit(X)
-    is_held_out = [np.isin(x[0, 0].astype(np.float32), held_out[0]) for x in X]
+    is_held_out = [x[0, 0] in held_out[0] for x in X]
     assert sum(is_held_out) == 15
     changed = [x + 100.0 * held for x, held in zip(X, is_held_out, strict=True)]
     assert torch.equal(fit(changed), weights)
     trained_on = [x + 0.01 * (not held) for x, held in zip(X, is_held_out, strict=True)]
     assert not torch.equal(fit(trained_on), weights)
+
+
+def test_scaling_and_class_weights_are_learnt_from_what_is_trained_on():
+    seen = {}
+
+    class Look(Callback):
+        def on_epoch_begin(self, net, dataset_train, **kwargs):
+            seen["weights"], seen["classes"] = dataset_train.weights, dataset_train.classes
+
+    labels = np.where(np.arange(60) < 45, "common", "rare")
+    shifted = [x + i for i, x in enumerate(X)]
+    rows = set()
+
+    def scorer(estimator, X, y):
+        rows.update(i for i, x in enumerate(shifted) if any(x[0, 0] == v[0, 0] for v in X))
+        return 0.0
+
+    classifier = stopping(
+        scoring=scorer, class_weight="balanced", callbacks=[Look()], max_epochs=1
+    ).fit(shifted, labels)
+    trained_on = [x for i, x in enumerate(shifted) if i not in rows]
+    assert 10 < len(rows) < 20
+    np.testing.assert_allclose(classifier._scaling.mean, np.concatenate(trained_on).mean(axis=0))
+    counts = np.bincount(seen["classes"])
+    by_class = [seen["weights"][seen["classes"] == c][0].item() for c in (0, 1)]
+    assert by_class[1] / by_class[0] == pytest.approx(counts[0] / counts[1])
+
+
+def test_the_validation_loss_is_weighted_as_the_training_loss():
+    logits = {}
+
+    def scorer(estimator, X, y):
+        logits["all"], logits["y"] = estimator.logits, y
+        return 0.0
+
+    weights = np.where(LABELS == "a", 5.0, 1.0)
+    classifier = stopping(scoring=scorer, max_epochs=1).fit(X, LABELS, weights)
+    codes = np.searchsorted(["a", "b", "c"], logits["y"])
+    losses = -np.log(probabilities(logits["all"]))[np.arange(len(codes)), codes]
+    expected = np.average(losses, weights=np.where(codes == 0, 5.0, 1.0))
+    assert classifier.history_["valid_loss"][0] == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_score_of_nan_is_the_worst():
+    scores = iter([np.nan, 0.1, 0.3, np.nan, 0.2])
+    classifier = stopping(scoring=lambda *_: next(scores), max_epochs=5).fit(X, LABELS)
+    assert (classifier.best_epoch_, classifier.best_score_) == (3, 0.3)
+
+
+def test_nothing_but_nan_is_reported_and_the_loss_decides():
+    with pytest.warns(UserWarning, match="was NaN on the held-out sequences in every epoch"):
+        classifier = stopping(scoring=lambda *_: np.nan, max_epochs=5).fit(X, LABELS)
+    assert classifier.best_epoch_ == classifier.history_["valid_loss"].argmin() + 1
+
+
+def test_a_scorer_that_cannot_do_without_a_class_says_which_is_missing():
+    labels = np.array(["a"] * 30 + ["b"] * 29 + ["only one"])
+    message = r"(?s)cannot score the 15 held-out.*lack the classes \['only one'\].*'loss'"
+    with pytest.raises(ValueError, match=message):
+        stopping(scoring="roc_auc_ovr").fit(X, labels)
+
+
+def test_a_scorer_without_sample_weight_is_not_given_any():
+    plain = make_scorer(lambda y_true, y_pred: float(np.mean(y_true == y_pred)))
+    for scorer in (plain, lambda estimator, X, y: len(X) / 100 + len(X[0]) * 0.0):
+        fitted = stopping(scoring=scorer, max_epochs=1).fit(X, LABELS, np.full(60, 2.0))
+        assert 0 <= fitted.best_score_ <= 1
+
+
+def test_going_on_holds_out_what_was_held_out_before():
+    held_out = []
+
+    def scorer(estimator, X, y):
+        held_out.append({x[0, 0] for x in X})
+        return 0.0
+
+    warm = stopping(scoring=scorer, max_epochs=1, warm_start=True, random_state=None)
+    warm.fit(X, LABELS).fit(X, LABELS)
+    assert held_out[0] == held_out[1]
 
 
 def test_sample_weights_reach_the_scorer_only_if_given():

@@ -1,3 +1,5 @@
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ from sklstm import LSTMSequenceClassifier
 from sklstm._batching._loader import LabelledSequences, to_device
 from sklstm._batching._scaling import Scaling
 from sklstm._sequences import Sequences
+from sklstm._training import _heap
 from sklstm._training._specification import specify
 from sklstm._training._train import train
 from tests.helpers import make_ragged
@@ -71,6 +74,14 @@ def test_going_on_with_another_optimizer_takes_the_weights_alone(data):
     assert {int(entry["step"]) for entry in state.values()} == {4}
 
 
+def test_going_on_with_other_options_of_the_optimizer_takes_the_weights_alone(data):
+    began = train(specification(), data)
+    amsgrad = partial(torch.optim.Adam, amsgrad=True)
+    went_on = train(specification(optimizer=amsgrad, max_epochs=1), data, previous=began.net)
+    state = went_on.net.optimizer_.state_dict()["state"]
+    assert {int(entry["step"]) for entry in state.values()} == {4}
+
+
 def test_going_on_uses_the_new_learning_rate(data):
     began = train(specification(lr_schedule=None, learning_rate=0.1), data)
     slow = specification(lr_schedule=None, learning_rate=1e-9)
@@ -110,6 +121,53 @@ def test_skorchs_callbacks_find_their_figures(data, tmp_path):
     assert (tmp_path / "params.pt").exists()
     # What a callback records for itself is kept; what is kept for skorch's callbacks is not.
     assert set(trained.history) == {"epoch", "train_loss", "learning_rate", "dur", "event_cp"}
+
+
+class Watch(Callback):
+    def on_batch_end(self, net, **kwargs):
+        assert net.module_.training
+        self.users_of_the_heap = _heap._users
+
+    def on_epoch_end(self, net, **kwargs):
+        net.history.record("odd", [0.0] * len(net.history))
+
+
+def test_the_network_is_in_training_mode_and_the_heap_kept(data):
+    watch = Watch()
+    trained = train(specification(callbacks=[watch]), data)
+    assert watch.users_of_the_heap == 1
+    assert _heap._users == 0
+    assert not trained.net.module_.training
+
+
+def test_whatever_a_callback_records_is_kept(data):
+    history = train(specification(callbacks=[Watch()]), data).history
+    assert history["odd"].tolist() == [[0.0], [0.0, 0.0], [0.0, 0.0, 0.0]]
+
+
+@pytest.mark.parametrize(
+    "option", [{"dropout": 0.5}, {"recurrent_dropout": 0.5}, {"label_smoothing": 0.5}, {"l1": 0.1}]
+)
+def test_every_option_has_an_effect(data, option):
+    plain, with_option = (train(specification(**o), data) for o in ({}, option))
+    assert not torch.allclose(weights(plain), weights(with_option), rtol=1e-3)
+
+
+def test_gradients_are_recorded_where_the_caller_has_switched_them_off(data):
+    expected = weights(train(specification(), data))
+    for switched_off in (torch.inference_mode(), torch.no_grad()):
+        with switched_off:
+            trained = train(specification(), data)
+        assert torch.equal(weights(trained), expected)
+
+
+def test_another_default_dtype_of_torch_changes_nothing_that_counts(data):
+    torch.set_default_dtype(torch.float64)
+    try:
+        trained = train(specification(), data)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert weights(trained).dtype == torch.float32
 
 
 def test_the_net_keeps_neither_data_nor_callbacks_nor_gradients(data):

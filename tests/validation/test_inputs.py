@@ -143,6 +143,13 @@ def test_nan_may_be_allowed_and_infinity_never():
         check(X, allow_nan=True)
 
 
+@pytest.mark.parametrize("mask_value", [None, -1.0])
+@pytest.mark.parametrize("X", [[np.empty((0, 1)), np.ones((9, 1))], [np.empty((0, 1))] * 2])
+def test_an_empty_sequence_is_named_with_and_without_a_mask_value(X, mask_value):
+    with pytest.raises(ValueError, match=r"X\[0\].* no timesteps"):
+        check(X, mask_value=mask_value)
+
+
 def test_a_sequence_of_padding_alone_has_no_timesteps():
     with pytest.raises(ValueError, match=r"X\[1\] has no timesteps"):
         check(np.array([[1.0, 0.0], [0.0, 0.0]]), mask_value=0.0)
@@ -174,7 +181,7 @@ RAGGED = make_ragged(4)[0]
         ([RAGGED[0], RAGGED[1][:, 0]], ValueError, r"X\[1\] has 1 dimension\(s\) but X\[0\] has 2"),
         (with_value(np.nan, (2, 1, 0)), ValueError, r"NaN at X\[2\]\[1, 0\]; every value"),
         (with_value(np.inf, (1, 0, 1)), ValueError, r"infinity at X\[1\]\[0, 1\]"),
-        (with_value(-np.inf, (1, 0, 1)), ValueError, r"mask_value=float\('inf'\)"),
+        (with_value(-np.inf, (1, 0, 1)), ValueError, r"mask_value=float\('-inf'\)"),
         (np.full((2, 3), np.nan), ValueError, r"X\[0\]\[0\], X\[0\]\[1\], X\[0\]\[2\] and 3 more"),
         (["walk", "run"], ValueError, r"X\[0\] is text \('walk'\); a sequence is an array of numb"),
         (["w" * 99], ValueError, r"X\[0\] is text \('w{30}'\.\.\.\)"),
@@ -206,6 +213,12 @@ RAGGED = make_ragged(4)[0]
         ),
         ([[[1, 2], [3]]], ValueError, r"X\[0\] is not a rectangular array"),
         ([np.ones(2), None], ValueError, r"X\[1\] must be an array .* Got a NoneType"),
+        ("walk", ValueError, r"^X is text \('walk'\)"),
+        (
+            np.zeros((2, 3), dtype="M8[D]"),
+            TypeError,
+            r"X must hold real numbers. Got dtype datetime",
+        ),
         (3, ValueError, "X must be a float array of shape .* Got a int"),
         ({"a": [1.0]}, TypeError, "X must be a float array of shape .* Got a dict"),
         ((x for x in RAGGED), TypeError, "X must be a float array of shape .* Got a generator"),

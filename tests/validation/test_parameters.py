@@ -4,6 +4,7 @@ from sklearn.utils._param_validation import InvalidParameterError
 
 from sklstm import LSTMSequenceClassifier
 from sklstm._validation._parameters import PARAMETER_CONSTRAINTS, as_sizes, check_parameters
+from tests.helpers import make_ragged
 
 
 def test_every_parameter_has_a_constraint():
@@ -39,6 +40,14 @@ def test_the_defaults_are_accepted():
         ({"mask_value": "0"}, "The 'mask_value' parameter"),
         ({"random_state": "zero"}, "The 'random_state' parameter"),
         ({"callbacks": 3}, "The 'callbacks' parameter"),
+        ({"callbacks": [1]}, r"must be a list of skorch callbacks, or of pairs .* Got 1 in it"),
+        ({"hidden_sizes": True}, r"an int of at least 1, or a tuple .* Got True instead"),
+        ({"vocabulary_size": 9}, "The 'vocabulary_size' parameter needs an embedding"),
+        ({"embedding_weights": [1.0]}, r"finite array of shape .* Got shape \(1,\) and dtype"),
+        ({"embedding_weights": [[np.nan]]}, "finite array of shape"),
+        ({"embedding_weights": np.ones((9, 3)), "embedding_dim": 4}, r"\(9, 3\), but .* \(9, 4\)"),
+        ({"embedding_weights": np.ones((9, 3)), "vocabulary_size": 8}, r"but .* ask for \(8, 3\)"),
+        ({"embedding_dim": 0}, "The 'embedding_dim' parameter"),
         ({"precision": "float16"}, r"Did you mean 'float32'\?"),
     ],
 )
@@ -62,6 +71,15 @@ def test_a_bad_parameter_is_named_with_what_it_may_be(parameters, message):
 )
 def test_accepted(parameters):
     check_parameters(LSTMSequenceClassifier(**parameters))
+
+
+def test_a_subclass_may_take_fewer_parameters():
+    class Narrow(LSTMSequenceClassifier):
+        def __init__(self, hidden_sizes=4):
+            super().__init__(hidden_sizes, max_epochs=2)
+
+    X, y = make_ragged(12)
+    assert Narrow().fit(X, y).n_iter_ == 2
 
 
 @pytest.mark.parametrize(("sizes", "expected"), [(8, (8,)), ([8, np.int64(4)], (8, 4)), ((), ())])
