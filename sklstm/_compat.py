@@ -8,6 +8,7 @@ from sklearn.utils._param_validation import (
     InvalidParameterError,
     Options,
     StrOptions,
+    validate_parameter_constraints,
 )
 from sklearn.utils.validation import (
     _check_feature_names as check_feature_names,
@@ -36,4 +37,5 @@ __all__ = [
     "check_sample_weight",
     "check_y",
     "get_feature_names",
+    "validate_parameter_constraints",
 ]
