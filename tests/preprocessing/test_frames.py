@@ -217,7 +217,7 @@ def test_values_that_are_not_one_per_timestep_are_rejected(lengths, message):
             changed(person=[5, 4, 5, 6, 5, 5]),
             {},
             ValueError,
-            r"'person' changes within sequence 'a': from 4 to 6 at .*\n\n.* in sequence=\[.{3}\]\.$",
+            r"'person' changes within sequence 'a': from 4 to 6 at .*\n\n.* sequence=\[.{3}\]\.$",
         ),
         (
             changed(time=[3, 1, 1, 1, 2, 7]),
