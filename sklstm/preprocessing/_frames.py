@@ -310,7 +310,7 @@ def _read_times(table: Any, name: str) -> Array:
     if not (dtype.is_numeric() or dtype.is_temporal()):
         raise TypeError(
             f"Time column {name!r} must hold numbers, dates, times or durations. Got {dtype}.\n\n"
-            "Convert it first: as text, '10' comes before '9'."
+            "Convert it to one of these first; as text, '10' comes before '9'."
         )
     return _read(table, name)
 
