@@ -9,6 +9,7 @@ from sklearn.utils._param_validation import (
     Interval,
     InvalidParameterError,
     StrOptions,
+    validate_parameter_constraints,
 )
 from sklearn.utils.validation import (
     _check_feature_names as check_feature_names,
@@ -42,4 +43,5 @@ __all__ = [
     "check_sample_weight",
     "check_y",
     "get_feature_names",
+    "validate_parameter_constraints",
 ]

@@ -86,7 +86,7 @@ def _suggest(name: str, value: Any, choices: Sequence[str]) -> None:
     """Raise for a string that looks like a misspelt choice."""
     if not isinstance(value, str) or value in choices:
         return
-    hint = _did_you_mean(value, choices)
+    hint = did_you_mean(value, choices)
     if hint:
         accepted = ", ".join(map(repr, choices))
         raise InvalidParameterError(
@@ -100,11 +100,12 @@ def _check_scoring(scoring: Any) -> None:
     if isinstance(scoring, str) and scoring not in names:
         raise InvalidParameterError(
             "The 'scoring' parameter must be 'loss', the name of a scikit-learn scorer or a"
-            f" callable. Got {scoring!r} instead.{_did_you_mean(scoring, names)}"
+            f" callable. Got {scoring!r} instead.{did_you_mean(scoring, names)}"
         )
 
 
-def _did_you_mean(value: str, choices: Sequence[str]) -> str:
+def did_you_mean(value: str, choices: Sequence[str]) -> str:
+    """A closing question for a message, if one of the choices looks much like the value."""
     close = difflib.get_close_matches(value, choices, n=1)
     return f"\n\nDid you mean {close[0]!r}?" if close else ""
 

@@ -11,12 +11,18 @@ import sklstm
 from sklstm import LSTMSequenceClassifier
 
 PUBLIC = {
-    "sklstm": ["LSTMSequenceClassifier", "__version__", "datasets", "exceptions", "nn"],
+    "sklstm": [
+        "LSTMSequenceClassifier", "__version__", "datasets", "exceptions", "nn", "preprocessing",
+    ],
     "sklstm.datasets": ["make_temporal_order", "make_trends"],
     "sklstm.exceptions": ["TrainingDivergedError"],
     "sklstm.nn": [
         "AttentionPooling", "DenseHead", "LSTMEncoder", "LSTMLayer", "LastPooling", "MaxPooling",
         "MeanPooling", "SequenceNetwork",
+    ],
+    "sklstm.preprocessing": [
+        "FrameSequences", "Windows", "from_channel_first", "make_windows", "sequences_from_frame",
+        "to_channel_first",
     ],
 }  # fmt: skip
 
@@ -77,6 +83,11 @@ def run(program):
 def test_importing_the_package_does_not_import_torch():
     result = run("import sys, sklstm; print('torch' in sys.modules, 'sklearn' in sys.modules)")
     assert result.stdout.split() == ["False", "False"]
+
+
+def test_importing_the_preprocessing_does_not_import_torch():
+    result = run("import sys, sklstm.preprocessing; print('torch' in sys.modules)")
+    assert result.stdout.split() == ["False"]
 
 
 def test_the_package_works_without_any_optional_dependency():

@@ -1,0 +1,16 @@
+"""From raw data to sequences, and back."""
+
+from __future__ import annotations
+
+from sklstm.preprocessing._frames import FrameSequences, sequences_from_frame
+from sklstm.preprocessing._layouts import from_channel_first, to_channel_first
+from sklstm.preprocessing._windows import Windows, make_windows
+
+__all__ = [
+    "FrameSequences",
+    "Windows",
+    "from_channel_first",
+    "make_windows",
+    "sequences_from_frame",
+    "to_channel_first",
+]

@@ -1,0 +1,381 @@
+"""Long tables, one row per timestep -> sequences, labels and groups."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from sklstm._compat import StrOptions, validate_parameter_constraints
+from sklstm._optional import require
+from sklstm._sequences import Array, IntArray, Sequences
+from sklstm._validation._parameters import did_you_mean
+
+PARAMETER_CONSTRAINTS: dict[str, list[Any]] = {
+    "sequence": [str, "array-like"],
+    "time": [str, None],
+    "features": ["array-like", None],
+    "label": [str, None],
+    "group": [str, None],
+    "label_per": [StrOptions({"sequence", "timestep"})],
+}
+
+TIMESTEP_REMEDY = " If each timestep has a label of its own, pass label_per='timestep'."
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FrameSequences:
+    """Sequences of a table, as `sequences_from_frame` reads them.
+
+    Attributes
+    ----------
+    X : list of ndarray of shape (n_timesteps_i, n_features)
+        The sequences.
+    y : ndarray of shape (n_sequences,), list of ndarray of shape (n_timesteps_i,), or None
+        One label per sequence; one per timestep if ``label_per="timestep"``; None without labels.
+    groups : ndarray of shape (n_sequences,) or None
+        Group of each sequence; None without groups.
+    ids : ndarray of shape (n_sequences,)
+        Id of each sequence; if several columns identify one, tuples.
+    features : list of str
+        The columns that the features come from, in their order.
+    rows : ndarray of shape (n_rows,), int64
+        The row of the table that each timestep comes from, the sequences end to end.
+    """
+
+    X: list[Array]
+    y: Any
+    groups: Array | None
+    ids: Array
+    features: list[str]
+    rows: IntArray
+
+    def to_rows(self, values: Sequence[Array]) -> Array:
+        """Bring values per timestep, such as predictions, into the order of the table's rows.
+
+        Parameters
+        ----------
+        values : list of array-like of shape (n_timesteps_i,) or (n_timesteps_i, n_values)
+            For each sequence, a value or several for each of its timesteps.
+
+        Returns
+        -------
+        ndarray of shape (n_rows,) or (n_rows, n_values)
+            A new column, or several, for the table.
+
+        Raises
+        ------
+        ValueError
+            If there is not one value for each timestep.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from sklstm.preprocessing import sequences_from_frame
+        >>> table = pd.DataFrame({"id": [7, 8, 7], "time": [2, 1, 1], "speed": [0.5, 9.0, 0.1]})
+        >>> recordings = sequences_from_frame(table, sequence="id", time="time")
+        >>> recordings.to_rows([x[:, 0] - x[0, 0] for x in recordings.X])
+        array([0.4, 0. , 0. ])
+        """
+        lengths, wanted = [len(v) for v in values], [len(x) for x in self.X]
+        if len(lengths) != len(wanted):
+            raise ValueError(
+                f"values must be {len(wanted)} arrays, one for each sequence. Got {len(lengths)}."
+            )
+        for index, (length, n_timesteps) in enumerate(zip(lengths, wanted, strict=True)):
+            if length != n_timesteps:
+                raise ValueError(
+                    f"values[{index}] must have {n_timesteps} values, one for each timestep of"
+                    f" X[{index}]. Got {length} instead."
+                )
+        flat = np.concatenate([np.asarray(v) for v in values])
+        in_rows: Array = np.empty_like(flat)
+        in_rows[self.rows] = flat
+        return in_rows
+
+
+def sequences_from_frame(
+    frame: Any,
+    *,
+    sequence: str | Sequence[str],
+    time: str | None = None,
+    features: Sequence[str] | None = None,
+    label: str | None = None,
+    group: str | None = None,
+    label_per: Literal["sequence", "timestep"] = "sequence",
+) -> FrameSequences:
+    """Read sequences from a long table, which has one row per timestep.
+
+    The rows may stand in any order. The sequences come in the order in which they first appear in
+    the table, whatever their ids.
+
+    Parameters
+    ----------
+    frame : data frame of pandas, polars, pyarrow or another that narwhals knows
+        The table; it is not changed.
+    sequence : str or list of str
+        Column with the id of the sequence, or several columns that identify it together.
+    time : str, default=None
+        Column by which the rows of a sequence are sorted: numbers, dates, times or durations, none
+        twice in a sequence. None: they are in order already.
+    features : list of str, default=None
+        Columns with the features: numbers or booleans. A missing value becomes NaN. None: all
+        columns that are named for nothing else.
+    label : str, default=None
+        Column with the label.
+    group : str, default=None
+        Column with the group of the sequence, such as the person it is of, for group-aware
+        cross-validation.
+    label_per : {"sequence", "timestep"}, default="sequence"
+        What a label belongs to.
+
+        - "sequence": it is the same in all rows of a sequence, anything else is an error
+        - "timestep": it may change, as `make_windows` takes it
+
+    Returns
+    -------
+    FrameSequences
+        ``X``, ``y`` and ``groups``, and the way back to the rows of the table.
+
+    Raises
+    ------
+    ImportError
+        If narwhals is not installed.
+    TypeError
+        If ``frame`` is no data frame, or a column has a type it cannot have.
+    ValueError
+        If a column is missing; an id, time, label or group is missing; a time is there twice in a
+        sequence; or a label or group changes within one. The message names the culprit.
+
+    See Also
+    --------
+    make_windows : From long recordings to windows.
+
+    Notes
+    -----
+    The features become float32 if all of them are, otherwise float64. The time is that of one sort
+    of the table.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sklstm.preprocessing import sequences_from_frame
+    >>> table = pd.DataFrame(
+    ...     {
+    ...         "recording": [7, 7, 3, 3, 3],
+    ...         "second": [1, 0, 0, 1, 2],
+    ...         "speed": [0.4, 0.1, 2.0, 2.2, 2.1],
+    ...         "activity": ["walk", "walk", "run", "run", "run"],
+    ...     }
+    ... )
+    >>> recordings = sequences_from_frame(
+    ...     table, sequence="recording", time="second", label="activity"
+    ... )
+    >>> recordings.ids.tolist(), recordings.features
+    ([7, 3], ['speed'])
+    >>> [x.ravel().tolist() for x in recordings.X]
+    [[0.1, 0.4], [2.0, 2.2, 2.1]]
+    >>> recordings.y.tolist()
+    ['walk', 'run']
+    """
+    validate_parameter_constraints(
+        PARAMETER_CONSTRAINTS,
+        {
+            "sequence": sequence,
+            "time": time,
+            "features": features,
+            "label": label,
+            "group": group,
+            "label_per": label_per,
+        },
+        caller_name="sequences_from_frame",
+    )
+    table = _as_narwhals(frame)
+    keys = [sequence] if isinstance(sequence, str) else list(sequence)
+    if not keys:
+        raise ValueError("sequence must name at least one column. Got an empty list instead.")
+    named = [*keys, *(name for name in (time, label, group) if name is not None)]
+    chosen = _check_columns(table.columns, named, None if features is None else list(features))
+    remedy = "Name the columns with features=[...]." if features is None else "Encode it first."
+    _check_numeric(table, chosen, remedy)
+    codes, ids = _number_sequences([_read(table, key) for key in keys])
+    times = None if time is None else _read_times(table, time)
+    # Both sorts are stable: without times, rows keep their order.
+    rows = np.argsort(codes, kind="stable") if times is None else np.lexsort((times, codes))
+    sequences = Sequences.from_lengths(_read_features(table, chosen)[rows], np.bincount(codes))
+    if times is not None and time is not None:
+        _reject_repeated(times[rows], sequences, ids, time)
+    y: Any = None
+    if label is not None:
+        labels = _read(table, label)[rows]
+        if label_per == "timestep":
+            y = np.split(labels, sequences.offsets[1:-1])
+        else:
+            y = _one_each(labels, sequences, ids, label, TIMESTEP_REMEDY)
+    groups = None
+    if group is not None:
+        groups = _one_each(_read(table, group)[rows], sequences, ids, group)
+    return FrameSequences(list(sequences), y, groups, ids, chosen, rows)
+
+
+# The table --------------------------------------------------------------------------------------
+
+
+def _as_narwhals(frame: Any) -> Any:
+    """The frame as narwhals sees it, with at least one row."""
+    narwhals = require("narwhals", extra="frames")
+    try:
+        table = narwhals.from_native(frame, eager_only=True)
+    except TypeError as error:
+        remedy = "\n\nCall its collect() first." if hasattr(frame, "collect") else ""
+        raise TypeError(
+            "frame must be a data frame of pandas, polars, pyarrow or another that narwhals knows."
+            f" Got a {type(frame).__name__} instead.{remedy}"
+        ) from error
+    if len(table) == 0:
+        raise ValueError("frame has no rows; there must be one for each timestep.")
+    return table
+
+
+def _check_columns(columns: list[str], named: list[str], features: list[str] | None) -> list[str]:
+    """The columns of the features, all columns named being there."""
+    for name in [*named, *(features or [])]:
+        if name not in columns:
+            raise ValueError(
+                f"frame has no column {name!r}. Its columns are {columns}."
+                f"{did_you_mean(str(name), columns)}"
+            )
+    for name in features or []:
+        if name in named:
+            raise ValueError(
+                f"Column {name!r} is named as a feature and as something else.\n\n"
+                "Leave it out of features: an id or a label among them would give itself away."
+            )
+    chosen = [name for name in columns if name not in named] if features is None else features
+    if not chosen:
+        raise ValueError(f"No column is left for the features. The columns are {columns}.")
+    return chosen
+
+
+def _check_numeric(table: Any, chosen: list[str], remedy: str) -> None:
+    for name in chosen:
+        dtype = table.schema[name]
+        if not dtype.is_numeric() and str(dtype) != "Boolean":
+            raise TypeError(
+                f"Feature column {name!r} must hold numbers or booleans. Got {dtype}.\n\n{remedy}"
+            )
+
+
+def _read_features(table: Any, chosen: list[str]) -> Array:
+    """The features, shape (n_rows, n_features), float32 or float64, NaN where missing."""
+    narwhals = require("narwhals", extra="frames")
+    single = all(str(table.schema[name]) == "Float32" for name in chosen)
+    dtype = narwhals.Float32 if single else narwhals.Float64
+    values = table.select(narwhals.col(*chosen).cast(dtype)).to_numpy()
+    return np.asarray(values, dtype=np.float32 if single else np.float64)
+
+
+def _read(table: Any, name: str) -> Array:
+    """A column without missing values; text as NumPy's text, which sorts ten times faster."""
+    column = table[name]
+    missing = column.is_null().to_numpy()
+    values = column.to_numpy()
+    if values.dtype.kind == "f":
+        # For polars and pyarrow, NaN is a value like any other.
+        missing = missing | np.isnan(values)
+    if missing.any():
+        indices = np.flatnonzero(missing)
+        listed = ", ".join(map(str, indices[:3]))
+        more = f" and {len(indices) - 3} more" if len(indices) > 3 else ""
+        raise ValueError(
+            f"Column {name!r} has missing values, at row {listed}{more} (the first row is 0).\n\n"
+            "Drop or fill such rows first."
+        )
+    if values.dtype.kind == "O":
+        types = sorted({type(value).__name__ for value in values})
+        if len(types) > 1:
+            raise TypeError(
+                f"Column {name!r} must hold values of one type. Got {', '.join(types)}.\n\n"
+                "Turn them all into text, for example."
+            )
+        if types == ["str"]:
+            values = values.astype(str)
+    return np.asarray(values)
+
+
+def _read_times(table: Any, name: str) -> Array:
+    dtype = table.schema[name]
+    if not (dtype.is_numeric() or dtype.is_temporal()):
+        raise TypeError(
+            f"Time column {name!r} must hold numbers, dates, times or durations. Got {dtype}.\n\n"
+            "Convert it to one of these first; as text, '10' comes before '9'."
+        )
+    return _read(table, name)
+
+
+# Sequences --------------------------------------------------------------------------------------
+
+
+def _number_sequences(keys: list[Array]) -> tuple[IntArray, Array]:
+    """The number of each row's sequence, in the order of first appearance, and the ids.
+
+    Keys ["b", "b", "a"] -> numbers [0, 0, 1], ids ["b", "a"].
+    """
+    codes = np.zeros(len(keys[0]), dtype=np.int64)
+    for key in keys:
+        values, own = np.unique(key, return_inverse=True)
+        # Made dense again, so that the product of many columns cannot overflow.
+        codes = np.unique(codes * len(values) + own, return_inverse=True)[1]
+    _, first_rows, codes = np.unique(codes, return_index=True, return_inverse=True)
+    order = np.argsort(first_rows)
+    number = np.empty(len(order), dtype=np.int64)
+    number[order] = np.arange(len(order))
+    columns = [key[first_rows[order]] for key in keys]
+    if len(keys) == 1:
+        return number[codes], columns[0]
+    ids = np.empty(len(order), dtype=object)
+    ids[:] = list(zip(*(column.tolist() for column in columns), strict=True))
+    return number[codes], ids
+
+
+def _one_each(
+    values: Array, sequences: Sequences, ids: Array, name: str, remedy: str = ""
+) -> Array:
+    """The value of each sequence, or an error that names a sequence in which it changes."""
+    firsts = values[sequences.offsets[:-1]]
+    changed = np.flatnonzero(values != np.repeat(firsts, sequences.lengths))
+    if len(changed):
+        index, timestep = sequences.locate(changed[0])
+        raise ValueError(
+            f"Column {name!r} changes within sequence {_show(ids[index])}: from"
+            f" {_show(firsts[index])} to {_show(values[changed[0]])} at timestep {timestep}.\n\n"
+            "Is a sequence identified by more columns than one? Name them all in sequence=[...]."
+            f"{remedy}"
+        )
+    return firsts
+
+
+def _reject_repeated(times: Array, sequences: Sequences, ids: Array, name: str) -> None:
+    """Raise an error that names the first time that is twice in one sequence; times are sorted."""
+    same_time = times[1:] == times[:-1]
+    # The difference across a boundary is between two sequences.
+    same_time[sequences.offsets[1:-1] - 1] = False
+    repeated = np.flatnonzero(same_time)
+    if len(repeated) == 0:
+        return
+    index, _ = sequences.locate(repeated[0])
+    more = f", and {len(repeated) - 1} more such rows" if len(repeated) > 1 else ""
+    raise ValueError(
+        f"Sequence {_show(ids[index])} has the {name} {_show(times[repeated[0]])} twice{more}.\n\n"
+        "Drop or average such rows first. Or is a sequence identified by more columns than one?"
+        " Name them all in sequence=[...]."
+    )
+
+
+def _show(value: Any) -> str:
+    """A value of a column as the user would write it."""
+    if isinstance(value, (np.datetime64, np.timedelta64)):
+        return str(value)
+    return repr(value.item() if isinstance(value, np.generic) else value)

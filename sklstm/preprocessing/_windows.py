@@ -1,0 +1,378 @@
+"""Long recordings -> windows, and what was predicted for windows -> timesteps of the recordings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
+
+from sklstm._compat import Interval, StrOptions, validate_parameter_constraints
+from sklstm._sequences import Array, IntArray, Sequences
+from sklstm._validation._inputs import check_inputs
+
+PARAMETER_CONSTRAINTS: dict[str, list[Any]] = {
+    "size": [Interval(Integral, 1, None, closed="left")],
+    "step": [Interval(Integral, 1, None, closed="left"), None],
+    "label": [StrOptions({"last", "majority", "unanimous"})],
+    "short": [StrOptions({"drop", "error"})],
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Windows:
+    """Windows of recordings, as `make_windows` cuts them.
+
+    Attributes
+    ----------
+    X : ndarray of shape (n_windows, size, n_features)
+        The windows: those of the first recording in the order of time, then those of the second.
+    y : ndarray of shape (n_windows,) or None
+        Their labels, if the recordings had any.
+    groups : ndarray of shape (n_windows,)
+        Group of the recording that each window comes from.
+    recordings : ndarray of shape (n_windows,), int64
+        Index of that recording.
+    starts : ndarray of shape (n_windows,), int64
+        The timestep of the recording at which each window starts.
+    lengths : ndarray of shape (n_recordings,), int64
+        Timesteps of each recording.
+    label : {"last", "majority", "unanimous"}
+        The rule by which the windows got their labels.
+    """
+
+    X: Array
+    y: Array | None
+    groups: Array
+    recordings: IntArray
+    starts: IntArray
+    lengths: IntArray
+    label: str
+
+    def to_recordings(self, values: npt.ArrayLike, *, fill: Any = "nearest") -> list[Array]:
+        """Bring one value per window back to one value per timestep of each recording.
+
+        A window speaks for all its timesteps, or for its last one only if its label was "last".
+        Where several windows speak for a timestep, labels are put to the vote and numbers averaged.
+
+        Parameters
+        ----------
+        values : array-like of shape (n_windows,) or (n_windows, n_values)
+            Of one dimension: labels, as ``predict`` gives them; of equally frequent ones, the first
+            in sorted order wins. Of two: numbers, as ``predict_proba`` gives them.
+        fill : object, default="nearest"
+            What the timesteps get for which no window speaks: the value of the nearest timestep of
+            the same recording that has one (of two, the earlier), or any other value as it is, such
+            as ``np.nan`` or "unknown".
+
+        Returns
+        -------
+        list of ndarray of shape (n_timesteps_i,) or (n_timesteps_i, n_values)
+            One array for each recording.
+
+        Raises
+        ------
+        ValueError
+            If there is not one value per window, or if a recording without any window has no
+            nearest value.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklstm.preprocessing import make_windows
+        >>> windows = make_windows([np.arange(7.0)], size=3, step=2)
+        >>> windows.starts
+        array([0, 2, 4])
+        >>> windows.to_recordings([[0.0], [1.0], [1.0]])[0].ravel()
+        array([0. , 0. , 0.5, 1. , 1. , 1. , 1. ])
+        """
+        values = np.asarray(values)
+        if values.ndim not in (1, 2) or len(values) != len(self.X):
+            raise ValueError(
+                f"values must be of shape ({len(self.X)},) or ({len(self.X)}, n_values), one for"
+                f" each window. Got shape {values.shape} instead."
+            )
+        if values.ndim == 2:
+            merged, spoken_for = self._mean(values)
+        else:
+            classes, codes = np.unique(values, return_inverse=True)
+            shares, spoken_for = self._mean(np.eye(len(classes))[codes])
+            merged = classes[shares.argmax(axis=1)]
+        offsets = Sequences.from_lengths(merged, self.lengths).offsets
+        if isinstance(fill, str) and fill == "nearest":
+            merged = merged[_nearest(spoken_for, offsets)]
+        elif not spoken_for.all():
+            merged = _filled(merged, spoken_for, fill)
+        return list(Sequences(merged, offsets))
+
+    def _mean(self, values: Array) -> tuple[Array, Array]:
+        """Mean for each timestep, the recordings end to end, and whether any window spoke."""
+        size = self.X.shape[1]
+        n_timesteps = int(self.lengths.sum())
+        first_rows = (np.cumsum(self.lengths) - self.lengths)[self.recordings] + self.starts
+        sums = np.zeros((n_timesteps, values.shape[1]))
+        counts = np.zeros((n_timesteps, 1))
+        # No two windows have the same start, so each round writes to a row at most once.
+        for offset in [size - 1] if self.label == "last" else range(size):
+            sums[first_rows + offset] += values
+            counts[first_rows + offset] += 1
+        return sums / np.maximum(counts, 1), counts[:, 0] > 0
+
+
+def make_windows(
+    X: Any,
+    y: Any = None,
+    groups: npt.ArrayLike | None = None,
+    *,
+    size: int,
+    step: int | None = None,
+    label: Literal["last", "majority", "unanimous"] = "majority",
+    short: Literal["drop", "error"] = "error",
+) -> Windows:
+    """Cut long recordings into windows of one size.
+
+    The windows know the recording they come from, so that a group-aware splitter keeps all those of
+    one recording on the same side, and so that predictions can be brought back onto the recordings
+    with `Windows.to_recordings`. No window reaches from one recording into the next.
+
+    Parameters
+    ----------
+    X : array-like
+        Recordings: a list of arrays of shape ``(n_timesteps_i, n_features)``, or 1-D if univariate,
+        or any other form that `sklstm.LSTMSequenceClassifier` takes. NaN is allowed.
+    y : array-like of shape (n_recordings,) or list of array-like, default=None
+        Labels: one for each recording, or for each recording a 1-D array with one for each of its
+        timesteps.
+    groups : array-like of shape (n_recordings,), default=None
+        Group of each recording, such as the person it is of. None: each recording is a group of its
+        own, called by its index.
+    size : int
+        Timesteps in a window.
+    step : int, default=None
+        Timesteps between the starts of successive windows; None means ``size``, so that they follow
+        one another without overlap.
+    label : {"last", "majority", "unanimous"}, default="majority"
+        What labels a window when each timestep has its label.
+
+        - "last": the label of its last timestep. Predictions then use the past alone.
+        - "majority": the most frequent one; of equally frequent ones, the first in sorted order
+        - "unanimous": the one that all its timesteps share; other windows are left out
+    short : {"drop", "error"}, default="error"
+        What a recording with fewer than ``size`` timesteps gives.
+
+        - "drop": no window
+        - "error": a ValueError that names it
+
+    Returns
+    -------
+    Windows
+        The windows ``X``, their labels ``y`` and ``groups``, and where each comes from. Timesteps
+        behind the last window that fits into a recording are in no window.
+
+    Raises
+    ------
+    ValueError
+        If a recording is too short, if labels or groups do not match the recordings, or if there is
+        no window at all. The message names the culprit by its index.
+
+    See Also
+    --------
+    sequences_from_frame : From a long table to recordings.
+
+    Notes
+    -----
+    The windows are one array of ``size / step`` times the memory of the recordings.
+
+    A cross-validation over overlapping windows that ignores ``groups`` has almost the same windows
+    in training and test, and its score says nothing.
+
+    Examples
+    --------
+    Two recordings with one label each:
+
+    >>> import numpy as np
+    >>> from sklstm.preprocessing import make_windows
+    >>> recordings = [np.zeros((5, 3)), np.ones((4, 3))]
+    >>> windows = make_windows(recordings, ["sit", "run"], size=2)
+    >>> windows.X.shape, windows.y.tolist(), windows.groups.tolist()
+    ((4, 2, 3), ['sit', 'sit', 'run', 'run'], [0, 0, 1, 1])
+
+    One recording with a label for each timestep:
+
+    >>> y = [["sit", "sit", "sit", "run", "run"]]
+    >>> make_windows(recordings[:1], y, size=2, step=1).y.tolist()
+    ['sit', 'sit', 'run', 'run']
+    >>> make_windows(recordings[:1], y, size=2, step=1, label="unanimous").y.tolist()
+    ['sit', 'sit', 'run']
+    """
+    validate_parameter_constraints(
+        PARAMETER_CONSTRAINTS,
+        {"size": size, "step": step, "label": label, "short": short},
+        caller_name="make_windows",
+    )
+    sequences = check_inputs(X, estimator="make_windows", allow_nan=True).sequences
+    own_groups = _check_groups(groups, len(sequences))
+    if short == "error":
+        _reject_short(sequences.lengths, size)
+    recordings, starts = _place(sequences.lengths, size, size if step is None else step)
+    rows = sequences.offsets[recordings] + starts
+    labels = None
+    if y is not None:
+        labels, chosen = _label_windows(_labels_by_timestep(y, sequences), rows, size, label)
+        recordings, starts, rows = recordings[chosen], starts[chosen], rows[chosen]
+    if len(rows) == 0:
+        raise ValueError(_no_windows_message(sequences.lengths, size))
+    windows = sliding_window_view(sequences.values, (size, sequences.n_features))[:, 0]
+    return Windows(
+        X=windows[rows],
+        y=labels,
+        groups=own_groups[recordings],
+        recordings=recordings,
+        starts=starts,
+        lengths=sequences.lengths,
+        label=label,
+    )
+
+
+# Cutting ----------------------------------------------------------------------------------------
+
+
+def _place(lengths: IntArray, size: int, step: int) -> tuple[IntArray, IntArray]:
+    """Recording and first timestep of each window.
+
+    Lengths [5, 2, 4], size 3, step 2 -> recordings [0, 0, 2], starts [0, 2, 0].
+    """
+    counts = np.maximum((lengths - size) // step + 1, 0)
+    recordings = np.repeat(np.arange(len(lengths)), counts)
+    first_windows = np.cumsum(counts) - counts
+    starts = (np.arange(counts.sum()) - first_windows[recordings]) * step
+    return recordings, starts
+
+
+def _reject_short(lengths: IntArray, size: int) -> None:
+    indices = np.flatnonzero(lengths < size)
+    if len(indices) == 0:
+        return
+    named = ", ".join(f"X[{i}] has {lengths[i]} timesteps" for i in indices[:3])
+    more = f" and {len(indices) - 3} more are too short" if len(indices) > 3 else ""
+    raise ValueError(
+        f"{named}{more}; a recording needs at least as many as a window, which has {size}.\n\n"
+        "Choose a smaller size, or pass short='drop' to go without such recordings."
+    )
+
+
+def _no_windows_message(lengths: IntArray, size: int) -> str:
+    if lengths.max() < size:
+        return (
+            f"No recording is as long as a window of {size} timesteps; the longest has"
+            f" {lengths.max()}.\n\nChoose a smaller size."
+        )
+    return (
+        f"No window of {size} timesteps has one label throughout.\n\n"
+        "Choose a smaller size, or label='majority'."
+    )
+
+
+# Labels and groups ------------------------------------------------------------------------------
+
+
+def _check_groups(groups: npt.ArrayLike | None, n_recordings: int) -> Array:
+    """One group per recording."""
+    if groups is None:
+        return np.arange(n_recordings)
+    groups = np.asarray(groups)
+    if groups.shape != (n_recordings,):
+        raise ValueError(
+            f"groups must be of shape ({n_recordings},), one for each recording. Got shape"
+            f" {groups.shape} instead."
+        )
+    return groups
+
+
+def _labels_by_timestep(y: Any, sequences: Sequences) -> Array:
+    """One label per timestep, the recordings end to end."""
+    # list, because a pandas Series would look up y[0] by its index.
+    items = list(y)
+    if len(items) != len(sequences):
+        raise ValueError(
+            f"Found input variables with inconsistent numbers of samples: X has {len(sequences)}"
+            f" recordings, y has labels for {len(items)}."
+        )
+    if np.ndim(items[0]) == 0:
+        return np.repeat(_one_label_each(items), sequences.lengths)
+    return np.concatenate(_check_timestep_labels(items, sequences.lengths))
+
+
+def _one_label_each(items: Sequence[Any]) -> Array:
+    for index, item in enumerate(items):
+        if np.ndim(item) != 0:
+            raise ValueError(
+                f"y[{index}] is an array, but y[0] is a single label; y must be one label for each"
+                " recording, or for each recording an array of one label for each timestep."
+            )
+    return np.asarray(items)
+
+
+def _check_timestep_labels(items: Sequence[Any], lengths: IntArray) -> list[Array]:
+    arrays = [np.asarray(item) for item in items]
+    for index, (array, length) in enumerate(zip(arrays, lengths, strict=True)):
+        if array.shape != (length,):
+            raise ValueError(
+                f"y[{index}] must be of shape ({length},), one label for each timestep of"
+                f" X[{index}]. Got shape {array.shape} instead."
+            )
+    return arrays
+
+
+def _label_windows(labels: Array, rows: IntArray, size: int, rule: str) -> tuple[Array, Array]:
+    """Labels of the windows that start at rows, and which of them are kept."""
+    if rule == "last":
+        return labels[rows + size - 1], np.ones(len(rows), dtype=bool)
+    classes, codes = np.unique(labels, return_inverse=True)
+    counts = np.empty((len(rows), len(classes)), dtype=np.int64)
+    for code in range(len(classes)):
+        seen = np.concatenate([[0], np.cumsum(codes == code)])
+        counts[:, code] = seen[rows + size] - seen[rows]
+    most_frequent = counts.argmax(axis=1)
+    kept = counts.max(axis=1) == size if rule == "unanimous" else np.ones(len(rows), dtype=bool)
+    return classes[most_frequent[kept]], kept
+
+
+# Timesteps without a window ---------------------------------------------------------------------
+
+
+def _nearest(known: Array, offsets: IntArray) -> IntArray:
+    """For each row the nearest known row of the same recording; of two, the earlier."""
+    n_known = np.diff(np.concatenate([[0], np.cumsum(known)])[offsets])
+    empty = np.flatnonzero(n_known == 0)
+    if len(empty):
+        named = ", ".join(f"X[{i}]" for i in empty[:3])
+        more = f" and {len(empty) - 3} more" if len(empty) > 3 else ""
+        raise ValueError(
+            f"No window comes from {named}{more}, so no value is near.\n\n"
+            "Pass the value that such timesteps get, for example fill=np.nan or fill='unknown'."
+        )
+    rows, known_rows = np.arange(len(known)), np.flatnonzero(known)
+    first_known = np.cumsum(n_known) - n_known
+    recording = np.repeat(np.arange(len(n_known)), np.diff(offsets))
+    # Positions among the known rows, held within those of the row's own recording.
+    lowest, highest = first_known[recording], (first_known + n_known - 1)[recording]
+    after = np.searchsorted(known_rows, rows)
+    earlier = known_rows[np.clip(after - 1, lowest, highest)]
+    later = known_rows[np.clip(after, lowest, highest)]
+    return np.where(abs(later - rows) < abs(rows - earlier), later, earlier)
+
+
+def _filled(merged: Array, known: Array, fill: Any) -> Array:
+    """The merged values, with fill where nothing is known, in a dtype that can hold both."""
+    filling = np.asarray(fill)
+    both_numbers = merged.dtype.kind in "iuf" and filling.dtype.kind in "iuf"
+    both_texts = merged.dtype.kind == filling.dtype.kind == "U"
+    dtype = np.result_type(merged, filling) if both_numbers or both_texts else np.dtype(object)
+    filled: Array = merged.astype(dtype)
+    filled[~known] = fill
+    return filled

@@ -1,0 +1,274 @@
+from collections import Counter
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.model_selection import GroupKFold, StratifiedGroupKFold, cross_val_predict
+
+from sklstm._compat import InvalidParameterError
+from sklstm.preprocessing import make_windows
+from tests.helpers import quick
+
+RULES = ("last", "majority", "unanimous")
+
+
+def make_recordings(lengths, *, n_features=2, shortest_run=3, seed=0):
+    """Recordings of random values, with activities that last for a while."""
+    rng = np.random.default_rng(seed)
+    X = [rng.normal(size=(length, n_features)) for length in lengths]
+    y = []
+    for length in lengths:
+        runs = rng.integers(shortest_run, 3 * shortest_run, size=length)
+        labels = np.repeat(rng.choice(["run", "sit", "walk"], size=length), runs)
+        # Cut where a run has ended, so that no run is shorter than shortest_run.
+        labels[length - shortest_run : length] = labels[length - shortest_run]
+        y.append(labels[:length])
+    return X, y
+
+
+def naive_windows(X, y, *, size, step, label):
+    """The same by loops: (window, label, recording, start)."""
+    found = []
+    for recording, (values, labels) in enumerate(zip(X, y, strict=True)):
+        for start in range(0, len(values) - size + 1, step):
+            own = labels[start : start + size].tolist()
+            counts = Counter(own)
+            if label == "unanimous" and len(counts) > 1:
+                continue
+            most_frequent = min(counts, key=lambda name: (-counts[name], name))
+            name = own[-1] if label == "last" else most_frequent
+            found.append((values[start : start + size], name, recording, start))
+    return found
+
+
+@pytest.mark.parametrize("label", RULES)
+@pytest.mark.parametrize(("size", "step"), [(1, 1), (4, 1), (4, 3), (4, 4), (5, 7)])
+def test_windows_are_those_of_a_loop(size, step, label):
+    X, y = make_recordings([30, 5, 17], n_features=3)
+    windows = make_windows(X, y, size=size, step=step, label=label)
+    expected = naive_windows(X, y, size=size, step=step, label=label)
+    np.testing.assert_array_equal(windows.X, np.array([w for w, *_ in expected]))
+    assert windows.y.tolist() == [name for _, name, *_ in expected]
+    assert windows.recordings.tolist() == [recording for *_, recording, _ in expected]
+    assert windows.starts.tolist() == [start for *_, start in expected]
+    assert windows.groups.tolist() == windows.recordings.tolist()
+    assert windows.lengths.tolist() == [30, 5, 17]
+
+
+@pytest.mark.parametrize(
+    "container",
+    [list, tuple, lambda X: np.array(X, dtype=object), lambda X: pd.Series(X, index=[7, 8])],
+    ids=["list", "tuple", "object array", "series"],
+)
+def test_recordings_and_labels_may_come_in_any_container(container):
+    X, y = make_recordings([10, 7])
+    windows = make_windows(container(X), container(y), size=3)
+    assert windows.X.tolist() == make_windows(X, y, size=3).X.tolist()
+    assert windows.y.tolist() == make_windows(X, y, size=3).y.tolist()
+
+
+def test_rectangular_and_univariate_recordings():
+    cube = np.arange(24.0).reshape(2, 6, 2)
+    np.testing.assert_array_equal(make_windows(cube, size=3).X, make_windows(list(cube), size=3).X)
+    assert make_windows([np.arange(4), np.arange(2)], size=2).X.tolist() == [
+        [[0], [1]], [[2], [3]], [[0], [1]],
+    ]  # fmt: skip
+
+
+def test_windows_follow_one_another_unless_a_step_is_given():
+    assert make_windows([np.arange(10.0)], size=3).starts.tolist() == [0, 3, 6]
+
+
+def test_one_label_per_recording_is_that_of_each_of_its_windows():
+    X, _ = make_recordings([6, 4])
+    for label in RULES:
+        windows = make_windows(X, pd.Series([1, 0], index=[5, 0]), size=2, label=label)
+        assert windows.y.tolist() == [1, 1, 1, 0, 0]
+    assert make_windows(X, size=2).y is None
+
+
+def test_the_callers_groups_are_kept():
+    X, _ = make_recordings([6, 4, 4])
+    windows = make_windows(X, groups=["ann", "bob", "ann"], size=2)
+    assert windows.groups.tolist() == ["ann"] * 3 + ["bob"] * 2 + ["ann"] * 2
+
+
+def test_values_keep_their_dtype_and_the_callers_arrays_are_not_shared():
+    X = [np.zeros((6, 2), dtype=np.float32)]
+    windows = make_windows(X, size=3, step=1)
+    assert windows.X.dtype == np.float32
+    windows.X[:] = 1
+    assert X[0].max() == 0
+
+
+def test_nan_passes_through():
+    windows = make_windows([np.array([0.0, np.nan, 2.0, 3.0])], size=2)
+    assert np.isnan(windows.X).ravel().tolist() == [False, True, False, False]
+
+
+def test_short_recordings_are_dropped_if_wanted():
+    X, y = make_recordings([2, 6, 1], shortest_run=1)
+    windows = make_windows(X, y, size=3, short="drop")
+    assert windows.recordings.tolist() == [1, 1]
+    assert windows.lengths.tolist() == [2, 6, 1]
+
+
+# Back onto the recordings
+
+
+def naive_merge(windows, values, size):
+    """Sums over windows by loops: for each recording a list of the values of each timestep."""
+    covering = [[[] for _ in range(length)] for length in windows.lengths]
+    for value, recording, start in zip(values, windows.recordings, windows.starts, strict=True):
+        for timestep in range(start, start + size):
+            covering[recording][timestep].append(value)
+    return covering
+
+
+@pytest.mark.parametrize(("size", "step"), [(1, 1), (4, 1), (4, 3), (4, 4)])
+def test_merged_values_are_those_of_a_loop(size, step):
+    X, y = make_recordings([31, 5, 17])
+    windows = make_windows(X, y, size=size, step=step)
+    rng = np.random.default_rng(0)
+    values, labels = rng.normal(size=(len(windows.X), 3)), rng.choice(list("abc"), len(windows.X))
+    merged = windows.to_recordings(values, fill=np.nan)
+    voted = windows.to_recordings(labels, fill="none")
+    for recording, timesteps in enumerate(naive_merge(windows, values, size)):
+        for timestep, seen in enumerate(timesteps):
+            expected = np.mean(seen, axis=0) if seen else np.full(3, np.nan)
+            np.testing.assert_allclose(merged[recording][timestep], expected, rtol=1e-12)
+    for recording, timesteps in enumerate(naive_merge(windows, labels, size)):
+        for timestep, seen in enumerate(timesteps):
+            counts = Counter(seen)
+            winner = min(counts, key=lambda c: (-counts[c], c)) if counts else "none"
+            assert voted[recording][timestep] == winner
+
+
+@pytest.mark.parametrize("step", [1, 2, 3, 4])
+@pytest.mark.parametrize("label", RULES)
+def test_labels_of_whole_recordings_come_back(label, step):
+    X, _ = make_recordings([30, 5, 17])
+    windows = make_windows(X, ["run", "sit", "run"], size=4, step=step, label=label)
+    merged = windows.to_recordings(windows.y)
+    assert [labels.tolist() for labels in merged] == [["run"] * 30, ["sit"] * 5, ["run"] * 17]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_labels_that_change_come_back_where_each_lasts_for_a_window(seed):
+    X, y = make_recordings([40, 12, 25], shortest_run=4, seed=seed)
+    windows = make_windows(X, y, size=4, step=1, label="unanimous")
+    for merged, own in zip(windows.to_recordings(windows.y), y, strict=True):
+        assert merged.tolist() == own.tolist()
+
+
+def test_labels_of_last_timesteps_come_back_there():
+    X, y = make_recordings([40, 12])
+    windows = make_windows(X, y, size=4, step=1, label="last")
+    for merged, own in zip(windows.to_recordings(windows.y, fill="?"), y, strict=True):
+        assert merged.tolist() == ["?"] * 3 + own[3:].tolist()
+
+
+def test_a_timestep_without_a_window_takes_the_nearest_value_of_its_own_recording():
+    windows = make_windows([np.zeros(9), np.zeros(4)], size=2, step=5)
+    assert windows.starts.tolist() == [0, 5, 0]
+    merged = windows.to_recordings(["a", "b", "c"])
+    # Timestep 3 is two from either side's window: the earlier wins.
+    assert [labels.tolist() for labels in merged] == [list("aaaabbbbb"), list("cccc")]
+
+
+@pytest.mark.parametrize(
+    ("values", "fill", "expected"),
+    [
+        ([1, 2], -1, [1, 1, 2, 2, -1]),
+        ([1, 2], "none", [1, 1, 2, 2, "none"]),
+        (["a", "b"], "none", ["a", "a", "b", "b", "none"]),
+        ([True, False], None, [True, True, False, False, None]),
+    ],
+)
+def test_a_fill_value_stands_as_it_is(values, fill, expected):
+    windows = make_windows([np.zeros(5)], size=2)
+    assert windows.to_recordings(values, fill=fill)[0].tolist() == expected
+
+
+def test_a_fill_of_nan_leaves_numbers_numbers():
+    windows = make_windows([np.zeros(3), np.zeros(1)], size=2, short="drop")
+    merged = windows.to_recordings([[0.25, 0.75]], fill=np.nan)
+    np.testing.assert_array_equal(merged[0], [[0.25, 0.75]] * 2 + [[np.nan] * 2])
+    np.testing.assert_array_equal(merged[1], [[np.nan] * 2])
+
+
+# Cross-validation
+
+
+@pytest.mark.parametrize("splitter", [GroupKFold(3), StratifiedGroupKFold(3)], ids=type)
+def test_no_recording_is_in_both_training_and_test(splitter):
+    rng = np.random.default_rng(0)
+    labels = ["moving", "still"] * 3
+    X = [rng.normal(2.0 * (name == "moving"), 1.0, size=(12, 2)) for name in labels]
+    windows = make_windows(X, labels, size=4, step=2)
+    splits = list(splitter.split(windows.X, windows.y, windows.groups))
+    for train, test in splits:
+        assert not set(windows.recordings[train]) & set(windows.recordings[test])
+    predicted = cross_val_predict(
+        quick(max_epochs=30), windows.X, windows.y, groups=windows.groups, cv=splitter
+    )
+    merged = windows.to_recordings(predicted)
+    # Two standard deviations between the classes, over eight values a window: hard to miss.
+    assert np.mean(np.array(merged) == np.array(labels)[:, None]) > 0.95
+
+
+# Errors
+
+GOOD, LABELS = make_recordings([6, 4])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"size": 0}, InvalidParameterError, "'size' parameter of make_windows must be .* Got 0"),
+        ({"size": 2.0}, InvalidParameterError, r"'size' parameter .* must be an int.* Got 2\.0"),
+        ({"step": 0}, InvalidParameterError, "'step' parameter of make_windows must be .* Got 0"),
+        ({"label": "first"}, InvalidParameterError, "'label' parameter .* Got 'first' instead"),
+        ({"short": "pad"}, InvalidParameterError, "'short' parameter .* Got 'pad' instead"),
+        ({"size": 5}, ValueError, r"^X\[1\] has 4 timesteps; a recording needs at least .* has 5"),
+        ({"size": 5}, ValueError, r"\n\nChoose a smaller size, or pass short='drop'"),
+        (
+            {"X": [np.zeros(2)] * 5, "y": None, "size": 3},
+            ValueError,
+            r"^X\[0\] has 2 timesteps, .*, X\[2\] has 2 timesteps and 2 more are too short; a rec",
+        ),
+        ({"size": 9, "short": "drop"}, ValueError, "as long as a window of 9 .* longest has 6"),
+        (
+            {"y": [list("abcdef"), list("abcd")], "size": 2, "label": "unanimous"},
+            ValueError,
+            "No window of 2 timesteps has one label throughout",
+        ),
+        ({"y": ["a"]}, ValueError, "X has 2 recordings, y has labels for 1"),
+        (
+            {"y": [LABELS[0], LABELS[1][:3]]},
+            ValueError,
+            r"y\[1\] must be of shape \(4,\).*\(3,\)",
+        ),
+        ({"y": ["a", LABELS[1]]}, ValueError, r"y\[1\] is an array, but y\[0\] is a single label"),
+        ({"y": [LABELS[0], "a"]}, ValueError, r"y\[1\] must be of shape \(4,\), .* shape \(\)"),
+        ({"groups": [1]}, ValueError, r"groups must be of shape \(2,\), .* Got shape \(1,\)"),
+        ({"X": [GOOD[0], GOOD[1][:, :1]]}, ValueError, r"X\[1\] has 1 features but X\[0\] has 2"),
+        ({"X": [GOOD[0], GOOD[1] * np.inf]}, ValueError, r"contains infinity at X\[1\]\[0, 0\]"),
+    ],
+)
+def test_bad_arguments_are_named(arguments, error, message):
+    with pytest.raises(error, match=message):
+        make_windows(**{"X": GOOD, "y": LABELS, "size": 2, **arguments})
+
+
+@pytest.mark.parametrize("values", [np.zeros(4), np.zeros((5, 1, 1)), 3.0])
+def test_values_that_are_not_one_per_window_are_rejected(values):
+    shape = str(np.shape(values)).replace("(", r"\(").replace(")", r"\)")
+    with pytest.raises(ValueError, match=rf"of shape \(5,\) or \(5, n_values\), .* {shape} inst"):
+        make_windows(GOOD, size=2).to_recordings(values)
+
+
+def test_a_recording_without_a_window_has_no_nearest_value():
+    windows = make_windows([np.zeros(1), np.zeros(3)], size=2, short="drop")
+    with pytest.raises(ValueError, match=r"No window comes from X\[0\], .*\n\nPass the value"):
+        windows.to_recordings(["a"])
