@@ -13,6 +13,9 @@ from sklearn.utils.validation import (
     _check_feature_names as check_feature_names,
 )
 from sklearn.utils.validation import (
+    _check_feature_names_in as check_feature_names_in,
+)
+from sklearn.utils.validation import (
     _check_n_features as check_n_features,
 )
 from sklearn.utils.validation import (
@@ -32,6 +35,7 @@ __all__ = [
     "Options",
     "StrOptions",
     "check_feature_names",
+    "check_feature_names_in",
     "check_n_features",
     "check_sample_weight",
     "check_y",

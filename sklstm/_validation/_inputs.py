@@ -267,11 +267,15 @@ def _check_finite(sequences: Sequences, allow_nan: bool) -> None:
     has_nan, has_infinity = np.isnan(values).any() and not allow_nan, np.isinf(values).any()
     kinds = ["NaN"] * bool(has_nan) + ["infinity"] * bool(has_infinity)
     names = _enumerate([_name(sequences, row, column) for row, column in bad[:3]], len(bad))
+    found = f"Input X contains {' and '.join(kinds)} at {names}; every value must be finite"
+    if allow_nan:
+        raise ValueError(
+            f"{found} or NaN.\n\nReplace such values by a number, or by NaN where none is known."
+        )
     padding = "nan" if has_nan else "inf"
     raise ValueError(
-        f"Input X contains {' and '.join(kinds)} at {names}; every value must be finite.\n\nFill or"
-        " drop such values before calling the estimator. Where they pad the ends of sequences, set"
-        f" mask_value=float('{padding}')."
+        f"{found}.\n\nFill or drop such values before calling the estimator. Where they pad the"
+        f" ends of sequences, set mask_value=float('{padding}')."
     )
 
 

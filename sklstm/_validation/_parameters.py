@@ -63,18 +63,18 @@ def check_parameters(estimator: Any) -> None:
     """Raise InvalidParameterError for the first parameter that is not what it may be."""
     parameters = estimator.get_params(deep=False)
     for name, choices in CHOICES.items():
-        _suggest(name, parameters[name], choices)
+        suggest(name, parameters[name], choices)
     estimator._validate_params()
     _check_scoring(parameters["scoring"])
     _check_sizes("hidden_sizes", parameters["hidden_sizes"], at_least=1)
     _check_sizes("dense_sizes", parameters["dense_sizes"], at_least=0)
 
 
-def _suggest(name: str, value: Any, choices: Sequence[str]) -> None:
+def suggest(name: str, value: Any, choices: Sequence[str]) -> None:
     """Raise for a string that looks like a misspelt choice."""
     if not isinstance(value, str) or value in choices:
         return
-    hint = _did_you_mean(value, choices)
+    hint = did_you_mean(value, choices)
     if hint:
         accepted = ", ".join(map(repr, choices))
         raise InvalidParameterError(
@@ -88,11 +88,11 @@ def _check_scoring(scoring: Any) -> None:
     if isinstance(scoring, str) and scoring not in names:
         raise InvalidParameterError(
             "The 'scoring' parameter must be 'loss', the name of a scikit-learn scorer or a"
-            f" callable. Got {scoring!r} instead.{_did_you_mean(scoring, names)}"
+            f" callable. Got {scoring!r} instead.{did_you_mean(scoring, names)}"
         )
 
 
-def _did_you_mean(value: str, choices: Sequence[str]) -> str:
+def did_you_mean(value: str, choices: Sequence[str]) -> str:
     close = difflib.get_close_matches(value, choices, n=1)
     return f"\n\nDid you mean {close[0]!r}?" if close else ""
 
