@@ -1,0 +1,7 @@
+"""Transformers of sequences: sequences of unequal length in, sequences of the same length out."""
+
+from __future__ import annotations
+
+from sklstm.preprocessing._scaler import SequenceScaler
+
+__all__ = ["SequenceScaler"]
