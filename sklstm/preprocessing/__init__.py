@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sklstm.preprocessing._imputer import SequenceImputer
 from sklstm.preprocessing._scaler import SequenceScaler
 
-__all__ = ["SequenceScaler"]
+__all__ = ["SequenceImputer", "SequenceScaler"]
