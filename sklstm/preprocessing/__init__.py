@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sklstm.preprocessing._imputer import SequenceImputer
+from sklstm.preprocessing._rolling import RollingFeatures
 from sklstm.preprocessing._scaler import SequenceScaler
 
-__all__ = ["SequenceImputer", "SequenceScaler"]
+__all__ = ["RollingFeatures", "SequenceImputer", "SequenceScaler"]
