@@ -50,6 +50,14 @@ def test_a_large_level_does_not_swallow_small_deviations():
     np.testing.assert_allclose(std[3:], np.std(np.arange(4)) / 16, rtol=1e-12)
 
 
+def test_float32_is_computed_in_float64():
+    # In float32 the mean of the first two would be one of them.
+    x = (1e7 + np.arange(3.0)).astype(np.float32)
+    std = RollingFeatures(3, statistics=("std",), append=False).fit_transform([x])[0]
+    assert std.dtype == np.float32
+    np.testing.assert_allclose(std.ravel(), [0, 0.5, (2 / 3) ** 0.5], rtol=1e-6)
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("changed_from", [1, 2, 5])
 def test_no_channel_looks_ahead(dtype, changed_from):
@@ -121,6 +129,7 @@ def test_nothing_to_add_leaves_the_features():
         ({"differences": 0}, "The 'differences' parameter of RollingFeatures must be an int"),
         ({"differences": (1, 0)}, r"an int of at least 1, or a tuple .* Got \(1, 0\) instead"),
         ({"differences": (1, 1.5)}, r"Got \(1, 1.5\) instead"),
+        ({"differences": (True,)}, r"Got \(True,\) instead"),
         ({"differences": [2, 2]}, r"different such ints. Got \[2, 2\] instead"),
         ({"statistics": (), "append": False}, "has nothing to give with append=False"),
     ],

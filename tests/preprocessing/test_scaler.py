@@ -143,10 +143,18 @@ def test_within_a_sequence_nothing_is_learnt(method):
 
 
 def test_within_a_sequence_float32_is_computed_in_float64():
-    x = (1e6 + np.arange(5.0)).astype(np.float32)
+    # Each value is exact in float32, but their sum is not.
+    x = (1e7 + np.arange(5.0)).astype(np.float32)
     scaled = SequenceScaler(per="sequence").fit_transform([x])[0]
     assert scaled.dtype == np.float32
     np.testing.assert_allclose(scaled[:, 0], np.array([-2, -1, 0, 1, 2]) / 2**0.5, rtol=1e-6)
+
+
+def test_within_a_sequence_the_rounding_of_the_mean_does_not_widen_the_deviation():
+    # The mean of 1e15 is off by 0.04, which would add 0.2 % to the variance.
+    x = 1e15 + np.array([[0.0], [0.0], [2.0]])
+    scaled = SequenceScaler(per="sequence").fit_transform([x])[0]
+    np.testing.assert_allclose(scaled, StandardScaler().fit_transform(x), rtol=1e-12)
 
 
 # Errors
