@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0.dev0"
 
-__all__ = ["LSTMSequenceClassifier", "__version__", "datasets", "exceptions", "nn"]
+__all__ = ["LSTMSequenceClassifier", "__version__", "datasets", "exceptions", "nn", "preprocessing"]
 
 _HOMES = {"LSTMSequenceClassifier": "sklstm._classifier"}
 
