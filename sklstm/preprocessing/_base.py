@@ -61,7 +61,7 @@ class SequenceTransformer(TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        input_features : array-like of str of shape (n_features_in_,), default=None
+        input_features : array-like of str of shape (`n_features_in_`,), default=None
             Names of the features; those of the data frame in `fit`, or x0, x1 and so on, if None.
 
         Returns
