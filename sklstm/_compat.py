@@ -15,6 +15,9 @@ from sklearn.utils.validation import (
     _check_feature_names as check_feature_names,
 )
 from sklearn.utils.validation import (
+    _check_feature_names_in as check_feature_names_in,
+)
+from sklearn.utils.validation import (
     _check_n_features as check_n_features,
 )
 from sklearn.utils.validation import (
@@ -39,6 +42,7 @@ __all__ = [
     "StrOptions",
     "accepts_sample_weight",
     "check_feature_names",
+    "check_feature_names_in",
     "check_n_features",
     "check_sample_weight",
     "check_y",

@@ -280,11 +280,15 @@ def _check_finite(sequences: Sequences, allow_nan: bool) -> None:
     names = enumerate_names(
         [name_value(sequences, row, column) for row, column in bad[:3]], len(bad)
     )
+    found = f"Input X contains {' and '.join(kinds)} at {names}; every value must be finite"
+    if allow_nan:
+        raise ValueError(
+            f"{found} or NaN.\n\nReplace such values by a number, or by NaN where none is known."
+        )
     padding = values[tuple(bad[0])]
     raise ValueError(
-        f"Input X contains {' and '.join(kinds)} at {names}; every value must be finite.\n\nFill or"
-        " drop such values before calling the estimator. Where they pad the ends of sequences, set"
-        f" mask_value=float('{padding}')."
+        f"{found}.\n\nFill or drop such values before calling the estimator. Where they pad the"
+        f" ends of sequences, set mask_value=float('{padding}')."
     )
 
 

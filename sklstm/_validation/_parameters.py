@@ -73,7 +73,7 @@ def check_parameters(estimator: Any) -> None:
     """Raise InvalidParameterError for the first parameter that is not what it may be."""
     parameters = constructor_parameters(estimator)
     for name, choices in CHOICES.items():
-        _suggest(name, parameters[name], choices)
+        suggest(name, parameters[name], choices)
     estimator._validate_params()
     _check_scoring(parameters["scoring"])
     _check_sizes("hidden_sizes", parameters["hidden_sizes"], at_least=1)
@@ -82,7 +82,7 @@ def check_parameters(estimator: Any) -> None:
     _check_callbacks(parameters["callbacks"])
 
 
-def _suggest(name: str, value: Any, choices: Sequence[str]) -> None:
+def suggest(name: str, value: Any, choices: Sequence[str]) -> None:
     """Raise for a string that looks like a misspelt choice."""
     if not isinstance(value, str) or value in choices:
         return

@@ -1,13 +1,19 @@
-"""From raw data to sequences, and back."""
+"""From raw data to sequences, transformers of sequences, and the way back."""
 
 from __future__ import annotations
 
 from sklstm.preprocessing._frames import FrameSequences, sequences_from_frame
+from sklstm.preprocessing._imputer import SequenceImputer
 from sklstm.preprocessing._layouts import from_channel_first, to_channel_first
+from sklstm.preprocessing._rolling import RollingFeatures
+from sklstm.preprocessing._scaler import SequenceScaler
 from sklstm.preprocessing._windows import Windows, make_windows
 
 __all__ = [
     "FrameSequences",
+    "RollingFeatures",
+    "SequenceImputer",
+    "SequenceScaler",
     "Windows",
     "from_channel_first",
     "make_windows",

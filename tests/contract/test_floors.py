@@ -62,7 +62,9 @@ def test_no_private_module_of_another_package_but_through_compat(path):
             assert module.startswith("sklstm") or module == "__future__" or not private, module
 
 
-@pytest.mark.parametrize("room_name", ["_validation", "_sequences", "exceptions", "_compat"])
+@pytest.mark.parametrize(
+    "room_name", ["_validation", "_sequences", "exceptions", "_compat", "preprocessing"]
+)
 def test_rooms_without_torch(room_name):
     for path in CODE:
         if room(path) == room_name:

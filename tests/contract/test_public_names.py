@@ -8,7 +8,7 @@ import sys
 import pytest
 
 import sklstm
-from sklstm import LSTMSequenceClassifier
+from sklstm import LSTMSequenceClassifier, preprocessing
 
 PUBLIC = {
     "sklstm": [
@@ -21,8 +21,8 @@ PUBLIC = {
         "MeanPooling", "SequenceNetwork",
     ],
     "sklstm.preprocessing": [
-        "FrameSequences", "Windows", "from_channel_first", "make_windows", "sequences_from_frame",
-        "to_channel_first",
+        "FrameSequences", "RollingFeatures", "SequenceImputer", "SequenceScaler", "Windows",
+        "from_channel_first", "make_windows", "sequences_from_frame", "to_channel_first",
     ],
 }  # fmt: skip
 
@@ -36,6 +36,15 @@ PARAMETERS = {
     "max_epochs": 100, "early_stopping": False, "validation_fraction": 0.1, "n_iter_no_change": 10,
     "tol": 1e-4, "scoring": "loss", "device": "cpu", "precision": "float32", "warm_start": False,
     "callbacks": None, "random_state": None, "verbose": 0,
+}  # fmt: skip
+
+TRANSFORMER_PARAMETERS = {
+    "RollingFeatures": {
+        "window": 5, "statistics": ("mean", "std", "min", "max"), "differences": (),
+        "time_since": False, "append": True,
+    },
+    "SequenceImputer": {"strategy": "forward", "add_indicator": False, "add_time_since": False},
+    "SequenceScaler": {"method": "standard", "per": "dataset"},
 }  # fmt: skip
 
 METHODS = [
@@ -54,13 +63,20 @@ def test_public_names(module):
         assert getattr(namespace, name) is not None
 
 
-def test_constructor_parameters_in_their_order():
-    parameters = inspect.signature(LSTMSequenceClassifier).parameters
-    assert {name: p.default for name, p in parameters.items()} == PARAMETERS
-    assert list(parameters) == list(PARAMETERS)
+@pytest.mark.parametrize(
+    ("estimator", "expected"),
+    [
+        (LSTMSequenceClassifier, PARAMETERS),
+        *[(getattr(preprocessing, name), p) for name, p in TRANSFORMER_PARAMETERS.items()],
+    ],
+)
+def test_constructor_parameters_in_their_order(estimator, expected):
+    parameters = inspect.signature(estimator).parameters
+    assert {name: p.default for name, p in parameters.items()} == expected
+    assert list(parameters) == list(expected)
     kinds = [p.kind for p in parameters.values()]
     assert kinds == [inspect.Parameter.POSITIONAL_OR_KEYWORD] + [inspect.Parameter.KEYWORD_ONLY] * (
-        len(PARAMETERS) - 1
+        len(expected) - 1
     )
 
 
@@ -103,7 +119,7 @@ class Hide:
     def exec_module(self, module):
         pass
 sys.meta_path.insert(0, Hide())
-from sklstm import LSTMSequenceClassifier
+from sklstm import LSTMSequenceClassifier, preprocessing
 from sklstm.datasets import make_trends
 X, y = make_trends(20, random_state=0)
 model = LSTMSequenceClassifier(4, max_epochs=2, early_stopping=True, verbose=1).fit(X, y)

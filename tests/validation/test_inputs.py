@@ -139,7 +139,8 @@ def test_nan_may_be_allowed_and_infinity_never():
     X = with_value(np.nan, (2, 1, 0))
     assert np.isnan(check(X, allow_nan=True).sequences.values).sum() == 1
     X[0][1, 0] = np.inf
-    with pytest.raises(ValueError, match=r"X contains infinity at X\[0\]\[1, 0\]; every"):
+    message = r"X contains infinity at X\[0\]\[1, 0\]; every value must be finite or NaN"
+    with pytest.raises(ValueError, match=message):
         check(X, allow_nan=True)
 
 

@@ -1,0 +1,149 @@
+"""What all transformers of sequences share: the check of X, the form of the result, its names."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from sklstm._compat import (
+    StrOptions,
+    check_feature_names,
+    check_feature_names_in,
+    check_n_features,
+)
+from sklstm._sequences import Array, Sequences
+from sklstm._validation._inputs import Inputs, check_inputs
+from sklstm._validation._parameters import suggest
+
+
+class SequenceTransformer(TransformerMixin, BaseEstimator):
+    """Base of transformers that keep the sequences and the timesteps of X.
+
+    A subclass has `fit`, `_transform_values`, which gives the new values of all timesteps, and
+    `_suffixes`, which names the channels of the result.
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {}
+
+    n_features_in_: int
+    feature_names_in_: Array
+    _n_columns_in: int | None
+    _n_timestep_features: int
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        # A data frame cannot hold sequences, so `set_output` and the global output configuration
+        # must leave the result as it is.
+        super().__init_subclass__(auto_wrap_output_keys=None, **kwargs)
+
+    def transform(self, X: Any) -> Array | list[Array]:
+        """Transform each timestep of each sequence.
+
+        Parameters
+        ----------
+        X : array-like
+            Sequences in any of the forms that `fit` takes. It is not modified.
+
+        Returns
+        -------
+        ndarray or list of ndarray
+            In the form of X: a 3-D array for a 3-D array; for a 2-D array or data frame a 2-D array
+            if a timestep has one channel, and otherwise a 3-D array; a list of arrays of shape
+            (n_timesteps_i, n_channels) for anything else. float32 if X is, otherwise float64.
+        """
+        inputs = self._check_X(X)
+        return in_the_form_of(X, inputs, self._transform_values(inputs.sequences))
+
+    def get_feature_names_out(self, input_features: Any = None) -> Array:
+        """Names of the channels of the result.
+
+        Parameters
+        ----------
+        input_features : array-like of str of shape (`n_features_in_`,), default=None
+            Names of the features; those of the data frame in `fit`, or x0, x1 and so on, if None.
+
+        Returns
+        -------
+        ndarray of str
+            One name for each channel. After a fit on a 2-D X whose result is 2-D too, one for each
+            column.
+        """
+        check_is_fitted(self)
+        names = check_feature_names_in(self, input_features)
+        suffixes = self._suffixes()
+        if self._n_columns_in is not None and len(suffixes) > 1:
+            # The columns are timesteps of one feature, which itself has no name.
+            names = ["x0"]
+        return np.array([f"{name}{suffix}" for suffix in suffixes for name in names], dtype=object)
+
+    def _transform_values(self, sequences: Sequences) -> Array:
+        """New values, shape (n_timesteps, n_features * number of suffixes)."""
+        raise NotImplementedError
+
+    def _suffixes(self) -> tuple[str, ...]:
+        """What the names of the channels add to those of the features, in the order of channels."""
+        return ("",)
+
+    def _check_parameters(self) -> None:
+        for name, constraints in self._parameter_constraints.items():
+            for constraint in constraints:
+                if isinstance(constraint, StrOptions):
+                    suggest(name, getattr(self, name), sorted(constraint.options))
+        self._validate_params()
+
+    def _check_new_X(self, X: Any) -> Inputs:
+        """X to fit on, once the parameters are known to be right."""
+        self._check_parameters()
+        return check_inputs(X, estimator=type(self).__name__, allow_nan=True)
+
+    def _check_X(self, X: Any) -> Inputs:
+        """X, which must have the features that the transformer was fitted on."""
+        check_is_fitted(self)
+        inputs = check_inputs(X, estimator=type(self).__name__, allow_nan=True)
+        if inputs.n_columns is not None and self._n_columns_in is not None:
+            check_feature_names(self, X, reset=False)
+            check_n_features(self, X, reset=False)
+        elif inputs.n_columns == 1:
+            n = len(inputs.sequences)
+            raise ValueError(
+                f"X of shape ({n}, 1) is one sequence of {n} timesteps, or {n} sequences of one"
+                " timestep.\n\nReshape your data: [X] for the first, X[:, :, None] for the second."
+            )
+        if inputs.sequences.n_features != self._n_timestep_features:
+            raise ValueError(
+                f"X has {inputs.sequences.n_features} features, but {type(self).__name__} is"
+                f" expecting {self._n_timestep_features} features as input at each timestep."
+            )
+        return inputs
+
+    def _keep_form(self, inputs: Inputs) -> None:
+        """Set what is known of the form of X: ``n_features_in_`` and the names of its columns."""
+        self._n_columns_in = inputs.n_columns
+        self._n_timestep_features = inputs.sequences.n_features
+        self.n_features_in_ = inputs.n_columns or inputs.sequences.n_features
+        if inputs.column_names is not None:
+            self.feature_names_in_ = inputs.column_names
+        elif hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.three_d_array = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+def in_the_form_of(X: Any, inputs: Inputs, values: Array) -> Array | list[Array]:
+    """Values of all timesteps as the kind of thing that X is."""
+    n_channels = values.shape[1]
+    if inputs.n_columns is not None:
+        shape = (-1, inputs.n_columns) if n_channels == 1 else (-1, inputs.n_columns, n_channels)
+        return values.reshape(shape)
+    # A jagged array has dimensions too, but no shape.
+    given = tuple(getattr(X, "shape", ()))
+    if len(given) == 3:
+        return values.reshape(*given[:2], n_channels)
+    return list(Sequences(values, inputs.sequences.offsets))

@@ -1,0 +1,156 @@
+"""SequenceImputer: missing values filled along each sequence."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from sklearn.impute import SimpleImputer
+
+from sklstm._compat import StrOptions
+from sklstm._sequences import Array, IntArray, Sequences
+from sklstm.preprocessing._base import SequenceTransformer
+from sklstm.preprocessing._flat import positions_of, rows_of_last, rows_of_next, timesteps_since
+
+
+class SequenceImputer(SequenceTransformer):
+    """Fill missing values, NaN, from the same sequence or from the training sequences.
+
+    Parameters
+    ----------
+    strategy : {"forward", "linear", "mean", "median"}, default="forward"
+        What a missing value becomes.
+
+        - "forward": the latest observed value of the feature in the sequence; before the first
+          one, that first one
+        - "linear": on the straight line between its observed neighbours in the sequence; before the
+          first and after the last one, the nearest of them
+        - "mean": the mean of the feature over all timesteps of the training sequences
+        - "median": their median
+
+        A feature that a sequence lacks altogether is filled with the training mean by "forward" and
+        "linear" too.
+    add_indicator : bool, default=False
+        Whether to append for each feature a channel that is 1 where the value was missing, and 0
+        elsewhere.
+    add_time_since : bool, default=False
+        Whether to append for each feature a channel with the timesteps since it was last observed:
+        0 where it is observed. Before the first observation, the timesteps are counted from just
+        before the sequence: 1, 2, 3 and so on.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Number of columns of a 2-D X; otherwise number of features of a timestep.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the columns. Defined only if X was a data frame whose columns are all strings.
+    statistics_ : ndarray of shape (n_features,), float64
+        Mean of each feature over all observed timesteps of the training sequences, or its median
+        with ``strategy="median"``; 0 for a feature without any observation.
+
+    See Also
+    --------
+    sklearn.impute.SimpleImputer : Mean and median for tables.
+
+    Notes
+    -----
+    "forward" looks ahead only to fill the beginning of a sequence; "linear" looks ahead to the next
+    observation, so it suits sequences that are complete when they are classified. The indicator
+    and the time since the last observation never look ahead.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklstm.preprocessing import SequenceImputer
+    >>> nan = np.nan
+    >>> X = [np.array([nan, 1.0, nan, 3.0]), np.array([5.0, nan])]
+    >>> [x.ravel().tolist() for x in SequenceImputer().fit_transform(X)]
+    [[1.0, 1.0, 1.0, 3.0], [5.0, 5.0]]
+    >>> [x.ravel().tolist() for x in SequenceImputer("linear").fit_transform(X)]
+    [[1.0, 1.0, 2.0, 3.0], [5.0, 5.0]]
+
+    With what the network can learn about the gaps themselves:
+
+    >>> imputer = SequenceImputer(add_indicator=True, add_time_since=True).fit(X)
+    >>> imputer.transform(X)[0]
+    array([[1., 1., 1.],
+           [1., 0., 0.],
+           [1., 1., 1.],
+           [3., 0., 0.]])
+    >>> imputer.get_feature_names_out().tolist()
+    ['x0', 'x0_missing', 'x0_since']
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "strategy": [StrOptions({"forward", "linear", "mean", "median"})],
+        "add_indicator": ["boolean"],
+        "add_time_since": ["boolean"],
+    }
+
+    statistics_: Array
+
+    def __init__(
+        self,
+        strategy: Literal["forward", "linear", "mean", "median"] = "forward",
+        *,
+        add_indicator: bool = False,
+        add_time_since: bool = False,
+    ) -> None:
+        self.strategy = strategy
+        self.add_indicator = add_indicator
+        self.add_time_since = add_time_since
+
+    def fit(self, X: Any, y: Any = None) -> SequenceImputer:
+        """Take the mean or median of each feature over all timesteps.
+
+        Parameters
+        ----------
+        X : array-like
+            Sequences in any form that `LSTMSequenceClassifier` takes; NaN is a missing value.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        SequenceImputer
+            The transformer itself.
+        """
+        inputs = self._check_new_X(X)
+        statistic = "median" if self.strategy == "median" else "mean"
+        # In float64, since the sum of many float32 values loses digits.
+        values = inputs.sequences.values.astype(np.float64, copy=False)
+        imputer = SimpleImputer(strategy=statistic, keep_empty_features=True).fit(values)
+        self._keep_form(inputs)
+        self.statistics_ = imputer.statistics_
+        return self
+
+    def _transform_values(self, sequences: Sequences) -> Array:
+        observed = ~np.isnan(sequences.values)
+        positions = positions_of(sequences)
+        filled = self._fill(sequences, observed, positions)
+        channels = [np.where(np.isnan(filled), self.statistics_, filled)]
+        if self.add_indicator:
+            channels.append(~observed)
+        if self.add_time_since:
+            channels.append(timesteps_since(observed, positions))
+        return np.concatenate(channels, axis=1, dtype=sequences.values.dtype, casting="unsafe")
+
+    def _fill(self, sequences: Sequences, observed: Array, positions: IntArray) -> Array:
+        """Values filled from their own sequence; NaN where nothing in it helps."""
+        values = sequences.values
+        if self.strategy in ("mean", "median"):
+            return values
+        before, after = rows_of_last(observed, positions), rows_of_next(observed, sequences)
+        before = np.where(before == -1, after, before)
+        # Row -1, where neither exists, is any row: the value there is replaced by NaN.
+        start = np.take_along_axis(values, before, axis=0)
+        if self.strategy == "linear":
+            after = np.where(after == -1, before, after)
+            end = np.take_along_axis(values, after, axis=0)
+            rows = np.arange(len(values))[:, None]
+            share = (rows - before) / np.maximum(after - before, 1)
+            start = start + (end - start) * share
+        return np.where(before == -1, np.nan, start)
+
+    def _suffixes(self) -> tuple[str, ...]:
+        return ("", *["_missing"] * self.add_indicator, *["_since"] * self.add_time_since)

@@ -1,0 +1,219 @@
+"""RollingFeatures: what each timestep can know of the ones before it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from numbers import Integral
+from typing import Any, ClassVar
+
+import numpy as np
+
+from sklstm._compat import Interval, InvalidParameterError
+from sklstm._sequences import Array, IntArray, Sequences
+from sklstm._validation._parameters import as_sizes, did_you_mean
+from sklstm.preprocessing._base import SequenceTransformer
+from sklstm.preprocessing._flat import earlier, positions_of, reduce_windows, timesteps_since
+
+STATISTICS = ("mean", "std", "min", "max")
+AT_LEAST_ONE = Interval(Integral, 1, None, closed="left")
+
+
+class RollingFeatures(SequenceTransformer):
+    """Statistics of the last timesteps, differences and time since an event, at each timestep.
+
+    No channel looks ahead: its value at a timestep depends on that timestep and earlier ones of the
+    same sequence alone.
+
+    Parameters
+    ----------
+    window : int, default=5
+        Timesteps over which ``statistics`` are taken: the current one and those before it. At the
+        beginning of a sequence there are fewer.
+    statistics : tuple of {"mean", "std", "min", "max"}, default=('mean', 'std', 'min', 'max')
+        What is taken of each feature over the window, in the order of the channels. "std" is the
+        standard deviation with divisor n, so 0 for a single value. NaN is ignored; of NaN alone,
+        the statistic is NaN.
+    differences : int or tuple of int, default=()
+        Lags in timesteps: for each of them, the value less the one that many timesteps earlier, and
+        0 where there is no earlier one. The difference to or from NaN is NaN.
+    time_since : bool, default=False
+        Whether to add for each feature the timesteps since it was last an event, neither 0 nor NaN:
+        0 at the event. Before the first event, the timesteps are counted from just before the
+        sequence: 1, 2, 3 and so on.
+    append : bool, default=True
+        Whether the channels come after the features themselves, or instead of them.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Number of columns of a 2-D X; otherwise number of features of a timestep.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the columns. Defined only if X was a data frame whose columns are all strings.
+
+    Notes
+    -----
+    The statistics are those of pandas' ``rolling(window, min_periods=1)``, "std" with ``ddof=0``.
+    Nothing is accumulated beyond the window, so that a huge value is forgotten once it has left;
+    means and squared deviations of neighbouring windows are merged as in [1]_. Time grows with the
+    logarithm of ``window``.
+
+    Nothing is learnt in `fit` but the number of features.
+
+    References
+    ----------
+    .. [1] T. Chan, G. Golub, R. LeVeque, "Updating Formulae and a Pairwise Algorithm for Computing
+       Sample Variances", 1979, equation 2.1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklstm.preprocessing import RollingFeatures
+    >>> X = [np.array([1.0, 3.0, 5.0, 5.0]), np.array([2.0, 0.0])]
+    >>> rolling = RollingFeatures(2, statistics=("mean", "max"), differences=1)
+    >>> rolling.fit_transform(X)[0]
+    array([[1., 1., 1., 0.],
+           [3., 2., 3., 2.],
+           [5., 4., 5., 2.],
+           [5., 5., 5., 0.]])
+    >>> rolling.get_feature_names_out().tolist()
+    ['x0', 'x0_mean2', 'x0_max2', 'x0_diff1']
+
+    Time since an event, instead of the event itself:
+
+    >>> alarms = np.array([[0, 0, 1, 0, 0, 1]])
+    >>> RollingFeatures(statistics=(), time_since=True, append=False).fit_transform(alarms)
+    array([[1., 2., 0., 1., 2., 0.]])
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "window": [AT_LEAST_ONE],
+        "statistics": [tuple, list],
+        "differences": [AT_LEAST_ONE, tuple, list],
+        "time_since": ["boolean"],
+        "append": ["boolean"],
+    }
+
+    def __init__(
+        self,
+        window: int = 5,
+        *,
+        statistics: Sequence[str] = STATISTICS,
+        differences: int | Sequence[int] = (),
+        time_since: bool = False,
+        append: bool = True,
+    ) -> None:
+        self.window = window
+        self.statistics = statistics
+        self.differences = differences
+        self.time_since = time_since
+        self.append = append
+
+    def fit(self, X: Any, y: Any = None) -> RollingFeatures:
+        """Take the number and the names of the features.
+
+        Parameters
+        ----------
+        X : array-like
+            Sequences in any form that `LSTMSequenceClassifier` takes; NaN is allowed.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        RollingFeatures
+            The transformer itself.
+        """
+        self._keep_form(self._check_new_X(X))
+        return self
+
+    def _transform_values(self, sequences: Sequences) -> Array:
+        values, positions = sequences.values, positions_of(sequences)
+        channels = [values] * self.append
+        channels += _statistics(values, self.statistics, self.window, positions)
+        for lag in as_sizes(self.differences):
+            change = values - earlier(values, lag, positions, 0.0)
+            change[positions < lag] = 0.0
+            channels.append(change)
+        if self.time_since:
+            channels.append(timesteps_since((values != 0) & ~np.isnan(values), positions))
+        return np.concatenate(channels, axis=1, dtype=values.dtype, casting="unsafe")
+
+    def _suffixes(self) -> tuple[str, ...]:
+        return (
+            *[""] * self.append,
+            *[f"_{statistic}{self.window}" for statistic in self.statistics],
+            *[f"_diff{lag}" for lag in as_sizes(self.differences)],
+            *["_since_event"] * self.time_since,
+        )
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        _check_statistics(self.statistics)
+        _check_lags(self.differences)
+        if not self._suffixes():
+            raise InvalidParameterError(
+                "RollingFeatures has nothing to give with append=False and no statistics,"
+                " differences or time_since.\n\nSet append=True, or ask for at least one of them."
+            )
+
+
+def _check_statistics(statistics: Sequence[str]) -> None:
+    wrong = [name for name in statistics if name not in STATISTICS]
+    if wrong or len(set(statistics)) < len(statistics):
+        accepted = ", ".join(map(repr, STATISTICS))
+        hint = did_you_mean(wrong[0], STATISTICS) if wrong and isinstance(wrong[0], str) else ""
+        raise InvalidParameterError(
+            "The 'statistics' parameter must be a tuple of different names among"
+            f" {{{accepted}}}. Got {statistics!r} instead.{hint}"
+        )
+
+
+def _check_lags(differences: int | Sequence[int]) -> None:
+    lags = [differences] if isinstance(differences, Integral) else list(differences)  # type: ignore[arg-type]
+    wrong = [
+        lag for lag in lags if isinstance(lag, bool) or not isinstance(lag, Integral) or lag < 1
+    ]
+    if wrong or len(set(lags)) < len(lags):
+        raise InvalidParameterError(
+            "The 'differences' parameter must be an int of at least 1, or a tuple of different such"
+            f" ints. Got {differences!r} instead."
+        )
+
+
+def _statistics(
+    values: Array, statistics: Sequence[str], window: int, positions: IntArray
+) -> list[Array]:
+    """The statistics of the window that ends at each timestep, each of the shape of values."""
+    computed: dict[str, Array] = {}
+    if "mean" in statistics or "std" in statistics:
+        computed |= _rolling_moments(values.astype(np.float64), window, positions)
+    # fmin and fmax prefer any number to NaN.
+    if "min" in statistics:
+        computed["min"] = reduce_windows(values, window, positions, np.fmin, np.nan)
+    if "max" in statistics:
+        computed["max"] = reduce_windows(values, window, positions, np.fmax, np.nan)
+    return [computed[name] for name in statistics]
+
+
+def _rolling_moments(values: Array, window: int, positions: IntArray) -> dict[str, Array]:
+    """Mean and standard deviation of the observed values in each window, NaN where there are none.
+
+    The state of a window is its count, mean and sum of squared deviations from that mean.
+    """
+    observed = ~np.isnan(values)
+    single = np.stack([observed, np.where(observed, values, 0.0), np.zeros_like(values)], axis=1)
+    merged = reduce_windows(single, window, positions, _merge_moments, 0.0)
+    count, mean, squares = merged[:, 0], merged[:, 1], merged[:, 2]
+    empty = count == 0
+    deviation = np.sqrt(squares / np.maximum(count, 1))
+    return {"mean": np.where(empty, np.nan, mean), "std": np.where(empty, np.nan, deviation)}
+
+
+def _merge_moments(older: Array, newer: Array) -> Array:
+    """Moments of two windows together; count, mean and squares lie along the second axis."""
+    count = older[:, 0] + newer[:, 0]
+    share = newer[:, 0] / np.maximum(count, 1)
+    gap = newer[:, 1] - older[:, 1]
+    mean = older[:, 1] + gap * share
+    squares = older[:, 2] + newer[:, 2] + gap**2 * older[:, 0] * share
+    return np.stack([count, mean, squares], axis=1)

@@ -1,0 +1,291 @@
+"""SequenceScaler: features brought to one scale."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
+
+from sklstm._compat import StrOptions
+from sklstm._sequences import Array, Sequences
+from sklstm._validation._weights import check_weights
+from sklstm.preprocessing._base import SequenceTransformer, in_the_form_of
+
+SCALERS = {"minmax": MinMaxScaler, "robust": RobustScaler, "standard": StandardScaler}
+EPSILON = np.finfo(np.float64).eps
+
+
+class SequenceScaler(SequenceTransformer):
+    """Bring each feature to one scale, over all sequences or within each.
+
+    With ``per="dataset"`` it does to the timesteps of all sequences, put end to end, what
+    scikit-learn's `StandardScaler`, `MinMaxScaler` or `RobustScaler` does to the rows of a table;
+    with ``per="sequence"`` it does that to the timesteps of each sequence alone. Constant features
+    become 0. NaN is ignored when measuring and stays NaN.
+
+    Parameters
+    ----------
+    method : {"minmax", "robust", "standard"}, default="standard"
+        What is subtracted from each feature, and what it is then divided by.
+
+        - "minmax": its minimum; its range, so that values lie in [0, 1]
+        - "robust": its median; the difference between its third and first quartile
+        - "standard": its mean; its standard deviation
+    per : {"dataset", "sequence"}, default="dataset"
+        Where these are measured.
+
+        - "dataset": over all timesteps of the sequences in `fit`
+        - "sequence": over the timesteps of each sequence that is transformed, which keeps its shape
+          and drops its level; nothing is learnt in `fit`. Each timestep is scaled by later ones too
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Number of columns of a 2-D X; otherwise number of features of a timestep.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the columns. Defined only if X was a data frame whose columns are all strings.
+    scaler_ : StandardScaler, MinMaxScaler, RobustScaler or None
+        The scaler of scikit-learn, fitted on the timesteps of all sequences; None with
+        ``per="sequence"``.
+
+    See Also
+    --------
+    sklearn.preprocessing.StandardScaler : The same for tables.
+    LSTMSequenceClassifier : Standardises its inputs itself, unless told not to.
+
+    Notes
+    -----
+    All timesteps count the same, so long sequences count for more than short ones.
+
+    A feature without any value in `fit` becomes NaN.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklstm.preprocessing import SequenceScaler
+    >>> X = [np.array([[0.0, 5.0], [2.0, 5.0]]), np.array([[4.0, 5.0], [10.0, np.nan], [8.0, 5.0]])]
+    >>> scaler = SequenceScaler("minmax").fit(X)
+    >>> [x.tolist() for x in scaler.transform(X)]
+    [[[0.0, 0.0], [0.2, 0.0]], [[0.4, 0.0], [1.0, nan], [0.8, 0.0]]]
+    >>> scaler.inverse_transform(scaler.transform(X))[0].tolist()
+    [[0.0, 5.0], [2.0, 5.0]]
+
+    Within each sequence:
+
+    >>> waves = np.array([[1.0, 2.0, 3.0], [300.0, 200.0, 100.0]])
+    >>> SequenceScaler("minmax", per="sequence").fit_transform(waves)
+    array([[0. , 0.5, 1. ],
+           [1. , 0.5, 0. ]])
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "method": [StrOptions(set(SCALERS))],
+        "per": [StrOptions({"dataset", "sequence"})],
+    }
+
+    scaler_: Any
+
+    def __init__(
+        self,
+        method: Literal["minmax", "robust", "standard"] = "standard",
+        *,
+        per: Literal["dataset", "sequence"] = "dataset",
+    ) -> None:
+        self.method = method
+        self.per = per
+
+    def fit(
+        self, X: Any, y: Any = None, sample_weight: npt.ArrayLike | None = None
+    ) -> SequenceScaler:
+        """Measure each feature over all timesteps.
+
+        Parameters
+        ----------
+        X : array-like
+            Sequences in any form that `LSTMSequenceClassifier` takes; NaN is allowed.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (n_sequences,), default=None
+            Non-negative weight of each sequence, given to each of its timesteps; None means 1. Only
+            for ``method="standard"``. With ``per="sequence"`` it has no effect.
+
+        Returns
+        -------
+        SequenceScaler
+            The transformer itself.
+        """
+        inputs = self._check_new_X(X)
+        scaler = self._measure(None, inputs.sequences, sample_weight)
+        self._keep_form(inputs)
+        self.scaler_ = scaler
+        return self
+
+    def partial_fit(
+        self, X: Any, y: Any = None, sample_weight: npt.ArrayLike | None = None
+    ) -> SequenceScaler:
+        """Measure some more sequences, so that the result is that of one `fit` on all so far.
+
+        Parameters
+        ----------
+        X : array-like
+            Sequences in any of the forms that `fit` takes.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (n_sequences,), default=None
+            As in `fit`.
+
+        Returns
+        -------
+        SequenceScaler
+            The transformer itself.
+
+        Raises
+        ------
+        ValueError
+            For ``method="robust"``, whose quartiles need all values at once.
+        """
+        self._check_parameters()
+        if self.method == "robust" and self.per == "dataset":
+            raise ValueError(
+                "partial_fit is not possible with method='robust', whose quartiles need all values"
+                " at once.\n\nCall fit, or set method='standard' or method='minmax'."
+            )
+        if not hasattr(self, "scaler_"):
+            return self.fit(X, y, sample_weight)
+        self.scaler_ = self._measure(self.scaler_, self._check_X(X).sequences, sample_weight)
+        return self
+
+    def inverse_transform(self, X: Any) -> Array | list[Array]:
+        """Bring scaled sequences back to their own units.
+
+        Parameters
+        ----------
+        X : array-like
+            Scaled sequences, in any of the forms that `fit` takes.
+
+        Returns
+        -------
+        ndarray or list of ndarray
+            In the form of X, as `transform` gives it.
+
+        Raises
+        ------
+        ValueError
+            With ``per="sequence"``: nothing is kept to go back by.
+        """
+        inputs = self._check_X(X)
+        if self.scaler_ is None:
+            raise ValueError(
+                "inverse_transform is not possible with per='sequence', which keeps nothing of the"
+                " sequences' own scales.\n\nSet per='dataset'."
+            )
+        return in_the_form_of(X, inputs, self.scaler_.inverse_transform(inputs.sequences.values))
+
+    def _transform_values(self, sequences: Sequences) -> Array:
+        if self.scaler_ is None:
+            return _scale_within(sequences, self.method)
+        values: Array = self.scaler_.transform(sequences.values)
+        return values
+
+    def _measure(self, scaler: Any, sequences: Sequences, sample_weight: Any) -> Any:
+        """The scaler of scikit-learn, or a new one, with these sequences; None if none is due."""
+        weights = None if sample_weight is None else check_weights(sample_weight, sequences)
+        if self.per == "sequence":
+            return None
+        weighing = {}
+        if self.method == "standard":
+            per_timestep = None if weights is None else np.repeat(weights, sequences.lengths)
+            weighing = {"sample_weight": per_timestep}
+        elif weights is not None:
+            raise ValueError(
+                "sample_weight is only possible with method='standard', whose mean and standard"
+                f" deviation it weighs. Got method={self.method!r}."
+            )
+        scaler = SCALERS[self.method]() if scaler is None else scaler
+        measure = scaler.fit if self.method == "robust" else scaler.partial_fit
+        with warnings.catch_warnings():
+            # Of a feature that is NaN throughout: NaN is what comes out, by contract.
+            warnings.simplefilter("ignore", RuntimeWarning)
+            return measure(sequences.values, **weighing)
+
+
+# Within each sequence -----------------------------------------------------------------------------
+
+
+def _scale_within(sequences: Sequences, method: str) -> Array:
+    """Values scaled by the statistics of their own sequence, in float64 until the end."""
+    values = sequences.values.astype(np.float64)
+    center, scale = WITHIN[method](Sequences(values, sequences.offsets))
+    lengths = sequences.lengths
+    values -= np.repeat(center, lengths, axis=0)
+    values /= np.repeat(scale, lengths, axis=0)
+    return values.astype(sequences.values.dtype, copy=False)
+
+
+# Each of these: center and scale of each feature in each sequence, two arrays of shape
+# (n_sequences, n_features), NaN where a sequence has no value.
+
+
+def _standard(sequences: Sequences) -> tuple[Array, Array]:
+    """Mean and standard deviation, by scikit-learn's formulae."""
+    starts, values = sequences.offsets[:-1], sequences.values
+    observed = ~np.isnan(values)
+    counts = np.add.reduceat(observed, starts, axis=0, dtype=np.float64)
+    with np.errstate(invalid="ignore"):
+        means = np.add.reduceat(np.where(observed, values, 0.0), starts, axis=0) / counts
+        deviations = np.where(observed, values - np.repeat(means, sequences.lengths, axis=0), 0.0)
+        # Two passes: the second term is the rounding error of the mean, 0 in exact arithmetic.
+        residuals = np.add.reduceat(deviations, starts, axis=0)
+        variances = np.add.reduceat(deviations**2, starts, axis=0) - residuals**2 / counts
+        variances /= counts
+    # What rounding alone can leave of a constant feature.
+    bound = counts * EPSILON * variances + (counts * means * EPSILON) ** 2
+    return means, np.where(variances <= bound, 1.0, np.sqrt(variances))
+
+
+def _minmax(sequences: Sequences) -> tuple[Array, Array]:
+    """Minimum and range."""
+    starts = sequences.offsets[:-1]
+    # fmin and fmax prefer any number to NaN.
+    lowest = np.fmin.reduceat(sequences.values, starts, axis=0)
+    return lowest, _not_zero(np.fmax.reduceat(sequences.values, starts, axis=0) - lowest)
+
+
+def _robust(sequences: Sequences) -> tuple[Array, Array]:
+    """Median and interquartile range."""
+    first, median, third = _quantiles(sequences, (0.25, 0.5, 0.75))
+    return median, _not_zero(third - first)
+
+
+def _quantiles(sequences: Sequences, fractions: tuple[float, ...]) -> list[Array]:
+    """Quantiles of each feature in each sequence, linear between neighbours as NumPy's."""
+    values = sequences.values
+    sequence_of_row = np.repeat(np.arange(len(sequences)), sequences.lengths)
+    # Sorted by sequence first, so that each keeps its rows; NaN goes to the end of its sequence.
+    ordered = np.column_stack(
+        [column[np.lexsort((column, sequence_of_row))] for column in values.T]
+    )
+    starts = sequences.offsets[:-1]
+    counts = np.add.reduceat(~np.isnan(values), starts, axis=0, dtype=np.int64)
+    last = np.maximum(counts - 1, 0)
+    quantiles = []
+    for fraction in fractions:
+        places = fraction * last
+        below = np.floor(places).astype(np.int64)
+        above = np.minimum(below + 1, last)
+        low, high = (
+            np.take_along_axis(ordered, starts[:, None] + rank, axis=0) for rank in (below, above)
+        )
+        quantiles.append(low + (high - low) * (places - below))
+    return quantiles
+
+
+def _not_zero(scale: Array) -> Array:
+    """The scale, but 1 for a constant feature; the threshold is scikit-learn's."""
+    return np.where(scale < 10 * EPSILON, 1.0, scale)
+
+
+WITHIN = {"minmax": _minmax, "robust": _robust, "standard": _standard}
