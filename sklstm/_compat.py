@@ -8,6 +8,7 @@ from typing import Any
 from sklearn.utils._param_validation import (
     Interval,
     InvalidParameterError,
+    RealNotInt,
     StrOptions,
     validate_parameter_constraints,
 )
@@ -39,6 +40,7 @@ def accepts_sample_weight(scorer: Any) -> bool:
 __all__ = [
     "Interval",
     "InvalidParameterError",
+    "RealNotInt",
     "StrOptions",
     "accepts_sample_weight",
     "check_feature_names",

@@ -7,6 +7,8 @@ from sklstm.preprocessing._imputer import SequenceImputer
 from sklstm.preprocessing._layouts import from_channel_first, to_channel_first
 from sklstm.preprocessing._rolling import RollingFeatures
 from sklstm.preprocessing._scaler import SequenceScaler
+from sklstm.preprocessing._tokens import TokenEncoder
+from sklstm.preprocessing._vectors import WordVectors, read_word_vectors
 from sklstm.preprocessing._windows import Windows, make_windows
 
 __all__ = [
@@ -14,9 +16,12 @@ __all__ = [
     "RollingFeatures",
     "SequenceImputer",
     "SequenceScaler",
+    "TokenEncoder",
     "Windows",
+    "WordVectors",
     "from_channel_first",
     "make_windows",
+    "read_word_vectors",
     "sequences_from_frame",
     "to_channel_first",
 ]

@@ -1,5 +1,6 @@
 """Docstrings against signatures, defaults and fitted attributes."""
 
+import ast
 import dataclasses
 import importlib
 import inspect
@@ -54,8 +55,8 @@ def test_parameters_and_defaults_are_those_of_the_signature(name):
             assert "default" not in description, parameter
         elif ", default=" in description:
             stated = description.rpartition("default=")[2]
-            if stated.startswith(("0.", "1e-")):
-                stated = str(float(stated))
+            if stated.startswith(("0.", "1e-", 'r"')):
+                stated = str(ast.literal_eval(stated))
             assert str(default) in (stated, stated.strip('"'), *stated.split(", ")), parameter
 
 

@@ -21,8 +21,9 @@ PUBLIC = {
         "MeanPooling", "SequenceNetwork",
     ],
     "sklstm.preprocessing": [
-        "FrameSequences", "RollingFeatures", "SequenceImputer", "SequenceScaler", "Windows",
-        "from_channel_first", "make_windows", "sequences_from_frame", "to_channel_first",
+        "FrameSequences", "RollingFeatures", "SequenceImputer", "SequenceScaler", "TokenEncoder",
+        "Windows", "WordVectors", "from_channel_first", "make_windows", "read_word_vectors",
+        "sequences_from_frame", "to_channel_first",
     ],
 }  # fmt: skip
 

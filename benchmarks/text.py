@@ -1,0 +1,119 @@
+"""Accuracy on texts: ``python -m benchmarks.text --data FOLDER``.
+
+The folder holds one folder per set with ``train.tsv`` and ``test.tsv`` of ``label<TAB>text`` lines,
+and may hold word vectors. Settings are compared by cross-validation on the training part alone; the
+test part is read once, for the setting chosen, with several seeds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+from sklearn.metrics import accuracy_score, balanced_accuracy_score
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
+from sklearn.pipeline import make_pipeline
+
+from sklstm import LSTMSequenceClassifier
+from sklstm.preprocessing import TokenEncoder, WordVectors, read_word_vectors
+
+COMMON = {"max_epochs": 12, "batch_size": 64, "learning_rate": 0.003}
+# What differs between the settings that are compared.
+SETTINGS = {
+    "plain": {},
+    "dropout": {"dropout": 0.4, "embedding_dropout": 0.3},
+    "dropout, attention": {"dropout": 0.4, "embedding_dropout": 0.3, "pooling": "attention"},
+    "dropout, wide": {"dropout": 0.5, "embedding_dropout": 0.4, "hidden_sizes": 128},
+    "dropout, smoothed": {"dropout": 0.5, "embedding_dropout": 0.4, "label_smoothing": 0.1},
+}
+METRICS = {"accuracy": accuracy_score, "balanced": balanced_accuracy_score}
+
+
+def read(path: Path) -> tuple[list[str], np.ndarray]:
+    """Texts and labels of a file of ``label<TAB>text`` lines."""
+    rows = [line.split("\t", 1) for line in path.read_text(encoding="utf-8").splitlines()]
+    return [text for _, text in rows], np.array([label for label, _ in rows])
+
+
+def build(options: dict, *, vectors: WordVectors | None = None, **encoder: object):
+    """A pipeline from raw text to labels; with vectors, their words are the vocabulary."""
+    parameters = {**COMMON, **options}
+    if vectors is None:
+        parameters.setdefault("embedding_dim", 100)
+        return make_pipeline(TokenEncoder(**encoder), LSTMSequenceClassifier(**parameters))
+    encoder["vocabulary"] = vectors.tokens
+    parameters["embedding_weights"] = vectors.weights()
+    return make_pipeline(TokenEncoder(**encoder), LSTMSequenceClassifier(**parameters))
+
+
+def cross_validate(pipeline, texts, labels, metric: str) -> float:
+    """Score of predictions for held-out folds, in folds that rare classes may be missing from."""
+    pipeline = pipeline.set_params(lstmsequenceclassifier__random_state=0)
+    folds = StratifiedKFold(4, shuffle=True, random_state=0)
+    return METRICS[metric](labels, cross_val_predict(pipeline, texts, labels, cv=folds))
+
+
+def choose(texts, labels, metric: str, **encoder: object) -> dict:
+    """The options of the setting that does best in cross-validation."""
+    scores = {}
+    for name, options in SETTINGS.items():
+        start = time.perf_counter()
+        scores[name] = cross_validate(build(options, **encoder), texts, labels, metric)
+        seconds = time.perf_counter() - start
+        print(f"    {name:20} {metric} {scores[name]:.4f}  ({seconds:.0f} s)", flush=True)
+    return SETTINGS[max(scores, key=scores.get)]
+
+
+def test(pipeline, train, test, n_seeds: int) -> str:
+    """Test scores, mean and range over the seeds."""
+    scores = {name: [] for name in METRICS}
+    start = time.perf_counter()
+    for seed in range(n_seeds):
+        pipeline.set_params(lstmsequenceclassifier__random_state=seed).fit(*train)
+        predicted = pipeline.predict(test[0])
+        for name, metric in METRICS.items():
+            scores[name].append(metric(test[1], predicted))
+    seconds = (time.perf_counter() - start) / n_seeds
+    return (
+        ", ".join(
+            f"{name} {np.mean(s):.4f} ({min(s):.4f} to {max(s):.4f})" for name, s in scores.items()
+        )
+        + f", {seconds:.0f} s a fit"
+    )
+
+
+def main() -> None:
+    """Choose on the training parts, then read the test parts once."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.text", description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--vectors", type=Path, help="word vectors for the first set")
+    parser.add_argument("--sets", nargs="+", default=["trec", "atis", "sms_spam"])
+    parser.add_argument("--seeds", type=int, default=3)
+    arguments = parser.parse_args()
+    for name in arguments.sets:
+        train, held_out = (
+            read(arguments.data / name / f"{part}.tsv") for part in ("train", "test")
+        )
+        print(f"{name}: {len(train[0])} training texts, {len(set(train[1]))} classes", flush=True)
+        options = choose(*train, "accuracy")
+        print("  chosen:", test(build(options), train, held_out, arguments.seeds), flush=True)
+        if name == "atis":
+            balanced = build({**options, "class_weight": "balanced"})
+            print("  balanced:", test(balanced, train, held_out, arguments.seeds), flush=True)
+        if name == "trec" and arguments.vectors:
+            vectors = read_word_vectors(arguments.vectors)
+            words = TokenEncoder().fit(train[0])
+            occurring = [token for text in words.inverse_transform(words.transform(train[0]))
+                         for token in text]  # fmt: skip
+            print(f"  coverage {vectors.coverage(words.vocabulary_):.3f} of words,"
+                  f" {vectors.coverage(occurring):.3f} of occurrences", flush=True)  # fmt: skip
+            for freeze in (True, False):
+                pretrained = build({**options, "freeze_embedding": freeze}, vectors=vectors)
+                state = "frozen" if freeze else "fine-tuned"
+                print(f"  {state}:", test(pretrained, train, held_out, arguments.seeds), flush=True)
+
+
+if __name__ == "__main__":
+    main()

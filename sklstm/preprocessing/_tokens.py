@@ -1,0 +1,312 @@
+"""Texts -> sequences of token ids."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from numbers import Integral
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.utils.validation import check_is_fitted
+
+from sklstm._compat import Interval, RealNotInt, StrOptions
+from sklstm._optional import require
+from sklstm._sequences import IntArray
+from sklstm._validation._parameters import suggest
+from sklstm._validation._tokens import PADDING_ID, UNKNOWN_ID
+
+FIRST_ID = 2
+PADDING_TOKEN, UNKNOWN_TOKEN = "[PAD]", "[UNK]"
+ANALYZERS = ("bpe", "char", "word")
+DEFAULT_BPE_TOKENS = 8_000
+
+Tokens = Sequence[str]
+
+
+class TokenEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
+    r"""Turn texts into sequences of token ids, for an embedding.
+
+    Id 0 is padding and never given out, id 1 is any token that is not in the vocabulary, and the
+    tokens of the vocabulary have the ids from 2 on. A text without any token becomes one unknown
+    token, so that every text is a sequence.
+
+    Parameters
+    ----------
+    analyzer : {"word", "char", "bpe"} or callable, default="word"
+        What the tokens of a text are.
+
+        - "word": the matches of ``token_pattern``, as scikit-learn's ``CountVectorizer`` finds them
+        - "char": its characters
+        - "bpe": subwords, by byte-pair encoding [1]_ learnt from the texts; needs the package
+          ``tokenizers``
+        - a callable: text in, list of tokens out
+    lowercase : bool, default=True
+        Whether texts are put into lower case first; not before a callable.
+    token_pattern : str, default=r"\w+|[^\w\s]"
+        Regular expression of a word; by default a run of letters and digits, or one mark of
+        punctuation.
+    min_df : int or float, default=1
+        Fewest texts, or if it is a float the smallest fraction of them, that a token must occur in
+        to have an id of its own.
+    max_vocabulary : int, default=None
+        Most tokens that have an id of their own, the most frequent ones; None means all, and 8000
+        for "bpe".
+    max_length : int, default=None
+        Most tokens of a text that are kept. None means all.
+    cut : {"end", "start"}, default="end"
+        Where a longer text loses tokens.
+    vocabulary : iterable of str, or mapping of str to int, default=None
+        A fixed vocabulary: tokens, which get the ids from 2 on in this order, or tokens with their
+        ids. None: it is learnt from the texts.
+
+    Attributes
+    ----------
+    vocabulary_ : dict
+        The id of each token.
+    tokenizer_ : tokenizers.Tokenizer
+        The trained byte-pair encoding. Defined only for ``analyzer="bpe"``.
+
+    See Also
+    --------
+    read_word_vectors : Pretrained vectors, whose words may be the fixed vocabulary.
+
+    Notes
+    -----
+    The vocabulary is that of the texts given to ``fit``, so in a pipeline inside a cross-validation
+    no word of a test fold has an id. Among tokens of one frequency the order is alphabetical.
+
+    References
+    ----------
+    .. [1] R. Sennrich, B. Haddow, A. Birch, "Neural Machine Translation of Rare Words with Subword
+       Units", ACL 2016.
+
+    Examples
+    --------
+    >>> from sklstm.preprocessing import TokenEncoder
+    >>> encoder = TokenEncoder().fit(["Which way is north?", "Which is it?"])
+    >>> [ids.tolist() for ids in encoder.transform(["Which is south?", ""])]
+    [[4, 3, 1, 2], [1]]
+    >>> encoder.inverse_transform([[4, 3, 1, 2]])
+    [['which', 'is', '[UNK]', '?']]
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "analyzer": [StrOptions(set(ANALYZERS)), callable],
+        "lowercase": ["boolean"],
+        "token_pattern": [str],
+        "min_df": [
+            Interval(Integral, 1, None, closed="left"),
+            Interval(RealNotInt, 0, 1, closed="both"),
+        ],
+        "max_vocabulary": [Interval(Integral, 1, None, closed="left"), None],
+        "max_length": [Interval(Integral, 1, None, closed="left"), None],
+        "cut": [StrOptions({"end", "start"})],
+        "vocabulary": ["array-like", Mapping, Iterable, None],
+    }
+
+    def __init__(
+        self,
+        *,
+        analyzer: Literal["word", "char", "bpe"] | Callable[[str], Tokens] = "word",
+        lowercase: bool = True,
+        token_pattern: str = r"\w+|[^\w\s]",  # noqa: S107
+        min_df: float = 1,
+        max_vocabulary: int | None = None,
+        max_length: int | None = None,
+        cut: Literal["end", "start"] = "end",
+        vocabulary: Iterable[str] | Mapping[str, int] | None = None,
+    ) -> None:
+        self.analyzer = analyzer
+        self.lowercase = lowercase
+        self.token_pattern = token_pattern
+        self.min_df = min_df
+        self.max_vocabulary = max_vocabulary
+        self.max_length = max_length
+        self.cut = cut
+        self.vocabulary = vocabulary
+
+    def fit(self, X: Iterable[str | Tokens], y: Any = None) -> TokenEncoder:
+        """Learn the vocabulary.
+
+        Parameters
+        ----------
+        X : iterable of str, or of lists of str
+            Texts, or texts that are cut into tokens already.
+        y : None
+            Not used.
+
+        Returns
+        -------
+        TokenEncoder
+            The encoder itself.
+
+        Raises
+        ------
+        ValueError
+            If an item of X is no text, or if no token is frequent enough.
+        """
+        suggest("analyzer", self.analyzer, ANALYZERS)
+        self._validate_params()
+        documents = check_documents(X)
+        if self.analyzer == "bpe":
+            return self._fit_bpe(documents)
+        if self.vocabulary is not None:
+            self.vocabulary_ = check_vocabulary(self.vocabulary)
+            return self
+        counts = Counter(token for text in self._analyze(documents) for token in set(text))
+        least = self._fewest(len(documents))
+        frequent = [token for token, count in counts.items() if count >= least]
+        if not frequent:
+            raise ValueError(
+                f"No token occurs in {self.min_df} or more of the {len(documents)} texts.\n\nLower"
+                " min_df, or look whether the texts are empty."
+            )
+        frequent.sort(key=lambda token: (-counts[token], token))
+        self.vocabulary_ = number(frequent[: self.max_vocabulary])
+        return self
+
+    def transform(self, X: Iterable[str | Tokens]) -> list[IntArray]:
+        """Encode texts.
+
+        Parameters
+        ----------
+        X : iterable of str, or of lists of str
+            Texts, or texts that are cut into tokens already.
+
+        Returns
+        -------
+        list of ndarray of shape (n_tokens_i,), int64
+            The ids of each text, at least one.
+        """
+        check_is_fitted(self)
+        documents = check_documents(X)
+        if self.analyzer == "bpe":
+            encoded: Iterable[list[int]] = self._encode_bpe(documents)
+        else:
+            known = self.vocabulary_
+            encoded = (
+                [known.get(token, UNKNOWN_ID) for token in text]
+                for text in self._analyze(documents)
+            )
+        return [np.array(self._shorten(ids) or [UNKNOWN_ID], dtype=np.int64) for ids in encoded]
+
+    def inverse_transform(self, X: Iterable[Iterable[int]]) -> list[list[str]]:
+        """The tokens of sequences of ids.
+
+        Parameters
+        ----------
+        X : iterable of iterables of int
+            Sequences of ids; padding is left out.
+
+        Returns
+        -------
+        list of lists of str
+            Tokens, "[UNK]" for the unknown one.
+        """
+        check_is_fitted(self)
+        tokens = {i: token for token, i in self.vocabulary_.items()} | {UNKNOWN_ID: UNKNOWN_TOKEN}
+        return [[tokens[int(i)] for i in ids if i != PADDING_ID] for ids in X]
+
+    def _analyze(self, documents: list[str | Tokens]) -> Iterable[Tokens]:
+        """The tokens of each document; those that are tokens already stay as they are."""
+        analyze = CountVectorizer(
+            analyzer=self.analyzer, lowercase=self.lowercase, token_pattern=self.token_pattern
+        ).build_analyzer()
+        return (analyze(text) if isinstance(text, str) else text for text in documents)
+
+    def _fewest(self, n_documents: int) -> float:
+        """Texts that a token must occur in."""
+        is_fraction = isinstance(self.min_df, float)
+        return self.min_df * n_documents if is_fraction else self.min_df
+
+    def _shorten(self, ids: list[int]) -> list[int]:
+        if self.max_length is None or len(ids) <= self.max_length:
+            return ids
+        return ids[: self.max_length] if self.cut == "end" else ids[-self.max_length :]
+
+    def _fit_bpe(self, documents: list[str | Tokens]) -> TokenEncoder:
+        if self.vocabulary is not None:
+            raise ValueError(
+                "analyzer='bpe' learns its own vocabulary.\n\nSet vocabulary=None, or another"
+                " analyzer."
+            )
+        tokenizers = require("tokenizers", extra="subwords")
+        tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE(unk_token=UNKNOWN_TOKEN))
+        if self.lowercase:
+            tokenizer.normalizer = tokenizers.normalizers.Lowercase()
+        tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+        trainer = tokenizers.trainers.BpeTrainer(
+            vocab_size=(self.max_vocabulary or DEFAULT_BPE_TOKENS) + FIRST_ID,
+            min_frequency=math.ceil(self._fewest(len(documents))),
+            special_tokens=[PADDING_TOKEN, UNKNOWN_TOKEN],
+            show_progress=False,
+        )
+        tokenizer.train_from_iterator(map(as_text, documents), trainer)
+        ids = sorted((i, token) for token, i in tokenizer.get_vocab().items() if i >= FIRST_ID)
+        self.vocabulary_ = {token: i for i, token in ids}
+        self.tokenizer_ = tokenizer
+        return self
+
+    def _encode_bpe(self, documents: list[str | Tokens]) -> Iterable[list[int]]:
+        encodings = self.tokenizer_.encode_batch([as_text(document) for document in documents])
+        return (encoding.ids for encoding in encodings)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.input_tags.string = True
+        return tags
+
+
+def check_documents(X: Any) -> list[str | Tokens]:
+    """X as a list of texts and lists of tokens."""
+    if isinstance(X, (str, bytes)) or not isinstance(X, Iterable):
+        raise ValueError(f"X must be an iterable of texts. Got {X!r:.60} instead.\n\nPass [X].")
+    documents = list(X)
+    if not documents:
+        raise ValueError(
+            "Found array with 0 sample(s) (shape=(0,)) while a minimum of 1 is required."
+        )
+    for index, document in enumerate(documents):
+        is_tokens = isinstance(document, (list, tuple, np.ndarray))
+        if not isinstance(document, str) and not (
+            is_tokens and all(isinstance(token, str) for token in document)
+        ):
+            raise ValueError(
+                f"X[{index}] must be a text, or a list of tokens. Got {document!r:.60} instead.\n\n"
+                "Replace missing texts by '', which becomes one unknown token."
+            )
+    return documents
+
+
+def check_vocabulary(vocabulary: Iterable[str] | Mapping[str, int]) -> dict[str, int]:
+    """A fixed vocabulary as a dict; ids 0 and 1 are taken, and no two tokens share one."""
+    if not isinstance(vocabulary, Mapping):
+        return number(list(vocabulary))
+    ids = {str(token): int(i) for token, i in vocabulary.items()}
+    if len(set(ids.values())) < len(ids) or min(ids.values(), default=0) < FIRST_ID:
+        raise ValueError(
+            f"vocabulary must map tokens to different ids of at least {FIRST_ID}: 0 is padding and"
+            " 1 the unknown token.\n\nGive the tokens alone, and they are numbered."
+        )
+    return ids
+
+
+def number(tokens: Sequence[str]) -> dict[str, int]:
+    """Ids from 2 on, in the order of the tokens, none of which may come twice."""
+    ids = {token: i for i, token in enumerate(tokens, start=FIRST_ID)}
+    if len(ids) < len(tokens) or not ids:
+        twice = [token for token, count in Counter(tokens).items() if count > 1]
+        raise ValueError(
+            f"vocabulary must hold different tokens, at least one. Twice: {twice[:3]}."
+        )
+    return ids
+
+
+def as_text(document: str | Tokens) -> str:
+    """A text as it is, tokens joined by spaces."""
+    return document if isinstance(document, str) else " ".join(document)

@@ -1,0 +1,173 @@
+"""Pretrained word vectors."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from sklstm._sequences import Array
+from sklstm._validation._tokens import UNKNOWN_ID
+from sklstm.preprocessing._tokens import number
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WordVectors:
+    """Words and their vectors, as `read_word_vectors` reads them.
+
+    Attributes
+    ----------
+    tokens : tuple of str
+        The words. As ``TokenEncoder(vocabulary=vectors.tokens)`` they are a vocabulary that stays
+        the same in every fold of a cross-validation.
+    vectors : ndarray of shape (n_tokens, embedding_dim), float32
+        The vector of each.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklstm.preprocessing import WordVectors
+    >>> vectors = WordVectors(("north", "south"), np.array([[1.0, 0.0], [0.0, 1.0]]))
+    >>> vectors.weights()
+    array([[0. , 0. ],
+           [0.5, 0.5],
+           [1. , 0. ],
+           [0. , 1. ]], dtype=float32)
+    >>> vectors.coverage(["north", "west"])
+    0.5
+    """
+
+    tokens: tuple[str, ...]
+    vectors: Array
+
+    def weights(self, vocabulary: Mapping[str, int] | None = None) -> Array:
+        """Embedding weights: row i is the vector of the token whose id is i.
+
+        Parameters
+        ----------
+        vocabulary : mapping of str to int, default=None
+            Ids of at least 2, such as ``TokenEncoder.vocabulary_``. None numbers the words of the
+            vectors, as ``TokenEncoder(vocabulary=vectors.tokens)`` does.
+
+        Returns
+        -------
+        ndarray of shape (n_ids, embedding_dim), float32
+            Row 0, padding, is 0; row 1, the unknown token, and every token without a vector have
+            the mean of all vectors.
+        """
+        known = {token: row for row, token in enumerate(self.tokens)}
+        vocabulary = number(self.tokens) if vocabulary is None else vocabulary
+        n_ids = max(vocabulary.values(), default=UNKNOWN_ID) + 1
+        weights = np.tile(self.vectors.mean(axis=0).astype(np.float32), (n_ids, 1))
+        weights[0] = 0.0
+        found = [(i, known[token]) for token, i in vocabulary.items() if token in known]
+        if found:
+            ids, rows = np.array(found).T
+            weights[ids] = self.vectors[rows]
+        return weights
+
+    def coverage(self, tokens: Iterable[str]) -> float:
+        """Fraction of tokens that have a vector.
+
+        Parameters
+        ----------
+        tokens : iterable of str
+            Tokens; one that comes twice counts twice. ``TokenEncoder.vocabulary_`` gives the
+            coverage of a vocabulary.
+
+        Returns
+        -------
+        float
+            Between 0 and 1; NaN if there are no tokens.
+        """
+        known = set(self.tokens)
+        found = [token in known for token in tokens]
+        return float(np.mean(found)) if found else float("nan")
+
+
+def read_word_vectors(
+    path: str | os.PathLike[str], *, tokens: Iterable[str] | None = None
+) -> WordVectors:
+    """Read word vectors from a text file in the format of GloVe or word2vec.
+
+    A line is a word and its numbers, separated by spaces; word2vec has a first line with the number
+    of words and of numbers. Of a word that comes twice the first line counts.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file, in UTF-8.
+    tokens : iterable of str, default=None
+        Only these words are kept, to save memory. None keeps all.
+
+    Returns
+    -------
+    WordVectors
+        The words in the order of the file.
+
+    Raises
+    ------
+    ValueError
+        If the file holds no vectors, or a line that is cut off or has more or fewer numbers than
+        the others; the message says which line.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> from sklstm.preprocessing import read_word_vectors
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder) / "vectors.txt"
+    ...     _ = path.write_text("north 1.0 0.0\\nsouth 0.0 1.0\\n")
+    ...     read_word_vectors(path).tokens
+    ('north', 'south')
+    """
+    wanted = None if tokens is None else set(tokens)
+    vectors: dict[str, Array] = {}
+    dim = None
+    with Path(path).open(encoding="utf-8", newline="\n") as lines:
+        for line_number, line in enumerate(lines, start=1):
+            fields = line.rstrip().split(" ")
+            if line_number == 1 and len(fields) == 2 and all(f.isdigit() for f in fields):
+                dim = int(fields[1])
+                continue
+            dim = len(fields) - 1 if dim is None else dim
+            # The word is what is before the last numbers: some have spaces in them.
+            token = " ".join(fields[:-dim]) if dim else ""
+            if wanted is None or token in wanted:
+                vectors.setdefault(token, _parse(fields, dim, f"{path}, line {line_number}"))
+    if not vectors:
+        kept = "" if wanted is None else " for any of the tokens asked for"
+        raise ValueError(f"{path} holds no word vectors{kept}.")
+    return WordVectors(tuple(vectors), np.stack(list(vectors.values())))
+
+
+def _parse(fields: list[str], dim: int, where: str) -> Array:
+    """The last ``dim`` fields as float32."""
+    if dim < 1:
+        raise ValueError(f"{where}: expected a word and its numbers, got {len(fields)} field(s).")
+    try:
+        vector = np.array(fields[-dim:], dtype=np.float32)
+    except ValueError as error:
+        raise ValueError(
+            f"{where}: expected a word and {dim} numbers. {str(error).capitalize()}.\n\nThe file"
+            " may be cut off."
+        ) from error
+    # A word may have spaces in it, but a number before the last ones is one too many.
+    has_more = any(_is_number(field) for field in fields[1 : max(len(fields) - dim, 1)])
+    if len(fields) <= dim or has_more or not np.isfinite(vector).all():
+        raise ValueError(
+            f"{where}: expected a word and {dim} finite numbers, got {len(fields)}"
+            " fields.\n\nThe file may be cut off."
+        )
+    return vector
+
+
+def _is_number(field: str) -> bool:
+    try:
+        float(field)
+    except ValueError:
+        return False
+    return True

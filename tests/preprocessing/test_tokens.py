@@ -1,0 +1,213 @@
+import pickle
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.utils._param_validation import InvalidParameterError
+
+from sklstm import LSTMSequenceClassifier
+from sklstm.preprocessing import TokenEncoder
+
+TEXTS = ["Which way is north?", "Which is it?", "It is north.", ""]
+
+
+def encode(texts, **parameters):
+    return [ids.tolist() for ids in TokenEncoder(**parameters).fit(texts).transform(texts)]
+
+
+def tokens(texts, **parameters):
+    encoder = TokenEncoder(**parameters).fit(texts)
+    return encoder.inverse_transform(encoder.transform(texts))
+
+
+def test_words_have_ids_by_frequency_and_then_alphabetically():
+    encoder = TokenEncoder().fit(TEXTS)
+    assert list(encoder.vocabulary_) == ["is", "?", "it", "north", "which", ".", "way"]
+    assert list(encoder.vocabulary_.values()) == list(range(2, 9))
+    assert encode(TEXTS) == [[6, 8, 2, 5, 3], [6, 2, 4, 3], [4, 2, 5, 7], [1]]
+
+
+@pytest.mark.parametrize("container", [list, tuple, np.array, pd.Series, iter])
+def test_any_iterable_of_texts(container):
+    assert encode(TEXTS) == [
+        ids.tolist() for ids in TokenEncoder().fit(TEXTS).transform(container(TEXTS))
+    ]
+
+
+def test_output_is_what_the_classifier_takes():
+    ids = TokenEncoder().fit_transform(TEXTS)
+    assert all(x.dtype == np.int64 and x.ndim == 1 for x in ids)
+
+
+def test_words_are_those_of_scikit_learn():
+    analyze = CountVectorizer(token_pattern=r"(?u)\b\w\w+\b").build_analyzer()
+    assert tokens(TEXTS[:3], token_pattern=r"(?u)\b\w\w+\b") == [analyze(t) for t in TEXTS[:3]]
+
+
+def test_characters():
+    assert tokens(["Ab b"], analyzer="char") == [["a", "b", " ", "b"]]
+    assert tokens(["Ab b"], analyzer="char", lowercase=False) == [["A", "b", " ", "b"]]
+
+
+def test_a_callable_gets_the_text_as_it_is():
+    assert tokens(["A-b", "C"], analyzer=lambda text: text.split("-")) == [["A", "b"], ["C"]]
+
+
+def test_tokens_stay_as_they_are():
+    cut = [["North", "way"], ("north",), np.array(["way"])]
+    assert tokens(cut) == [["North", "way"], ["north"], ["way"]]
+
+
+def test_unknown_and_empty():
+    encoder = TokenEncoder().fit(TEXTS)
+    assert [x.tolist() for x in encoder.transform(["which east?", "", "  "])] == [
+        [6, 1, 3],
+        [1],
+        [1],
+    ]
+    assert encoder.inverse_transform([[6, 1, 3, 0, 0]]) == [["which", "[UNK]", "?"]]
+
+
+@pytest.mark.parametrize("min_df", [1, 2, 3, 0.0, 0.5, 0.75])
+def test_min_df_counts_texts_as_scikit_learn_does(min_df):
+    texts = [*TEXTS[:3], "way way way"]
+    counts = CountVectorizer(token_pattern=r"\w+|[^\w\s]", min_df=min_df).fit(texts)
+    assert set(TokenEncoder(min_df=min_df).fit(texts).vocabulary_) == set(counts.vocabulary_)
+
+
+def test_max_vocabulary_keeps_the_most_frequent():
+    assert list(TokenEncoder(max_vocabulary=2).fit(TEXTS).vocabulary_) == ["is", "?"]
+
+
+@pytest.mark.parametrize(("cut", "kept"), [("end", ["which", "way"]), ("start", ["north", "?"])])
+def test_max_length(cut, kept):
+    assert tokens(TEXTS[:1], max_length=2, cut=cut) == [kept]
+
+
+@pytest.mark.parametrize("vocabulary", [["is", "way"], ("is", "way"), {"is": 2, "way": 3}])
+def test_a_fixed_vocabulary(vocabulary):
+    encoder = TokenEncoder(vocabulary=vocabulary).fit(["something else"])
+    assert encoder.vocabulary_ == {"is": 2, "way": 3}
+    assert encoder.transform(["which way is"])[0].tolist() == [1, 3, 2]
+
+
+def test_clone_and_pickle():
+    for parameters in ({}, {"vocabulary": ("is", "it")}, {"analyzer": "char"}, {"analyzer": "bpe"}):
+        encoder = TokenEncoder(**parameters).fit(TEXTS)
+        assert clone(encoder).fit(TEXTS).vocabulary_ == encoder.vocabulary_
+        loaded = pickle.loads(pickle.dumps(encoder))
+        assert [x.tolist() for x in loaded.transform(TEXTS)] == encode(TEXTS, **parameters)
+
+
+def test_subwords_cover_words_that_were_never_seen():
+    texts = ["lower lowest newer newest wider widest"] * 3
+    encoder = TokenEncoder(analyzer="bpe", max_vocabulary=20).fit(texts)
+    assert len(encoder.vocabulary_) <= 20
+    assert min(encoder.vocabulary_.values()) == 2
+    (ids,) = encoder.transform(["Newlow"])
+    assert "".join(encoder.inverse_transform([ids])[0]) == "newlow"
+    assert 1 < len(ids) < 6
+    assert encoder.transform(["", "ξ"])[0].tolist() == [1]
+
+
+def test_subwords_without_their_package_name_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tokenizers", None)
+    with pytest.raises(ImportError, match=r"pip install 'sklstm\[subwords\]'"):
+        TokenEncoder(analyzer="bpe").fit(TEXTS)
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        ("one text", r"X must be an iterable of texts. Got 'one text' instead.\n\nPass \[X\]"),
+        (3, "X must be an iterable of texts. Got 3 instead"),
+        ([], r"Found array with 0 sample\(s\)"),
+        (["a", None], r"(?s)X\[1\] must be a text, or a list of tokens. Got None.*texts by ''"),
+        (["a", np.nan], r"X\[1\] must be a text, or a list of tokens. Got nan"),
+        ([["a", 3]], r"X\[0\] must be a text, or a list of tokens. Got \['a', 3\]"),
+        ([3], r"X\[0\] must be a text"),
+    ],
+)
+@pytest.mark.parametrize("method", ["fit", "transform"])
+def test_what_is_no_text_is_named(X, message, method):
+    encoder = TokenEncoder().fit(TEXTS)
+    with pytest.raises(ValueError, match=message):
+        getattr(encoder, method)(X)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "error", "message"),
+    [
+        ({"analyzer": "words"}, InvalidParameterError, r"Did you mean 'word'\?"),
+        ({"min_df": 0}, InvalidParameterError, "The 'min_df' parameter of TokenEncoder"),
+        ({"max_length": 0}, InvalidParameterError, "The 'max_length' parameter"),
+        ({"cut": "middle"}, InvalidParameterError, "The 'cut' parameter"),
+        ({"min_df": 5}, ValueError, "No token occurs in 5 or more of the 4 texts"),
+        ({"vocabulary": ["a", "a"]}, ValueError, r"must hold different tokens, .* Twice: \['a'\]"),
+        ({"vocabulary": []}, ValueError, "at least one"),
+        ({"vocabulary": {"a": 1}}, ValueError, "different ids of at least 2: 0 is padding"),
+        ({"vocabulary": {"a": 2, "b": 2}}, ValueError, "different ids of at least 2"),
+        ({"vocabulary": ["a"], "analyzer": "bpe"}, ValueError, "learns its own vocabulary"),
+    ],
+)
+def test_bad_parameters(parameters, error, message):
+    with pytest.raises(error, match=message):
+        TokenEncoder(**parameters).fit(TEXTS)
+
+
+def test_unfitted():
+    with pytest.raises(NotFittedError, match="This TokenEncoder instance is not fitted"):
+        TokenEncoder().transform(TEXTS)
+
+
+# In a pipeline
+
+
+def make_questions(n=120, seed=0):
+    rng = np.random.default_rng(seed)
+    starts = {"place": ["Where is", "In which city is"], "person": ["Who is", "Which man is"]}
+    labels = np.array(["place", "person"])[np.arange(n) % 2]
+    things = np.array(["the king", "the tower", "he", "the moon", "that"])
+    texts = [f"{rng.choice(starts[label])} {rng.choice(things)}?" for label in labels]
+    return texts, labels
+
+
+def pipeline(**parameters):
+    defaults = {"embedding_dim": 8, "hidden_sizes": 8, "max_epochs": 15, "random_state": 0}
+    return make_pipeline(TokenEncoder(), LSTMSequenceClassifier(**{**defaults, **parameters}))
+
+
+def test_from_raw_text_to_labels():
+    fitted = pipeline().fit(*make_questions())
+    assert fitted.score(*make_questions(seed=1)) > 0.95
+    assert fitted.predict(["Where is the king of nowhere?", ""]).shape == (2,)
+
+
+def test_a_search_tunes_both_steps_with_one_and_two_processes():
+    grid = {
+        "tokenencoder__min_df": [1, 2],
+        "tokenencoder__analyzer": ["word", "char"],
+        "lstmsequenceclassifier__embedding_dim": [4],
+    }
+    texts, labels = make_questions(60)
+    one, two = (
+        GridSearchCV(pipeline(max_epochs=3), grid, cv=2, n_jobs=n, error_score="raise").fit(
+            texts, labels
+        )
+        for n in (1, 2)
+    )
+    np.testing.assert_array_equal(
+        one.cv_results_["mean_test_score"], two.cv_results_["mean_test_score"]
+    )
+
+
+def test_words_of_a_test_fold_have_no_id():
+    texts = [f"word{i} thing" for i in range(20)]
+    seen = cross_val_score(pipeline(max_epochs=1), texts, np.arange(20) % 2, cv=4)
+    assert np.isfinite(seen).all()
