@@ -20,13 +20,15 @@ from sklstm import LSTMSequenceClassifier
 from sklstm.preprocessing import TokenEncoder, WordVectors, read_word_vectors
 
 COMMON = {"max_epochs": 12, "batch_size": 64, "learning_rate": 0.003}
-# What differs between the settings that are compared.
+DROPOUT = {"dropout": 0.5, "embedding_dropout": 0.4}
+# What is compared: options of the encoder, options of the classifier.
 SETTINGS = {
-    "plain": {},
-    "dropout": {"dropout": 0.4, "embedding_dropout": 0.3},
-    "dropout, attention": {"dropout": 0.4, "embedding_dropout": 0.3, "pooling": "attention"},
-    "dropout, wide": {"dropout": 0.5, "embedding_dropout": 0.4, "hidden_sizes": 128},
-    "dropout, smoothed": {"dropout": 0.5, "embedding_dropout": 0.4, "label_smoothing": 0.1},
+    "plain": ({}, {}),
+    "dropout": ({}, DROPOUT),
+    "rare unknown": ({"min_df": 2}, DROPOUT),
+    "rare unknown, wide": ({"min_df": 2}, {**DROPOUT, "hidden_sizes": 128, "embedding_dim": 200}),
+    "wide": ({}, {**DROPOUT, "hidden_sizes": 128, "embedding_dim": 200}),
+    "wide, mean": ({}, {**DROPOUT, "hidden_sizes": 128, "embedding_dim": 200, "pooling": "mean"}),
 }
 METRICS = {"accuracy": accuracy_score, "balanced": balanced_accuracy_score}
 
@@ -37,14 +39,13 @@ def read(path: Path) -> tuple[list[str], np.ndarray]:
     return [text for _, text in rows], np.array([label for label, _ in rows])
 
 
-def build(options: dict, *, vectors: WordVectors | None = None, **encoder: object):
+def build(setting: tuple[dict, dict], vectors: WordVectors | None = None, **changes: object):
     """A pipeline from raw text to labels; with vectors, their words are the vocabulary."""
-    parameters = {**COMMON, **options}
-    if vectors is None:
-        parameters.setdefault("embedding_dim", 100)
-        return make_pipeline(TokenEncoder(**encoder), LSTMSequenceClassifier(**parameters))
-    encoder["vocabulary"] = vectors.tokens
-    parameters["embedding_weights"] = vectors.weights()
+    encoder, options = setting
+    parameters = {**COMMON, "embedding_dim": 100, **options, **changes}
+    if vectors is not None:
+        encoder = {**encoder, "vocabulary": vectors.tokens}
+        parameters |= {"embedding_dim": None, "embedding_weights": vectors.weights()}
     return make_pipeline(TokenEncoder(**encoder), LSTMSequenceClassifier(**parameters))
 
 
@@ -55,12 +56,12 @@ def cross_validate(pipeline, texts, labels, metric: str) -> float:
     return METRICS[metric](labels, cross_val_predict(pipeline, texts, labels, cv=folds))
 
 
-def choose(texts, labels, metric: str, **encoder: object) -> dict:
-    """The options of the setting that does best in cross-validation."""
+def choose(texts, labels, metric: str) -> tuple[dict, dict]:
+    """The setting that does best in cross-validation."""
     scores = {}
-    for name, options in SETTINGS.items():
+    for name, setting in SETTINGS.items():
         start = time.perf_counter()
-        scores[name] = cross_validate(build(options, **encoder), texts, labels, metric)
+        scores[name] = cross_validate(build(setting), texts, labels, metric)
         seconds = time.perf_counter() - start
         print(f"    {name:20} {metric} {scores[name]:.4f}  ({seconds:.0f} s)", flush=True)
     return SETTINGS[max(scores, key=scores.get)]
@@ -97,10 +98,10 @@ def main() -> None:
             read(arguments.data / name / f"{part}.tsv") for part in ("train", "test")
         )
         print(f"{name}: {len(train[0])} training texts, {len(set(train[1]))} classes", flush=True)
-        options = choose(*train, "accuracy")
-        print("  chosen:", test(build(options), train, held_out, arguments.seeds), flush=True)
+        setting = choose(*train, "accuracy")
+        print("  chosen:", test(build(setting), train, held_out, arguments.seeds), flush=True)
         if name == "atis":
-            balanced = build({**options, "class_weight": "balanced"})
+            balanced = build(setting, class_weight="balanced")
             print("  balanced:", test(balanced, train, held_out, arguments.seeds), flush=True)
         if name == "trec" and arguments.vectors:
             vectors = read_word_vectors(arguments.vectors)
@@ -110,7 +111,7 @@ def main() -> None:
             print(f"  coverage {vectors.coverage(words.vocabulary_):.3f} of words,"
                   f" {vectors.coverage(occurring):.3f} of occurrences", flush=True)  # fmt: skip
             for freeze in (True, False):
-                pretrained = build({**options, "freeze_embedding": freeze}, vectors=vectors)
+                pretrained = build(setting, vectors, freeze_embedding=freeze)
                 state = "frozen" if freeze else "fine-tuned"
                 print(f"  {state}:", test(pretrained, train, held_out, arguments.seeds), flush=True)
 
