@@ -40,7 +40,7 @@ from sklstm._training._prediction import (
 from sklstm._training._randomness import draw_seed
 from sklstm._training._specification import NetworkSpecification, specify
 from sklstm._training._train import train
-from sklstm._validation._features import check_features, check_first_X
+from sklstm._validation._features import check_features, check_first_X, keep_form
 from sklstm._validation._inputs import Inputs, check_inputs
 from sklstm._validation._parameters import (
     PARAMETER_CONSTRAINTS,
@@ -539,7 +539,7 @@ class LSTMSequenceClassifier(
             previous=self.net_ if resumes else None,
         )
         if not resumes:
-            self._keep_form(inputs)
+            keep_form(self, inputs)
         self.classes_ = data.classes
         self.net_ = trained.net
         self.history_ = trained.history
@@ -561,15 +561,6 @@ class LSTMSequenceClassifier(
         columns = self._n_columns_in
         check_features(self, X, inputs, n_features=network.n_features, n_columns=columns)
         return inputs
-
-    def _keep_form(self, inputs: Inputs) -> None:
-        """Set what is known of the form of X: ``n_features_in_`` and the names of its columns."""
-        self._n_columns_in = inputs.n_columns
-        self.n_features_in_ = inputs.n_columns or inputs.sequences.n_features
-        if inputs.column_names is not None:
-            self.feature_names_in_ = inputs.column_names
-        elif hasattr(self, "feature_names_in_"):
-            del self.feature_names_in_
 
     def _pool(self, X: Any) -> Array:
         """The pooled vector of each sequence, whatever output `transform` is set to give."""

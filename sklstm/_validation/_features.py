@@ -1,4 +1,4 @@
-"""Whether X has the features that an estimator was fitted on."""
+"""The features that an estimator was fitted on, and whether X has them."""
 
 from __future__ import annotations
 
@@ -45,3 +45,13 @@ def check_features(
             f"X has {inputs.sequences.n_features} features, but {type(estimator).__name__} is"
             f" expecting {n_features} features as input at each timestep."
         )
+
+
+def keep_form(estimator: Any, inputs: Inputs) -> None:
+    """Set what is known of the form of X: ``n_features_in_`` and the names of its columns."""
+    estimator._n_columns_in = inputs.n_columns
+    estimator.n_features_in_ = inputs.n_columns or inputs.sequences.n_features
+    if inputs.column_names is not None:
+        estimator.feature_names_in_ = inputs.column_names
+    elif hasattr(estimator, "feature_names_in_"):
+        del estimator.feature_names_in_

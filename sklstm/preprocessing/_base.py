@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from sklstm._compat import (
-    StrOptions,
-    check_feature_names,
-    check_feature_names_in,
-    check_n_features,
-)
+from sklstm._compat import StrOptions, check_feature_names_in
 from sklstm._sequences import Array, Sequences
+from sklstm._validation._features import check_features, keep_form
 from sklstm._validation._inputs import Inputs, check_inputs
 from sklstm._validation._parameters import suggest
 
 
-class SequenceTransformer(TransformerMixin, BaseEstimator):
+class SequenceTransformer(TransformerMixin, BaseEstimator, ABC):
     """Base of transformers that keep the sequences and the timesteps of X.
 
     A subclass has `fit`, `_transform_values`, which gives the new values of all timesteps, and
@@ -78,9 +75,9 @@ class SequenceTransformer(TransformerMixin, BaseEstimator):
             names = ["x0"]
         return np.array([f"{name}{suffix}" for suffix in suffixes for name in names], dtype=object)
 
+    @abstractmethod
     def _transform_values(self, sequences: Sequences) -> Array:
         """New values, shape (n_timesteps, n_features * number of suffixes)."""
-        raise NotImplementedError
 
     def _suffixes(self) -> tuple[str, ...]:
         """What the names of the channels add to those of the features, in the order of channels."""
@@ -102,31 +99,13 @@ class SequenceTransformer(TransformerMixin, BaseEstimator):
         """X, which must have the features that the transformer was fitted on."""
         check_is_fitted(self)
         inputs = check_inputs(X, estimator=type(self).__name__, allow_nan=True)
-        if inputs.n_columns is not None and self._n_columns_in is not None:
-            check_feature_names(self, X, reset=False)
-            check_n_features(self, X, reset=False)
-        elif inputs.n_columns == 1:
-            n = len(inputs.sequences)
-            raise ValueError(
-                f"X of shape ({n}, 1) is one sequence of {n} timesteps, or {n} sequences of one"
-                " timestep.\n\nReshape your data: [X] for the first, X[:, :, None] for the second."
-            )
-        if inputs.sequences.n_features != self._n_timestep_features:
-            raise ValueError(
-                f"X has {inputs.sequences.n_features} features, but {type(self).__name__} is"
-                f" expecting {self._n_timestep_features} features as input at each timestep."
-            )
+        n_features, n_columns = self._n_timestep_features, self._n_columns_in
+        check_features(self, X, inputs, n_features=n_features, n_columns=n_columns)
         return inputs
 
     def _keep_form(self, inputs: Inputs) -> None:
-        """Set what is known of the form of X: ``n_features_in_`` and the names of its columns."""
-        self._n_columns_in = inputs.n_columns
         self._n_timestep_features = inputs.sequences.n_features
-        self.n_features_in_ = inputs.n_columns or inputs.sequences.n_features
-        if inputs.column_names is not None:
-            self.feature_names_in_ = inputs.column_names
-        elif hasattr(self, "feature_names_in_"):
-            del self.feature_names_in_
+        keep_form(self, inputs)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
