@@ -19,6 +19,12 @@ ACCEPTED_FORMS = (
 )
 
 
+REMEDY_TEXT = (
+    "Turn text into token ids first: make_pipeline(sklstm.preprocessing.TokenEncoder(),"
+    " LSTMSequenceClassifier(embedding_dim=...))."
+)
+
+
 class Inputs(NamedTuple):
     """Checked X. ``column_names`` and ``n_columns`` are None unless X was two-dimensional.
 
@@ -130,10 +136,7 @@ def _reject_text(X: Any, error: Exception) -> None:
 
 
 def _text_message(name: str, text: str | bytes) -> str:
-    return (
-        f"{name} is text ({_shorten(text)}); a sequence is an array of numbers.\n\n"
-        "Turn text into numbers first."
-    )
+    return f"{name} is text ({_shorten(text)}); a sequence is an array of numbers.\n\n{REMEDY_TEXT}"
 
 
 def no_samples_message(shape: tuple[int, ...]) -> str:

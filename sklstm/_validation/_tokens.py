@@ -9,6 +9,7 @@ import numpy as np
 
 from sklstm._sequences import Array, IntArray, Sequences
 from sklstm._validation._inputs import (
+    REMEDY_TEXT,
     Inputs,
     as_host,
     check_lengths,
@@ -22,10 +23,6 @@ from sklstm._validation._nested import flatten_nested
 
 PADDING_ID, UNKNOWN_ID = 0, 1
 
-REMEDY_TEXT = (
-    "Turn text into token ids first: make_pipeline(sklstm.preprocessing.TokenEncoder(),"
-    " LSTMSequenceClassifier(embedding_dim=...))."
-)
 REMEDY_FLOAT = (
     "Give token ids as integers, X.astype(int) if they are; leave embedding_dim and"
     " embedding_weights at None if X holds measurements."
