@@ -47,7 +47,13 @@ smartquotes = False
 html_theme = "pydata_sphinx_theme"
 html_title = "sklstm"
 html_show_sourcelink = False
-html_sidebars = {"changelog": [], "user_guide": [], "user_guide_tables": []}
+html_sidebars = {
+    "changelog": [],
+    "user_guide": [],
+    "user_guide_coming_from": [],
+    "user_guide_tables": [],
+    "user_guide_text": [],
+}
 html_theme_options = {
     "navigation_with_keys": False,
     "secondary_sidebar_items": ["page-toc"],

@@ -4,27 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from sklstm import LSTMSequenceClassifier
-from sklstm._training._specification import specify
+from tests.by_hand import Final, States, build, copy_weights, lstm
 from tests.helpers import FLOAT32
-
-
-class Final(nn.Module):
-    """The output of an LSTM after the last timestep, both directions."""
-
-    def forward(self, output):
-        states, (hidden, _) = output
-        return torch.cat(list(hidden), dim=1) if len(hidden) == 2 else states[:, -1]
-
-
-class States(nn.Module):
-    def forward(self, output):
-        return output[0]
-
-
-def lstm(n_in, n_out, bidirectional=False):
-    return nn.LSTM(n_in, n_out, batch_first=True, bidirectional=bidirectional)
-
 
 CASES = {
     "LSTM(128) -> dense": (
@@ -56,30 +37,6 @@ CASES = {
          nn.Linear(64, 3)],
     ),
 }  # fmt: skip
-
-
-def build(parameters, sizes):
-    """The network that the estimator would train."""
-    given = {"bidirectional": False, "pooling": "last", **parameters}
-    resolved = LSTMSequenceClassifier(**given).get_params(deep=False)
-    return specify(resolved, n_features=sizes[0], n_classes=sizes[1], seed=0).network.build()
-
-
-def copy_weights(network, by_hand):
-    """Give the modules written by hand the weights of the network, in the order of the layers."""
-    layers = iter(network.encoder.layers)
-    linears = iter(m for m in network.head if isinstance(m, nn.Linear))
-    with torch.no_grad():
-        for module in by_hand:
-            if isinstance(module, nn.LSTM):
-                layer = next(layers)
-                for suffix, one in (("", layer.forwards), ("_reverse", layer.backwards)):
-                    for name, value in one.named_parameters() if one is not None else ():
-                        getattr(module, name + suffix).copy_(value)
-            elif isinstance(module, nn.Linear):
-                module.load_state_dict(next(linears).state_dict())
-    assert next(layers, None) is None
-    assert next(linears, None) is None
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -1,0 +1,307 @@
+"""The page "Coming from Keras ...": each constructor call on it against plain torch.
+
+The calls are taken from the page itself, so that neither can change without the other. Keras is
+not installed: its layers are written out in torch, its callbacks as the few lines of their rule.
+"""
+
+import ast
+import copy
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from skorch.callbacks import Callback
+from torch import nn
+
+from tests.by_hand import Final, States, copy_weights, lstm
+from tests.contract.test_documentation_code import code_blocks
+from tests.helpers import FLOAT32
+
+PAGE = Path(__file__).parents[2] / "docs/user_guide_coming_from.rst"
+N_FEATURES, N_CLASSES = 10, 3
+
+
+class Largest(nn.Module):
+    """GlobalMaxPooling1D over the states."""
+
+    def forward(self, output):
+        return output[0].amax(dim=1)
+
+
+class Average(nn.Module):
+    """GlobalAveragePooling1D over the states."""
+
+    def forward(self, output):
+        return output[0].mean(dim=1)
+
+
+class WithLengths(nn.Module):
+    """A module that wants padded inputs and their lengths, for inputs without padding."""
+
+    def __init__(self, module):
+        super().__init__()
+        self.module = module
+
+    def forward(self, inputs):
+        return self.module(inputs, torch.full((len(inputs),), inputs.shape[1]))
+
+
+def embedding(page, *, freeze):
+    vectors = torch.as_tensor(page["vectors"], dtype=torch.float32)
+    return nn.Embedding.from_pretrained(vectors, freeze=freeze, padding_idx=0)
+
+
+def last_state(width):
+    return [lstm(N_FEATURES, width), Final(), nn.Linear(width, N_CLASSES)]
+
+
+# What stands beside each call on the page, on 10 features and 3 classes.
+BY_HAND = {
+    "one_layer": lambda page: last_state(128),
+    "stacked": lambda page: [
+        lstm(10, 128), States(), nn.Dropout(0.2), lstm(128, 64), Final(), nn.Dropout(0.2),
+        nn.Linear(64, 3),
+    ],
+    "both_ways": lambda page: [
+        lstm(10, 64, True), States(), lstm(128, 32, True), Final(), nn.Linear(64, 3),
+    ],
+    "with_dense": lambda page: [
+        lstm(10, 128), Final(), nn.Dropout(0.5), nn.Linear(128, 64), nn.ReLU(), nn.Dropout(0.5),
+        nn.Linear(64, 3),
+    ],
+    "largest": lambda page: [lstm(10, 64), Largest(), nn.Linear(64, 3)],
+    "average": lambda page: [lstm(10, 64), Average(), nn.Linear(64, 3)],
+    "tokens": lambda page: [
+        nn.Embedding(5000, 100, padding_idx=0), lstm(100, 64), Final(), nn.Linear(64, 3),
+    ],
+    "frozen": lambda page: [
+        embedding(page, freeze=True), lstm(50, 64), Final(), nn.Linear(64, 3),
+    ],
+    "tuned": lambda page: [
+        embedding(page, freeze=False), nn.Dropout(0.3), lstm(50, 64, True), Final(),
+        nn.Dropout(0.3), nn.Linear(128, 3),
+    ],
+    "penalised": lambda page: [
+        lstm(10, 32), Final(), nn.Linear(32, 16), nn.ReLU(), nn.Linear(16, 3),
+    ],
+    "compiled": lambda page: last_state(32),
+    "stopping": lambda page: [lstm(10, 16, True), Largest(), nn.Linear(32, 3)],
+    "searched": lambda page: [lstm(10, 8), Final(), nn.Dropout(0.2), nn.Linear(8, 3)],
+    "by_loop": lambda page: [WithLengths(page["Classifier"](10, 3))],
+    "by_skorch": lambda page: [page["LastState"](10, 3)],
+    "as_keras": lambda page: last_state(64),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def page():
+    """What the page's code leaves behind, its classifiers included."""
+    namespace = {"__name__": "__main__"}
+    for block in code_blocks(PAGE):
+        exec(compile(block, PAGE.name, "exec"), namespace)  # noqa: S102
+    return namespace
+
+
+def make_sequences(classifier, seed=0):
+    """Sequences of unequal length, of token ids if the classifier has an embedding, and labels."""
+    rng = np.random.default_rng(seed)
+    lengths = rng.integers(3, 10, size=24)
+    y = np.arange(24) % N_CLASSES
+    if classifier.embedding_dim is not None or classifier.embedding_weights is not None:
+        return [rng.integers(2, 2000, size=length) for length in lengths], y
+    return [rng.normal(3, 2, size=(length, N_FEATURES)) for length in lengths], y
+
+
+def as_given(X, name):
+    """What the classifier of that name is given: for ``Masking(mask_value=-1.0)``, a rectangle."""
+    if name != "average":
+        return X
+    padded = np.full((len(X), max(map(len, X)), N_FEATURES), -1.0)
+    for row, sequence in zip(padded, X, strict=True):
+        row[: len(sequence)] = sequence
+    return padded
+
+
+def as_tensors(X, name):
+    """Each sequence as a batch of its own, scaled by hand unless Keras' own training is meant."""
+    if X[0].ndim == 1:
+        return [torch.from_numpy(ids)[None] for ids in X]
+    timesteps = np.concatenate(X)
+    mean, scale = timesteps.mean(axis=0), timesteps.std(axis=0)
+    if name in ("as_keras", "compiled"):
+        mean, scale = 0.0, 1.0
+    return [torch.as_tensor((x - mean) / scale, dtype=torch.float32)[None] for x in X]
+
+
+def fit_briefly(page, name, X, y):
+    """The classifier of the page, trained for one epoch on other data than the page's."""
+    brief = clone(page[name]).set_params(max_epochs=1, early_stopping=False, class_weight=None)
+    return brief.fit(as_given(X, name), y)
+
+
+def test_each_call_on_the_page_is_tested():
+    trees = [ast.parse(block) for block in code_blocks(PAGE)]
+    calls = [
+        node
+        for tree in trees
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "LSTMSequenceClassifier"
+    ]
+    names = [
+        node.targets[0].id
+        for tree in trees
+        for node in tree.body
+        if isinstance(node, ast.Assign) and node.value in calls
+    ]
+    assert len(calls) == len(names)
+    assert names == list(BY_HAND)
+
+
+@pytest.mark.parametrize("name", BY_HAND)
+def test_logits_agree_with_torch(name, page):
+    """Sequences of unequal length in one batch, against each of them alone."""
+    X, y = make_sequences(page[name])
+    fitted = fit_briefly(page, name, X, y)
+    by_hand = nn.Sequential(*BY_HAND[name](page)).eval()
+    copy_weights(fitted.net_.module_, by_hand)
+    with torch.no_grad():
+        expected = torch.cat([by_hand(x) for x in as_tensors(X, name)]).numpy()
+    np.testing.assert_allclose(fitted.decision_function(as_given(X, name)), expected, **FLOAT32)
+
+
+@pytest.mark.parametrize("name", BY_HAND)
+def test_the_same_weights_are_trained(name, page):
+    fitted = fit_briefly(page, name, *make_sequences(page[name]))
+    ours, theirs = (
+        sorted(p.numel() for p in module.parameters() if p.requires_grad)
+        for module in (fitted.net_.module_, nn.Sequential(*BY_HAND[name](page)))
+    )
+    assert ours == theirs
+
+
+@pytest.mark.parametrize("name", sorted(BY_HAND.keys() - {"by_loop"}))
+def test_dropout_stands_in_the_same_places(name, page):
+    """Under one seed the same masks are drawn in the same order."""
+    X, y = make_sequences(page[name])
+    network = fit_briefly(page, name, X, y).net_.module_.train()
+    by_hand = nn.Sequential(*BY_HAND[name](page)).train()
+    copy_weights(network, by_hand)
+    inputs = torch.cat([x[:, :3] for x in as_tensors(X, name)])
+    torch.manual_seed(3)
+    logits = network(inputs)
+    torch.manual_seed(3)
+    torch.testing.assert_close(logits, by_hand(inputs), **FLOAT32)
+
+
+def test_dropout_stands_in_the_same_places_of_the_stacked_torch_module(page):
+    # Packed states are dropped in another order, so that the masks cannot be compared.
+    module = page["Classifier"](N_FEATURES, N_CLASSES)
+    assert module.lstm.dropout == module.dropout.p == page["by_loop"].dropout
+
+
+class KeepFirst(Callback):
+    """Keeps the network as it is before the first step, and how many sequences it trains on."""
+
+    def on_train_begin(self, net, X=None, **kwargs):
+        self.network = copy.deepcopy(net.module_)
+        self.n_sequences = len(X)
+
+
+def train_by_hand(module, optimizer, X, codes, weights, *, l2=0.0, max_norm=None):
+    """Three steps on all sequences at once, each run through the module alone."""
+    for _ in range(3):
+        logits = torch.cat([module(x) for x in X])
+        losses = nn.functional.cross_entropy(logits, codes, reduction="none")
+        matrices = [p for name, p in module.named_parameters() if "weight" in name]
+        penalty = l2 * sum((matrix**2).sum() for matrix in matrices)
+        optimizer.zero_grad()
+        ((losses * weights).sum() / weights.sum() + penalty).backward()
+        if max_norm is not None:
+            nn.utils.clip_grad_norm_(module.parameters(), max_norm)
+        optimizer.step()
+
+
+# Adam is what the page names. It hides the size of the gradients, which SGD shows.
+@pytest.mark.parametrize("optimizer", [torch.optim.Adam, torch.optim.SGD])
+@pytest.mark.parametrize(
+    ("name", "lr", "weight", "options"),
+    [
+        ("as_keras", 0.001, 1.0, {}),
+        ("compiled", 0.001, 3.0, {}),
+        ("by_skorch", 0.001, 1.0, {}),
+        ("by_loop", 0.001, 1.0, {"max_norm": 1.0}),
+        ("penalised", 0.005, 1.0, {"l2": 0.01, "max_norm": 1.0}),
+    ],
+)
+def test_training_agrees_with_a_loop_in_torch(name, lr, weight, options, optimizer, page):
+    """All sequences in one batch, so that nothing is left to chance."""
+    first = KeepFirst()
+    fitted = clone(page[name]).set_params(
+        batch_size=100, max_epochs=3, dropout=0.0, lr_schedule=None, callbacks=[first]
+    )
+    assert fitted.optimizer == "adam"
+    if optimizer is torch.optim.SGD:
+        fitted.set_params(optimizer=torch.optim.SGD)
+    X, y = make_sequences(fitted)
+    codes = torch.from_numpy(y)
+    fitted.fit(X, np.array(["falling", "flat", "rising"])[y])
+
+    by_hand = nn.Sequential(*BY_HAND[name](page)).eval()
+    copy_weights(first.network, by_hand)
+    inputs = as_tensors(X, name)
+    weights = torch.where(codes == 2, weight, 1.0)
+    step = optimizer(by_hand.parameters(), lr=lr)
+    train_by_hand(by_hand, step, inputs, codes, weights, **options)
+    with torch.no_grad():
+        expected = torch.cat([by_hand(x) for x in inputs]).numpy()
+    # Adam divides by the size of the gradient: where that is small, rounding weighs more.
+    np.testing.assert_allclose(fitted.decision_function(X), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_the_printed_schedule_is_constant(page):
+    for name in ("as_keras", "compiled", "by_skorch", "by_loop"):
+        X, y = make_sequences(page[name])
+        fitted = fit_briefly(page, name, X, y).set_params(max_epochs=4).fit(X, y)
+        assert set(fitted.history_["learning_rate"]) == {0.001}
+
+
+def keras_stops(losses, patience):
+    """EarlyStopping(patience=...): the epoch after which it stops, and the best; None if never."""
+    best, wait, best_epoch = np.inf, 0, 0
+    for epoch, loss in enumerate(losses, start=1):
+        wait += 1
+        if loss < best:
+            best, wait, best_epoch = loss, 0, epoch
+        if wait >= patience:
+            return epoch, best_epoch
+    return None
+
+
+def keras_reduces(losses, rate, factor, patience, min_delta=1e-4):
+    """ReduceLROnPlateau(factor=..., patience=...): the rate of each epoch."""
+    rates, best, wait = [], np.inf, 0
+    for loss in losses:
+        rates.append(rate)
+        if loss < best - min_delta:
+            best, wait = loss, 0
+        else:
+            wait += 1
+            if wait >= patience:
+                rate, wait = rate * factor, 0
+    return rates
+
+
+def test_stopping_and_plateau_follow_the_rules_of_keras(page):
+    rng = np.random.default_rng(0)
+    X = [rng.normal(size=(length, N_FEATURES)) for length in rng.integers(3, 10, size=60)]
+    first = KeepFirst()
+    # The labels have nothing to do with the sequences: the loss of those held out rises soon.
+    fitted = clone(page["stopping"]).set_params(max_epochs=100, callbacks=[first])
+    fitted.fit(X, rng.permutation(60) % 2)
+    assert first.n_sequences == 48  # validation_split=0.2
+    losses, rates = fitted.history_["valid_loss"], fitted.history_["learning_rate"]
+    assert (fitted.n_iter_, fitted.best_epoch_) == keras_stops(losses, patience=12)
+    np.testing.assert_allclose(rates, keras_reduces(losses, 0.005, factor=0.5, patience=5))
+    assert rates[-1] < rates[0]
