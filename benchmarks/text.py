@@ -33,7 +33,11 @@ SETTINGS = {
         {"dropout": 0.5, "embedding_dropout": 0.6, "label_smoothing": 0.1, "hidden_sizes": 128,
          "embedding_dim": 200},
     ),
-    "wide": ({}, {**DROPOUT, "hidden_sizes": 128, "embedding_dim": 200}),
+    "the same, 20 epochs": (
+        {"min_df": 2},
+        {"dropout": 0.5, "embedding_dropout": 0.6, "label_smoothing": 0.1, "hidden_sizes": 128,
+         "embedding_dim": 200, "max_epochs": 20},
+    ),
 }  # fmt: skip
 METRICS = {"accuracy": accuracy_score, "balanced": balanced_accuracy_score}
 

@@ -40,7 +40,12 @@ from sklstm._training._prediction import (
 from sklstm._training._randomness import draw_seed
 from sklstm._training._specification import NetworkSpecification, specify
 from sklstm._training._train import train
-from sklstm._validation._features import check_features, check_first_X, keep_form
+from sklstm._validation._features import (
+    check_features,
+    check_first_X,
+    check_token_columns,
+    keep_form,
+)
 from sklstm._validation._inputs import Inputs, check_inputs
 from sklstm._validation._parameters import (
     PARAMETER_CONSTRAINTS,
@@ -556,7 +561,9 @@ class LSTMSequenceClassifier(
         """X, which must have the features or the vocabulary that the estimator was fitted on."""
         network = self._network_specification
         if network.vocabulary_size is not None:
-            return check_tokens(X, vocabulary_size=network.vocabulary_size)
+            inputs = check_tokens(X, vocabulary_size=network.vocabulary_size)
+            check_token_columns(self, X, inputs)
+            return inputs
         inputs = check_inputs(X, mask_value=self.mask_value, estimator=type(self).__name__)
         columns = self._n_columns_in
         check_features(self, X, inputs, n_features=network.n_features, n_columns=columns)

@@ -3,6 +3,7 @@
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from sklearn.base import clone
@@ -46,6 +47,26 @@ def test_padded_arrays_equal_lists():
     np.testing.assert_array_equal(by_list.predict_proba(X), by_array.predict_proba(padded))
     np.testing.assert_array_equal(by_array.predict_proba(padded[:, :13]), by_array.predict_proba(X))
     assert (by_list.n_features_in_, by_array.n_features_in_) == (1, 15)
+
+
+def test_named_columns_of_ids_must_stay_in_their_order():
+    frame = pd.DataFrame([[2, 3], [4, 5]] * 10, columns=["first", "second"])
+    fitted = tokens(max_epochs=1).fit(frame, [0, 1] * 10)
+    assert fitted.feature_names_in_.tolist() == ["first", "second"]
+    with pytest.raises(ValueError, match="feature names should match"):
+        fitted.predict(frame[["second", "first"]])
+    assert fitted.predict(frame.rename(columns=str.upper).to_numpy()).shape == (20,)
+
+
+def test_weights_may_be_a_tensor_and_must_fit_float32():
+    weights = torch.randn(30, 6, requires_grad=True)
+    by_tensor = tokens(embedding_dim=None, embedding_weights=weights, max_epochs=1).fit(X, Y)
+    by_array = tokens(
+        embedding_dim=None, embedding_weights=weights.detach().numpy(), max_epochs=1
+    ).fit(X, Y)
+    np.testing.assert_array_equal(by_tensor.predict_proba(X), by_array.predict_proba(X))
+    with pytest.raises(ValueError, match="finite in float32"):
+        tokens(embedding_dim=None, embedding_weights=np.full((30, 6), 1e300)).fit(X, Y)
 
 
 def test_alone_or_in_company():

@@ -12,6 +12,7 @@ import torch
 from sklstm._sequences import Array
 from sklstm._training._device import resolve_device
 from sklstm._training._optimizers import resolve_optimizer
+from sklstm._validation._inputs import as_host
 from sklstm._validation._parameters import as_sizes
 from sklstm.nn import SequenceNetwork
 from sklstm.nn._embedding import build_embedding
@@ -129,7 +130,9 @@ def specify(
             freeze_embedding=bool(parameters["freeze_embedding"]),
         ),
         embedding_weights=(
-            None if embedding_weights is None else np.array(embedding_weights, dtype=np.float32)
+            None
+            if embedding_weights is None
+            else np.array(as_host(embedding_weights), dtype=np.float32)
         ),
         optimizer=optimizer,
         optimizer_options=options,

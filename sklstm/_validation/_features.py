@@ -47,6 +47,17 @@ def check_features(
         )
 
 
+def check_token_columns(estimator: Any, X: Any, inputs: Inputs) -> None:
+    """Raise if the columns of token ids are named otherwise than those fitted on.
+
+    Their number may differ: zeros at the end of a row are padding.
+    """
+    fitted = getattr(estimator, "feature_names_in_", None)
+    names = inputs.column_names
+    if fitted is not None and names is not None and len(names) == len(fitted):
+        check_feature_names(estimator, X, reset=False)
+
+
 def keep_form(estimator: Any, inputs: Inputs) -> None:
     """Set what is known of the form of X: ``n_features_in_`` and the names of its columns."""
     estimator._n_columns_in = inputs.n_columns

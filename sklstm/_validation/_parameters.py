@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.metrics import get_scorer_names
 
 from sklstm._compat import Interval, InvalidParameterError, StrOptions
+from sklstm._validation._inputs import as_host
 
 CHOICES = {
     "pooling": ("attention", "last", "max", "mean"),
@@ -127,11 +128,13 @@ def _check_embedding(parameters: Mapping[str, Any]) -> None:
         return
     if parameters["embedding_weights"] is None:
         return
-    weights = np.asarray(parameters["embedding_weights"])
-    if weights.ndim != 2 or weights.dtype.kind not in "fiu" or not np.isfinite(weights).all():
+    weights = np.asarray(as_host(parameters["embedding_weights"]))
+    is_numeric = weights.ndim == 2 and weights.dtype.kind in "fiu"
+    if not is_numeric or not (np.abs(weights) < np.finfo(np.float32).max).all():
         raise InvalidParameterError(
-            "The 'embedding_weights' parameter must be a finite array of shape (vocabulary_size,"
-            f" embedding_dim). Got shape {weights.shape} and dtype {weights.dtype}."
+            "The 'embedding_weights' parameter must be an array of shape (vocabulary_size,"
+            " embedding_dim), finite in float32. Got shape"
+            f" {weights.shape} and dtype {weights.dtype}."
         )
     expected = (size or weights.shape[0], dim or weights.shape[1])
     if weights.shape != expected or len(weights) < 2:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from sklstm._compat import get_feature_names
 from sklstm._sequences import Array, IntArray, Sequences
 from sklstm._validation._inputs import (
     REMEDY_TEXT,
@@ -71,7 +72,7 @@ def _from_rectangle(X: Any) -> Inputs:
     if len(array) == 0:
         raise ValueError(no_samples_message(array.shape))
     sequences = Sequences.from_lengths(array.reshape(-1, 1), np.full(len(array), array.shape[1]))
-    return Inputs(sequences, array.shape[1])
+    return Inputs(sequences, array.shape[1], get_feature_names(X))
 
 
 def _from_list(X: Sequence[Any]) -> Sequences:

@@ -245,7 +245,7 @@ def _check_columns(columns: list[str], named: list[str], features: list[str] | N
         if name not in columns:
             raise ValueError(
                 f"frame has no column {name!r}. Its columns are {columns}."
-                f"{did_you_mean(str(name), columns)}"
+                f"{did_you_mean(str(name), [str(column) for column in columns])}"
             )
     for name in features or []:
         if name in named:

@@ -121,6 +121,7 @@ class SequenceScaler(SequenceTransformer):
         scaler = self._measure(None, inputs.sequences, sample_weight)
         self._keep_form(inputs)
         self.scaler_ = scaler
+        self._fitted_as = (self.method, self.per)
         return self
 
     def partial_fit(
@@ -155,6 +156,11 @@ class SequenceScaler(SequenceTransformer):
             )
         if not hasattr(self, "scaler_"):
             return self.fit(X, y, sample_weight)
+        if self._fitted_as != (self.method, self.per):
+            raise ValueError(
+                f"partial_fit cannot go on with method={self.method!r}, per={self.per!r}: it began"
+                f" with {self._fitted_as}.\n\nSet them back, or call fit."
+            )
         self.scaler_ = self._measure(self.scaler_, self._check_X(X).sequences, sample_weight)
         return self
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Integral
@@ -16,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklstm._compat import Interval, RealNotInt, StrOptions
 from sklstm._optional import require
 from sklstm._sequences import IntArray
+from sklstm._validation._inputs import no_samples_message
 from sklstm._validation._parameters import suggest
 from sklstm._validation._tokens import PADDING_ID, UNKNOWN_ID
 
@@ -51,17 +53,19 @@ class TokenEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         punctuation.
     min_df : int or float, default=1
         Fewest texts, or if it is a float the smallest fraction of them, that a token must occur in
-        to have an id of its own.
+        to have an id of its own; for "bpe", that a pair must occur to become one token.
     max_vocabulary : int, default=None
         Most tokens that have an id of their own, the most frequent ones; None means all, and 8000
-        for "bpe".
+        for "bpe", where each character of the texts has one in any case.
     max_length : int, default=None
         Most tokens of a text that are kept. None means all.
     cut : {"end", "start"}, default="end"
         Where a longer text loses tokens.
-    vocabulary : iterable of str, or mapping of str to int, default=None
+    vocabulary : sequence of str, or mapping of str to int, default=None
         A fixed vocabulary: tokens, which get the ids from 2 on in this order, or tokens with their
-        ids. None: it is learnt from the texts.
+        ids. None: it is learnt from the texts. With a fixed vocabulary tell the estimator its size
+        (``vocabulary_size=len(vocabulary) + 2``), or give it ``embedding_weights``: otherwise it
+        knows the ids of its training texts only.
 
     Attributes
     ----------
@@ -105,7 +109,7 @@ class TokenEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         "max_vocabulary": [Interval(Integral, 1, None, closed="left"), None],
         "max_length": [Interval(Integral, 1, None, closed="left"), None],
         "cut": [StrOptions({"end", "start"})],
-        "vocabulary": ["array-like", Mapping, Iterable, None],
+        "vocabulary": ["array-like", Mapping, None],
     }
 
     def __init__(
@@ -118,7 +122,7 @@ class TokenEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         max_vocabulary: int | None = None,
         max_length: int | None = None,
         cut: Literal["end", "start"] = "end",
-        vocabulary: Iterable[str] | Mapping[str, int] | None = None,
+        vocabulary: Sequence[str] | Mapping[str, int] | None = None,
     ) -> None:
         self.analyzer = analyzer
         self.lowercase = lowercase
@@ -128,6 +132,9 @@ class TokenEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         self.max_length = max_length
         self.cut = cut
         self.vocabulary = vocabulary
+
+    vocabulary_: dict[str, int]
+    tokenizer_: Any
 
     def fit(self, X: Iterable[str | Tokens], y: Any = None) -> TokenEncoder:
         """Learn the vocabulary.
@@ -152,12 +159,18 @@ class TokenEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         suggest("analyzer", self.analyzer, ANALYZERS)
         self._validate_params()
         documents = check_documents(X)
+        if hasattr(self, "tokenizer_"):
+            del self.tokenizer_
         if self.analyzer == "bpe":
             return self._fit_bpe(documents)
         if self.vocabulary is not None:
             self.vocabulary_ = check_vocabulary(self.vocabulary)
+            self._warn_of_capitals()
             return self
-        counts = Counter(token for text in self._analyze(documents) for token in set(text))
+        # Of what is kept of a text: a token that is always cut off would have an id that no network
+        # ever sees.
+        kept = (self._shorten(list(text)) for text in self._analyze(documents))
+        counts = Counter(token for text in kept for token in set(text))
         least = self._fewest(len(documents))
         frequent = [token for token, count in counts.items() if count >= least]
         if not frequent:
@@ -205,11 +218,11 @@ class TokenEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         Returns
         -------
         list of lists of str
-            Tokens, "[UNK]" for the unknown one.
+            Tokens, "[UNK]" for the unknown one and for ids that the vocabulary does not have.
         """
         check_is_fitted(self)
-        tokens = {i: token for token, i in self.vocabulary_.items()} | {UNKNOWN_ID: UNKNOWN_TOKEN}
-        return [[tokens[int(i)] for i in ids if i != PADDING_ID] for ids in X]
+        tokens = {i: token for token, i in self.vocabulary_.items()}
+        return [[tokens.get(int(i), UNKNOWN_TOKEN) for i in ids if i != PADDING_ID] for ids in X]
 
     def _analyze(self, documents: list[str | Tokens]) -> Iterable[Tokens]:
         """The tokens of each document; those that are tokens already stay as they are."""
@@ -218,15 +231,27 @@ class TokenEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         ).build_analyzer()
         return (analyze(text) if isinstance(text, str) else text for text in documents)
 
+    def _warn_of_capitals(self) -> None:
+        """Tell if texts are put into lower case and the vocabulary is not."""
+        if not self.lowercase or self.analyzer not in ANALYZERS:
+            return
+        capital = next((token for token in self.vocabulary_ if token != token.lower()), None)
+        if capital is not None:
+            warnings.warn(
+                f"vocabulary has tokens with capitals, such as {capital!r}, which no text has after"
+                " lowercase=True. Set lowercase=False, or put the vocabulary into lower case.",
+                stacklevel=3,
+            )
+
     def _fewest(self, n_documents: int) -> float:
         """Texts that a token must occur in."""
         is_fraction = isinstance(self.min_df, float)
         return self.min_df * n_documents if is_fraction else self.min_df
 
-    def _shorten(self, ids: list[int]) -> list[int]:
-        if self.max_length is None or len(ids) <= self.max_length:
-            return ids
-        return ids[: self.max_length] if self.cut == "end" else ids[-self.max_length :]
+    def _shorten(self, tokens: list[Any]) -> list[Any]:
+        if self.max_length is None or len(tokens) <= self.max_length:
+            return tokens
+        return tokens[: self.max_length] if self.cut == "end" else tokens[-self.max_length :]
 
     def _fit_bpe(self, documents: list[str | Tokens]) -> TokenEncoder:
         if self.vocabulary is not None:
@@ -247,6 +272,8 @@ class TokenEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         )
         tokenizer.train_from_iterator(map(as_text, documents), trainer)
         ids = sorted((i, token) for token, i in tokenizer.get_vocab().items() if i >= FIRST_ID)
+        # Text that reads "[PAD]" is text.
+        tokenizer.encode_special_tokens = True
         self.vocabulary_ = {token: i for i, token in ids}
         self.tokenizer_ = tokenizer
         return self
@@ -264,13 +291,15 @@ class TokenEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
 
 def check_documents(X: Any) -> list[str | Tokens]:
     """X as a list of texts and lists of tokens."""
-    if isinstance(X, (str, bytes)) or not isinstance(X, Iterable):
-        raise ValueError(f"X must be an iterable of texts. Got {X!r:.60} instead.\n\nPass [X].")
+    is_flat = getattr(X, "ndim", 1) == 1 and not isinstance(X, (str, bytes, Mapping))
+    if not isinstance(X, Iterable) or not is_flat or hasattr(X, "columns"):
+        raise ValueError(
+            f"X must be a list, a 1-D array or a column of texts. Got {_describe(X)} instead.\n\n"
+            "Pass [X] if it is one text, X['name'] for one column, X.ravel() if there is only one."
+        )
     documents = list(X)
     if not documents:
-        raise ValueError(
-            "Found array with 0 sample(s) (shape=(0,)) while a minimum of 1 is required."
-        )
+        raise ValueError(no_samples_message((0,)))
     for index, document in enumerate(documents):
         is_tokens = isinstance(document, (list, tuple, np.ndarray))
         if not isinstance(document, str) and not (
@@ -283,17 +312,37 @@ def check_documents(X: Any) -> list[str | Tokens]:
     return documents
 
 
-def check_vocabulary(vocabulary: Iterable[str] | Mapping[str, int]) -> dict[str, int]:
+def _describe(X: Any) -> str:
+    shape = f" of shape {X.shape}" if hasattr(X, "shape") else ""
+    return (
+        repr(X)[:60] if isinstance(X, (str, bytes, int, float)) else f"a {type(X).__name__}{shape}"
+    )
+
+
+def check_vocabulary(vocabulary: Sequence[str] | Mapping[str, int]) -> dict[str, int]:
     """A fixed vocabulary as a dict; ids 0 and 1 are taken, and no two tokens share one."""
-    if not isinstance(vocabulary, Mapping):
-        return number(list(vocabulary))
-    ids = {str(token): int(i) for token, i in vocabulary.items()}
-    if len(set(ids.values())) < len(ids) or min(ids.values(), default=0) < FIRST_ID:
+    if isinstance(vocabulary, (set, frozenset)):
+        raise ValueError(
+            "vocabulary is a set, whose order is another in each process.\n\nGive its tokens in an"
+            " order: sorted(vocabulary)."
+        )
+    is_mapping = isinstance(vocabulary, Mapping) or hasattr(vocabulary, "items")
+    tokens = list(vocabulary.keys() if is_mapping else vocabulary)  # type: ignore[union-attr]
+    if isinstance(vocabulary, str) or not all(isinstance(token, str) for token in tokens):
+        raise ValueError(
+            f"vocabulary must be a sequence of tokens, or tokens with their ids. Got"
+            f" {vocabulary!r:.60} instead."
+        )
+    if not is_mapping:
+        return number(tokens)
+    ids = dict(vocabulary.items())  # type: ignore[union-attr]
+    integral = all(isinstance(i, Integral) for i in ids.values())
+    if not ids or not integral or len(set(ids.values())) < len(ids) or min(ids.values()) < FIRST_ID:
         raise ValueError(
             f"vocabulary must map tokens to different ids of at least {FIRST_ID}: 0 is padding and"
             " 1 the unknown token.\n\nGive the tokens alone, and they are numbered."
         )
-    return ids
+    return {token: int(i) for token, i in ids.items()}
 
 
 def number(tokens: Sequence[str]) -> dict[str, int]:
@@ -301,9 +350,8 @@ def number(tokens: Sequence[str]) -> dict[str, int]:
     ids = {token: i for i, token in enumerate(tokens, start=FIRST_ID)}
     if len(ids) < len(tokens) or not ids:
         twice = [token for token, count in Counter(tokens).items() if count > 1]
-        raise ValueError(
-            f"vocabulary must hold different tokens, at least one. Twice: {twice[:3]}."
-        )
+        found = f"Twice: {twice[:3]}." if twice else "Got none."
+        raise ValueError(f"vocabulary must hold different tokens, at least one. {found}")
     return ids
 
 

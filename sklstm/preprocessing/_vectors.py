@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +42,17 @@ class WordVectors:
 
     tokens: tuple[str, ...]
     vectors: Array
+
+    def __post_init__(self) -> None:
+        shape = np.shape(self.vectors)
+        if len(shape) != 2 or shape[0] != len(self.tokens) or not shape[0]:
+            raise ValueError(
+                f"WordVectors needs one vector for each of {len(self.tokens)} tokens, at least one."
+                f" Got vectors of shape {shape}."
+            )
+
+    def __repr__(self) -> str:
+        return f"WordVectors({len(self.tokens)} tokens, {self.vectors.shape[1]} dimensions)"
 
     def weights(self, vocabulary: Mapping[str, int] | None = None) -> Array:
         """Embedding weights: row i is the vector of the token whose id is i.
@@ -127,21 +138,49 @@ def read_word_vectors(
     wanted = None if tokens is None else set(tokens)
     vectors: dict[str, Array] = {}
     dim = None
-    with Path(path).open(encoding="utf-8", newline="\n") as lines:
-        for line_number, line in enumerate(lines, start=1):
-            fields = line.rstrip().split(" ")
-            if line_number == 1 and len(fields) == 2 and all(f.isdigit() for f in fields):
-                dim = int(fields[1])
-                continue
-            dim = len(fields) - 1 if dim is None else dim
-            # The word is what is before the last numbers: some have spaces in them.
-            token = " ".join(fields[:-dim]) if dim else ""
-            if wanted is None or token in wanted:
-                vectors.setdefault(token, _parse(fields, dim, f"{path}, line {line_number}"))
+    promised, n_lines = None, 0
+    for line_number, line in enumerate(_lines(path), start=1):
+        fields = line.rstrip().split(" ")
+        where = f"{path}, line {line_number}"
+        if line_number == 1 and len(fields) == 2 and all(f.isdigit() for f in fields):
+            promised, dim = int(fields[0]), int(fields[1])
+            continue
+        n_lines += 1
+        dim = len(fields) - 1 if dim is None else dim
+        # Every line is read, wanted or not: a file that is cut off must not pass for whole.
+        vector = _parse(fields, dim, where)
+        # The word is what is before the last numbers: some have spaces in them.
+        token = " ".join(fields[:-dim])
+        if wanted is None or token in wanted:
+            vectors.setdefault(token, vector)
+    if promised is not None and promised != n_lines:
+        raise ValueError(
+            f"{path}: line 1 promises {promised} words, but {n_lines} follow.\n\nThe file may be"
+            " cut off."
+        )
     if not vectors:
         kept = "" if wanted is None else " for any of the tokens asked for"
         raise ValueError(f"{path} holds no word vectors{kept}.")
     return WordVectors(tuple(vectors), np.stack(list(vectors.values())))
+
+
+def _lines(path: str | os.PathLike[str]) -> Iterator[str]:
+    """The lines of a text file, but for blank ones at its end."""
+    n_blank = 0
+    # utf-8-sig: without the mark that some editors put at the beginning.
+    with Path(path).open(encoding="utf-8-sig", newline="\n") as lines:
+        try:
+            for line in lines:
+                if not line.strip():
+                    n_blank += 1
+                    continue
+                yield from [""] * n_blank
+                n_blank = 0
+                yield line
+        except UnicodeDecodeError as error:
+            raise ValueError(
+                f"{path} is not a text file in UTF-8: {error}.\n\nUnpack or convert it first."
+            ) from error
 
 
 def _parse(fields: list[str], dim: int, where: str) -> Array:

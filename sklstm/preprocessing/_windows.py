@@ -62,12 +62,14 @@ class Windows:
         Parameters
         ----------
         values : array-like of shape (n_windows,) or (n_windows, n_values)
-            Of one dimension: labels, as ``predict`` gives them; of equally frequent ones, the first
-            in sorted order wins. Of two: numbers, as ``predict_proba`` gives them.
+            Labels, as ``predict`` gives them; of equally frequent ones, the first in sorted order
+            wins. Or numbers, as ``predict_proba`` gives them: whatever has two dimensions, or one
+            and fractions in it.
         fill : object, default="nearest"
             What the timesteps get for which no window speaks: the value of the nearest timestep of
             the same recording that has one (of two, the earlier), or any other value as it is, such
-            as ``np.nan`` or "unknown".
+            as ``np.nan`` or "unknown". If the label was "last", "nearest" looks at earlier
+            timesteps only, and those before the first window's end need a value of their own.
 
         Returns
         -------
@@ -77,8 +79,7 @@ class Windows:
         Raises
         ------
         ValueError
-            If there is not one value per window, or if a recording without any window has no
-            nearest value.
+            If there is not one value per window, or if a timestep has no nearest value.
 
         Examples
         --------
@@ -98,16 +99,28 @@ class Windows:
             )
         if values.ndim == 2:
             merged, spoken_for = self._mean(values)
+        elif values.dtype.kind == "f" and not np.array_equal(values, np.floor(values)):
+            means, spoken_for = self._mean(values[:, None])
+            merged = means[:, 0]
         else:
-            classes, codes = np.unique(values, return_inverse=True)
-            shares, spoken_for = self._mean(np.eye(len(classes))[codes])
-            merged = classes[shares.argmax(axis=1)]
+            merged, spoken_for = self._vote(values)
         offsets = Sequences.from_lengths(merged, self.lengths).offsets
         if isinstance(fill, str) and fill == "nearest":
-            merged = merged[_nearest(spoken_for, offsets)]
+            merged = merged[_nearest(spoken_for, offsets, looks_ahead=self.label != "last")]
         elif not spoken_for.all():
             merged = _filled(merged, spoken_for, fill)
         return list(Sequences(merged, offsets))
+
+    def _vote(self, labels: Array) -> tuple[Array, Array]:
+        """Most frequent label for each timestep, the recordings end to end, as `_mean` does."""
+        classes, codes = np.unique(labels, return_inverse=True)
+        winners = np.zeros(int(self.lengths.sum()), dtype=np.int64)
+        highest, spoken_for = np.full(len(winners), -1.0), np.zeros(len(winners), dtype=bool)
+        for code in range(len(classes)):
+            shares, spoken_for = self._mean((codes == code)[:, None])
+            winners = np.where(shares[:, 0] > highest, code, winners)
+            highest = np.maximum(shares[:, 0], highest)
+        return classes[winners], spoken_for
 
     def _mean(self, values: Array) -> tuple[Array, Array]:
         """Mean for each timestep, the recordings end to end, and whether any window spoke."""
@@ -345,8 +358,11 @@ def _label_windows(labels: Array, rows: IntArray, size: int, rule: str) -> tuple
 # Timesteps without a window ---------------------------------------------------------------------
 
 
-def _nearest(known: Array, offsets: IntArray) -> IntArray:
-    """For each row the nearest known row of the same recording; of two, the earlier."""
+def _nearest(known: Array, offsets: IntArray, *, looks_ahead: bool) -> IntArray:
+    """For each row the nearest known row of the same recording; of two, the earlier.
+
+    If it does not look ahead, the nearest one that is not later.
+    """
     n_known = np.diff(np.concatenate([[0], np.cumsum(known)])[offsets])
     empty = np.flatnonzero(n_known == 0)
     if len(empty):
@@ -364,6 +380,17 @@ def _nearest(known: Array, offsets: IntArray) -> IntArray:
     after = np.searchsorted(known_rows, rows)
     earlier = known_rows[np.clip(after - 1, lowest, highest)]
     later = known_rows[np.clip(after, lowest, highest)]
+    if not looks_ahead:
+        latest = np.where(later <= rows, later, earlier)
+        early = np.flatnonzero(latest > rows)
+        if len(early):
+            raise ValueError(
+                f"Timestep {early[0] - offsets[recording[early[0]]]} of X[{recording[early[0]]}]"
+                " comes before the end of any window, and windows that speak for their last"
+                " timestep know nothing of earlier ones.\n\nPass the value that such timesteps get,"
+                " for example fill=np.nan or fill='unknown'."
+            )
+        return latest
     return np.where(abs(later - rows) < abs(rows - earlier), later, earlier)
 
 

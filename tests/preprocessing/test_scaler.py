@@ -196,3 +196,11 @@ def test_infinity_is_named():
     with pytest.raises(ValueError, match=r"(?s)infinity at X\[2\]\[1, 0\].*Replace such") as caught:
         SequenceScaler().fit(bad)
     assert "mask_value" not in str(caught.value)
+
+
+@pytest.mark.parametrize("changed", [{"method": "minmax"}, {"per": "sequence"}])
+def test_partial_fit_goes_on_as_it_began(changed):
+    X = [np.arange(4.0)[:, None], np.arange(3.0)[:, None]]
+    scaler = SequenceScaler().fit(X).set_params(**changed)
+    with pytest.raises(ValueError, match=r"it began with \('standard', 'dataset'\)"):
+        scaler.partial_fit(X)

@@ -97,6 +97,32 @@ def test_a_fixed_vocabulary(vocabulary):
     assert encoder.transform(["which way is"])[0].tolist() == [1, 3, 2]
 
 
+def test_the_vocabulary_is_that_of_what_is_kept_of_a_text():
+    encoder = TokenEncoder(max_length=2).fit(["a b c", "b a d"])
+    assert set(encoder.vocabulary_) == {"a", "b"}
+
+
+def test_capitals_that_no_text_will_have_are_pointed_out():
+    with pytest.warns(UserWarning, match="capitals, such as 'North'"):
+        TokenEncoder(vocabulary=["go", "North"]).fit(TEXTS)
+    TokenEncoder(vocabulary=["go", "North"], lowercase=False).fit(TEXTS)
+
+
+def test_another_analyzer_forgets_the_tokenizer():
+    encoder = TokenEncoder(analyzer="bpe").fit(TEXTS)
+    assert not hasattr(encoder.set_params(analyzer="word").fit(TEXTS), "tokenizer_")
+
+
+def test_ids_outside_the_vocabulary_are_unknown_tokens():
+    assert TokenEncoder().fit(TEXTS).inverse_transform([[2, 99]]) == [["is", "[UNK]"]]
+
+
+def test_text_that_looks_like_padding_is_text():
+    encoder = TokenEncoder(analyzer="bpe").fit(["hi there", "go away"])
+    (ids,) = encoder.transform(["[PAD] hi"])
+    assert 0 not in ids
+
+
 def test_clone_and_pickle():
     for parameters in ({}, {"vocabulary": ("is", "it")}, {"analyzer": "char"}, {"analyzer": "bpe"}):
         encoder = TokenEncoder(**parameters).fit(TEXTS)
@@ -125,8 +151,17 @@ def test_subwords_without_their_package_name_the_extra(monkeypatch):
 @pytest.mark.parametrize(
     ("X", "message"),
     [
-        ("one text", r"X must be an iterable of texts. Got 'one text' instead.\n\nPass \[X\]"),
-        (3, "X must be an iterable of texts. Got 3 instead"),
+        (
+            "one text",
+            r"X must be a list, .* Got 'one text' instead.\n\nPass \[X\]",
+        ),
+        (3, r"X must be a list, .* Got 3 instead"),
+        (
+            pd.DataFrame({"text": ["a", "b"]}),
+            r"DataFrame of shape \(2, 1\).*\n\n.*X\['name'\]",
+        ),
+        ({"text": ["a", "b"]}, "Got a dict instead"),
+        (np.array([["a"], ["b"]], dtype=object), r"ndarray of shape \(2, 1\) .*\n\n.*X.ravel\(\)"),
         ([], r"Found array with 0 sample\(s\)"),
         (["a", None], r"(?s)X\[1\] must be a text, or a list of tokens. Got None.*texts by ''"),
         (["a", np.nan], r"X\[1\] must be a text, or a list of tokens. Got nan"),
@@ -150,7 +185,11 @@ def test_what_is_no_text_is_named(X, message, method):
         ({"cut": "middle"}, InvalidParameterError, "The 'cut' parameter"),
         ({"min_df": 5}, ValueError, "No token occurs in 5 or more of the 4 texts"),
         ({"vocabulary": ["a", "a"]}, ValueError, r"must hold different tokens, .* Twice: \['a'\]"),
-        ({"vocabulary": []}, ValueError, "at least one"),
+        ({"vocabulary": []}, ValueError, "at least one. Got none"),
+        ({"vocabulary": ["a", 3]}, ValueError, r"must be a sequence of tokens, .* Got \['a', 3\]"),
+        ({"vocabulary": {"a": 2.5}}, ValueError, "different ids of at least 2"),
+        ({"vocabulary": {}}, ValueError, "different ids of at least 2"),
+        ({"vocabulary": {"a", "b"}}, ValueError, r"whose order is .*\n\n.*sorted\(vocabulary\)"),
         ({"vocabulary": {"a": 1}}, ValueError, "different ids of at least 2: 0 is padding"),
         ({"vocabulary": {"a": 2, "b": 2}}, ValueError, "different ids of at least 2"),
         ({"vocabulary": ["a"], "analyzer": "bpe"}, ValueError, "learns its own vocabulary"),
@@ -205,6 +244,15 @@ def test_a_search_tunes_both_steps_with_one_and_two_processes():
     np.testing.assert_array_equal(
         one.cv_results_["mean_test_score"], two.cv_results_["mean_test_score"]
     )
+
+
+def test_a_search_over_the_length_never_meets_an_id_it_does_not_know():
+    rng = np.random.default_rng(0)
+    texts = [" ".join(rng.choice(list("abcdefghijklmnop"), size=12)) for _ in range(40)]
+    grid = {"tokenencoder__max_length": [None, 3], "tokenencoder__min_df": [1, 2]}
+    search = GridSearchCV(pipeline(max_epochs=1), grid, cv=3, error_score="raise")
+    search.fit(texts, np.arange(40) % 2)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
 
 
 def test_words_of_a_test_fold_have_no_id():

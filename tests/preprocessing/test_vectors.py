@@ -54,7 +54,8 @@ def test_line_separators_within_a_word_do_not_end_the_line(write):
         ),
         ("north 1.0 0.0\nsouth 0.0 nan\n", "line 2: expected a word and 2 finite numbers"),
         ("2 2\nnorth 1.0\n", "line 2: expected a word and 2 "),
-        ("north 1.0 0.0\n\n", "line 2: expected a word and 2 "),
+        ("north 1.0 0.0\n\nsouth 0.0 1.0\n", "line 2: expected a word and 2 "),
+        ("3 2\nnorth 1.0 0.0\nsouth 0.0 1.0\n", "line 1 promises 3 words, but 2 follow"),
         ("north\n", "line 1: expected a word and its numbers, got 1"),
         ("", "holds no word vectors"),
     ],
@@ -62,6 +63,32 @@ def test_line_separators_within_a_word_do_not_end_the_line(write):
 def test_a_broken_file_is_an_error_with_its_line(write, text, message):
     with pytest.raises(ValueError, match=message):
         read_word_vectors(write(text))
+
+
+def test_a_broken_line_is_an_error_even_if_its_word_is_not_wanted(write):
+    with pytest.raises(ValueError, match="line 2: expected a word and 2"):
+        read_word_vectors(write("north 1.0 0.0\nwest 0.0\nsouth 0.0 1.0\n"), tokens=["south"])
+
+
+def test_blank_lines_at_the_end_and_a_byte_order_mark_do_no_harm(write):
+    assert read_word_vectors(write("\ufeffnorth 1.0 0.0\n\n\n")).tokens == ("north",)
+
+
+def test_what_is_no_text_file_is_an_error_with_the_remedy(tmp_path):
+    path = tmp_path / "vectors.gz"
+    path.write_bytes(b"\x1f\x8b\x08\xff")
+    with pytest.raises(ValueError, match=r"not a text file in UTF-8.*\n\nUnpack or convert it"):
+        read_word_vectors(path)
+
+
+@pytest.mark.parametrize("vectors", [np.ones((1, 2)), np.ones(2), np.ones((0, 2))])
+def test_there_must_be_a_vector_for_each_token(vectors):
+    with pytest.raises(ValueError, match="one vector for each of 2 tokens"):
+        WordVectors(("north", "south"), vectors)
+
+
+def test_shows_its_size():
+    assert repr(VECTORS) == "WordVectors(2 tokens, 2 dimensions)"
 
 
 VECTORS = WordVectors(("north", "south"), np.array([[1.0, 0.0], [0.0, 3.0]], dtype=np.float32))

@@ -145,12 +145,20 @@ def test_merged_values_are_those_of_a_loop(size, step):
 
 
 @pytest.mark.parametrize("step", [1, 2, 3, 4])
-@pytest.mark.parametrize("label", RULES)
+@pytest.mark.parametrize("label", ["majority", "unanimous"])
 def test_labels_of_whole_recordings_come_back(label, step):
     X, _ = make_recordings([30, 5, 17])
     windows = make_windows(X, ["run", "sit", "run"], size=4, step=step, label=label)
     merged = windows.to_recordings(windows.y)
     assert [labels.tolist() for labels in merged] == [["run"] * 30, ["sit"] * 5, ["run"] * 17]
+
+
+def test_labels_of_whole_recordings_come_back_but_for_the_beginning_if_the_label_is_the_last():
+    X, _ = make_recordings([30, 5, 17])
+    windows = make_windows(X, ["run", "sit", "run"], size=4, step=1, label="last")
+    merged = windows.to_recordings(windows.y, fill="?")
+    expected = [["?"] * 3 + [kind] * (n - 3) for kind, n in (("run", 30), ("sit", 5), ("run", 17))]
+    assert [labels.tolist() for labels in merged] == expected
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -272,3 +280,24 @@ def test_a_recording_without_a_window_has_no_nearest_value():
     windows = make_windows([np.zeros(1), np.zeros(3)], size=2, short="drop")
     with pytest.raises(ValueError, match=r"No window comes from X\[0\], .*\n\nPass the value"):
         windows.to_recordings(["a"])
+
+
+def test_windows_that_speak_for_their_last_timestep_know_nothing_of_earlier_ones():
+    windows = make_windows([np.arange(6.0)], [list("aaabbb")], size=3, step=3, label="last")
+    with pytest.raises(ValueError, match=r"Timestep 0 of X\[0\] comes before the end of any win"):
+        windows.to_recordings(["A", "B"])
+    assert windows.to_recordings(["A", "B"], fill="?")[0].tolist() == list("??A??B")
+
+
+def test_gaps_are_filled_from_the_past_alone_if_windows_speak_for_their_last_timestep():
+    windows = make_windows([np.arange(7.0)], size=1, step=3, label="last")
+    assert windows.to_recordings(["A", "B", "C"])[0].tolist() == list("AAABBBC")
+
+
+def test_fractions_are_averaged_in_one_dimension_as_in_two():
+    windows = make_windows([np.arange(6.0)], size=3, step=1)
+    values = np.array([0.9, 0.8, 0.7, 0.1])
+    (flat,) = windows.to_recordings(values)
+    (column,) = windows.to_recordings(values[:, None])
+    np.testing.assert_array_equal(flat, column[:, 0])
+    assert windows.to_recordings([1.0, 0.0, 0.0, 1.0])[0].tolist() == [1, 0, 0, 0, 0, 1]
