@@ -62,11 +62,7 @@ def check_inputs(
         inputs = Inputs(_from_list(X))
     else:
         inputs = _from_rectangle(X, estimator)
-    sequences = inputs.sequences
-    check_lengths(sequences.lengths)
-    if mask_value is not None:
-        sequences = drop_trailing(sequences, mask_value)
-    check_lengths(sequences.lengths)
+    sequences = cut_padding(inputs.sequences, mask_value)
     _check_finite(sequences, allow_nan)
     return inputs._replace(sequences=sequences)
 
@@ -247,7 +243,17 @@ def _shorten(text: str | bytes, width: int = 30) -> str:
 # Values -----------------------------------------------------------------------------------------
 
 
-def drop_trailing(sequences: Sequences, mask_value: float) -> Sequences:
+def cut_padding(sequences: Sequences, mask_value: float | None) -> Sequences:
+    """Sequences without their padding, if there is any; none may be empty, before or after."""
+    _check_lengths(sequences.lengths)
+    if mask_value is None:
+        return sequences
+    cut = _drop_trailing(sequences, mask_value)
+    _check_lengths(cut.lengths)
+    return cut
+
+
+def _drop_trailing(sequences: Sequences, mask_value: float) -> Sequences:
     """Sequences, none empty, without the trailing timesteps that equal mask_value throughout."""
     values = sequences.values
     equal = np.isnan(values) if math.isnan(mask_value) else values == values.dtype.type(mask_value)
@@ -259,7 +265,7 @@ def drop_trailing(sequences: Sequences, mask_value: float) -> Sequences:
     return Sequences.from_lengths(values if kept.all() else values[kept], lengths)
 
 
-def check_lengths(lengths: IntArray) -> None:
+def _check_lengths(lengths: IntArray) -> None:
     empty = np.flatnonzero(lengths == 0)
     if len(empty) == 0:
         return

@@ -13,8 +13,7 @@ from sklstm._validation._inputs import (
     REMEDY_TEXT,
     Inputs,
     as_host,
-    check_lengths,
-    drop_trailing,
+    cut_padding,
     enumerate_names,
     is_list_of_sequences,
     name_value,
@@ -51,9 +50,7 @@ def check_tokens(X: Any, *, vocabulary_size: int | None) -> Inputs:
         inputs = Inputs(_from_list(X))
     else:
         inputs = _from_rectangle(X)
-    check_lengths(inputs.sequences.lengths)
-    sequences = drop_trailing(inputs.sequences, PADDING_ID)
-    check_lengths(sequences.lengths)
+    sequences = cut_padding(inputs.sequences, PADDING_ID)
     _check_range(sequences, vocabulary_size)
     if vocabulary_size is None:
         vocabulary_size = max(int(sequences.values.max()), UNKNOWN_ID) + 1

@@ -18,15 +18,21 @@ def copy_into(lstm: nn.LSTM, encoder: LSTMEncoder) -> None:
                         getattr(lstm, f"{name[:-1]}{k}{suffix}").copy_(value)
 
 
+def build_twins(bidirectional: bool, depth: int) -> tuple[LSTMEncoder, nn.LSTM]:
+    """An encoder and a torch LSTM of the same sizes and weights."""
+    encoder = LSTMEncoder(3, [6] * depth, bidirectional=bidirectional)
+    lstm = nn.LSTM(3, 6, num_layers=depth, bidirectional=bidirectional, batch_first=True)
+    copy_into(lstm, encoder)
+    return encoder, lstm
+
+
 LENGTHS = torch.tensor([7, 1, 4, 7, 3])
 
 
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("depth", [1, 2, 3])
 def test_equal_lengths_agree_with_torch(bidirectional, depth):
-    encoder = LSTMEncoder(3, [6] * depth, bidirectional=bidirectional)
-    lstm = nn.LSTM(3, 6, num_layers=depth, bidirectional=bidirectional, batch_first=True)
-    copy_into(lstm, encoder)
+    encoder, lstm = build_twins(bidirectional, depth)
     inputs = torch.randn(5, 7, 3)
     torch.testing.assert_close(encoder(inputs), lstm(inputs)[0], **FLOAT32)
 
@@ -34,9 +40,7 @@ def test_equal_lengths_agree_with_torch(bidirectional, depth):
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("depth", [1, 2, 3])
 def test_padded_agrees_with_packed_in_value_and_gradient(bidirectional, depth):
-    encoder = LSTMEncoder(3, [6] * depth, bidirectional=bidirectional)
-    lstm = nn.LSTM(3, 6, num_layers=depth, bidirectional=bidirectional, batch_first=True)
-    copy_into(lstm, encoder)
+    encoder, lstm = build_twins(bidirectional, depth)
     inputs = torch.randn(5, 7, 3)
     packed = pack_padded_sequence(inputs, LENGTHS, batch_first=True, enforce_sorted=False)
     expected, _ = pad_packed_sequence(lstm(packed)[0], batch_first=True)
