@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from sklstm.nn._concurrency import Branch, compute
+from sklstm.nn._dropout import Dropout, dropout
 from sklstm.nn._initialization import initialize_lstm
+
+
+def _as_it_is(values_BTF: Tensor) -> Tensor:
+    return values_BTF
 
 
 class LSTMLayer(nn.Module):
@@ -65,29 +72,60 @@ class LSTMLayer(nn.Module):
         if self.backwards is not None:
             initialize_lstm(self.backwards)
 
-    def forward(self, inputs_BTF: Tensor, reversal: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        inputs_BTF: Tensor,
+        reversal: Tensor | None = None,
+        pool: Callable[[Tensor], Tensor] | None = None,
+    ) -> Tensor:
         """Hidden states of each timestep, shape (B, T, D), D the hidden size of all directions.
 
         ``reversal`` is what `reversal_index` returns for the lengths of the batch; None says that
         all sequences have T timesteps. States of padding are finite and mean nothing.
-        """
-        states_BTH = self._run(self.forwards, inputs_BTF)
-        if self.backwards is None:
-            return states_BTH
-        reversed_BTH = self._run(self.backwards, reverse(inputs_BTF, reversal))
-        return torch.cat([states_BTH, reverse(reversed_BTH, reversal)], dim=2)
 
-    def _run(self, lstm: nn.LSTM, inputs_BTF: Tensor) -> Tensor:
-        if not (self.training and self.recurrent_dropout):
-            states_BTH: Tensor = lstm(inputs_BTF)[0]
-            return states_BTH
+        ``pool`` maps the states (B, T, H) of one direction, in the order in which it reads, to
+        (B, H); with it the result has shape (B, D).
+        """
+        branches = [self._branch(self.forwards, inputs_BTF, pool)]
+        if self.backwards is not None:
+            turn = partial(reverse, reversal=reversal)
+            branches.append(self._branch(self.backwards, inputs_BTF, pool, turn))
+        values = compute(branches)
+        return torch.cat(values, dim=-1) if len(values) > 1 else values[0]
+
+    def _branch(
+        self,
+        lstm: nn.LSTM,
+        inputs_BTF: Tensor,
+        pool: Callable[[Tensor], Tensor] | None,
+        turn: Callable[[Tensor], Tensor] = _as_it_is,
+    ) -> Branch:
+        """What one direction computes, and from what."""
+
+        def run(inputs_BTF: Tensor, *weights: Tensor) -> Tensor:
+            states_BTH = _run(turn(inputs_BTF), weights)
+            return turn(states_BTH) if pool is None else pool(states_BTH)
+
         weight_ih, weight_hh, bias_ih, bias_hh = lstm.all_weights[0]
-        dropped_hh = nn.functional.dropout(weight_hh, self.recurrent_dropout)
-        weights: list[Tensor] = [weight_ih, dropped_hh, bias_ih, bias_hh]
-        zeros_1BH = inputs_BTF.new_zeros(1, len(inputs_BTF), lstm.hidden_size)
-        # has_biases, num_layers, dropout, train, bidirectional, batch_first
-        options = (True, 1, 0.0, True, False, True)
-        return torch.lstm(inputs_BTF, (zeros_1BH, zeros_1BH), weights, *options)[0]
+        dropped_hh = dropout(weight_hh, self.recurrent_dropout, training=self.training)
+        return run, (inputs_BTF, weight_ih, dropped_hh, bias_ih, bias_hh)
+
+
+def _run(inputs_BTF: Tensor, weights: tuple[Tensor, ...]) -> Tensor:
+    """Hidden states (B, T, H) of one layer in one direction."""
+    zeros_1BH = inputs_BTF.new_zeros(1, len(inputs_BTF), weights[1].shape[1])
+    return torch.lstm(
+        inputs_BTF,
+        (zeros_1BH, zeros_1BH),
+        weights,
+        has_biases=True,
+        num_layers=1,
+        dropout=0.0,
+        # cuDNN refuses a backward pass where it was told that none would come.
+        train=torch.is_grad_enabled(),
+        bidirectional=False,
+        batch_first=True,
+    )[0]
 
 
 class LSTMEncoder(nn.Module):
@@ -125,22 +163,29 @@ class LSTMEncoder(nn.Module):
             )
             for size_in, size in zip(input_sizes, hidden_sizes, strict=True)
         )
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.output_size = directions * hidden_sizes[-1]
         self.bidirectional = bidirectional
 
-    def forward(self, inputs_BTF: Tensor, lengths_B: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        inputs_BTF: Tensor,
+        lengths_B: Tensor | None = None,
+        pool: Callable[[Tensor], Tensor] | None = None,
+    ) -> Tensor:
         """Hidden states of the last layer, shape (B, T, D).
 
-        ``lengths_B`` counts the timesteps of each sequence; None says that all have T.
+        ``lengths_B`` counts the timesteps of each sequence; None says that all have T. ``pool`` is
+        for the last layer, as in `LSTMLayer`.
         """
         reversal = None
         if self.bidirectional and lengths_B is not None:
             reversal = reversal_index(lengths_B, inputs_BTF.shape[1])
         states = inputs_BTF
-        for index, layer in enumerate(self.layers):
-            states = layer(self.dropout(states) if index else states, reversal)
-        return states
+        for layer in self.layers[:-1]:
+            states = self.dropout(layer(states, reversal))
+        last: Tensor = self.layers[-1](states, reversal, pool)
+        return last
 
 
 def reversal_index(lengths_B: Tensor, n_timesteps: int) -> Tensor:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from sklstm.nn._dropout import Dropout
 from sklstm.nn._initialization import initialize_linear
 from sklstm.nn._rows import linear_of_rows
 
@@ -30,9 +31,9 @@ class DenseHead(nn.Sequential):
     def __init__(
         self, input_size: int, dense_sizes: Sequence[int], n_classes: int, *, dropout: float = 0.0
     ) -> None:
-        modules: list[nn.Module] = [nn.Dropout(dropout)]
+        modules: list[nn.Module] = [Dropout(dropout)]
         for size in dense_sizes:
-            modules += [nn.Linear(input_size, size), nn.ReLU(), nn.Dropout(dropout)]
+            modules += [nn.Linear(input_size, size), nn.ReLU(), Dropout(dropout)]
             input_size = size
         super().__init__(*modules, nn.Linear(input_size, n_classes))
         for module in self:

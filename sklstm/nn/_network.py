@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
+import torch
 from torch import Tensor, nn
 
+from sklstm.nn._dropout import Dropout
 from sklstm.nn._encoder import LSTMEncoder
 from sklstm.nn._head import DenseHead
 from sklstm.nn._pooling import build_pooling, padding_mask
@@ -37,6 +40,9 @@ class SequenceNetwork(nn.Module):
         are features already.
     embedding_dropout : float, default=0.0
         Fraction of the vectors' values zeroed while training.
+    precision : {"float32", "bfloat16"}, default="float32"
+        Arithmetic of the LSTM layers and of an attention pooling; weights, pooled vectors and
+        logits are float32 either way.
 
     Examples
     --------
@@ -61,10 +67,12 @@ class SequenceNetwork(nn.Module):
         recurrent_dropout: float = 0.0,
         embedding: nn.Embedding | None = None,
         embedding_dropout: float = 0.0,
+        precision: str = "float32",
     ) -> None:
         super().__init__()
+        self.precision = precision
         self.embedding = embedding
-        self.embedding_dropout = nn.Dropout(embedding_dropout)
+        self.embedding_dropout = Dropout(embedding_dropout)
         self.encoder = LSTMEncoder(
             n_features,
             hidden_sizes,
@@ -73,7 +81,7 @@ class SequenceNetwork(nn.Module):
             recurrent_dropout=recurrent_dropout,
         )
         width = self.encoder.output_size
-        self.pooling = build_pooling(pooling, width, bidirectional=bidirectional)
+        self.pooling = build_pooling(pooling, width)
         self.head = DenseHead(width, dense_sizes, n_classes, dropout=dropout)
 
     def forward(self, inputs: Tensor, lengths_B: Tensor | None = None) -> Tensor:
@@ -97,7 +105,18 @@ class SequenceNetwork(nn.Module):
         inputs_BTF = inputs
         if self.embedding is not None:
             inputs_BTF = self.embedding_dropout(self.embedding(inputs))
-        pooled_BD: Tensor = self.pooling(self.encoder(inputs_BTF, lengths_B), lengths_B)
+        with torch.autocast(
+            inputs_BTF.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"
+        ):
+            return self._encode(inputs_BTF, lengths_B).float()
+
+    def _encode(self, inputs_BTF: Tensor, lengths_B: Tensor | None) -> Tensor:
+        if self.pooling.by_direction:
+            pooled_BD: Tensor = self.encoder(
+                inputs_BTF, lengths_B, partial(self.pooling, lengths_B=lengths_B)
+            )
+        else:
+            pooled_BD = self.pooling(self.encoder(inputs_BTF, lengths_B), lengths_B)
         return pooled_BD
 
     def classify(self, pooled_BD: Tensor) -> Tensor:

@@ -1,7 +1,9 @@
 """Hidden states of all timesteps -> one vector for each sequence.
 
 Every pooling takes the states (B, T, D) and the lengths (B,), None where all sequences have T
-timesteps, and returns (B, D). States of padding may be anything finite and never count.
+timesteps, and returns (B, D). States of padding may be anything finite and never count. A pooling
+``by_direction`` is given the states of one direction at a time, in the order in which it reads; the
+others the states of both, side by side in the order of time.
 """
 
 from __future__ import annotations
@@ -14,36 +16,22 @@ from sklstm.nn._rows import linear_of_rows
 
 
 class LastPooling(nn.Module):
-    """The state after the last timestep; for the backward direction, after the first.
+    """The state after the last timestep that was read."""
 
-    Parameters
-    ----------
-    input_size : int
-        D, the width of the states over all directions.
-    bidirectional : bool, default=False
-        Whether the second half of D was read backwards.
-    """
-
-    def __init__(self, input_size: int, *, bidirectional: bool = False) -> None:
-        super().__init__()
-        self.forward_size = input_size // 2 if bidirectional else None
+    by_direction = True
 
     def forward(self, states_BTD: Tensor, lengths_B: Tensor | None = None) -> Tensor:
         """The pooled vectors, shape (B, D)."""
         if lengths_B is None:
-            final_BD = states_BTD[:, -1]
-        else:
-            rows_B = torch.arange(len(lengths_B), device=lengths_B.device)
-            final_BD = states_BTD[rows_B, lengths_B - 1]
-        if self.forward_size is None:
-            return final_BD
-        # The backward direction has read the whole sequence when it arrives at the first timestep.
-        backward_BH = states_BTD[:, 0, self.forward_size :]
-        return torch.cat([final_BD[:, : self.forward_size], backward_BH], dim=1)
+            return states_BTD[:, -1]
+        rows_B = torch.arange(len(lengths_B), device=lengths_B.device)
+        return states_BTD[rows_B, lengths_B - 1]
 
 
 class MeanPooling(nn.Module):
     """The mean of the states over the timesteps of each sequence."""
+
+    by_direction = True
 
     def forward(self, states_BTD: Tensor, lengths_B: Tensor | None = None) -> Tensor:
         """The pooled vectors, shape (B, D)."""
@@ -56,6 +44,8 @@ class MeanPooling(nn.Module):
 
 class MaxPooling(nn.Module):
     """The largest value of each state over the timesteps of each sequence."""
+
+    by_direction = True
 
     def forward(self, states_BTD: Tensor, lengths_B: Tensor | None = None) -> Tensor:
         """The pooled vectors, shape (B, D)."""
@@ -81,6 +71,8 @@ class AttentionPooling(nn.Module):
     .. [1] Z. Yang et al., "Hierarchical Attention Networks for Document Classification",
        NAACL 2016, equations 5 to 7.
     """
+
+    by_direction = False
 
     def __init__(self, input_size: int) -> None:
         super().__init__()
@@ -110,8 +102,8 @@ def _sum_over_time(values_BTD: Tensor, training: bool) -> Tensor:
     float32 that shows in the last bit, so that a result would depend on its company.
     """
     if training:
-        return values_BTD.sum(dim=1)
-    return values_BTD.sum(dim=1, dtype=torch.float64).to(values_BTD.dtype)
+        return values_BTD.sum(dim=1, dtype=torch.float32)
+    return values_BTD.sum(dim=1, dtype=torch.float64).float()
 
 
 def padding_mask(lengths_B: Tensor, n_timesteps: int) -> Tensor:
@@ -119,10 +111,8 @@ def padding_mask(lengths_B: Tensor, n_timesteps: int) -> Tensor:
     return torch.arange(n_timesteps, device=lengths_B.device) < lengths_B.unsqueeze(1)
 
 
-def build_pooling(name: str, input_size: int, *, bidirectional: bool) -> nn.Module:
+def build_pooling(name: str, input_size: int) -> nn.Module:
     """The pooling of that name: "last", "mean", "max" or "attention"."""
-    if name == "last":
-        return LastPooling(input_size, bidirectional=bidirectional)
     if name == "attention":
         return AttentionPooling(input_size)
-    return {"mean": MeanPooling, "max": MaxPooling}[name]()
+    return {"last": LastPooling, "mean": MeanPooling, "max": MaxPooling}[name]()

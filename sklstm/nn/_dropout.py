@@ -1,0 +1,41 @@
+"""Dropout that draws from a generator of the caller's choice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+import torch
+from torch import Tensor, nn
+
+_generator: ContextVar[torch.Generator | None] = ContextVar("generator", default=None)
+
+
+@contextmanager
+def drawing_from(generator: torch.Generator | None) -> Iterator[None]:
+    """Inside, dropout draws from this generator instead of torch's, which all threads share."""
+    token = _generator.set(generator)
+    try:
+        yield
+    finally:
+        _generator.reset(token)
+
+
+class Dropout(nn.Dropout):
+    """``nn.Dropout`` that knows `drawing_from`."""
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002  (torch's name)
+        """The values, a fraction ``p`` of them 0 and the others larger by as much, in training."""
+        return dropout(input, self.p, training=self.training)
+
+
+def dropout(values: Tensor, p: float, *, training: bool) -> Tensor:
+    """The function of `Dropout`."""
+    if not training or p == 0:
+        return values
+    generator = _generator.get()
+    if generator is None:
+        return nn.functional.dropout(values, p)
+    kept = torch.empty_like(values).bernoulli_(1 - p, generator=generator)
+    return values * kept.div_(1 - p)
