@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from sklstm._batching._buckets import training_batches
+from sklstm._batching._parts import Cost, cut
 from sklstm._batching._scaling import Scaling
 from sklstm._sequences import Array, IntArray, Sequences
 from sklstm._validation._tokens import PADDING_ID
@@ -33,6 +34,19 @@ class Targets(NamedTuple):
     weights: Tensor
 
 
+class Batch(NamedTuple):
+    """One training step: the inputs in parts, each padded for itself, and all targets."""
+
+    inputs: list[Inputs]
+    targets: Targets
+
+    def parts(self) -> list[tuple[Inputs, Targets]]:
+        """The inputs of each part with their targets."""
+        sizes = [len(inputs.values) for inputs in self.inputs]
+        targets = zip(*(tensor.split(sizes) for tensor in self.targets), strict=True)
+        return [(inputs, Targets(*t)) for inputs, t in zip(self.inputs, targets, strict=True)]
+
+
 class DeviceSequences:
     """Sequences copied to the device once; a batch is one gather there.
 
@@ -47,6 +61,7 @@ class DeviceSequences:
     """
 
     def __init__(self, values: Array, offsets: IntArray, device: torch.device) -> None:
+        self.device = device
         self.values = torch.from_numpy(values).to(device)
         self.host_lengths = np.diff(offsets)
         self.lengths = torch.from_numpy(self.host_lengths).to(device)
@@ -57,23 +72,33 @@ class DeviceSequences:
         return len(self.host_lengths)
 
     def batch(self, indices: IntArray) -> Inputs:
-        """The sequences at ``indices``, right-padded with zeros to the longest of them.
+        """The sequences at ``indices``, right-padded with zeros to at least the longest of them.
 
         The values are time-major in memory and batch-major in shape: the LSTM kernels copy anything
         else (a step at B64 T100 H128 took twice as long, benchmarks/LOG.md).
         """
-        host_lengths = self.host_lengths[indices]
-        longest = int(host_lengths.max())
         rows_B = torch.from_numpy(indices).to(self.values.device)
-        steps_T1 = torch.arange(longest, device=self.values.device).unsqueeze(1)
+        host_lengths = self.host_lengths[indices]
+        n_timesteps, lengths_B = int(host_lengths.max()), None
+        if int(host_lengths.min()) < n_timesteps:
+            n_timesteps, lengths_B = rounded_up(n_timesteps), self.lengths[rows_B]
+        steps_T1 = torch.arange(n_timesteps, device=self.values.device).unsqueeze(1)
         positions_TB = self.starts[rows_B] + steps_T1
-        lengths_B = None
-        if int(host_lengths.min()) < longest:
-            lengths_B = self.lengths[rows_B]
+        if lengths_B is not None:
             positions_TB = positions_TB.where(steps_T1 < lengths_B, self.padding_row)
         values_TBF = self.values.index_select(0, positions_TB.flatten())
-        shape = (longest, len(indices), *self.values.shape[1:])
+        shape = (n_timesteps, len(indices), *self.values.shape[1:])
         return Inputs(values_TBF.view(shape).transpose(0, 1), lengths_B)
+
+
+def rounded_up(n_timesteps: int) -> int:
+    """Up to 32 as it is, then the next of 16 values to each doubling: at most a sixteenth more.
+
+    The kernels are compiled anew for each number of timesteps (2.5 ms at B32 H64, as long as the
+    step itself), and of those that unequal lengths ask for only so many are kept.
+    """
+    step = 1 << max(0, (n_timesteps - 1).bit_length() - 5)
+    return -(-n_timesteps // step) * step
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,29 +115,52 @@ class LabelledSequences:
     def __len__(self) -> int:
         return len(self.sequences)
 
-    def batch(self, indices: IntArray) -> tuple[Inputs, Targets]:
-        """The inputs and targets of the sequences at ``indices``."""
+    def batch(self, indices: IntArray, parts: Sequence[slice]) -> Batch:
+        """The sequences at ``indices``, their inputs in parts."""
         rows_B = torch.from_numpy(indices).to(self.classes.device)
-        return self.sequences.batch(indices), Targets(self.classes[rows_B], self.weights[rows_B])
+        return Batch(
+            [self.sequences.batch(indices[part]) for part in parts],
+            Targets(self.classes.index_select(0, rows_B), self.weights.index_select(0, rows_B)),
+        )
 
 
-class ShuffledBatches(Iterable[tuple[Inputs, Targets]]):
-    """Each iteration is one epoch over the data set, in new batches of similar lengths."""
+class ShuffledBatches(Iterable[Batch]):
+    """Each iteration is one epoch over the data set, in new batches of similar lengths.
+
+    Parameters
+    ----------
+    dataset : LabelledSequences
+        What to draw from.
+    batch_size : int
+        Most sequences in a batch.
+    rng : numpy.random.Generator
+        What decides.
+    cost : Cost, default=None
+        By which batches are cut into parts; None: they are not.
+    """
 
     def __init__(
-        self, dataset: LabelledSequences, batch_size: int, rng: np.random.Generator
+        self,
+        dataset: LabelledSequences,
+        batch_size: int,
+        rng: np.random.Generator,
+        cost: Cost | None = None,
     ) -> None:
         self.dataset = dataset
         self.batch_size = batch_size
         self.rng = rng
+        self.cost = cost
 
     def __len__(self) -> int:
         return -(-len(self.dataset) // self.batch_size)
 
-    def __iter__(self) -> Iterator[tuple[Inputs, Targets]]:
+    def __iter__(self) -> Iterator[Batch]:
         lengths = self.dataset.sequences.host_lengths
         for indices in training_batches(lengths, self.batch_size, self.rng):
-            yield self.dataset.batch(indices)
+            parts = [slice(len(indices))]
+            if self.cost is not None:
+                parts = cut(lengths[indices], self.cost)
+            yield self.dataset.batch(indices, parts)
 
 
 def to_device(

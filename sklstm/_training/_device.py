@@ -1,10 +1,16 @@
-"""The device parameter -> torch.device."""
+"""The parameters device and precision -> what they stand for on this machine."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 
 from sklstm._compat import InvalidParameterError
+
+# Narrower layers gain little from bfloat16 (benchmarks/LOG.md).
+MIN_BFLOAT16_SIZE = 64
 
 
 def resolve_device(device: str | torch.device) -> torch.device:
@@ -24,6 +30,23 @@ def resolve_device(device: str | torch.device) -> torch.device:
     if resolved.type == "cuda":
         _check_cuda(resolved, device)
     return resolved
+
+
+def resolve_precision(precision: str, device: torch.device, hidden_sizes: Sequence[int]) -> str:
+    """The precision asked for; "auto" is bfloat16 where a CPU computes in it and gains by it.
+
+    On a GPU "auto" is float32, whose products cuDNN computes in TensorFloat-32 unless told not to.
+    """
+    if precision != "auto":
+        return precision
+    gains = device.type == "cpu" and _has_bfloat16_arithmetic()
+    return "bfloat16" if gains and max(hidden_sizes) >= MIN_BFLOAT16_SIZE else "float32"
+
+
+def _has_bfloat16_arithmetic() -> bool:
+    """Whether the CPU multiplies bfloat16 numbers itself; False where torch cannot tell."""
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    return bool(capabilities.get("avx512_bf16", False))
 
 
 def count_cuda_devices() -> int:

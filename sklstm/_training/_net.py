@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any
 
 import torch
@@ -11,13 +13,15 @@ from skorch import NeuralNet
 from skorch.callbacks import EarlyStopping
 from torch import Tensor, nn
 
-from sklstm._batching._loader import Inputs, LabelledSequences, ShuffledBatches, Targets
+from sklstm._batching._loader import Batch, Inputs, LabelledSequences, ShuffledBatches, Targets
+from sklstm._batching._parts import Cost
 from sklstm._training._losses import WeightedCrossEntropy, penalty
 from sklstm._training._optimizers import learning_rate
+from sklstm._training._threads import Trial
 from sklstm.exceptions import TrainingDivergedError
 from sklstm.nn import SequenceNetwork
-
-Batch = tuple[Inputs, Targets]
+from sklstm.nn._concurrency import Team, branches_on, run_all
+from sklstm.nn._dropout import drawing_from
 
 
 class SequenceNet(NeuralNet):
@@ -33,6 +37,8 @@ class SequenceNet(NeuralNet):
         self,
         *args: Any,
         batch_rng: Any = None,
+        cost: Cost | None = None,
+        trial: Trial | None = None,
         l1: float = 0.0,
         l2: float = 0.0,
         weight_decay: float = 0.0,
@@ -41,6 +47,8 @@ class SequenceNet(NeuralNet):
         **kwargs: Any,
     ) -> None:
         self.batch_rng = batch_rng
+        self.cost = cost
+        self.trial = trial
         self.l1 = l1
         self.l2 = l2
         self.weight_decay = weight_decay
@@ -84,7 +92,7 @@ class SequenceNet(NeuralNet):
 
     def get_iterator(self, dataset: LabelledSequences, training: bool = False) -> Iterable[Batch]:
         """Batches of one epoch, drawn anew at each iteration."""
-        return ShuffledBatches(dataset, self.batch_size, self.batch_rng)
+        return ShuffledBatches(dataset, self.batch_size, self.batch_rng, self.cost)
 
     def run_single_epoch(
         self, iterator: Iterable[Batch], training: bool, prefix: str, step_fn: Any, **_: Any
@@ -96,10 +104,10 @@ class SequenceNet(NeuralNet):
             self.notify("on_batch_begin", batch=batch, training=training)
             step = step_fn(batch)
             losses.append(step["loss"])
-            weights.append(batch[1].weights.sum())
+            weights.append(batch.targets.weights.sum())
             if self.records_batches:
                 self.history.record_batch(f"{prefix}_loss", step["loss"].item())
-                self.history.record_batch(f"{prefix}_batch_size", len(batch[1].weights))
+                self.history.record_batch(f"{prefix}_batch_size", len(batch.targets.weights))
             self.notify("on_batch_end", batch=batch, training=training, **step)
         weights_of_batches = torch.stack(weights)
         total = (torch.stack(losses) * weights_of_batches).sum() / weights_of_batches.sum()
@@ -118,15 +126,55 @@ class SequenceNet(NeuralNet):
 
     def train_step_single(self, batch: Batch, **fit_params: Any) -> dict[str, Tensor]:
         """Gradients of loss and penalties, clipped, and the decay of the weights."""
-        inputs, targets = batch
-        logits_BC = self.infer(inputs)
-        loss = self.get_loss(logits_BC, targets, training=True)
-        (loss + self._penalty()).backward()
+        with self._team_for(batch) as team:
+            if len(batch.inputs) == 1:
+                loss, logits_BC = self._backward(batch.inputs[0], batch.targets, team)
+            else:
+                loss, logits_BC = self._backward_by_parts(batch, team)
+        if self.l1 or self.l2:
+            penalty(self.module_.weight_matrices(), self.l1, self.l2).backward()
         if self.max_grad_norm is not None:
             nn.utils.clip_grad_norm_(self.module_.parameters(), self.max_grad_norm)
         if self.weight_decay:
             self._decay_weights()
-        return {"loss": loss.detach(), "y_pred": logits_BC}
+        return {"loss": loss, "y_pred": logits_BC}
+
+    def _team_for(self, batch: Batch) -> AbstractContextManager[Team | None]:
+        """Those who do this step: this thread alone, if there is nothing to share."""
+        is_shareable = len(batch.inputs) > 1 or self.module_.encoder.bidirectional
+        if self.trial is None or not is_shareable:
+            return nullcontext()
+        return self.trial.step(sum(inputs.values.shape[:2].numel() for inputs in batch.inputs))
+
+    def _backward(
+        self, inputs: Inputs, targets: Targets, team: Team | None
+    ) -> tuple[Tensor, Tensor]:
+        """The loss and the logits of a batch that is one part; directions share the team."""
+        with branches_on(team):
+            logits_BC = self.infer(inputs)
+            loss = self.get_loss(logits_BC, targets, training=True)
+            loss.backward()
+        return loss.detach(), logits_BC.detach()
+
+    def _backward_by_parts(self, batch: Batch, team: Team | None) -> tuple[Tensor, Tensor]:
+        """The same of a batch in parts, which share the team; each draws dropout of its own."""
+        parts, weight = batch.parts(), batch.targets.weights.sum()
+        parameters = [p for p in self.module_.parameters() if p.requires_grad]
+        seeds = torch.randint(2**62, (len(parts),)).tolist()
+
+        def work(inputs: Inputs, targets: Targets, seed: int) -> tuple[Tensor, Tensor, Any]:
+            with drawing_from(torch.Generator().manual_seed(seed)):
+                logits_BC = self.infer(inputs)
+            loss = self.get_loss(logits_BC, targets, training=True) * targets.weights.sum() / weight
+            gradients = torch.autograd.grad(loss, parameters)
+            return loss.detach(), logits_BC.detach(), gradients
+
+        tasks = [partial(work, *part, seed) for part, seed in zip(parts, seeds, strict=True)]
+        losses, logits, gradients = zip(*run_all(tasks, team), strict=True)
+        for parameter, summands in zip(parameters, zip(*gradients, strict=True), strict=True):
+            # In the order of the parts, whoever was first: a sum's last bit depends on it.
+            parameter.grad = sum(summands[1:], start=summands[0])
+        return torch.stack(losses).sum(), torch.cat(logits)
 
     def infer(self, x: Inputs, **fit_params: Any) -> Tensor:
         """Logits of one batch, shape (B, C)."""
@@ -137,11 +185,6 @@ class SequenceNet(NeuralNet):
         """The weighted mean cross-entropy of one batch, a scalar."""
         loss: Tensor = self.criterion_(y_pred, *y_true)
         return loss
-
-    def _penalty(self) -> Tensor | float:
-        if not (self.l1 or self.l2):
-            return 0.0
-        return penalty(self.module_.weight_matrices(), self.l1, self.l2)
 
     def _decay_weights(self) -> None:
         """Decoupled decay, as AdamW's: after the gradient is known, before the step."""

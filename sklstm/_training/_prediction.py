@@ -2,34 +2,67 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+
 import numpy as np
 import torch
 
 from sklstm._batching._buckets import prediction_batches
 from sklstm._batching._loader import DeviceSequences
-from sklstm._sequences import Array
+from sklstm._sequences import Array, IntArray
+from sklstm._training._heap import kept_heap
+from sklstm._training._threads import alone, own_team
 from sklstm.nn import SequenceNetwork
+from sklstm.nn._concurrency import Team, run_all
 
-# At most this many timesteps, padding included, and this many sequences in one batch.
-MAX_TIMESTEPS, MAX_SEQUENCES = 65_536, 1_024
+# At most this many timesteps, padding included, and this many sequences in one batch: more make a
+# timestep no cheaper (benchmarks/LOG.md).
+MAX_TIMESTEPS, MAX_SEQUENCES = 16_384, 512
 
 
-def embed(network: SequenceNetwork, sequences: DeviceSequences) -> Array:
-    """The pooled vector of each sequence in the order given, (n, D), float32."""
-    network.eval()
+def embed(network: SequenceNetwork, sequences: DeviceSequences, team: Team | None = None) -> Array:
+    """The pooled vector of each sequence in the order given, (n, D), float32.
+
+    The batches are shared among the ``team``; without one, among as many threads as torch may use.
+    """
+    _stop_training(network)
     pooled = np.empty((len(sequences), network.encoder.output_size), dtype=np.float32)
-    with torch.inference_mode():
-        batches = prediction_batches(sequences.host_lengths, MAX_TIMESTEPS, MAX_SEQUENCES)
-        for indices in batches:
-            pooled[indices] = network.embed(*sequences.batch(indices)).cpu().numpy()
+
+    def work(indices: IntArray) -> None:
+        pooled[indices] = network.embed(*sequences.batch(indices)).cpu().numpy()
+
+    batches = prediction_batches(sequences.host_lengths, MAX_TIMESTEPS, MAX_SEQUENCES)
+    with torch.inference_mode(), _resources(len(batches), sequences.device, team) as team:
+        run_all([partial(work, indices) for indices in batches], team)
     return pooled
+
+
+def _stop_training(network: SequenceNetwork) -> None:
+    # Setting the mode of all modules takes as long as a short sequence.
+    if network.training:
+        network.eval()
+
+
+@contextmanager
+def _resources(n_batches: int, device: torch.device, team: Team | None) -> Iterator[Team | None]:
+    """Who computes; for more than one batch, in memory that is kept in between."""
+    if team is not None:
+        yield team
+    elif n_batches == 1:
+        with alone():
+            yield None
+    else:
+        with kept_heap(), own_team(device) as own:
+            yield own
 
 
 def classify(network: SequenceNetwork, pooled: Array) -> Array:
     """The logits of each pooled vector, (n, C), float64."""
-    network.eval()
+    _stop_training(network)
     device = next(network.parameters()).device
-    with torch.inference_mode():
+    with torch.inference_mode(), alone():
         logits = network.classify(torch.from_numpy(pooled).to(device))
     return logits.cpu().numpy().astype(np.float64)
 

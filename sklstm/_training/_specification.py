@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from sklstm._batching._parts import Cost
 from sklstm._sequences import Array
-from sklstm._training._device import resolve_device
+from sklstm._training._device import resolve_device, resolve_precision
 from sklstm._training._optimizers import resolve_optimizer
 from sklstm._validation._inputs import as_host
 from sklstm._validation._parameters import as_sizes
@@ -37,6 +38,7 @@ class NetworkSpecification:
     vocabulary_size: int | None = None
     embedding_dropout: float = 0.0
     freeze_embedding: bool = False
+    precision: str = "float32"
 
     def build(self, embedding_weights: Array | None = None) -> SequenceNetwork:
         """A network with new weights, but for those of the embedding if they are given."""
@@ -48,6 +50,19 @@ class NetworkSpecification:
             embedding = build_embedding(vocabulary_size, self.n_features, weights, freeze=freeze)
         # float32 also where torch's default is another.
         return SequenceNetwork(**options, embedding=embedding).float()
+
+    def cost(self) -> Cost:
+        """What a timestep costs in the LSTM layers."""
+        directions = 2 if self.bidirectional else 1
+        widths_in = [self.n_features, *(directions * size for size in self.hidden_sizes[:-1])]
+        layers = zip(widths_in, self.hidden_sizes, strict=True)
+        multiplications = [4 * size * (n + size) for n, size in layers]
+        return Cost(
+            multiplications=directions * sum(multiplications),
+            widest=max(multiplications),
+            # Four gates, cell and state, and as much again for their gradients, in float32.
+            bytes=directions * sum(48 * size for size in self.hidden_sizes),
+        )
 
     def check_same(self, other: NetworkSpecification) -> None:
         """Raise if a training that began with this network is to go on with another."""
@@ -115,11 +130,13 @@ def specify(
         n_features = parameters["embedding_dim"] or np.shape(embedding_weights)[1]
     optimizer, options, default_decay = resolve_optimizer(parameters["optimizer"])
     weight_decay = parameters["weight_decay"]
+    device = resolve_device(parameters["device"])
+    hidden_sizes = as_sizes(parameters["hidden_sizes"])
     return Specification(
         network=NetworkSpecification(
             n_features=n_features,
             n_classes=n_classes,
-            hidden_sizes=as_sizes(parameters["hidden_sizes"]),
+            hidden_sizes=hidden_sizes,
             bidirectional=bool(parameters["bidirectional"]),
             pooling=parameters["pooling"],
             dense_sizes=as_sizes(parameters["dense_sizes"]),
@@ -128,6 +145,7 @@ def specify(
             vocabulary_size=vocabulary_size,
             embedding_dropout=float(parameters["embedding_dropout"]),
             freeze_embedding=bool(parameters["freeze_embedding"]),
+            precision=resolve_precision(parameters["precision"], device, hidden_sizes),
         ),
         embedding_weights=(
             None
@@ -137,7 +155,7 @@ def specify(
         optimizer=optimizer,
         optimizer_options=options,
         weight_decay=default_decay if weight_decay is None else float(weight_decay),
-        device=resolve_device(parameters["device"]),
+        device=device,
         seed=seed,
         callbacks=tuple(parameters["callbacks"] or ()),
         verbose=int(parameters["verbose"]),

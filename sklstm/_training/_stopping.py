@@ -122,7 +122,8 @@ class ValidationMonitor(Callback):
     def _evaluate(self, net: Any) -> tuple[float, float]:
         """The loss on the validation part, and the score of which more is better."""
         dataset = self.validation.dataset
-        logits = classify(net.module_, embed(net.module_, dataset.sequences))
+        team = net.trial.team if net.trial else None
+        logits = classify(net.module_, embed(net.module_, dataset.sequences, team))
         with torch.inference_mode():
             on_device = torch.from_numpy(logits).to(dataset.classes.device, torch.float32)
             loss = float(net.criterion_(on_device, dataset.classes, dataset.weights))

@@ -23,6 +23,7 @@ from sklstm._training._optimizers import ONE_CYCLE_RISE
 from sklstm._training._randomness import own_torch_generator, seeds_for
 from sklstm._training._specification import Specification
 from sklstm._training._stopping import Validation, ValidationMonitor
+from sklstm._training._threads import Trial, own_team
 
 # What skorch's own callbacks look for in a net's history and nobody else does.
 FOR_SKORCH = {"batches", "train_batch_count", "train_loss_best", "valid_loss_best"}
@@ -52,9 +53,15 @@ def train(
     device = specification.device
     n_epochs_done = len(previous.history) if previous is not None else 0
     torch_seed, batch_seed = seeds_for(specification.seed, n_epochs_done)
-    with _gradients(), own_torch_generator(torch_seed, device), kept_heap():
+    with (
+        _gradients(),
+        own_torch_generator(torch_seed, device),
+        kept_heap(),
+        own_team(device) as team,
+    ):
         monitor = _build_monitor(specification, validation)
         net = _build_net(specification, training, monitor, np.random.default_rng(batch_seed))
+        net.trial = Trial(team)
         if previous is not None:
             _continue_from(net, previous)
         _run(net, training)
@@ -112,6 +119,7 @@ def _build_net(
         device=str(specification.device),
         verbose=0,
         batch_rng=batch_rng,
+        cost=specification.network.cost() if specification.device.type == "cpu" else None,
         l1=specification.l1,
         l2=specification.l2,
         weight_decay=specification.weight_decay,
@@ -166,7 +174,7 @@ def _keep(net: SequenceNet, monitor: ValidationMonitor | None) -> Trained:
     net.module_.zero_grad(set_to_none=True)
     net.callbacks = None
     net.callbacks_ = []
-    net.batch_rng = None
+    net.batch_rng = net.trial = None
     for epoch in net.history:
         epoch.pop("batches", None)
     history = _as_arrays(net.history)

@@ -17,7 +17,7 @@ CHOICES = {
     "pooling": ("attention", "last", "max", "mean"),
     "optimizer": ("adam", "adamw", "rmsprop", "sgd"),
     "lr_schedule": ("cosine", "exponential", "one_cycle", "plateau"),
-    "precision": ("float32",),
+    "precision": ("auto", "bfloat16", "float32"),
     "class_weight": ("balanced",),
 }
 

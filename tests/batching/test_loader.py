@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 import torch
 
-from sklstm._batching._loader import LabelledSequences, ShuffledBatches, to_device
+from sklstm._batching._loader import (
+    LabelledSequences,
+    ShuffledBatches,
+    rounded_up,
+    to_device,
+)
+from sklstm._batching._parts import Cost
 from sklstm._batching._scaling import Scaling
 from sklstm._sequences import Sequences
 from tests.helpers import make_ragged
@@ -43,10 +49,29 @@ def test_an_epoch_brings_each_sequence_with_its_class_and_weight():
     dataset = LabelledSequences(build(X), classes, weights)
     batches = ShuffledBatches(dataset, 3, np.random.default_rng(0))
     seen = []
-    for inputs, targets in batches:
+    for (inputs,), targets in batches:
         first_values = inputs.values[:, 0, 0]
         assert torch.equal(first_values.long(), targets.classes)
         assert torch.equal(targets.weights, targets.classes + 10.0)
         seen += targets.classes.tolist()
     assert sorted(seen) == list(range(7))
     assert len(batches) == len(list(batches)) == 3
+
+
+def test_lengths_are_rounded_up_to_few_and_by_little():
+    assert [rounded_up(t) for t in (1, 31, 32, 33, 64, 65, 100, 400)] == [
+        1, 31, 32, 34, 64, 68, 100, 400,
+    ]  # fmt: skip
+    for t in range(1, 2_000):
+        assert t <= rounded_up(t) <= t * 17 / 16
+    assert len({rounded_up(t) for t in range(10, 401)}) < 90
+
+
+def test_an_epoch_in_parts_pads_each_part_for_itself():
+    X = [np.full((t, 1), float(i)) for i, t in enumerate([3] * 6 + [500])]
+    dataset = LabelledSequences(build(X), torch.arange(7), torch.ones(7))
+    cost = Cost(multiplications=100, widest=100, bytes=100)
+    ((inputs, targets),) = ShuffledBatches(dataset, 7, np.random.default_rng(0), cost)
+    assert [i.values.shape[:2] for i in inputs] == [(6, 3), (1, 500)]
+    seen = torch.cat([i.values[:, 0, 0] for i in inputs])
+    assert torch.equal(seen.long(), targets.classes)

@@ -15,7 +15,7 @@ from sklstm._sequences import Sequences
 from sklstm._training._specification import specify
 from sklstm._training._train import _build_net, _run, train
 from sklstm.exceptions import TrainingDivergedError
-from tests.helpers import make_ragged
+from tests.helpers import FLOAT32, make_ragged
 
 CPU = torch.device("cpu")
 
@@ -45,7 +45,7 @@ def one_step_by_hand(net, data, optimizer, change_gradients=lambda network: None
     """The weights after one full-batch step of a copy of the net's module."""
     network = copy.deepcopy(net.module_).train()
     step = optimizer(network.parameters())
-    (values, lengths), (classes, weights) = data.batch(np.arange(12))
+    [(values, lengths)], (classes, weights) = data.batch(np.arange(12), [slice(12)])
     losses = nn.functional.cross_entropy(network(values, lengths), classes, reduction="none")
     loss = (losses * weights).sum() / weights.sum()
     if extra is not None:
@@ -119,7 +119,7 @@ def test_decay_follows_the_schedule(data):
     for rate in (0.1, 0.001):
         for group in adamw.param_groups:
             group["lr"] = rate
-        (values, lengths), (classes, weights) = data.batch(np.arange(12))
+        [(values, lengths)], (classes, weights) = data.batch(np.arange(12), [slice(12)])
         losses = nn.functional.cross_entropy(network(values, lengths), classes, reduction="none")
         adamw.zero_grad()
         ((losses * weights).sum() / weights.sum()).backward()
@@ -150,7 +150,7 @@ def test_penalties_are_on_all_weights_but_biases(data):
 
 def test_the_loss_of_an_epoch_is_the_weighted_mean_over_its_sequences_without_penalties(data):
     net = build(data, learning_rate=1e-12, batch_size=5, l2=1.0)
-    (values, lengths), (classes, weights) = data.batch(np.arange(12))
+    [(values, lengths)], (classes, weights) = data.batch(np.arange(12), [slice(12)])
     losses = nn.functional.cross_entropy(net.module_(values, lengths), classes, reduction="none")
     expected = (losses * weights).sum() / weights.sum()
     _run(net, data)
@@ -193,3 +193,18 @@ def test_an_interruption_beside_a_patient_early_stopping_is_not_taken_for_its_st
     stopper = EarlyStopping(monitor="train_loss", patience=50, sink=lambda _: None)
     with pytest.raises(KeyboardInterrupt):
         train(specification(callbacks=[stopper, Raising("on_epoch_end")]), data)
+
+
+@pytest.mark.parametrize("label_smoothing", [0.0, 0.2])
+def test_the_gradient_of_a_batch_in_parts_is_that_of_the_whole(data, label_smoothing):
+    net = build(data, label_smoothing=label_smoothing, l1=1e-3, l2=1e-2)
+    results = []
+    for parts in ([slice(12)], [slice(0, 5), slice(5, 6), slice(6, 12)]):
+        net.module_.zero_grad()
+        net._set_training(True)
+        results.append(net.train_step_single(data.batch(np.arange(12), parts)))
+        results[-1]["grad"] = torch.cat([p.grad.flatten() for p in net.module_.parameters()])
+    whole, apart = results
+    assert whole["grad"].abs().sum() > 0
+    for name in ("loss", "y_pred", "grad"):
+        torch.testing.assert_close(apart[name], whole[name], **FLOAT32)

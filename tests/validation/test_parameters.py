@@ -48,7 +48,7 @@ def test_the_defaults_are_accepted():
         ({"embedding_weights": np.ones((9, 3)), "embedding_dim": 4}, r"\(9, 3\), but .* \(9, 4\)"),
         ({"embedding_weights": np.ones((9, 3)), "vocabulary_size": 8}, r"but .* ask for \(8, 3\)"),
         ({"embedding_dim": 0}, "The 'embedding_dim' parameter"),
-        ({"precision": "float16"}, r"Did you mean 'float32'\?"),
+        ({"precision": "float16"}, r"Did you mean 'bfloat16'\?"),
     ],
 )
 def test_a_bad_parameter_is_named_with_what_it_may_be(parameters, message):

@@ -1,0 +1,88 @@
+"""The sequences of one training step -> parts that are padded and computed apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sklstm._sequences import IntArray
+
+# A part has at least this many sequences, and its widest layer at least this many multiplications a
+# timestep: below, the kernels lose more than a tenth of their speed (benchmarks/LOG.md).
+MIN_SEQUENCES, MIN_MULTIPLICATIONS = 16, 500_000
+# A batch of fewer multiplications in the forward pass is one part, which takes some 2 ms; beyond
+# it is two parts, and more if each of them has twice as many.
+MIN_WORK = 100_000_000
+# A timestep of a part costs as much as this many sequences, before any sequence.
+SEQUENCES_A_TIMESTEP = 8
+# The activations of one part, in bytes.
+MAX_BYTES = 2**30
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one timestep of one sequence costs.
+
+    Attributes
+    ----------
+    multiplications : int
+        Of the LSTM layers' forward pass: the number of their weights.
+    widest : int
+        Those of the widest layer, in one direction.
+    bytes : int
+        Kept for the backward pass, about.
+    """
+
+    multiplications: int
+    widest: int
+    bytes: int
+
+
+def cut(lengths: IntArray, cost: Cost) -> list[slice]:
+    """Consecutive parts of a batch whose lengths ascend.
+
+    The gradient of a step is the sum over its parts, so the parts are a matter of speed and memory
+    alone. They depend on the batch and the network, not on the machine, and so do the bits.
+    """
+    parts = []
+    for part in _cut_off_outliers(lengths):
+        n, longest = part.stop - part.start, int(lengths[part.stop - 1])
+        n_parts = max(_parts_for_speed(n, longest, cost), -(-n * longest * cost.bytes // MAX_BYTES))
+        edges = np.linspace(part.start, part.stop, min(n_parts, n) + 1).round().astype(int)
+        parts += [slice(a, b) for a, b in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)]
+    return parts
+
+
+def _parts_for_speed(n_sequences: int, longest: int, cost: Cost) -> int:
+    work = n_sequences * longest * cost.multiplications
+    if work < MIN_WORK:
+        return 1
+    smallest = max(MIN_SEQUENCES, -(-MIN_MULTIPLICATIONS // cost.widest))
+    return max(1, min(n_sequences // smallest, max(2, work // (2 * MIN_WORK))))
+
+
+def _cut_off_outliers(lengths: IntArray) -> list[slice]:
+    """Parts such that long sequences do not pad many short ones.
+
+    Lengths [10, 10, 10, 900] -> the first three, the last.
+    """
+    parts, end = [], len(lengths)
+    while end > 0:
+        start = _best_cut(lengths[:end])
+        parts.append(slice(start, end))
+        end = start
+    return parts[::-1]
+
+
+def _best_cut(lengths: IntArray) -> int:
+    """Where to cut the longest off, 0 if nowhere: a cut must save a fifth of the time."""
+    n, longest = len(lengths), int(lengths[-1])
+    if n * longest <= 1.25 * int(lengths.sum()):
+        return 0
+    before = np.arange(1, n)
+    short = (before + SEQUENCES_A_TIMESTEP) * lengths[:-1]
+    long = (n - before + SEQUENCES_A_TIMESTEP) * longest
+    best = int((short + long).argmin())
+    whole = (n + SEQUENCES_A_TIMESTEP) * longest
+    return best + 1 if short[best] + long[best] < 0.8 * whole else 0

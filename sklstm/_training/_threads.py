@@ -1,0 +1,144 @@
+"""How many threads compute."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from threadpoolctl import ThreadpoolController
+
+from sklstm.nn._concurrency import Team
+
+# Of the time, about one in so many parts goes into trying the way that was slower so far.
+TRIAL_INTERVAL = 50
+# The share of the latest measurement in the average.
+LATEST = 0.3
+
+
+class Trial:
+    """Gives the team to a step or lets this thread do it alone, whichever was faster so far.
+
+    Nothing but time depends on it. It has to be found out, since it depends on what else the
+    machine does: a team of two that made a step 1.6 times faster on two free cores made it 4 times
+    slower while other processes kept them busy (benchmarks/LOG.md).
+    """
+
+    def __init__(self, team: Team | None) -> None:
+        self.team = team
+        self._pace = {True: math.inf, False: math.inf}
+        self._n_steps = 0
+        self._seconds_since_trial = 0.0
+
+    @contextmanager
+    def step(self, work: float) -> Iterator[Team | None]:
+        """The team or None, for a step of so much ``work`` in any unit."""
+        if self.team is None:
+            yield None
+            return
+        has_team = self._next(work)
+        start = time.perf_counter()
+        yield self.team if has_team else None
+        self._record(has_team, time.perf_counter() - start, work)
+
+    def _next(self, work: float) -> bool:
+        # The kernels are compiled in the first steps; then each way is tried a few times.
+        if self._n_steps < 8:
+            return self._n_steps % 2 == 0
+        faster = self._pace[True] < self._pace[False]
+        is_due = self._seconds_since_trial > TRIAL_INTERVAL * self._pace[not faster] * work
+        return faster is not is_due
+
+    def _record(self, has_team: bool, seconds: float, work: float) -> None:
+        self._n_steps += 1
+        if self._n_steps <= 2:
+            return
+        latest, known = seconds / work, self._pace[has_team]
+        if known <= self._pace[not has_team] < math.inf:
+            self._seconds_since_trial += seconds
+            self._pace[has_team] = (1 - LATEST) * known + LATEST * latest
+        else:
+            # Seldom tried, so that the latest counts; but one mishap must not put it off for long.
+            self._seconds_since_trial = 0.0
+            self._pace[has_team] = min(latest, 2 * known)
+
+
+@contextmanager
+def own_team(device: torch.device) -> Iterator[Team | None]:
+    """As many threads as torch may use here, each computing on its own; None if that is one.
+
+    torch itself would give every operation to an OpenMP team of them all. An LSTM is thousands of
+    operations too small for that, each of which ends when the slowest member has arrived; where
+    other work shares the cores, that was up to 1000 times slower than one thread. So inside every
+    OpenMP team has one member, and whole parts of the work are given to the threads instead, which
+    also leaves each bit as it is with one thread. Afterwards this thread's OpenMP team is what it
+    was; those of other threads are never touched.
+
+    References
+    ----------
+    ADR 21.
+    """
+    with alone() as n_threads:
+        if device.type != "cpu" or n_threads == 1:
+            yield None
+            return
+        with ThreadPoolExecutor(n_threads - 1, "sklstm", _stay_alone) as executor:
+            yield Team(executor, n_threads - 1)
+
+
+@contextmanager
+def alone() -> Iterator[int]:
+    """Inside, this thread computes without others' help; gives how many torch would have used.
+
+    Not by `torch.set_num_threads`, which also decides for threads that start later.
+    """
+    # torch sets a new thread's limits when first asked for them, so it has to be asked first.
+    n_threads = torch.get_num_threads()
+    if n_threads == 1:
+        yield 1
+        return
+    mkl_before = _limit_openmp_and_mkl(1, 1)
+    try:
+        yield n_threads
+    finally:
+        _limit_openmp_and_mkl(n_threads, mkl_before)
+
+
+def _stay_alone() -> None:
+    torch.get_num_threads()
+    _limit_openmp_and_mkl(1, 1)
+
+
+def _limit_openmp_and_mkl(n_openmp: int, n_mkl: int) -> int:
+    """Set how many threads this one may use, OpenMP's and MKL's; MKL's limit before."""
+    for library in _openmp_libraries():
+        library.set_num_threads(n_openmp)
+    return _limit_mkl()(n_mkl)
+
+
+@cache
+def _openmp_libraries() -> list[Any]:
+    """torch's OpenMP, and any other that the process has loaded by now."""
+    libraries: list[Any] = ThreadpoolController().select(user_api="openmp").lib_controllers
+    return libraries
+
+
+@cache
+def _limit_mkl() -> Callable[[int], int]:
+    """MKL's limit for one thread, 0 for none, which torch.set_num_threads sets beside OpenMP's.
+
+    It hides in torch's own library, where threadpoolctl does not look.
+    """
+    try:
+        (path,) = Path(torch.__file__).parent.glob("lib/libtorch_cpu.*")
+        limit: Callable[[int], int] = ctypes.CDLL(str(path)).MKL_Set_Num_Threads_Local
+    except (AttributeError, OSError, ValueError):
+        return lambda n_threads: 0
+    return limit
