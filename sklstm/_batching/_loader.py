@@ -67,6 +67,7 @@ class DeviceSequences:
         self.lengths = torch.from_numpy(self.host_lengths).to(device)
         self.starts = torch.from_numpy(offsets[:-1]).to(device)
         self.padding_row = len(values) - 1
+        self.have_one_length = len(set(self.host_lengths.tolist())) == 1
 
     def __len__(self) -> int:
         return len(self.host_lengths)
@@ -77,18 +78,24 @@ class DeviceSequences:
         The values are time-major in memory and batch-major in shape: the LSTM kernels copy anything
         else (a step at B64 T100 H128 took twice as long, benchmarks/LOG.md).
         """
-        rows_B = torch.from_numpy(indices).to(self.values.device)
-        host_lengths = self.host_lengths[indices]
-        n_timesteps, lengths_B = int(host_lengths.max()), None
-        if int(host_lengths.min()) < n_timesteps:
-            n_timesteps, lengths_B = rounded_up(n_timesteps), self.lengths[rows_B]
-        steps_T1 = torch.arange(n_timesteps, device=self.values.device).unsqueeze(1)
-        positions_TB = self.starts[rows_B] + steps_T1
+        rows_B = torch.from_numpy(indices).to(self.device)
+        n_timesteps, lengths_B = int(self.host_lengths[indices[0]]), None
+        if not self.have_one_length:
+            n_timesteps, is_padded = self._padded_length(indices)
+            lengths_B = self.lengths.index_select(0, rows_B) if is_padded else None
+        steps_T1 = torch.arange(n_timesteps, device=self.device).unsqueeze(1)
+        positions_TB = self.starts.index_select(0, rows_B) + steps_T1
         if lengths_B is not None:
             positions_TB = positions_TB.where(steps_T1 < lengths_B, self.padding_row)
         values_TBF = self.values.index_select(0, positions_TB.flatten())
         shape = (n_timesteps, len(indices), *self.values.shape[1:])
         return Inputs(values_TBF.view(shape).transpose(0, 1), lengths_B)
+
+    def _padded_length(self, indices: IntArray) -> tuple[int, bool]:
+        """Timesteps of the batch, and whether any sequence has fewer."""
+        lengths = self.host_lengths[indices]
+        longest = int(lengths.max())
+        return (rounded_up(longest), True) if lengths.min() < longest else (longest, False)
 
 
 def rounded_up(n_timesteps: int) -> int:

