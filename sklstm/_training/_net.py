@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -82,12 +81,12 @@ class SequenceNet(NeuralNet):
                 raise
             self.should_stop = True
 
-    def get_iterator(self, dataset: LabelledSequences, training: bool = False) -> Iterable[Batch]:
+    def get_iterator(self, dataset: LabelledSequences, training: bool = False) -> ShuffledBatches:
         """Batches of one epoch, drawn anew at each iteration."""
         return ShuffledBatches(dataset, self.batch_size, self.batch_rng)
 
     def run_single_epoch(
-        self, iterator: Iterable[Batch], training: bool, prefix: str, step_fn: Any, **_: Any
+        self, iterator: ShuffledBatches, training: bool, prefix: str, step_fn: Any, **_: Any
     ) -> None:
         """All steps of one epoch, then the mean loss over its sequences, penalties not included."""
         self._set_training(training)
@@ -105,7 +104,7 @@ class SequenceNet(NeuralNet):
         total = (torch.stack(losses) * weights_of_batches).sum() / weights_of_batches.sum()
         loss = float(total)
         if not math.isfinite(loss):
-            raise divergence(f"The training loss ({loss})", self)
+            raise divergence(f"The training loss ({loss})", self, iterator.dataset)
         earlier = self.history[:-1, f"{prefix}_loss"] if len(self.history) > 1 else []
         self.history.record(f"{prefix}_loss", loss)
         self.history.record(f"{prefix}_loss_best", loss < min(earlier, default=math.inf))
@@ -152,12 +151,19 @@ class SequenceNet(NeuralNet):
                     matrix.mul_(factor)
 
 
-def divergence(what: str, net: SequenceNet) -> TrainingDivergedError:
+def divergence(what: str, net: SequenceNet, data: LabelledSequences) -> TrainingDivergedError:
     """The error to raise, with where it happened and what to try."""
+    largest, inspect = "", ""
+    # Token ids have no size.
+    if data.sequences.values.is_floating_point():
+        largest = f" The largest input was {float(data.sequences.values.abs().max()):.3g}."
+        inspect = (
+            " If the largest input is far above 10, set standardize=True or clip outliers in X."
+        )
     return TrainingDivergedError(
         f"{what} became NaN or infinite in epoch {len(net.history)}, at a learning rate of"
-        f" {learning_rate(net.optimizer_):.3g}.\n\nTry a smaller one"
-        f" (learning_rate={net.lr / 10:.1g}), max_grad_norm=1.0, or standardize=True."
+        f" {learning_rate(net.optimizer_):.3g}.{largest}\n\nTry a smaller learning rate"
+        f" (learning_rate={net.lr / 10:.1g}) or max_grad_norm=1.0.{inspect}"
     )
 
 
