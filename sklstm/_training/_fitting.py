@@ -129,19 +129,15 @@ def _learn(
     previous: tuple[SequenceNet, Scaling | None] | None,
 ) -> Learnt:
     """Train on ``data``: scaling and class weights come from them alone, or from before."""
-    if previous is not None:
-        scaling = previous[1]
-    elif specification.network.vocabulary_size is not None:
-        scaling = None
-    else:
-        scaling = fit_scaling(data, standardize=parameters["standardize"])
-    weight_of_class = weigh_classes(data, parameters["class_weight"])
-    placed = (weight_of_class, scaling, specification.device)
+    net, scaling = previous if previous is not None else (None, None)
     with training_memory(specification, data.sequences):
+        if previous is None and specification.network.vocabulary_size is None:
+            scaling = fit_scaling(data, standardize=parameters["standardize"])
+        weight_of_class = weigh_classes(data, parameters["class_weight"])
+        placed = (weight_of_class, scaling, specification.device)
         training = put_on_device(drop_weightless(data, weight_of_class), *placed)
         validation = None
         if held_out is not None:
             with named_val():
                 validation = as_validation(held_out, *placed)
-        net = None if previous is None else previous[0]
         return Learnt(train(specification, training, validation, previous=net), scaling)

@@ -24,12 +24,12 @@ SIGNS = (
 @contextmanager
 def training_memory(specification: Specification, sequences: Sequences) -> Iterator[None]:
     """Out of memory inside is a MemoryError that says what a training step holds."""
-    batch_size = min(specification.batch_size, len(sequences))
+    network, batch_size = specification.network, min(specification.batch_size, len(sequences))
     with _said_in_users_sizes(
         f"Training ran out of memory on device {str(specification.device)!r}. A step holds"
-        f" {batch_size} sequences of up to {_describe(sequences)}, and what"
-        f" {_widths(specification.network)} make of them.\n\nReduce batch_size or hidden_sizes, or"
-        " cut or downsample the longest sequences."
+        f" {batch_size} sequences of up to {_describe_timesteps(network, sequences)}, and what"
+        f" {_describe_widths(network)} make of them; X has {len(sequences.values)} timesteps in"
+        " all.\n\nReduce batch_size or hidden_sizes, or cut or downsample the longest sequences."
     ):
         yield
 
@@ -39,11 +39,11 @@ def prediction_memory(
     network: NetworkSpecification, sequences: Sequences, device: str
 ) -> Iterator[None]:
     """Out of memory inside is a MemoryError that says what was to be predicted."""
-    n = len(sequences)
-    parts = f"Predict in parts, such as X[:{n // 2}]" if n > 1 else "Cut or downsample the sequence"
     with _said_in_users_sizes(
-        f"Prediction ran out of memory on device {device!r}. X has {n} sequences of up to"
-        f" {_describe(sequences)}, for {_widths(network)}.\n\n{parts}."
+        f"Prediction ran out of memory on device {device!r}. X has {len(sequences)} sequences of up"
+        f" to {_describe_timesteps(network, sequences)}, {len(sequences.values)} timesteps in all;"
+        f" the network has {_describe_widths(network)}.\n\nPredict fewer sequences at a time, or"
+        " cut or downsample the longest of them."
     ):
         yield
 
@@ -64,17 +64,16 @@ def _is_out_of_memory(error: BaseException) -> bool:
     return any(sign in str(error) for sign in SIGNS)
 
 
-def _describe(sequences: Sequences) -> str:
-    longest, n_features = int(sequences.lengths.max()), sequences.n_features
-    features = "feature" if n_features == 1 else "features"
-    return f"{longest} timesteps of {n_features} {features} ({len(sequences.values)} in all)"
-
-
-def _widths(network: NetworkSpecification) -> str:
-    directions = ", bidirectional=True" if network.bidirectional else ""
-    embedding = ""
+def _describe_timesteps(network: NetworkSpecification, sequences: Sequences) -> str:
+    longest = f"{sequences.lengths.max()} timesteps"
     if network.vocabulary_size is not None:
-        embedding = (
-            f", vocabulary_size={network.vocabulary_size}, embedding_dim={network.n_features}"
-        )
-    return f"hidden_sizes={network.hidden_sizes}{directions}{embedding}"
+        return longest
+    return f"{longest} of {network.n_features} feature{'s' * (network.n_features > 1)}"
+
+
+def _describe_widths(network: NetworkSpecification) -> str:
+    widths = f"hidden_sizes={network.hidden_sizes}{', bidirectional=True' * network.bidirectional}"
+    if network.vocabulary_size is None:
+        return widths
+    embedding = f"vocabulary_size={network.vocabulary_size}, embedding_dim={network.n_features}"
+    return f"{embedding}, {widths}"

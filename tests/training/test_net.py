@@ -1,6 +1,7 @@
 """One step and one epoch of the net, against the same written by hand."""
 
 import copy
+import pickle
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from sklstm import LSTMSequenceClassifier
 from sklstm._batching._loader import LabelledSequences, to_device
 from sklstm._batching._scaling import Scaling
 from sklstm._sequences import Sequences
+from sklstm._training._net import divergence
 from sklstm._training._specification import specify
 from sklstm._training._train import _build_net, _run, train
 from sklstm.exceptions import TrainingDivergedError
@@ -162,9 +164,32 @@ def test_a_loss_that_is_not_finite_is_an_error_that_says_what_to_try(data):
     with torch.no_grad():
         next(net.module_.parameters()).fill_(torch.nan)
     with pytest.raises(
-        TrainingDivergedError, match=r"(?s)\(nan\) became NaN.* in epoch 1.*rate=0.0005"
+        TrainingDivergedError,
+        match=r"(?s)\(nan\) became NaN.* in epoch 1, at a .* rate of 0.005.*rate=0.0005",
     ):
         _run(net, data)
+
+
+def test_the_largest_input_is_named_as_the_network_sees_it(data):
+    largest = data.sequences.values.abs().max().item()
+    with pytest.raises(TrainingDivergedError) as raised:
+        raise divergence("The loss", build(data), data)
+    assert f"The largest input was {largest:.3g}." in str(raised.value)
+    assert "standardize=True" in str(raised.value)
+
+
+def test_token_ids_have_no_size():
+    ids = Sequences.from_lengths(np.ones((3, 1), dtype=np.int64), [1, 2])
+    tokens = LabelledSequences(to_device(ids, None, CPU), torch.zeros(2), torch.ones(2))
+    given = LSTMSequenceClassifier(4, embedding_dim=3).get_params(deep=False)
+    network = specify(given, n_features=1, n_classes=2, seed=0, vocabulary_size=5)
+    net = _build_net(network, tokens, None, np.random.default_rng(0))
+    assert "largest input" not in str(divergence("The loss", net, tokens))
+
+
+def test_the_error_crosses_processes(data):
+    error = divergence("The loss", build(data), data)
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
 
 
 class Raising(Callback):
