@@ -97,7 +97,8 @@ def fit_scaling(data: Labelled, *, standardize: bool) -> Scaling:
     """The scaling of the features, learnt from these sequences alone."""
     if not standardize:
         return Scaling.identity(data.sequences.n_features)
-    return Scaling.standard(data.sequences, data.sample_weight)
+    # Only the ratios count; at most 1 they do not overflow the sum of squares.
+    return Scaling.standard(data.sequences, data.sample_weight / data.sample_weight.max())
 
 
 def weigh_classes(data: Labelled, class_weight: Mapping[Any, float] | str | None) -> Array:

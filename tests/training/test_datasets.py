@@ -121,3 +121,15 @@ def test_a_validation_part_tells_the_scorer_labels_and_given_weights():
     assert plain.sample_weight is None
     weighted = as_validation(make([0, 2], [3, 4]), np.ones(3), Scaling.identity(1), CPU)
     assert weighted.sample_weight.tolist() == [3, 4]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_scaling_by_extreme_weights_is_that_by_their_ratios(dtype):
+    data = make([0, 1, 2], [1e300, 3e300, 1e-300])
+    data = replace(
+        data, sequences=replace(data.sequences, values=data.sequences.values.astype(dtype))
+    )
+    plain = replace(data, sample_weight=np.array([1.0, 3.0, 0.0]))
+    extreme, expected = (fit_scaling(part, standardize=True) for part in (data, plain))
+    np.testing.assert_allclose(extreme.mean, expected.mean)
+    np.testing.assert_allclose(extreme.scale, expected.scale)
