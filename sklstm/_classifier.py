@@ -18,13 +18,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklstm._batching._loader import to_device
 from sklstm._batching._scaling import Scaling
-from sklstm._sequences import Array
+from sklstm._sequences import Array, Sequences
 from sklstm._training._datasets import Given
 from sklstm._training._fitting import fitted_attributes
 from sklstm._training._keeping import PackedNet, pack_net, unpack_net
 from sklstm._training._memory import prediction_memory
 from sklstm._training._net import SequenceNet
 from sklstm._training._prediction import (
+    check_outputs,
     classify,
     decisions,
     embed,
@@ -530,7 +531,7 @@ class LSTMSequenceClassifier(
         ndarray of shape (n_sequences, n_features_out), float32
             ``n_features_out`` is the width of the last LSTM layer, over both directions.
         """
-        return self._pool(X)
+        return self._pool(X)[0]
 
     def _fit(
         self,
@@ -559,18 +560,17 @@ class LSTMSequenceClassifier(
             mask_value=self.mask_value,
         )
 
-    def _pool(self, X: Any) -> Array:
+    def _pool(self, X: Any) -> tuple[Array, Sequences]:
         """The pooled vector of each sequence, whatever output `transform` is set to give."""
         check_is_fitted(self)
-        sequences = self._check_X(X).sequences
-        net = self.net_
+        sequences, net = self._check_X(X).sequences, self.net_
         with prediction_memory(self._network_specification, sequences, net.device):
             on_device = to_device(sequences, self._scaling, torch.device(net.device))
-            return embed(net.module_, on_device)
+            return check_outputs(embed(net.module_, on_device), sequences), sequences
 
     def _logits(self, X: Any) -> Array:
-        pooled = self._pool(X)
-        return classify(self.net_.module_, pooled)
+        pooled, sequences = self._pool(X)
+        return check_outputs(classify(self.net_.module_, pooled), sequences)
 
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = dict(super().__getstate__())

@@ -61,6 +61,15 @@ class Labelled:
         labels: Array = self.classes[self.codes]
         return labels
 
+    @property
+    def relative_weight(self) -> Array:
+        """The sample weights by their ratios, which alone count.
+
+        From 1e-30, which float32 still holds, to 1: sums of squares and of inverses stay finite.
+        """
+        weights: Array = np.maximum(self.sample_weight / self.sample_weight.max(), 1e-30)
+        return weights
+
 
 def label(sequences: Sequences, given: Given, classes: Array | None, *, estimator: str) -> Labelled:
     """The sequences with codes, weights and groups; those of weight 0 are left out.
@@ -97,18 +106,17 @@ def fit_scaling(data: Labelled, *, standardize: bool) -> Scaling:
     """The scaling of the features, learnt from these sequences alone."""
     if not standardize:
         return Scaling.identity(data.sequences.n_features)
-    # Only the ratios count; at most 1 they do not overflow the sum of squares.
-    return Scaling.standard(data.sequences, data.sample_weight / data.sample_weight.max())
+    return Scaling.standard(data.sequences, data.relative_weight)
 
 
 def weigh_classes(data: Labelled, class_weight: Mapping[Any, float] | str | None) -> Array:
     """The weight of each class, counted in these sequences alone."""
     if class_weight != "balanced":
-        return class_weights(class_weight, data.classes, data.labels, data.sample_weight)
+        return class_weights(class_weight, data.classes, data.labels, data.relative_weight)
     present = np.unique(data.codes)
     weights = np.ones(len(data.classes))
     weights[present] = class_weights(
-        class_weight, data.classes[present], data.labels, data.sample_weight
+        class_weight, data.classes[present], data.labels, data.relative_weight
     )
     return weights
 
@@ -128,7 +136,7 @@ def put_on_device(
     data: Labelled, weight_of_class: Array, scaling: Scaling | None, device: torch.device
 ) -> LabelledSequences:
     """The sequences, scaled, with class weight times sample weight, 1 on average."""
-    weights = data.sample_weight * weight_of_class[data.codes]
+    weights = data.relative_weight * weight_of_class[data.codes]
     # Only the ratios count; about 1 they neither overflow float32 nor vanish in it.
     weights = np.maximum(weights / weights.mean(), np.finfo(np.float32).tiny)
     return LabelledSequences(

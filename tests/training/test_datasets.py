@@ -133,3 +133,12 @@ def test_a_scaling_by_extreme_weights_is_that_by_their_ratios(dtype):
     extreme, expected = (fit_scaling(part, standardize=True) for part in (data, plain))
     np.testing.assert_allclose(extreme.mean, expected.mean)
     np.testing.assert_allclose(extreme.scale, expected.scale)
+
+
+def test_a_balance_of_extreme_weights_is_finite():
+    data = make([0, 1, 2], [1e300, 1e-300, 1.0])
+    balanced = weigh_classes(data, "balanced")
+    placed = put_on_device(data, balanced, Scaling.identity(1), CPU)
+    assert torch.isfinite(placed.weights).all()
+    # Balanced classes weigh the same, whatever their sequences weigh.
+    assert placed.weights.tolist() == pytest.approx([1.0] * 3)

@@ -165,7 +165,7 @@ def test_a_loss_that_is_not_finite_is_an_error_that_says_what_to_try(data):
         next(net.module_.parameters()).fill_(torch.nan)
     with pytest.raises(
         TrainingDivergedError,
-        match=r"(?s)\(nan\) became NaN.* in epoch 1, at a .* rate of 0.005.*rate=0.0005",
+        match=r"(?s)The training loss became nan in epoch 1, at a .* rate of 0.005.*rate=0.0005",
     ):
         _run(net, data)
 
