@@ -364,6 +364,8 @@ class LSTMSequenceClassifier(
     ) -> LSTMSequenceClassifier:
         """Train on labelled sequences.
 
+        Whatever is raised, Ctrl-C included, the estimator is left as it was before the call.
+
         Parameters
         ----------
         X : array-like
@@ -397,20 +399,15 @@ class LSTMSequenceClassifier(
             If the loss becomes NaN or infinite.
         MemoryError
             If a step or the sequences do not fit into memory; the message gives the sizes.
-
-        Notes
-        -----
-        Whatever is raised, Ctrl-C included, the estimator is left as it was before the call.
         """
         check_parameters(self)
+        parameters, given_val = constructor_parameters(self), None
+        if check_held_out(X_val, y_val, sample_weight_val, parameters):
+            given_val = Given(X_val, y_val, sample_weight_val)
         resumes = bool(self.warm_start) and hasattr(self, "net_")
         classes = self.classes_ if resumes else None
-        given, given_val = Given(X, y, sample_weight, groups), None
-        refits = bool(self.refit and self.early_stopping)
-        if check_held_out(X_val, y_val, sample_weight_val, refits=refits):
-            given_val = Given(X_val, y_val, sample_weight_val)
-        parameters = constructor_parameters(self)
-        return self._fit(given, given_val, parameters, classes, resumes=resumes)
+        given = Given(X, y, sample_weight, groups)
+        return self._fit(given, parameters, classes, resumes=resumes, given_val=given_val)
 
     def partial_fit(
         self,
@@ -422,8 +419,7 @@ class LSTMSequenceClassifier(
         """Train for one epoch on some more sequences, at a constant learning rate.
 
         The features are standardised by the sequences of the first call. ``lr_schedule``,
-        ``early_stopping``, ``max_epochs`` and ``verbose`` have no effect. Whatever is raised, the
-        estimator is left as it was before the call.
+        ``early_stopping``, ``max_epochs`` and ``verbose`` have no effect.
 
         Parameters
         ----------
@@ -444,8 +440,8 @@ class LSTMSequenceClassifier(
         Raises
         ------
         ValueError
-            As `fit`; also for labels outside ``classes`` and for ``class_weight="balanced"``, which
-            cannot be counted before all labels are seen.
+            As `fit`, with its other errors; also for labels outside ``classes`` and for
+            ``class_weight="balanced"``, which cannot be counted before all labels are seen.
         """
         check_parameters(self)
         check_partial_fit_weight(self.class_weight)
@@ -453,7 +449,7 @@ class LSTMSequenceClassifier(
         known = check_partial_fit_classes(classes, self.classes_ if resumes else None)
         parameters = constructor_parameters(self)
         parameters |= {"max_epochs": 1, "lr_schedule": None, "early_stopping": False, "verbose": 0}
-        return self._fit(Given(X, y, sample_weight), None, parameters, known, resumes=resumes)
+        return self._fit(Given(X, y, sample_weight), parameters, known, resumes=resumes)
 
     def predict(self, X: Any) -> Array:
         """Most probable label of each sequence.
@@ -534,17 +530,11 @@ class LSTMSequenceClassifier(
         return self._pool(X)[0]
 
     def _fit(
-        self,
-        given: Given,
-        given_val: Given | None,
-        parameters: Mapping[str, Any],
-        classes: Array | None,
-        *,
-        resumes: bool,
+        self, given: Given, parameters: Mapping[str, Any], classes: Array | None, **options: Any
     ) -> LSTMSequenceClassifier:
-        fitted = fitted_attributes(self, given, given_val, parameters, classes, resumes=resumes)
-        names_of_columns = set() if resumes else {"feature_names_in_"}
-        kept = {name: value for name, value in vars(self).items() if name not in names_of_columns}
+        fitted = fitted_attributes(self, given, parameters, classes, **options)
+        # What is fitted replaces all that was; columns may have had names before.
+        kept = {name: value for name, value in vars(self).items() if name != "feature_names_in_"}
         # One assignment: an interruption finds all of it done or nothing.
         self.__dict__ = kept | fitted
         return self

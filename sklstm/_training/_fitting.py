@@ -24,7 +24,7 @@ from sklstm._training._net import SequenceNet
 from sklstm._training._randomness import draw_seed
 from sklstm._training._specification import Specification, specify
 from sklstm._training._train import Trained, train
-from sklstm._validation._features import bare, check_first_X, check_next_X, form_of
+from sklstm._validation._features import bare, check_first_X, check_next_X, form_of, kept_form
 from sklstm._validation._held_out import named_val
 
 
@@ -39,16 +39,16 @@ class Learnt:
 def fitted_attributes(
     estimator: Any,
     given: Given,
-    given_val: Given | None,
     parameters: Mapping[str, Any],
     classes: Array | None,
     *,
     resumes: bool,
+    given_val: Given | None = None,
 ) -> dict[str, Any]:
     """Check, encode, weigh, specify, train: the attributes by name, none of them set yet."""
     name = type(estimator).__name__
     if resumes:
-        inputs, form = estimator._check_X(given.X), {}
+        inputs, form = estimator._check_X(given.X), kept_form(estimator)
     else:
         inputs = check_first_X(given.X, parameters, estimator=name)
         form = form_of(inputs)
@@ -65,7 +65,7 @@ def fitted_attributes(
         estimator._network_specification.check_same(specification.network)
     held_out = None
     if given_val is not None:
-        like = estimator if resumes else bare(estimator, form)
+        like = bare(estimator, form)
         held_out = _label_val(like, given_val, data, specification, parameters["mask_value"])
     previous = (estimator.net_, estimator._scaling) if resumes else None
     learnt = _stop_and_refit(specification, data, held_out, parameters, previous)

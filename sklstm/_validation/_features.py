@@ -82,6 +82,12 @@ def form_of(inputs: Inputs) -> dict[str, Any]:
     return form
 
 
+def kept_form(estimator: Any) -> dict[str, Any]:
+    """The form that a fitted estimator has kept."""
+    names = ("_n_columns_in", "n_features_in_", "feature_names_in_")
+    return {name: vars(estimator)[name] for name in names if name in vars(estimator)}
+
+
 def keep_form(estimator: Any, inputs: Inputs) -> None:
     """Set these attributes, and unset the names of columns that an earlier X had."""
     vars(estimator).pop("feature_names_in_", None)

@@ -88,6 +88,22 @@ def test_a_fit_after_an_interruption_is_the_same_as_without():
     np.testing.assert_array_equal(classifier.fit(X, Y).predict_proba(X), expected)
 
 
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_a_training_sets_no_attribute_alone(method):
+    """There is no moment at which one of them is new and another is old."""
+    seen = []
+
+    class Watched(LSTMSequenceClassifier):
+        def __setattr__(self, name, value):
+            seen.append(name)
+            super().__setattr__(name, value)
+
+    watched = Watched(4, max_epochs=1).fit(X, Y)
+    seen.clear()
+    getattr(watched, method)(X, Y)
+    assert seen == ["__dict__"]
+
+
 def test_ctrl_c_at_any_time():
     """From another thread, at whatever instruction the training has come to."""
     classifier = quick(warm_start=True, early_stopping=True, max_epochs=3).fit(X, Y)

@@ -120,6 +120,15 @@ def test_without_early_stopping_validation_data_are_scored_and_change_nothing():
     assert (watched.best_epoch_, watched.n_iter_, watched.stop_reason_) == (5, 5, "max_epochs")
 
 
+def test_without_early_stopping_no_score_stops_anything():
+    scores = iter([0.9, 0.1, 0.2, 0.3, 0.4])
+    plain = quick(lr_schedule=None).fit(X, LABELS)
+    watched = quick(lr_schedule=None, n_iter_no_change=1, scoring=lambda *_: next(scores))
+    watched.fit(X, LABELS, X_val=X_VAL, y_val=LABELS_VAL)
+    assert (watched.best_epoch_, watched.best_score_) == (5, 0.4)
+    assert torch.equal(weights(plain), weights(watched))
+
+
 def test_validation_data_may_lack_a_class():
     held = Y_VAL < 2
     X_val = [x for x, is_held in zip(X_VAL, held, strict=True) if is_held]
