@@ -18,42 +18,31 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklstm._batching._loader import to_device
 from sklstm._batching._scaling import Scaling
-from sklstm._sequences import Array
-from sklstm._training._datasets import (
-    as_validation,
-    drop_weightless,
-    fit_scaling,
-    label,
-    put_on_device,
-    split_for_validation,
-    weigh_classes,
-)
+from sklstm._sequences import Array, Sequences
+from sklstm._training._datasets import Given
+from sklstm._training._fitting import fitted_attributes
 from sklstm._training._keeping import PackedNet, pack_net, unpack_net
+from sklstm._training._memory import prediction_memory
 from sklstm._training._net import SequenceNet
 from sklstm._training._prediction import (
+    check_outputs,
     classify,
     decisions,
     embed,
     log_probabilities,
     probabilities,
 )
-from sklstm._training._randomness import draw_seed
-from sklstm._training._specification import NetworkSpecification, specify
-from sklstm._training._train import train
-from sklstm._validation._features import (
-    check_features,
-    check_first_X,
-    check_token_columns,
-    keep_form,
-)
-from sklstm._validation._inputs import Inputs, check_inputs
+from sklstm._training._specification import NetworkSpecification
+from sklstm._validation._features import check_next_X
+from sklstm._validation._held_out import check_held_out
+from sklstm._validation._inputs import Inputs
 from sklstm._validation._parameters import (
     PARAMETER_CONSTRAINTS,
     check_parameters,
     constructor_parameters,
 )
 from sklstm._validation._targets import check_partial_fit_classes
-from sklstm._validation._tokens import check_tokens
+from sklstm._validation._weights import check_partial_fit_weight
 
 
 class LSTMSequenceClassifier(
@@ -153,10 +142,15 @@ class LSTMSequenceClassifier(
     max_epochs : int, default=100
         Passes over the training sequences, unless ``early_stopping`` ends them sooner.
     early_stopping : bool, default=False
-        Whether to hold out a stratified part of the training sequences (at least one of each class
-        that has two), score it after each epoch,
-        stop when the score rises no more, and keep the weights of the best epoch (of equal scores,
-        that of the smallest loss).
+        Whether to hold out a part of the training sequences, unless ``fit`` is given ``X_val``,
+        score it after each epoch, stop when the score rises no more, and keep the weights of the
+        best epoch (of equal scores, that of the smallest loss).
+    validation_part : {"last", "stratified"}, default="stratified"
+        Which part is held out. ``groups`` given to ``fit`` are on one side of it as a whole.
+
+        - "last": the last sequences in the order given, which are the latest if X is sorted by time
+        - "stratified": the same fraction of each class, drawn at random; at least one sequence of
+          each class that has two, and never the last one that could be trained on
     validation_fraction : float, default=0.1
         Fraction in (0, 1) of the training sequences held out, with ``early_stopping``.
     n_iter_no_change : int, default=10
@@ -168,6 +162,9 @@ class LSTMSequenceClassifier(
     scoring : str or callable, default="loss"
         What is scored on the held-out part: "loss" (less is better; its negative is the score), the
         name of a scikit-learn scorer, or a scorer as ``sklearn.metrics.make_scorer`` makes them.
+    refit : bool, default=False
+        Whether to train anew on all sequences, for as many epochs as were best while a part of them
+        was held out, with ``early_stopping``. Not with ``X_val``, nor with ``warm_start``.
     device : str or torch.device, default="cpu"
         "cpu", "cuda", "cuda:1" and so on, or "auto": a GPU where there is one.
     precision : {"auto", "bfloat16", "float32"}, default="float32"
@@ -199,14 +196,22 @@ class LSTMSequenceClassifier(
         The trained net; ``net_.module_`` is the `sklstm.nn.SequenceNetwork`.
     history_ : dict of ndarray of shape (`n_iter_`,)
         Figures of each epoch: ``epoch`` (from 1), ``dur`` (seconds), ``train_loss`` (weighted mean
-        cross-entropy without penalties), ``learning_rate``; with ``early_stopping`` also
-        ``valid_loss`` and ``valid_score``. ``pandas.DataFrame(history_)`` is a table of it.
+        cross-entropy without penalties), ``learning_rate``; with ``early_stopping`` or ``X_val``
+        also ``valid_loss`` and ``valid_score``. ``pandas.DataFrame(history_)`` is a table of it.
+        With ``refit``, of the training that found the number of epochs.
     n_iter_ : int
-        Epochs trained, over all calls that went on from one another.
+        Epochs in ``history_``, over all calls that went on from one another.
     best_epoch_ : int
-        The epoch whose weights were kept: that of the best validation score, or the last.
+        The epoch whose weights were kept: with ``early_stopping`` that of the best validation
+        score, otherwise the last. With ``refit``, the number of epochs of the refit.
     best_score_ : float
-        The validation score of that epoch; without ``early_stopping``, the negative training loss.
+        The validation score of that epoch; without validation data, the negative training loss.
+    stop_reason_ : {"callback", "max_epochs", "no_improvement"}
+        Why the training ended.
+
+        - "callback": a callback asked for it, such as skorch's ``EarlyStopping``
+        - "max_epochs": all epochs were run
+        - "no_improvement": the score had not risen for ``n_iter_no_change`` epochs
 
     See Also
     --------
@@ -297,10 +302,12 @@ class LSTMSequenceClassifier(
         batch_size: int = 32,
         max_epochs: int = 100,
         early_stopping: bool = False,
+        validation_part: Literal["last", "stratified"] = "stratified",
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
         tol: float = 1e-4,
         scoring: str | Callable[..., float] = "loss",
+        refit: bool = False,
         device: str | torch.device = "cpu",
         precision: Literal["auto", "bfloat16", "float32"] = "float32",
         warm_start: bool = False,
@@ -333,10 +340,12 @@ class LSTMSequenceClassifier(
         self.batch_size = batch_size
         self.max_epochs = max_epochs
         self.early_stopping = early_stopping
+        self.validation_part = validation_part
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
         self.tol = tol
         self.scoring = scoring
+        self.refit = refit
         self.device = device
         self.precision = precision
         self.warm_start = warm_start
@@ -345,9 +354,19 @@ class LSTMSequenceClassifier(
         self.verbose = verbose
 
     def fit(
-        self, X: Any, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
+        self,
+        X: Any,
+        y: npt.ArrayLike,
+        sample_weight: npt.ArrayLike | None = None,
+        *,
+        X_val: Any = None,
+        y_val: npt.ArrayLike | None = None,
+        sample_weight_val: npt.ArrayLike | None = None,
+        groups: npt.ArrayLike | None = None,
     ) -> LSTMSequenceClassifier:
         """Train on labelled sequences.
+
+        Whatever is raised, Ctrl-C included, the estimator is left as it was before the call.
 
         Parameters
         ----------
@@ -358,6 +377,16 @@ class LSTMSequenceClassifier(
         sample_weight : array-like of shape (n_sequences,), default=None
             Non-negative weight of each sequence; None means 1. A weight of 0 is the same as leaving
             the sequence out.
+        X_val : array-like, default=None
+            Sequences to validate on instead of a part held out of X. Without ``early_stopping``
+            they are scored after each epoch and have no other effect.
+        y_val : array-like of shape (n_sequences_val,), default=None
+            Their labels, each of which occurs in y.
+        sample_weight_val : array-like of shape (n_sequences_val,), default=None
+            Non-negative weight of each of them; None means 1.
+        groups : array-like of shape (n_sequences,), default=None
+            What each sequence belongs to, such as a person or a recording: sequences of one group
+            are either all trained on or all held out. Without a held-out part they have no effect.
 
         Returns
         -------
@@ -369,13 +398,18 @@ class LSTMSequenceClassifier(
         ValueError
             If X or y is not what is accepted; the message names the culprit by its index.
         TrainingDivergedError
-            If the loss becomes NaN or infinite. The estimator is left as it was.
+            If the loss becomes NaN or infinite.
+        MemoryError
+            If a step or the sequences do not fit into memory; the message gives the sizes.
         """
         check_parameters(self)
+        parameters, given_val = constructor_parameters(self), None
+        if check_held_out(X_val, y_val, sample_weight_val, parameters):
+            given_val = Given(X_val, y_val, sample_weight_val)
         resumes = bool(self.warm_start) and hasattr(self, "net_")
         classes = self.classes_ if resumes else None
-        parameters = constructor_parameters(self)
-        return self._fit(X, y, sample_weight, parameters, classes, resumes=resumes)
+        given = Given(X, y, sample_weight, groups)
+        return self._fit(given, parameters, classes, resumes=resumes, given_val=given_val)
 
     def partial_fit(
         self,
@@ -408,22 +442,16 @@ class LSTMSequenceClassifier(
         Raises
         ------
         ValueError
-            As `fit`; also for labels outside ``classes`` and for ``class_weight="balanced"``, which
-            cannot be counted before all labels are seen.
+            As `fit`, with its other errors; also for labels outside ``classes`` and for
+            ``class_weight="balanced"``, which cannot be counted before all labels are seen.
         """
         check_parameters(self)
-        if self.class_weight == "balanced":
-            raise ValueError(
-                "class_weight='balanced' is not supported by partial_fit, which does not see all"
-                " labels at once.\n\nGive the weights as a dict: class_weight=dict(zip(classes,"
-                " sklearn.utils.class_weight.compute_class_weight('balanced', classes=classes,"
-                " y=y)))."
-            )
+        check_partial_fit_weight(self.class_weight)
         resumes = hasattr(self, "net_")
         known = check_partial_fit_classes(classes, self.classes_ if resumes else None)
         parameters = constructor_parameters(self)
         parameters |= {"max_epochs": 1, "lr_schedule": None, "early_stopping": False, "verbose": 0}
-        return self._fit(X, y, sample_weight, parameters, known, resumes=resumes)
+        return self._fit(Given(X, y, sample_weight), parameters, known, resumes=resumes)
 
     def predict(self, X: Any) -> Array:
         """Most probable label of each sequence.
@@ -501,86 +529,40 @@ class LSTMSequenceClassifier(
         ndarray of shape (n_sequences, n_features_out), float32
             ``n_features_out`` is the width of the last LSTM layer, over both directions.
         """
-        return self._pool(X)
+        return self._pool(X)[0]
 
     def _fit(
-        self,
-        X: Any,
-        y: Any,
-        sample_weight: Any,
-        parameters: Mapping[str, Any],
-        classes: Array | None,
-        *,
-        resumes: bool,
+        self, given: Given, parameters: Mapping[str, Any], classes: Array | None, **options: Any
     ) -> LSTMSequenceClassifier:
-        """Check, encode, weigh, specify, train, keep. Nothing is set before all has succeeded."""
-        estimator = type(self).__name__
-        inputs = self._check_X(X) if resumes else check_first_X(X, parameters, estimator=estimator)
-        data = label(inputs.sequences, y, sample_weight, classes, estimator=estimator)
-        specification = specify(
-            parameters,
-            n_features=data.sequences.n_features,
-            n_classes=len(data.classes),
-            # A training that goes on holds out what it held out before.
-            seed=self._seed if resumes else draw_seed(self.random_state),
-            vocabulary_size=inputs.vocabulary_size,
-        )
-        if resumes:
-            self._network_specification.check_same(specification.network)
-        held_out = None
-        if parameters["early_stopping"]:
-            fraction = parameters["validation_fraction"]
-            data, held_out = split_for_validation(data, fraction, specification.seed)
-        if resumes:
-            scaling = self._scaling
-        elif inputs.vocabulary_size is not None:
-            scaling = None
-        else:
-            scaling = fit_scaling(data, standardize=parameters["standardize"])
-        weight_of_class = weigh_classes(data, self.class_weight)
-        placed = (weight_of_class, scaling, specification.device)
-        trained = train(
-            specification,
-            put_on_device(drop_weightless(data, weight_of_class), *placed),
-            None if held_out is None else as_validation(held_out, *placed),
-            previous=self.net_ if resumes else None,
-        )
-        if not resumes:
-            keep_form(self, inputs)
-        self.classes_ = data.classes
-        self.net_ = trained.net
-        self.history_ = trained.history
-        self.n_iter_ = len(trained.net.history)
-        self.best_epoch_ = trained.best_epoch
-        self.best_score_ = trained.best_score
-        self._scaling = scaling
-        self._seed = specification.seed
-        self._network_specification = specification.network
-        self._n_features_out = trained.net.module_.encoder.output_size
+        fitted = fitted_attributes(self, given, parameters, classes, **options)
+        # What is fitted replaces all that was; columns may have had names before.
+        kept = {name: value for name, value in vars(self).items() if name != "feature_names_in_"}
+        # One assignment: an interruption finds all of it done or nothing.
+        self.__dict__ = kept | fitted
         return self
 
     def _check_X(self, X: Any) -> Inputs:
         """X, which must have the features or the vocabulary that the estimator was fitted on."""
         network = self._network_specification
-        if network.vocabulary_size is not None:
-            inputs = check_tokens(X, vocabulary_size=network.vocabulary_size)
-            check_token_columns(self, X, inputs)
-            return inputs
-        inputs = check_inputs(X, mask_value=self.mask_value, estimator=type(self).__name__)
-        columns = self._n_columns_in
-        check_features(self, X, inputs, n_features=network.n_features, n_columns=columns)
-        return inputs
+        return check_next_X(
+            self,
+            X,
+            n_features=network.n_features,
+            vocabulary_size=network.vocabulary_size,
+            mask_value=self.mask_value,
+        )
 
-    def _pool(self, X: Any) -> Array:
+    def _pool(self, X: Any) -> tuple[Array, Sequences]:
         """The pooled vector of each sequence, whatever output `transform` is set to give."""
         check_is_fitted(self)
-        sequences = self._check_X(X).sequences
-        on_device = to_device(sequences, self._scaling, torch.device(self.net_.device))
-        return embed(self.net_.module_, on_device)
+        sequences, net = self._check_X(X).sequences, self.net_
+        with prediction_memory(self._network_specification, sequences, net.device):
+            on_device = to_device(sequences, self._scaling, torch.device(net.device))
+            return check_outputs(embed(net.module_, on_device), sequences), sequences
 
     def _logits(self, X: Any) -> Array:
-        pooled = self._pool(X)
-        return classify(self.net_.module_, pooled)
+        pooled, sequences = self._pool(X)
+        return check_outputs(classify(self.net_.module_, pooled), sequences)
 
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = dict(super().__getstate__())

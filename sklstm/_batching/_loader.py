@@ -26,6 +26,13 @@ class Inputs(NamedTuple):
     values: Tensor
     lengths: Tensor | None
 
+    def halves(self) -> list[Inputs]:
+        """The first sequences and the others; one sequence as it is."""
+        n, half = len(self.values), len(self.values) // 2
+        parts = [slice(half), slice(half, n)] if n > 1 else [slice(n)]
+        lengths = self.lengths
+        return [Inputs(self.values[p], None if lengths is None else lengths[p]) for p in parts]
+
 
 class Targets(NamedTuple):
     """What the loss takes: the class of each sequence (B,), int64, and its weight (B,)."""
@@ -45,6 +52,10 @@ class Batch(NamedTuple):
         sizes = [len(inputs.values) for inputs in self.inputs]
         targets = zip(*(tensor.split(sizes) for tensor in self.targets), strict=True)
         return [(inputs, Targets(*t)) for inputs, t in zip(self.inputs, targets, strict=True)]
+
+    def halved(self) -> Batch:
+        """The same in more parts: each of two sequences or more in two."""
+        return self._replace(inputs=[half for inputs in self.inputs for half in inputs.halves()])
 
 
 class DeviceSequences:

@@ -12,21 +12,37 @@ import torch
 from sklstm._batching._loader import LabelledSequences, to_device
 from sklstm._batching._scaling import Scaling
 from sklstm._sequences import Array, IntArray, Sequences
-from sklstm._training._split import stratified_split
+from sklstm._training._specification import Specification
+from sklstm._training._split import split_rows
 from sklstm._training._stopping import Validation
+from sklstm._validation._groups import check_groups
 from sklstm._validation._targets import check_classes, check_targets, encode_targets
 from sklstm._validation._weights import check_weights, class_weights
 
 
 @dataclass(frozen=True, eq=False)
+class Given:
+    """What a user gives for a training or for its validation, unchecked."""
+
+    X: Any
+    y: Any
+    sample_weight: Any = None
+    groups: Any = None
+
+
+@dataclass(frozen=True, eq=False)
 class Labelled:
-    """Sequences with the position of each one's label in ``classes`` and its sample weight, > 0."""
+    """Sequences with the position of each one's label in ``classes`` and its sample weight, > 0.
+
+    ``groups`` numbers the group of each sequence, if they have any.
+    """
 
     sequences: Sequences
     codes: IntArray
     classes: Array
     sample_weight: Array
     is_weighted: bool
+    groups: IntArray | None = None
 
     def take(self, indices: IntArray) -> Labelled:
         """The part at ``indices``."""
@@ -36,6 +52,7 @@ class Labelled:
             self.classes,
             self.sample_weight[indices],
             self.is_weighted,
+            None if self.groups is None else self.groups[indices],
         )
 
     @property
@@ -44,28 +61,44 @@ class Labelled:
         labels: Array = self.classes[self.codes]
         return labels
 
+    @property
+    def relative_weight(self) -> Array:
+        """The sample weights by their ratios, which alone count.
 
-def label(
-    sequences: Sequences, y: Any, sample_weight: Any, classes: Array | None, *, estimator: str
-) -> Labelled:
-    """The sequences with codes and weights; those of weight 0 are left out.
+        From 1e-30, which float32 still holds, to 1: sums of squares and of inverses stay finite.
+        """
+        weights: Array = np.maximum(self.sample_weight / self.sample_weight.max(), 1e-30)
+        return weights
+
+
+def label(sequences: Sequences, given: Given, classes: Array | None, *, estimator: str) -> Labelled:
+    """The sequences with codes, weights and groups; those of weight 0 are left out.
 
     ``classes`` None says that they are to be found in what is left.
     """
-    labels = check_targets(y, len(sequences), estimator=estimator)
-    weights = check_weights(sample_weight, sequences)
+    labels = check_targets(given.y, len(sequences), estimator=estimator)
+    weights = check_weights(given.sample_weight, sequences)
+    groups = None if given.groups is None else check_groups(given.groups, len(sequences))
     if not weights.all():
         rows = np.flatnonzero(weights)
         sequences, labels, weights = sequences.take(rows), labels[rows], weights[rows]
+        groups = None if groups is None else groups[rows]
     if classes is None:
         classes = check_classes(labels)
     codes = encode_targets(labels, classes)
-    return Labelled(sequences, codes, classes, weights, sample_weight is not None)
+    return Labelled(sequences, codes, classes, weights, given.sample_weight is not None, groups)
 
 
-def split_for_validation(data: Labelled, fraction: float, seed: int) -> tuple[Labelled, Labelled]:
+def split_for_validation(data: Labelled, specification: Specification) -> tuple[Labelled, Labelled]:
     """The part to train on and the part to validate on."""
-    train_rows, valid_rows = stratified_split(data.codes, fraction, seed)
+    train_rows, valid_rows = split_rows(
+        data.codes,
+        data.classes,
+        data.groups,
+        part=specification.validation_part,
+        fraction=specification.validation_fraction,
+        seed=specification.seed,
+    )
     return data.take(train_rows), data.take(valid_rows)
 
 
@@ -73,17 +106,17 @@ def fit_scaling(data: Labelled, *, standardize: bool) -> Scaling:
     """The scaling of the features, learnt from these sequences alone."""
     if not standardize:
         return Scaling.identity(data.sequences.n_features)
-    return Scaling.standard(data.sequences, data.sample_weight)
+    return Scaling.standard(data.sequences, data.relative_weight)
 
 
 def weigh_classes(data: Labelled, class_weight: Mapping[Any, float] | str | None) -> Array:
     """The weight of each class, counted in these sequences alone."""
     if class_weight != "balanced":
-        return class_weights(class_weight, data.classes, data.labels, data.sample_weight)
+        return class_weights(class_weight, data.classes, data.labels, data.relative_weight)
     present = np.unique(data.codes)
     weights = np.ones(len(data.classes))
     weights[present] = class_weights(
-        class_weight, data.classes[present], data.labels, data.sample_weight
+        class_weight, data.classes[present], data.labels, data.relative_weight
     )
     return weights
 
@@ -103,7 +136,7 @@ def put_on_device(
     data: Labelled, weight_of_class: Array, scaling: Scaling | None, device: torch.device
 ) -> LabelledSequences:
     """The sequences, scaled, with class weight times sample weight, 1 on average."""
-    weights = data.sample_weight * weight_of_class[data.codes]
+    weights = data.relative_weight * weight_of_class[data.codes]
     # Only the ratios count; about 1 they neither overflow float32 nor vanish in it.
     weights = np.maximum(weights / weights.mean(), np.finfo(np.float32).tiny)
     return LabelledSequences(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+import warnings
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from sklstm._batching._loader import Batch, Inputs, LabelledSequences, ShuffledBatches, Targets
 from sklstm._batching._parts import Cost
 from sklstm._training._losses import WeightedCrossEntropy, penalty
+from sklstm._training._memory import is_out_of_memory
 from sklstm._training._optimizers import learning_rate
 from sklstm._training._threads import Trial
 from sklstm.exceptions import TrainingDivergedError
@@ -55,6 +56,7 @@ class SequenceNet(NeuralNet):
         self.max_grad_norm = max_grad_norm
         self.records_batches = records_batches
         self.should_stop = False
+        self.n_halvings = 0
         super().__init__(*args, **kwargs)
 
     @property
@@ -90,12 +92,12 @@ class SequenceNet(NeuralNet):
                 raise
             self.should_stop = True
 
-    def get_iterator(self, dataset: LabelledSequences, training: bool = False) -> Iterable[Batch]:
+    def get_iterator(self, dataset: LabelledSequences, training: bool = False) -> ShuffledBatches:
         """Batches of one epoch, drawn anew at each iteration."""
         return ShuffledBatches(dataset, self.batch_size, self.batch_rng, self.cost)
 
     def run_single_epoch(
-        self, iterator: Iterable[Batch], training: bool, prefix: str, step_fn: Any, **_: Any
+        self, iterator: ShuffledBatches, training: bool, prefix: str, step_fn: Any, **_: Any
     ) -> None:
         """All steps of one epoch, then the mean loss over its sequences, penalties not included."""
         self._set_training(training)
@@ -113,7 +115,7 @@ class SequenceNet(NeuralNet):
         total = (torch.stack(losses) * weights_of_batches).sum() / weights_of_batches.sum()
         loss = float(total)
         if not math.isfinite(loss):
-            raise divergence(f"The training loss ({loss})", self)
+            raise divergence(f"The training loss became {loss}", self, iterator.dataset)
         earlier = self.history[:-1, f"{prefix}_loss"] if len(self.history) > 1 else []
         self.history.record(f"{prefix}_loss", loss)
         self.history.record(f"{prefix}_loss_best", loss < min(earlier, default=math.inf))
@@ -126,11 +128,7 @@ class SequenceNet(NeuralNet):
 
     def train_step_single(self, batch: Batch, **fit_params: Any) -> dict[str, Tensor]:
         """Gradients of loss and penalties, clipped, and the decay of the weights."""
-        with self._team_for(batch) as team:
-            if len(batch.inputs) == 1:
-                loss, logits_BC = self._backward(batch.inputs[0], batch.targets, team)
-            else:
-                loss, logits_BC = self._backward_by_parts(batch, team)
+        loss, logits_BC = self._backward_within_memory(batch)
         if self.l1 or self.l2:
             penalty(self.module_.weight_matrices(), self.l1, self.l2).backward()
         if self.max_grad_norm is not None:
@@ -144,6 +142,36 @@ class SequenceNet(NeuralNet):
         for group in self.optimizer_.param_groups:
             for parameter in group["params"]:
                 parameter.grad = None
+
+    def _backward_within_memory(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """The loss and the logits; in halves, from now on, where memory does not suffice."""
+        for _ in range(self.n_halvings):
+            batch = batch.halved()
+        while True:
+            try:
+                with self._team_for(batch) as team:
+                    if len(batch.inputs) == 1:
+                        return self._backward(batch.inputs[0], batch.targets, team)
+                    return self._backward_by_parts(batch, team)
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error) or len(batch.inputs) == len(batch.targets.classes):
+                    raise
+            # Not in the handler: the error holds on to what the step has allocated.
+            batch = self._halve(batch)
+
+    def _halve(self, batch: Batch) -> Batch:
+        self.n_halvings += 1
+        self._zero_grad_optimizer()
+        if torch.cuda.is_initialized():
+            torch.cuda.empty_cache()
+        halved = batch.halved()
+        warnings.warn(
+            f"A training step ran out of memory on device {self.device!r}. It is now computed in"
+            f" {len(halved.inputs)} parts whose gradients are added up: the same result but for"
+            " rounding, more slowly.\n\nA smaller batch_size avoids that, and changes the result.",
+            stacklevel=2,
+        )
+        return halved
 
     def _team_for(self, batch: Batch) -> AbstractContextManager[Team | None]:
         """Those who do this step: this thread alone, if there is nothing to share."""
@@ -201,12 +229,19 @@ class SequenceNet(NeuralNet):
                     matrix.mul_(factor)
 
 
-def divergence(what: str, net: SequenceNet) -> TrainingDivergedError:
+def divergence(what: str, net: SequenceNet, data: LabelledSequences) -> TrainingDivergedError:
     """The error to raise, with where it happened and what to try."""
+    largest, inspect = "", ""
+    # Token ids have no size.
+    if data.sequences.values.is_floating_point():
+        largest = f" The largest input was {float(data.sequences.values.abs().max()):.3g}."
+        inspect = (
+            " If the largest input is far above 10, set standardize=True or clip outliers in X."
+        )
     return TrainingDivergedError(
-        f"{what} became NaN or infinite in epoch {len(net.history)}, at a learning rate of"
-        f" {learning_rate(net.optimizer_):.3g}.\n\nTry a smaller one"
-        f" (learning_rate={net.lr / 10:.1g}), max_grad_norm=1.0, or standardize=True."
+        f"{what} in epoch {len(net.history)}, at a learning rate of"
+        f" {learning_rate(net.optimizer_):.3g}.{largest}\n\nTry a smaller learning rate"
+        f" (learning_rate={net.lr / 10:.1g}) or max_grad_norm=1.0.{inspect}"
     )
 
 

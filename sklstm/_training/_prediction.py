@@ -11,7 +11,7 @@ import torch
 
 from sklstm._batching._buckets import prediction_batches
 from sklstm._batching._loader import DeviceSequences
-from sklstm._sequences import Array, IntArray
+from sklstm._sequences import Array, IntArray, Sequences, all_finite
 from sklstm._training._heap import kept_heap
 from sklstm._training._threads import alone, own_team
 from sklstm.nn import SequenceNetwork
@@ -80,3 +80,16 @@ def log_probabilities(logits: Array) -> Array:
 def decisions(logits: Array) -> Array:
     """As scikit-learn has it: (n, C), or (n,) in favour of the second of two classes."""
     return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
+
+
+def check_outputs(outputs: Array, sequences: Sequences) -> Array:
+    """The outputs as they are, one row for each sequence, or an error that names X[17]."""
+    if all_finite(outputs):
+        return outputs
+    first = int(np.flatnonzero(~np.isfinite(outputs).all(axis=1))[0])
+    largest = np.abs(sequences.take([first]).values).max()
+    raise ValueError(
+        f"X[{first}] is too large for this network: what it computes is beyond float32. Its largest"
+        f" absolute value is {largest:.3g}.\n\nBring X to the scale of the sequences that were"
+        " trained on, or train with standardize=True."
+    )

@@ -103,9 +103,13 @@ class Specification:
     max_grad_norm: float | None
     batch_size: int
     max_epochs: int
+    early_stopping: bool
+    validation_part: str
+    validation_fraction: float
     n_iter_no_change: int
     tol: float
     scoring: str | Callable[..., float]
+    refit: bool
     device: torch.device
     seed: int
     verbose: int
@@ -172,7 +176,11 @@ _TAKEN_AS_THEY_ARE = (
     "max_grad_norm",
     "batch_size",
     "max_epochs",
+    "early_stopping",
+    "validation_part",
+    "validation_fraction",
     "n_iter_no_change",
     "tol",
     "scoring",
+    "refit",
 )

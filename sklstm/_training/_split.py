@@ -2,34 +2,143 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
-from sklstm._sequences import IntArray
+from sklstm._sequences import Array, IntArray
+
+# Random orders tried, of which the best stratified is taken: with few groups of unequal size one
+# order alone was off by 2.2 times as much (benchmarks/LOG.md).
+N_ORDERS = 10
 
 
-def stratified_split(classes: IntArray, fraction: float, seed: int) -> tuple[IntArray, IntArray]:
+def split_rows(
+    codes: IntArray,
+    classes: Array,
+    groups: IntArray | None,
+    *,
+    part: str,
+    fraction: float,
+    seed: int,
+) -> tuple[IntArray, IntArray]:
     """Indices (to train on, to validate on), both ascending.
+
+    ``codes`` and ``groups`` number the class and the group of each sequence; ``part`` is
+    "stratified" or "last". No group is on both sides, and no class is without training sequences.
+    """
+    if part == "last":
+        held_out = _last(codes, classes, groups, fraction)
+    elif groups is None:
+        held_out = _stratified(codes, fraction, seed)
+    else:
+        held_out = _stratified_by_group(codes, groups, fraction, seed)
+    return np.flatnonzero(~held_out), np.flatnonzero(held_out)
+
+
+def _stratified(codes: IntArray, fraction: float, seed: int) -> Array:
+    """Which sequences are held out, shape (n_sequences,).
 
     Each class of at least two sequences is split in the same proportion, but keeps at least one of
     them on either side; a class of one sequence is trained on. scikit-learn's splitters refuse such
     a class, and may hold out none of a rare one, which most scorers cannot do without.
     """
     rng = np.random.default_rng(seed)
-    held_out = []
-    for members in _members(classes):
+    held_out = np.zeros(len(codes), dtype=bool)
+    for members in _members(codes):
         if len(members) > 1:
             n_held_out = np.clip(round(fraction * len(members)), 1, len(members) - 1)
-            held_out.append(rng.permutation(members)[:n_held_out])
-    if not held_out:
+            held_out[rng.permutation(members)[:n_held_out]] = True
+    if not held_out.any():
         raise ValueError(
-            f"early_stopping=True needs a validation part, but none of the {len(classes)} classes"
+            f"early_stopping=True needs a validation part, but none of the {len(codes)} classes"
             " has two sequences.\n\nGive more sequences, or set early_stopping=False."
         )
-    valid = np.sort(np.concatenate(held_out))
-    return np.setdiff1d(np.arange(len(classes)), valid), valid
+    return held_out
 
 
-def _members(classes: IntArray) -> list[IntArray]:
+def _members(codes: IntArray) -> Iterator[IntArray]:
     """Indices of the sequences of each class."""
-    order = np.argsort(classes, kind="stable")
-    return np.split(order, np.flatnonzero(np.diff(classes[order])) + 1)
+    order = np.argsort(codes, kind="stable")
+    return iter(np.split(order, np.flatnonzero(np.diff(codes[order])) + 1))
+
+
+def _stratified_by_group(codes: IntArray, groups: IntArray, fraction: float, seed: int) -> Array:
+    """Which sequences are held out, whole groups, each class in proportion as far as that goes."""
+    shares_GC = _shares(codes, groups)
+    rng = np.random.default_rng(seed)
+    draws = [_draw_groups(shares_GC, fraction, rng) for _ in range(N_ORDERS)]
+    best = min(draws, key=lambda held_out: _distance(shares_GC[held_out].sum(axis=0), fraction))
+    if not best:
+        raise ValueError(
+            f"early_stopping=True needs a validation part, but each of the {len(shares_GC)} groups"
+            " holds all sequences of some class.\n\nGive more groups, your own X_val and y_val, or"
+            " set early_stopping=False."
+        )
+    return np.isin(groups, best)
+
+
+def _shares(codes: IntArray, groups: IntArray) -> Array:
+    """The share of each class's sequences that each group has, shape (n_groups, n_classes)."""
+    present, codes = np.unique(codes, return_inverse=True)
+    counts = np.zeros((groups.max() + 1, len(present)))
+    np.add.at(counts, (groups, codes), 1)
+    shares: Array = counts / counts.sum(axis=0)
+    return shares
+
+
+def _draw_groups(shares_GC: Array, fraction: float, rng: np.random.Generator) -> list[int]:
+    """Groups in random order, each taken if that brings the classes nearer to their fraction.
+
+    At least one is taken if there is one that leaves every class something to train on.
+    """
+    taken: list[int] = []
+    held_out_C = np.zeros(shares_GC.shape[1])
+    distance, spare = _distance(held_out_C, fraction), (np.inf, -1)
+    for group in rng.permutation(len(shares_GC)):
+        candidate_C = held_out_C + shares_GC[group]
+        # The shares of a class sum to 1 but for rounding.
+        if candidate_C.max() > 1 - 1e-9:
+            continue
+        nearer = _distance(candidate_C, fraction)
+        if nearer < distance:
+            taken.append(int(group))
+            held_out_C, distance = candidate_C, nearer
+        elif not taken:
+            spare = min(spare, (nearer, int(group)))
+    return taken or [spare[1]] * (spare[1] >= 0)
+
+
+def _distance(held_out_C: Array, fraction: float) -> float:
+    """How far the held-out shares of the classes are from the fraction wanted."""
+    return float(((held_out_C - fraction) ** 2).sum())
+
+
+def _last(codes: IntArray, classes: Array, groups: IntArray | None, fraction: float) -> Array:
+    """Which sequences are held out: the last ones, from the nearest place that parts no group."""
+    n = len(codes)
+    cuts = np.arange(1, n) if groups is None else _cuts_between(groups)
+    if len(cuts) == 0:
+        raise ValueError(
+            "validation_part='last' cannot hold out the last sequences: wherever X is cut, a group"
+            " has sequences on both sides.\n\nSort X by group, or call fit without groups."
+        )
+    cut = cuts[np.abs(cuts - (n - fraction * n)).argmin()]
+    missing = np.setdiff1d(codes[cut:], codes[:cut])
+    if len(missing):
+        raise ValueError(
+            f"validation_part='last' holds out the last {n - cut} of {n} sequences, which leaves"
+            f" none of the classes {classes[missing][:3].tolist()} to train on.\n\nSet a smaller"
+            " validation_fraction, or validation_part='stratified'; or give X_val and y_val to fit."
+        )
+    held_out: Array = np.arange(n) >= cut
+    return held_out
+
+
+def _cuts_between(groups: IntArray) -> IntArray:
+    """Positions at which no group is on both sides: groups [0, 0, 1, 0, 2] -> [4]."""
+    last_row = np.zeros(groups.max() + 1, dtype=np.int64)
+    np.maximum.at(last_row, groups, np.arange(len(groups)))
+    reach = np.maximum.accumulate(last_row[groups])
+    cuts: IntArray = np.flatnonzero(reach[:-1] == np.arange(len(groups) - 1)) + 1
+    return cuts

@@ -1,11 +1,11 @@
-"""Scoring on held-out sequences after each epoch, and stopping when the score rises no more."""
+"""Scoring validation data after each epoch, and stopping when the score rises no more."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -48,8 +48,8 @@ class KnownLogits(ClassifierMixin, BaseEstimator):
         return decisions(self.logits)
 
 
-class ValidationMonitor(Callback):
-    """Scores each epoch, keeps the best weights, and tells the net when to stop.
+class ValidationScores(Callback):
+    """Records the loss and the score on validation data after each epoch.
 
     Parameters
     ----------
@@ -57,67 +57,22 @@ class ValidationMonitor(Callback):
         What to score on.
     scoring : str or callable
         "loss" (its negative is the score), the name of a scikit-learn scorer, or a scorer.
-    n_iter_no_change : int
-        Epochs without a score above the best so far plus ``tol`` until training stops.
-    tol : float
-        Absolute, in the unit of the score.
-    n_warmup_epochs : int
-        Epochs at the beginning that are scored but do not count as without improvement: as long as
-        the learning rate is on its way up, a coarse score may well stand still.
     """
 
-    def __init__(
-        self,
-        validation: Validation,
-        scoring: str | Callable[..., float],
-        n_iter_no_change: int,
-        tol: float,
-        n_warmup_epochs: int = 0,
-    ) -> None:
+    def __init__(self, validation: Validation, scoring: str | Callable[..., float]) -> None:
         self.validation = validation
         self.scoring = scoring
-        self.n_iter_no_change = n_iter_no_change
-        self.tol = tol
-        self.n_warmup_epochs = n_warmup_epochs
 
-    def initialize(self) -> ValidationMonitor:
-        self.best_score_ = -np.inf
-        self.best_epoch_ = 0
-        self._best_loss = np.inf
-        self.best_weights_: dict[str, torch.Tensor] = {}
-        self._to_beat = -np.inf
+    def initialize(self) -> Self:
         self._lowest_loss = np.inf
-        self._n_epochs = 0
-        self._n_epochs_without_change = 0
         return self
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         loss, score = self._evaluate(net)
         net.history.record("valid_loss", loss)
         net.history.record("valid_score", score)
-        # NaN compares as nothing, so it would stay the best for good.
-        score = -np.inf if np.isnan(score) else score
         net.history.record("valid_loss_best", loss < self._lowest_loss)
         self._lowest_loss = min(loss, self._lowest_loss)
-        # Of equal scores the smaller loss: a coarse score may be at its best from the first epoch.
-        if (score, -loss) > (self.best_score_, -self._best_loss) or not self.best_weights_:
-            self.best_score_, self._best_loss, self.best_epoch_ = score, loss, len(net.history)
-            self.best_weights_ = {k: v.clone() for k, v in net.module_.state_dict().items()}
-        self._n_epochs += 1
-        if score > self._to_beat + self.tol:
-            self._to_beat, self._n_epochs_without_change = score, 0
-        elif self._n_epochs > self.n_warmup_epochs:
-            self._n_epochs_without_change += 1
-        net.should_stop = self._n_epochs_without_change >= self.n_iter_no_change
-
-    def on_train_end(self, net: Any, **kwargs: Any) -> None:
-        net.module_.load_state_dict(self.best_weights_)
-        if self.best_score_ == -np.inf:
-            warnings.warn(
-                f"scoring={self.scoring!r} was NaN on the held-out sequences in every epoch; the"
-                " epoch of the smallest loss was kept.",
-                stacklevel=2,
-            )
 
     def _evaluate(self, net: Any) -> tuple[float, float]:
         """The loss on the validation part, and the score of which more is better."""
@@ -144,5 +99,75 @@ class ValidationMonitor(Callback):
             lack = f", which lack the classes {missing[:3]}" if missing else ""
             raise ValueError(
                 f"scoring={self.scoring!r} cannot score the {held_out}{lack}: {error}\n\nUse"
-                " another scoring, such as 'loss', or a larger validation_fraction."
+                " another scoring, such as 'loss', or more validation data."
             ) from error
+
+
+class ValidationMonitor(ValidationScores):
+    """Keeps the weights of the best epoch besides, and tells the net when to stop.
+
+    Parameters
+    ----------
+    validation, scoring
+        As for `ValidationScores`.
+    n_iter_no_change : int
+        Epochs without a score above the best so far plus ``tol`` until training stops.
+    tol : float
+        Absolute, in the unit of the score.
+    n_warmup_epochs : int
+        Epochs at the beginning that are scored but do not count as without improvement: as long as
+        the learning rate is on its way up, a coarse score may well stand still.
+    """
+
+    def __init__(
+        self,
+        validation: Validation,
+        scoring: str | Callable[..., float],
+        n_iter_no_change: int,
+        tol: float,
+        n_warmup_epochs: int = 0,
+    ) -> None:
+        super().__init__(validation, scoring)
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.n_warmup_epochs = n_warmup_epochs
+
+    def initialize(self) -> Self:
+        self.best_score_ = -np.inf
+        self.best_epoch_ = 0
+        self._best_loss = np.inf
+        self.best_weights_: dict[str, torch.Tensor] = {}
+        self._to_beat = -np.inf
+        self._n_epochs = 0
+        self._n_epochs_without_change = 0
+        return super().initialize()
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        super().on_epoch_end(net, **kwargs)
+        loss, score = net.history[-1]["valid_loss"], net.history[-1]["valid_score"]
+        # NaN compares as nothing, so it would stay the best for good.
+        score = -np.inf if np.isnan(score) else score
+        # Of equal scores the smaller loss: a coarse score may be at its best from the first epoch.
+        if (score, -loss) > (self.best_score_, -self._best_loss) or not self.best_weights_:
+            self.best_score_, self._best_loss, self.best_epoch_ = score, loss, len(net.history)
+            self.best_weights_ = {k: v.clone() for k, v in net.module_.state_dict().items()}
+        self._n_epochs += 1
+        if score > self._to_beat + self.tol:
+            self._to_beat, self._n_epochs_without_change = score, 0
+        elif self._n_epochs > self.n_warmup_epochs:
+            self._n_epochs_without_change += 1
+        net.should_stop = self.is_out_of_patience
+
+    @property
+    def is_out_of_patience(self) -> bool:
+        """Whether the score has not improved for long enough."""
+        return self._n_epochs_without_change >= self.n_iter_no_change
+
+    def on_train_end(self, net: Any, **kwargs: Any) -> None:
+        net.module_.load_state_dict(self.best_weights_)
+        if self.best_score_ == -np.inf:
+            warnings.warn(
+                f"scoring={self.scoring!r} was NaN on the held-out sequences in every epoch; the"
+                " epoch of the smallest loss was kept.",
+                stacklevel=2,
+            )

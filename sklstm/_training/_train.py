@@ -22,8 +22,11 @@ from sklstm._training._net import SequenceNet, divergence
 from sklstm._training._optimizers import ONE_CYCLE_RISE
 from sklstm._training._randomness import own_torch_generator, seeds_for
 from sklstm._training._specification import Specification
-from sklstm._training._stopping import Validation, ValidationMonitor
+from sklstm._training._stopping import Validation, ValidationMonitor, ValidationScores
 from sklstm._training._threads import Trial, own_team
+
+# The square of a larger one overflows float32, and with it the product of two layers.
+LARGEST_WEIGHT = 1e18
 
 # What skorch's own callbacks look for in a net's history and nobody else does.
 FOR_SKORCH = {"batches", "train_batch_count", "train_loss_best", "valid_loss_best"}
@@ -37,6 +40,7 @@ class Trained:
     history: dict[str, Array]
     best_epoch: int
     best_score: float
+    stop_reason: str
 
 
 def train(
@@ -65,7 +69,7 @@ def train(
         if previous is not None:
             _continue_from(net, previous)
         _run(net, training)
-    _check_weights(net)
+    _check_weights(net, training)
     return _keep(net, monitor)
 
 
@@ -78,9 +82,11 @@ def _gradients() -> Iterator[None]:
 
 def _build_monitor(
     specification: Specification, validation: Validation | None
-) -> ValidationMonitor | None:
+) -> ValidationScores | None:
     if validation is None:
         return None
+    if not specification.early_stopping:
+        return ValidationScores(validation, specification.scoring)
     rises = specification.lr_schedule == "one_cycle"
     return ValidationMonitor(
         validation,
@@ -94,7 +100,7 @@ def _build_monitor(
 def _build_net(
     specification: Specification,
     training: LabelledSequences,
-    monitor: ValidationMonitor | None,
+    monitor: ValidationScores | None,
     batch_rng: np.random.Generator,
 ) -> SequenceNet:
     """An initialized net, weights drawn, nothing trained."""
@@ -161,14 +167,15 @@ def _run(net: SequenceNet, training: LabelledSequences) -> None:
                 callback.close()
 
 
-def _check_weights(net: SequenceNet) -> None:
+def _check_weights(net: SequenceNet, training: LabelledSequences) -> None:
     """The last step of all has no loss after it that would tell."""
     for parameter in net.module_.parameters():
-        if not torch.isfinite(parameter).all():
-            raise divergence("The weights", net)
+        # Not as NaN > LARGEST_WEIGHT, which is False.
+        if not (parameter.abs() <= LARGEST_WEIGHT).all():
+            raise divergence(f"A weight grew beyond {LARGEST_WEIGHT:.0e}", net, training)
 
 
-def _keep(net: SequenceNet, monitor: ValidationMonitor | None) -> Trained:
+def _keep(net: SequenceNet, monitor: ValidationScores | None) -> Trained:
     """The result, with nothing left in the net that holds data, callbacks or gradients."""
     net.module_.eval()
     net.module_.zero_grad(set_to_none=True)
@@ -177,10 +184,22 @@ def _keep(net: SequenceNet, monitor: ValidationMonitor | None) -> Trained:
     net.batch_rng = net.trial = None
     for epoch in net.history:
         epoch.pop("batches", None)
-    history = _as_arrays(net.history)
-    if monitor is not None:
-        return Trained(net, history, monitor.best_epoch_, monitor.best_score_)
-    return Trained(net, history, len(net.history), -float(history["train_loss"][-1]))
+    best_epoch, best_score = _best(net.history, monitor)
+    return Trained(net, _as_arrays(net.history), best_epoch, best_score, _stop_reason(net, monitor))
+
+
+def _best(history: list[dict[str, Any]], monitor: ValidationScores | None) -> tuple[int, float]:
+    """The epoch whose weights were kept, and its score."""
+    if isinstance(monitor, ValidationMonitor):
+        return monitor.best_epoch_, monitor.best_score_
+    last = history[-1]
+    return len(history), -last["train_loss"] if monitor is None else last["valid_score"]
+
+
+def _stop_reason(net: SequenceNet, monitor: ValidationScores | None) -> str:
+    if isinstance(monitor, ValidationMonitor) and monitor.is_out_of_patience:
+        return "no_improvement"
+    return "callback" if net.should_stop else "max_epochs"
 
 
 def _as_arrays(history: list[dict[str, Any]]) -> dict[str, Array]:

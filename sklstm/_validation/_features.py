@@ -23,6 +23,19 @@ def check_first_X(X: Any, parameters: Mapping[str, Any], *, estimator: str) -> I
     return check_tokens(X, vocabulary_size=size)
 
 
+def check_next_X(
+    fitted: Any, X: Any, *, n_features: int, vocabulary_size: int | None, mask_value: float | None
+) -> Inputs:
+    """X for an estimator that has a form: it must have the same features or the same vocabulary."""
+    if vocabulary_size is not None:
+        inputs = check_tokens(X, vocabulary_size=vocabulary_size)
+        check_token_columns(fitted, X, inputs)
+        return inputs
+    inputs = check_inputs(X, mask_value=mask_value, estimator=type(fitted).__name__)
+    check_features(fitted, X, inputs, n_features=n_features, n_columns=fitted._n_columns_in)
+    return inputs
+
+
 def check_features(
     estimator: Any, X: Any, inputs: Inputs, *, n_features: int, n_columns: int | None
 ) -> None:
@@ -58,11 +71,31 @@ def check_token_columns(estimator: Any, X: Any, inputs: Inputs) -> None:
         check_feature_names(estimator, X, reset=False)
 
 
-def keep_form(estimator: Any, inputs: Inputs) -> None:
-    """Set what is known of the form of X: ``n_features_in_`` and the names of its columns."""
-    estimator._n_columns_in = inputs.n_columns
-    estimator.n_features_in_ = inputs.n_columns or inputs.sequences.n_features
+def form_of(inputs: Inputs) -> dict[str, Any]:
+    """What an estimator keeps of the form of X, by the names of its attributes."""
+    form: dict[str, Any] = {
+        "_n_columns_in": inputs.n_columns,
+        "n_features_in_": inputs.n_columns or inputs.sequences.n_features,
+    }
     if inputs.column_names is not None:
-        estimator.feature_names_in_ = inputs.column_names
-    elif hasattr(estimator, "feature_names_in_"):
-        del estimator.feature_names_in_
+        form["feature_names_in_"] = inputs.column_names
+    return form
+
+
+def kept_form(estimator: Any) -> dict[str, Any]:
+    """The form that a fitted estimator has kept."""
+    names = ("_n_columns_in", "n_features_in_", "feature_names_in_")
+    return {name: vars(estimator)[name] for name in names if name in vars(estimator)}
+
+
+def keep_form(estimator: Any, inputs: Inputs) -> None:
+    """Set these attributes, and unset the names of columns that an earlier X had."""
+    vars(estimator).pop("feature_names_in_", None)
+    vars(estimator).update(form_of(inputs))
+
+
+def bare(estimator: Any, form: Mapping[str, Any]) -> Any:
+    """An estimator of the same class that has this form and nothing else."""
+    other = object.__new__(type(estimator))
+    vars(other).update(form)
+    return other

@@ -18,6 +18,7 @@ CHOICES = {
     "optimizer": ("adam", "adamw", "rmsprop", "sgd"),
     "lr_schedule": ("cosine", "exponential", "one_cycle", "plateau"),
     "precision": ("auto", "bfloat16", "float32"),
+    "validation_part": ("last", "stratified"),
     "class_weight": ("balanced",),
 }
 
@@ -52,10 +53,12 @@ PARAMETER_CONSTRAINTS: dict[str, Any] = {
     "batch_size": [AT_LEAST_ONE],
     "max_epochs": [AT_LEAST_ONE],
     "early_stopping": ["boolean"],
+    "validation_part": [StrOptions(set(CHOICES["validation_part"]))],
     "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
     "n_iter_no_change": [AT_LEAST_ONE],
     "tol": [NON_NEGATIVE],
     "scoring": [str, callable],
+    "refit": ["boolean"],
     "device": "no_validation",
     "precision": [StrOptions(set(CHOICES["precision"]))],
     "warm_start": ["boolean"],
@@ -81,6 +84,7 @@ def check_parameters(estimator: Any) -> None:
     _check_sizes("dense_sizes", parameters["dense_sizes"], at_least=0)
     _check_embedding(parameters)
     _check_callbacks(parameters["callbacks"])
+    _check_refit(parameters)
 
 
 def suggest(name: str, value: Any, choices: Sequence[str]) -> None:
@@ -102,6 +106,15 @@ def _check_scoring(scoring: Any) -> None:
         raise InvalidParameterError(
             "The 'scoring' parameter must be 'loss', the name of a scikit-learn scorer or a"
             f" callable. Got {scoring!r} instead.{did_you_mean(scoring, names)}"
+        )
+
+
+def _check_refit(parameters: Mapping[str, Any]) -> None:
+    if parameters["refit"] and parameters["early_stopping"] and parameters["warm_start"]:
+        raise InvalidParameterError(
+            "The 'refit' parameter must be False if early_stopping and warm_start are True: a"
+            " training that goes on would be stopped by sequences that it has been trained on.\n\n"
+            "Set refit=False or warm_start=False."
         )
 
 

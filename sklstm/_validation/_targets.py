@@ -16,7 +16,16 @@ def check_targets(y: Any, n_sequences: int, *, estimator: str) -> Array:
     if y is None:
         raise ValueError(f"{estimator} requires y to be passed, but the target y is None.")
     labels: Array = check_y(y, estimator=estimator)
-    check_classification_targets(labels)
+    try:
+        check_classification_targets(labels)
+    except TypeError as error:
+        others = [i for i, label in enumerate(labels) if type(label) is not type(labels[0])]
+        if not others:
+            raise
+        raise TypeError(
+            "y must hold labels of one type, which can be sorted. Got"
+            f" {labels[0]!r} at y[0] and {labels[others[0]]!r} at y[{others[0]}]."
+        ) from error
     if len(labels) != n_sequences:
         raise ValueError(
             f"Found input variables with inconsistent numbers of samples: X has {n_sequences}"
@@ -27,10 +36,12 @@ def check_targets(y: Any, n_sequences: int, *, estimator: str) -> Array:
 
 def encode_targets(y: Array, classes: Array) -> IntArray:
     """Position of each label of y in ``classes``, which is sorted."""
-    unknown = np.setdiff1d(y, classes)
-    if len(unknown):
+    known = set(classes.tolist())
+    # Not by NumPy, to which the labels 1 and "1" are the same.
+    unknown = [label for label in np.unique(y).tolist() if label not in known]
+    if unknown:
         raise ValueError(
-            f"y has labels that are not in classes: {unknown[:3].tolist()}. Known classes:"
+            f"y has labels that are not in classes: {unknown[:3]}. Known classes:"
             f" {classes.tolist()}."
         )
     return np.searchsorted(classes, y).astype(np.int64)

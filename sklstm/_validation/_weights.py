@@ -15,8 +15,17 @@ from sklstm._sequences import Array, Sequences
 def check_weights(sample_weight: Any, sequences: Sequences) -> Array:
     """One non-negative float64 weight for each sequence, not all of them 0."""
     weights: Array = check_sample_weight(
-        sample_weight, sequences, dtype=np.float64, ensure_non_negative=True
+        sample_weight,
+        sequences,
+        dtype=np.float64,
+        ensure_non_negative=True,
+        allow_all_zero_weights=True,
     )
+    if not weights.any():
+        raise ValueError(
+            "Sample weights must contain at least one non-zero number: sample_weight is 0"
+            " throughout."
+        )
     return weights
 
 
@@ -55,3 +64,14 @@ def _from_mapping(class_weight: Mapping[Any, float], classes: Array) -> Array:
             f" {dict(class_weight)}."
         )
     return weights
+
+
+def check_partial_fit_weight(class_weight: Mapping[Any, float] | str | None) -> None:
+    """Raise for a class_weight that needs to see all labels at once."""
+    if class_weight == "balanced":
+        raise ValueError(
+            "class_weight='balanced' is not supported by partial_fit, which does not see all"
+            " labels at once.\n\nGive the weights as a dict: class_weight=dict(zip(classes,"
+            " sklearn.utils.class_weight.compute_class_weight('balanced', classes=classes,"
+            " y=y)))."
+        )

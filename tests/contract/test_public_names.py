@@ -34,8 +34,9 @@ PARAMETERS = {
     "standardize": True, "mask_value": None, "class_weight": None,
     "label_smoothing": 0.0, "l1": 0.0, "l2": 0.0, "weight_decay": None, "optimizer": "adam",
     "learning_rate": 0.005, "lr_schedule": "one_cycle", "max_grad_norm": 1.0, "batch_size": 32,
-    "max_epochs": 100, "early_stopping": False, "validation_fraction": 0.1, "n_iter_no_change": 10,
-    "tol": 1e-4, "scoring": "loss", "device": "cpu", "precision": "float32", "warm_start": False,
+    "max_epochs": 100, "early_stopping": False, "validation_part": "stratified",
+    "validation_fraction": 0.1, "n_iter_no_change": 10, "tol": 1e-4, "scoring": "loss",
+    "refit": False, "device": "cpu", "precision": "float32", "warm_start": False,
     "callbacks": None, "random_state": None, "verbose": 0,
 }  # fmt: skip
 

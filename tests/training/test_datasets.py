@@ -1,23 +1,29 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
+from sklstm import LSTMSequenceClassifier
 from sklstm._batching._scaling import Scaling
 from sklstm._sequences import Sequences
 from sklstm._training._datasets import (
+    Given,
     Labelled,
     as_validation,
     drop_weightless,
     fit_scaling,
+    label,
     put_on_device,
     split_for_validation,
     weigh_classes,
 )
+from sklstm._training._specification import specify
 
 CPU = torch.device("cpu")
 
 
-def label(codes, weights=None, classes=("a", "b", "c")):
+def make(codes, weights=None, classes=("a", "b", "c")):
     codes = np.array(codes)
     sequences = Sequences.from_lengths(np.arange(2.0 * len(codes))[:, None], [2] * len(codes))
     sample_weight = np.ones(len(codes)) if weights is None else np.array(weights, dtype=float)
@@ -25,7 +31,7 @@ def label(codes, weights=None, classes=("a", "b", "c")):
 
 
 def test_weights_are_those_of_class_and_sample_multiplied():
-    data = label([0, 1, 2], [1, 2, 3])
+    data = make([0, 1, 2], [1, 2, 3])
     placed = put_on_device(data, np.array([2.0, 1.0, 0.5]), Scaling.identity(1), CPU)
     assert placed.weights / placed.weights[0] == pytest.approx([1, 1, 0.75])
     assert placed.weights.mean() == pytest.approx(1.0)
@@ -34,22 +40,22 @@ def test_weights_are_those_of_class_and_sample_multiplied():
 
 @pytest.mark.parametrize("weights", [[1e-46] * 3, [1e300] * 3, [1.0, 1e-60, 1.0]])
 def test_weights_beyond_float32_stay_finite_and_above_zero(weights):
-    placed = put_on_device(label([0, 1, 2], weights), np.ones(3), Scaling.identity(1), CPU)
+    placed = put_on_device(make([0, 1, 2], weights), np.ones(3), Scaling.identity(1), CPU)
     assert torch.isfinite(placed.weights).all()
     assert (placed.weights > 0).all()
 
 
 def test_sequences_of_a_class_of_weight_zero_are_left_out():
-    kept = drop_weightless(label([0, 1, 2]), np.array([1.0, 0.0, 1.0]))
+    kept = drop_weightless(make([0, 1, 2]), np.array([1.0, 0.0, 1.0]))
     assert kept.codes.tolist() == [0, 2]
     assert kept.sequences.values.ravel().tolist() == [0, 1, 4, 5]
     with pytest.raises(ValueError, match=r"labels \['a'\] have weight 0"):
-        drop_weightless(label([0, 0]), np.array([0.0, 1.0, 1.0]))
+        drop_weightless(make([0, 0]), np.array([0.0, 1.0, 1.0]))
 
 
 def test_a_weightless_class_is_scored_neither():
     held_out = as_validation(
-        label([0, 1, 2], [1, 2, 3]), np.array([1.0, 0.0, 1.0]), Scaling.identity(1), CPU
+        make([0, 1, 2], [1, 2, 3]), np.array([1.0, 0.0, 1.0]), Scaling.identity(1), CPU
     )
     assert held_out.labels.tolist() == ["a", "c"]
     assert held_out.sample_weight.tolist() == [1, 3]
@@ -57,40 +63,82 @@ def test_a_weightless_class_is_scored_neither():
 
 
 def test_balance_is_counted_where_it_is_trained():
-    assert weigh_classes(label([0, 0, 0, 1, 2, 2]), "balanced").tolist() == [2 / 3, 2, 1]
+    assert weigh_classes(make([0, 0, 0, 1, 2, 2]), "balanced").tolist() == [2 / 3, 2, 1]
 
 
 def test_a_dict_is_held_against_all_classes_not_only_those_present():
-    assert weigh_classes(label([0, 0, 1]), {"c": 3.0}).tolist() == [1, 1, 3]
-    assert weigh_classes(label([0, 0]), {"a": 0.0}).tolist() == [0, 1, 1]
+    assert weigh_classes(make([0, 0, 1]), {"c": 3.0}).tolist() == [1, 1, 3]
+    assert weigh_classes(make([0, 0]), {"a": 0.0}).tolist() == [0, 1, 1]
 
 
 def test_a_class_that_is_absent_weighs_one():
-    assert weigh_classes(label([0, 0, 1]), "balanced").tolist() == [0.75, 1.5, 1]
+    assert weigh_classes(make([0, 0, 1]), "balanced").tolist() == [0.75, 1.5, 1]
 
 
 def test_the_scaling_is_learnt_from_the_part_given():
-    data = label([0, 1])
+    data = make([0, 1])
     assert fit_scaling(data, standardize=True).mean.tolist() == [1.5]
     assert fit_scaling(data.take(np.array([1])), standardize=True).mean.tolist() == [2.5]
     assert fit_scaling(data, standardize=False).mean.tolist() == [0.0]
 
 
-def test_the_parts_of_a_split_keep_labels_and_weights_together():
-    data = label([0, 1] * 10, np.arange(20) + 1)
-    train, valid = split_for_validation(data, 0.2, seed=0)
-    assert len(train.sequences) + len(valid.sequences) == 20
+def split(data, **parameters):
+    given = LSTMSequenceClassifier(validation_fraction=0.2, **parameters).get_params(deep=False)
+    return split_for_validation(data, specify(given, n_features=1, n_classes=3, seed=0))
+
+
+@pytest.mark.parametrize("part", ["stratified", "last"])
+def test_the_parts_of_a_split_keep_labels_weights_and_groups_together(part):
+    groups = np.arange(20) // 4
+    data = replace(make([0, 1] * 10, np.arange(20) + 1), groups=groups)
+    train, valid = split(data, validation_part=part)
+    assert (len(train.sequences), len(valid.sequences)) == (16, 4)
     for part in (train, valid):
-        for sequence, code, weight in zip(
-            part.sequences, part.codes, part.sample_weight, strict=True
+        for sequence, code, weight, group in zip(
+            part.sequences, part.codes, part.sample_weight, part.groups, strict=True
         ):
             row = int(sequence[0, 0]) // 2
-            assert (code, weight) == (row % 2, row + 1)
+            assert (code, weight, group) == (row % 2, row + 1, row // 4)
+
+
+def test_the_last_part_is_held_out_when_asked_for():
+    _, valid = split(make([0, 1] * 10), validation_part="last")
+    assert valid.sequences.values.ravel().tolist() == list(range(32, 40))
+
+
+def test_a_weight_of_zero_removes_the_group_too():
+    sequences = make([0, 1, 0, 1]).sequences
+    given = Given(None, ["a", "b", "a", "b"], [1, 0, 2, 3], ["p", "q", "r", "p"])
+    labelled = label(sequences, given, None, estimator="LSTMSequenceClassifier")
+    assert labelled.groups.tolist() == [0, 2, 0]
+    assert labelled.labels.tolist() == ["a", "a", "b"]
+    assert labelled.sample_weight.tolist() == [1, 2, 3]
 
 
 def test_a_validation_part_tells_the_scorer_labels_and_given_weights():
-    plain = as_validation(label([0, 2]), np.ones(3), Scaling.identity(1), CPU)
+    plain = as_validation(make([0, 2]), np.ones(3), Scaling.identity(1), CPU)
     assert plain.labels.tolist() == ["a", "c"]
     assert plain.sample_weight is None
-    weighted = as_validation(label([0, 2], [3, 4]), np.ones(3), Scaling.identity(1), CPU)
+    weighted = as_validation(make([0, 2], [3, 4]), np.ones(3), Scaling.identity(1), CPU)
     assert weighted.sample_weight.tolist() == [3, 4]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_scaling_by_extreme_weights_is_that_by_their_ratios(dtype):
+    data = make([0, 1, 2], [1e300, 3e300, 1e-300])
+    data = replace(
+        data, sequences=replace(data.sequences, values=data.sequences.values.astype(dtype))
+    )
+    plain = replace(data, sample_weight=np.array([1.0, 3.0, 0.0]))
+    extreme, expected = (fit_scaling(part, standardize=True) for part in (data, plain))
+    np.testing.assert_allclose(extreme.mean, expected.mean)
+    np.testing.assert_allclose(extreme.scale, expected.scale)
+
+
+def test_a_balance_of_extreme_weights_is_finite():
+    data = make([0, 1, 2], [1e300, 1e-300, 1.0])
+    balanced = weigh_classes(data, "balanced")
+    placed = put_on_device(data, balanced, Scaling.identity(1), CPU)
+    assert torch.isfinite(placed.weights).all()
+    # Balanced classes weigh the same, whatever their sequences weigh.
+    assert placed.weights.tolist() == pytest.approx([1.0] * 3)

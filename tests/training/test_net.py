@@ -1,6 +1,7 @@
 """One step and one epoch of the net, against the same written by hand."""
 
 import copy
+import pickle
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from sklstm import LSTMSequenceClassifier
 from sklstm._batching._loader import LabelledSequences, to_device
 from sklstm._batching._scaling import Scaling
 from sklstm._sequences import Sequences
+from sklstm._training._net import divergence
 from sklstm._training._specification import specify
 from sklstm._training._train import _build_net, _run, train
 from sklstm.exceptions import TrainingDivergedError
@@ -162,9 +164,33 @@ def test_a_loss_that_is_not_finite_is_an_error_that_says_what_to_try(data):
     with torch.no_grad():
         next(net.module_.parameters()).fill_(torch.nan)
     with pytest.raises(
-        TrainingDivergedError, match=r"(?s)\(nan\) became NaN.* in epoch 1.*rate=0.0005"
+        TrainingDivergedError,
+        match=r"(?s)The training loss became nan in epoch 1, at a .* rate of 0.005.*rate=0.0005",
     ):
         _run(net, data)
+
+
+def test_the_largest_input_is_named_as_the_network_sees_it(data):
+    data.sequences.values.neg_()
+    largest = -data.sequences.values.min().item()
+    with pytest.raises(TrainingDivergedError) as raised:
+        raise divergence("The loss", build(data), data)
+    assert f"The largest input was {largest:.3g}." in str(raised.value)
+    assert "standardize=True" in str(raised.value)
+
+
+def test_token_ids_have_no_size():
+    ids = Sequences.from_lengths(np.ones((3, 1), dtype=np.int64), [1, 2])
+    tokens = LabelledSequences(to_device(ids, None, CPU), torch.zeros(2), torch.ones(2))
+    given = LSTMSequenceClassifier(4, embedding_dim=3).get_params(deep=False)
+    network = specify(given, n_features=1, n_classes=2, seed=0, vocabulary_size=5)
+    net = _build_net(network, tokens, None, np.random.default_rng(0))
+    assert "largest input" not in str(divergence("The loss", net, tokens))
+
+
+def test_the_error_crosses_processes(data):
+    error = divergence("The loss", build(data), data)
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
 
 
 class Raising(Callback):
@@ -208,3 +234,42 @@ def test_the_gradient_of_a_batch_in_parts_is_that_of_the_whole(data, label_smoot
     assert whole["grad"].abs().sum() > 0
     for name in ("loss", "y_pred", "grad"):
         torch.testing.assert_close(apart[name], whole[name], **FLOAT32)
+
+
+def gradient_of_step(net, batch):
+    net._zero_grad_optimizer()
+    net._set_training(True)
+    net.train_step_single(batch)
+    return torch.cat([p.grad.flatten() for p in net.module_.parameters()])
+
+
+def forget_memory_beyond(n_sequences, monkeypatch):
+    """The LSTM runs out of memory with more sequences than that."""
+    lstm = torch.lstm
+
+    def limited(inputs, *args, **kwargs):
+        if len(inputs) > n_sequences:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return lstm(inputs, *args, **kwargs)
+
+    monkeypatch.setattr(torch, "lstm", limited)
+
+
+def test_a_step_beyond_memory_is_done_in_halves_from_then_on(data, monkeypatch):
+    net = build(data)
+    batch = data.batch(np.arange(12), [slice(12)])
+    expected = gradient_of_step(net, batch)
+    forget_memory_beyond(3, monkeypatch)
+    with pytest.warns(UserWarning, match=r"computed in [24] parts") as warned:
+        torch.testing.assert_close(gradient_of_step(net, batch), expected, **FLOAT32)
+    assert len(warned) == 2
+    # No further warning, and no further attempt at the whole.
+    torch.testing.assert_close(gradient_of_step(net, batch), expected, **FLOAT32)
+
+
+@pytest.mark.filterwarnings("ignore:A training step ran out of memory")
+def test_a_single_sequence_beyond_memory_is_an_error(data, monkeypatch):
+    net = build(data)
+    forget_memory_beyond(0, monkeypatch)
+    with pytest.raises(torch.OutOfMemoryError):
+        gradient_of_step(net, data.batch(np.arange(12), [slice(12)]))

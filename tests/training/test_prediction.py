@@ -7,6 +7,7 @@ from sklstm._batching._loader import to_device
 from sklstm._batching._scaling import Scaling
 from sklstm._sequences import Sequences
 from sklstm._training._prediction import (
+    check_outputs,
     classify,
     decisions,
     embed,
@@ -34,6 +35,18 @@ def test_log_probabilities_stay_finite_where_probabilities_underflow():
 def test_decisions_for_two_classes_favour_the_second():
     assert decisions(np.array([[1.0, 4.0], [3.0, 0.5]])).tolist() == [3.0, -2.5]
     assert decisions(LOGITS) is LOGITS
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_outputs_beyond_float32_name_the_first_sequence(bad):
+    sequences = Sequences.from_lengths(np.array([[1.0], [2.0], [-3e38], [4.0]]), [1, 2, 1])
+    outputs = np.array([[0.0, 1.0], [0.0, bad], [bad, 0.0]])
+    with pytest.raises(
+        ValueError, match=r"(?s)^X\[1\] is too large.* value is 3e\+38.*standardize"
+    ):
+        check_outputs(outputs, sequences)
+    outputs = np.zeros((3, 2))
+    assert check_outputs(outputs, sequences) is outputs
 
 
 @pytest.fixture(params=POOLINGS)

@@ -3,10 +3,17 @@
 import numpy as np
 import pytest
 import torch
-from sklearn.metrics import balanced_accuracy_score, f1_score, get_scorer, make_scorer
-from skorch.callbacks import Callback
+from sklearn.metrics import (
+    average_precision_score,
+    balanced_accuracy_score,
+    f1_score,
+    get_scorer,
+    make_scorer,
+)
+from skorch.callbacks import Callback, EarlyStopping
 
 from sklstm._training._prediction import probabilities
+from sklstm._training._split import split_rows
 from sklstm._training._stopping import KnownLogits
 from tests.helpers import make_ragged, quick
 
@@ -21,6 +28,7 @@ def stopping(**parameters):
 @pytest.mark.parametrize(
     "scoring",
     ["loss", "accuracy", "f1_macro", "balanced_accuracy", "neg_log_loss", "roc_auc_ovr",
+     "average_precision", "matthews_corrcoef", "neg_brier_score", "top_k_accuracy",
      make_scorer(f1_score, average="macro"),
      lambda estimator, X, y: balanced_accuracy_score(y, estimator.predict(X))],
 )  # fmt: skip
@@ -32,6 +40,52 @@ def test_any_scorer_of_scikit_learn(scoring):
     assert classifier.best_score_ == history["valid_score"][best]
     if scoring == "loss":
         np.testing.assert_array_equal(history["valid_score"], -history["valid_loss"])
+
+
+@pytest.mark.parametrize("scoring", ["f1", "average_precision", "roc_auc", "neg_brier_score"])
+@pytest.mark.parametrize("labels", [[0, 1], [False, True]])
+def test_scorers_of_two_classes(scoring, labels):
+    y = np.array(labels)[1 * (Y > 0)]
+    classifier = stopping(scoring=scoring, max_epochs=8).fit(X, y)
+    expected = get_scorer(scoring)(classifier, *held_out_of(classifier, X, y))
+    assert classifier.best_score_ == pytest.approx(expected, rel=1e-6)
+
+
+def test_scorers_of_two_named_classes():
+    scorer = make_scorer(average_precision_score, response_method="predict_proba", pos_label="yes")
+    y = np.array(["no", "yes"])[1 * (Y > 0)]
+    assert 0.5 < stopping(scoring=scorer, max_epochs=8).fit(X, y).best_score_ <= 1.0
+    with pytest.raises(
+        ValueError, match=r"(?s)scoring='average_precision' cannot score.*pos_label"
+    ):
+        stopping(scoring="average_precision").fit(X, y)
+
+
+def held_out_of(classifier, X, y):
+    """What such a classifier held out of X."""
+    _, codes = np.unique(y, return_inverse=True)
+    options = {"part": "stratified", "fraction": classifier.validation_fraction, "seed": 0}
+    _, valid = split_rows(codes, np.unique(y), None, **options)
+    return [X[i] for i in valid], y[valid]
+
+
+def test_the_score_is_that_of_the_fitted_classifier_on_the_held_out_part():
+    for scoring in ("f1_macro", "balanced_accuracy", "neg_log_loss", "average_precision"):
+        classifier = stopping(scoring=scoring, max_epochs=8).fit(X, LABELS)
+        expected = get_scorer(scoring)(classifier, *held_out_of(classifier, X, LABELS))
+        # The held-out part is predicted in batches of another size.
+        assert classifier.best_score_ == pytest.approx(expected, rel=1e-6)
+
+
+def test_why_it_stopped_is_kept():
+    flat = {"scoring": lambda *_: 0.5, "lr_schedule": None, "max_epochs": 6}
+    assert stopping(n_iter_no_change=3, **flat).fit(X, LABELS).stop_reason_ == "no_improvement"
+    assert stopping(n_iter_no_change=30, **flat).fit(X, LABELS).stop_reason_ == "max_epochs"
+    assert quick().fit(X, LABELS).stop_reason_ == "max_epochs"
+    stopper = EarlyStopping("train_loss", patience=1, threshold=100.0)
+    assert quick(callbacks=[stopper]).fit(X, LABELS).stop_reason_ == "callback"
+    fitted = quick().fit(X, LABELS).partial_fit(X, LABELS)
+    assert fitted.stop_reason_ == "max_epochs"
 
 
 def test_the_weights_of_the_best_epoch_are_kept():

@@ -47,3 +47,21 @@ def test_one_class_is_an_error():
 def test_unknown_labels_are_named():
     with pytest.raises(ValueError, match=r"not in classes: \['c'\]. Known classes: \['a', 'b'\]"):
         encode_targets(np.array(["a", "c"]), np.array(["a", "b"]))
+
+
+@pytest.mark.parametrize(("other", "name"), [(None, "None"), (1, "1"), (b"b", "b'b'")])
+def test_labels_of_several_types_are_an_error_that_names_the_first(other, name):
+    labels = np.array(["a", "b", other, other], dtype=object)
+    with pytest.raises(TypeError, match=rf"Got 'a' at y\[0\] and {name} at y\[2\]"):
+        check_targets(labels, 4, estimator="LSTMSequenceClassifier")
+
+
+@pytest.mark.parametrize(("y", "classes"), [([1, 2], ["1", "2"]), (["1", "2"], [1, 2])])
+def test_a_number_is_not_its_name(y, classes):
+    with pytest.raises(ValueError, match="y has labels that are not in classes"):
+        encode_targets(np.array(y), np.array(classes))
+
+
+def test_bytes_are_no_labels():
+    with pytest.raises(TypeError, match="labels represented as bytes is not supported"):
+        check_targets(np.array([b"a", b"b"]), 2, estimator="LSTMSequenceClassifier")

@@ -1,0 +1,143 @@
+"""What a user gives -> all that a fitted estimator holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sklstm._batching._scaling import Scaling
+from sklstm._sequences import Array
+from sklstm._training._datasets import (
+    Given,
+    Labelled,
+    as_validation,
+    drop_weightless,
+    fit_scaling,
+    label,
+    put_on_device,
+    split_for_validation,
+    weigh_classes,
+)
+from sklstm._training._memory import training_memory
+from sklstm._training._net import SequenceNet
+from sklstm._training._randomness import draw_seed
+from sklstm._training._specification import Specification, specify
+from sklstm._training._train import Trained, train
+from sklstm._validation._features import bare, check_first_X, check_next_X, form_of, kept_form
+from sklstm._validation._held_out import named_val
+
+
+@dataclass(frozen=True, eq=False)
+class Learnt:
+    """A trained net, and the scaling of what comes into it; None where that is token ids."""
+
+    trained: Trained
+    scaling: Scaling | None
+
+
+def fitted_attributes(
+    estimator: Any,
+    given: Given,
+    parameters: Mapping[str, Any],
+    classes: Array | None,
+    *,
+    resumes: bool,
+    given_val: Given | None = None,
+) -> dict[str, Any]:
+    """Check, encode, weigh, specify, train: the attributes by name, none of them set yet."""
+    name = type(estimator).__name__
+    if resumes:
+        inputs, form = estimator._check_X(given.X), kept_form(estimator)
+    else:
+        inputs = check_first_X(given.X, parameters, estimator=name)
+        form = form_of(inputs)
+    data = label(inputs.sequences, given, classes, estimator=name)
+    specification = specify(
+        parameters,
+        n_features=data.sequences.n_features,
+        n_classes=len(data.classes),
+        # A training that goes on holds out what it held out before.
+        seed=estimator._seed if resumes else draw_seed(estimator.random_state),
+        vocabulary_size=inputs.vocabulary_size,
+    )
+    if resumes:
+        estimator._network_specification.check_same(specification.network)
+    held_out = None
+    if given_val is not None:
+        like = bare(estimator, form)
+        held_out = _label_val(like, given_val, data, specification, parameters["mask_value"])
+    previous = (estimator.net_, estimator._scaling) if resumes else None
+    learnt = _stop_and_refit(specification, data, held_out, parameters, previous)
+    return form | _attributes(learnt, specification, data.classes)
+
+
+def _attributes(learnt: Learnt, specification: Specification, classes: Array) -> dict[str, Any]:
+    trained = learnt.trained
+    return {
+        "classes_": classes,
+        "net_": trained.net,
+        "history_": trained.history,
+        "n_iter_": len(trained.history["epoch"]),
+        "best_epoch_": trained.best_epoch,
+        "best_score_": trained.best_score,
+        "stop_reason_": trained.stop_reason,
+        "_scaling": learnt.scaling,
+        "_seed": specification.seed,
+        "_network_specification": specification.network,
+        "_n_features_out": trained.net.module_.encoder.output_size,
+    }
+
+
+def _label_val(
+    like: Any, given: Given, data: Labelled, specification: Specification, mask_value: float | None
+) -> Labelled:
+    """The user's own validation data, which must fit the training data."""
+    size = specification.network.vocabulary_size
+    n_features = data.sequences.n_features
+    with named_val():
+        inputs = check_next_X(
+            like, given.X, n_features=n_features, vocabulary_size=size, mask_value=mask_value
+        )
+        return label(inputs.sequences, given, data.classes, estimator=type(like).__name__)
+
+
+def _stop_and_refit(
+    specification: Specification,
+    data: Labelled,
+    held_out: Labelled | None,
+    parameters: Mapping[str, Any],
+    previous: tuple[SequenceNet, Scaling | None] | None,
+) -> Learnt:
+    """Train on what is not held out and then, with ``refit``, anew on everything."""
+    training = data
+    if specification.early_stopping and held_out is None:
+        training, held_out = split_for_validation(data, specification)
+    learnt = _learn(specification, training, held_out, parameters, previous)
+    if not (specification.early_stopping and specification.refit):
+        return learnt
+    as_long = replace(specification, max_epochs=learnt.trained.best_epoch, early_stopping=False)
+    refitted = _learn(as_long, data, None, parameters, None)
+    return Learnt(replace(learnt.trained, net=refitted.trained.net), refitted.scaling)
+
+
+def _learn(
+    specification: Specification,
+    data: Labelled,
+    held_out: Labelled | None,
+    parameters: Mapping[str, Any],
+    previous: tuple[SequenceNet, Scaling | None] | None,
+) -> Learnt:
+    """Train on ``data``: scaling and class weights come from them alone, or from before."""
+    net, scaling = previous if previous is not None else (None, None)
+    with training_memory(specification, data.sequences):
+        if previous is None and specification.network.vocabulary_size is None:
+            scaling = fit_scaling(data, standardize=parameters["standardize"])
+        weight_of_class = weigh_classes(data, parameters["class_weight"])
+        placed = (weight_of_class, scaling, specification.device)
+        training = put_on_device(drop_weightless(data, weight_of_class), *placed)
+        validation = None
+        if held_out is not None:
+            with named_val():
+                validation = as_validation(held_out, *placed)
+        return Learnt(train(specification, training, validation, previous=net), scaling)

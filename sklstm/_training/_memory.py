@@ -1,0 +1,80 @@
+"""Running out of memory, said in sizes that the user has set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from sklstm._sequences import Sequences
+from sklstm._training._specification import NetworkSpecification, Specification
+
+# How torch, its allocators, cuBLAS and oneDNN say it, each in a RuntimeError of its own wording.
+SIGNS = (
+    "allocate memory",
+    "not enough memory",
+    "out of memory",
+    "bad_alloc",
+    "ALLOC_FAILED",
+    "could not create a memory",
+)
+
+
+@contextmanager
+def training_memory(specification: Specification, sequences: Sequences) -> Iterator[None]:
+    """Out of memory inside is a MemoryError that says what a training step holds."""
+    network, batch_size = specification.network, min(specification.batch_size, len(sequences))
+    with _said_in_users_sizes(
+        f"Training ran out of memory on device {str(specification.device)!r}. A step holds"
+        f" {batch_size} sequences of up to {_describe_timesteps(network, sequences)}, and what"
+        f" {_describe_widths(network)} make of them; X has {len(sequences.values)} timesteps in"
+        " all.\n\nReduce batch_size or hidden_sizes, or cut or downsample the longest sequences."
+    ):
+        yield
+
+
+@contextmanager
+def prediction_memory(
+    network: NetworkSpecification, sequences: Sequences, device: str
+) -> Iterator[None]:
+    """Out of memory inside is a MemoryError that says what was to be predicted."""
+    with _said_in_users_sizes(
+        f"Prediction ran out of memory on device {device!r}. X has {len(sequences)} sequences of up"
+        f" to {_describe_timesteps(network, sequences)}, {len(sequences.values)} timesteps in all;"
+        f" the network has {_describe_widths(network)}.\n\nPredict fewer sequences at a time, or"
+        " cut or downsample the longest of them."
+    ):
+        yield
+
+
+@contextmanager
+def _said_in_users_sizes(message: str) -> Iterator[None]:
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise MemoryError(message) from error
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether the error says that memory did not suffice."""
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return True
+    return any(sign in str(error) for sign in SIGNS)
+
+
+def _describe_timesteps(network: NetworkSpecification, sequences: Sequences) -> str:
+    longest = f"{sequences.lengths.max()} timesteps"
+    if network.vocabulary_size is not None:
+        return longest
+    return f"{longest} of {network.n_features} feature{'s' * (network.n_features > 1)}"
+
+
+def _describe_widths(network: NetworkSpecification) -> str:
+    widths = f"hidden_sizes={network.hidden_sizes}{', bidirectional=True' * network.bidirectional}"
+    if network.vocabulary_size is None:
+        return widths
+    embedding = f"vocabulary_size={network.vocabulary_size}, embedding_dim={network.n_features}"
+    return f"{embedding}, {widths}"

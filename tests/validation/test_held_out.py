@@ -1,0 +1,50 @@
+import pytest
+
+from sklstm._validation._held_out import check_held_out, named_val
+
+PLAIN = {"early_stopping": True, "refit": False}
+REFITS = {"early_stopping": True, "refit": True}
+
+
+def test_all_or_nothing():
+    assert not check_held_out(None, None, None, REFITS)
+    assert check_held_out([1], [2], None, PLAIN)
+    assert check_held_out([1], [2], [3], PLAIN)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (([1], None, None), "Got no y_val"),
+        ((None, [1], None), "Got no X_val"),
+        ((None, None, [1]), "Got no X_val and no y_val"),
+    ],
+)
+def test_a_part_alone_is_an_error(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        check_held_out(*arguments, PLAIN)
+
+
+def test_a_refit_has_nothing_to_add():
+    with pytest.raises(ValueError, match=r"(?s)refit=True trains again.*Set refit=False"):
+        check_held_out([1], [2], None, REFITS)
+
+
+@pytest.mark.parametrize("kind", [ValueError, TypeError])
+def test_errors_name_the_validation_data(kind):
+    expected = (
+        r"^X_val\[3\]\[1\] has y_val and sample_weight_val; MaX, Xs and class_weight stay, X_val.\Z"
+    )
+    with pytest.raises(kind, match=expected), named_val():
+        raise kind("X[3][1] has y and sample_weight; MaX, Xs and class_weight stay, X.")
+
+
+def test_other_errors_pass_unchanged():
+    with pytest.raises(KeyError, match="X"), named_val():
+        raise KeyError("X")
+    with pytest.raises(ValueError, match=r"\(\)|^$"), named_val():
+        raise ValueError
+
+
+def test_a_refit_without_a_stop_is_none():
+    assert check_held_out([1], [2], None, {"early_stopping": False, "refit": True})
