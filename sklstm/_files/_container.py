@@ -35,8 +35,10 @@ NO_DIGEST = b"0" * 64
 # In a text in a text, so its quotes are escaped. Those in the content are escaped twice and do not
 # look like this.
 BEFORE_DIGEST = rb"\"sha256\":\""
-# What Python's parser and `Decoder` raise for what was not made for them.
-MALFORMED = (ArithmeticError, LookupError, RecursionError, TypeError, ValueError)
+# What Python raises, in a parser or in `Decoder`, for values of another kind than is meant.
+MALFORMED = (
+    ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
