@@ -193,7 +193,7 @@ def _build(parameters: Mapping[str, Any], state: Mapping[str, Any]) -> LSTMSeque
         parameters = {**parameters, "optimizer": _restore_optimizer(parameters["optimizer"])}
     estimator = LSTMSequenceClassifier(**parameters)
     estimator._validate_params()
-    estimator.__setstate__({**vars(estimator), **state})
+    estimator.__setstate__(dict(state))
     return estimator
 
 

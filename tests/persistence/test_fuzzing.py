@@ -99,12 +99,13 @@ def edit(document, arrays, rng):
         for key in way:
             inner = inner[key]
         change = rng.choice(["set", "set", "set", "delete", "add"])
+        value = copy.deepcopy(rng.choice(VALUES))
         if change == "delete":
             del inner[last]
         elif change == "add" and isinstance(inner, dict):
-            inner[rng.choice(["a", "$tuple", "__init__", "fit", "net_"])] = rng.choice(VALUES)
+            inner[rng.choice(["a", "$tuple", "__init__", "fit", "net_"])] = value
         else:
-            inner[last] = copy.deepcopy(rng.choice(VALUES))
+            inner[last] = value
     if rng.random() < 0.3:
         name = rng.choice(sorted(arrays))
         arrays[name] = rng.choice([
