@@ -94,7 +94,7 @@ def _is_network(value: Any) -> bool:
 
 def _are_classes(value: Any) -> bool:
     is_label = value.dtype.kind != "O" or all(isinstance(label, str) for label in value)
-    return value.ndim == 1 and is_label and np.array_equal(np.unique(value), value)
+    return is_label and np.array_equal(np.unique(value), value)
 
 
 def _are_names(value: Any) -> bool:

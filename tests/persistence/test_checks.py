@@ -69,20 +69,20 @@ def test_unknown_attributes(states):
 WRONG_VALUES = {
     "classes_": [
         np.array([1, 0]), np.array([0, 0]), np.array([0, 1, 2]), np.array([[0, 1]]),
-        np.array(["a", 1], dtype=object), np.array([0.0, np.nan]), np.zeros(0),
+        np.array([0, 1], dtype=object), np.array([0.0, np.nan]), np.zeros(0),
     ],
     "n_features_in_": [0, 3, True, 2.0, None, "2"],
     "feature_names_in_": [np.array(["a"], dtype=object), np.array(["a", 1], dtype=object),
                           np.array(["a", "b"])],
     "history_": [{}, {"a": np.zeros(2), "b": np.zeros(3)}, {"a": np.zeros((2, 2))}],
-    "n_iter_": [0, 1.5, None],
+    "n_iter_": [0, 1.5, None, True],
     "best_epoch_": [None, 1.0],
     "best_score_": [None, "1", True],
     "_scaling": [
         None, {"mean": np.zeros(2), "scale": np.zeros(2)}, {"mean": np.zeros(2)},
         {"mean": np.zeros(3), "scale": np.ones(3)}, {"mean": np.zeros(2), "scale": np.ones(3)},
         {"mean": np.zeros(2, np.float32), "scale": np.ones(2, np.float32)},
-        {"mean": np.zeros((1, 2)), "scale": np.ones((1, 2))},
+        {"mean": np.zeros((2, 1)), "scale": np.ones((2, 1))},
         {"mean": np.array([0, np.inf]), "scale": np.ones(2)},
         {"mean": np.zeros(2), "scale": np.array([1, np.nan])},
     ],
