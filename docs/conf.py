@@ -51,6 +51,7 @@ html_sidebars = {
     "changelog": [],
     "user_guide": [],
     "user_guide_coming_from": [],
+    "user_guide_saving": [],
     "user_guide_tables": [],
     "user_guide_text": [],
 }

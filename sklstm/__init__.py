@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sklstm._classifier import LSTMSequenceClassifier
+    from sklstm._persistence._model import load_model, save_model
 
 __version__ = "0.1.0.dev0"
 
@@ -15,11 +16,17 @@ __all__ = [
     "__version__",
     "datasets",
     "exceptions",
+    "load_model",
     "nn",
     "preprocessing",
+    "save_model",
 ]
 
-_HOMES = {"LSTMSequenceClassifier": "sklstm._classifier"}
+_HOMES = {
+    "LSTMSequenceClassifier": "sklstm._classifier",
+    "load_model": "sklstm._persistence._model",
+    "save_model": "sklstm._persistence._model",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -21,7 +21,7 @@ from sklstm._batching._scaling import Scaling
 from sklstm._sequences import Array, Sequences
 from sklstm._training._datasets import Given
 from sklstm._training._fitting import fitted_attributes
-from sklstm._training._keeping import PackedNet, pack_net, unpack_net
+from sklstm._training._keeping import pack_state, unpack_state
 from sklstm._training._memory import prediction_memory
 from sklstm._training._net import SequenceNet
 from sklstm._training._prediction import (
@@ -565,15 +565,10 @@ class LSTMSequenceClassifier(
         return check_outputs(classify(self.net_.module_, pooled), sequences)
 
     def __getstate__(self) -> dict[str, Any]:
-        state: dict[str, Any] = dict(super().__getstate__())
-        if "net_" in state:
-            state["net_"] = pack_net(self.net_, self._network_specification)
-        return state
+        return pack_state(super().__getstate__())
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        if isinstance(state.get("net_"), PackedNet):
-            state = state | {"net_": unpack_net(state["net_"])}
-        super().__setstate__(state)
+        super().__setstate__(unpack_state(state))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 
+class ModelFileError(ValueError):
+    """A file is not what `sklstm.save_model` writes, is damaged, or is of a newer format.
+
+    Raised by `sklstm.load_model`. The file is left as it is.
+    """
+
+
 class TrainingDivergedError(ArithmeticError):
     """The training loss became NaN or infinite.
 
@@ -11,4 +18,4 @@ class TrainingDivergedError(ArithmeticError):
     """
 
 
-__all__ = ["TrainingDivergedError"]
+__all__ = ["ModelFileError", "TrainingDivergedError"]

@@ -1,51 +1,89 @@
-"""Trained net <-> weights and settings that a pickle may hold."""
+"""State of a fitted estimator <-> NumPy arrays and plain values, for pickle, skops and files."""
 
 from __future__ import annotations
 
 import copy
 import warnings
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import torch
 
+from sklstm._batching._scaling import Scaling
 from sklstm._sequences import Array
 from sklstm._training._device import count_cuda_devices
 from sklstm._training._net import SequenceNet, bare_net
 from sklstm._training._specification import NetworkSpecification
+from sklstm.nn import SequenceNetwork
 
 
-@dataclass(frozen=True, eq=False)
-class PackedNet:
-    """A net as NumPy weights and plain settings: no tensor, no optimizer, no device memory."""
-
-    network: NetworkSpecification
-    weights: dict[str, Array]
-    history: list[dict[str, Any]]
-    device: str
-
-
-def pack_net(net: SequenceNet, network: NetworkSpecification) -> PackedNet:
-    """What is needed to build the net again."""
-    weights = {name: t.cpu().numpy().copy() for name, t in net.module_.state_dict().items()}
-    return PackedNet(network, weights, copy.deepcopy(list(net.history)), str(net.device))
+def pack_state(state: Mapping[str, Any]) -> dict[str, Any]:
+    """The state without any object of torch, of skorch, or of a class that users do not know."""
+    packed = dict(state)
+    if "net_" in packed:
+        packed["net_"] = _pack_net(packed["net_"])
+        packed["_network_specification"] = asdict(packed["_network_specification"])
+        if packed["_scaling"] is not None:
+            packed["_scaling"] = asdict(packed["_scaling"])
+    return packed
 
 
-def unpack_net(packed: PackedNet) -> SequenceNet:
-    """The net again, on its device, or on the CPU if that device is not here."""
-    device = torch.device(packed.device)
-    if device.type == "cuda" and (device.index or 0) >= count_cuda_devices():
-        warnings.warn(
-            f"The model was trained on {packed.device!r}; torch finds no such CUDA device here, so"
-            " it is loaded onto the CPU.",
-            stacklevel=2,
-        )
-        device = torch.device("cpu")
-    with torch.random.fork_rng(devices=[]):
-        network = packed.network.build()
-    network.load_state_dict({name: torch.from_numpy(w) for name, w in packed.weights.items()})
-    network.eval()
-    net = bare_net(network, device)
-    for epoch in packed.history:
+def unpack_state(packed: Mapping[str, Any]) -> dict[str, Any]:
+    """The state that was packed, its net on its device, or on the CPU if that is not here."""
+    state = dict(packed)
+    if "net_" in state:
+        network = NetworkSpecification(**state["_network_specification"])
+        state["_network_specification"] = network
+        state["net_"] = _unpack_net(state["net_"], network)
+        if state["_scaling"] is not None:
+            state["_scaling"] = Scaling(**state["_scaling"])
+    return state
+
+
+def _pack_net(net: SequenceNet) -> dict[str, Any]:
+    """What is needed to build the net again: no tensor, no optimizer, no device memory."""
+    return {
+        "weights": {name: t.cpu().numpy().copy() for name, t in net.module_.state_dict().items()},
+        "history": copy.deepcopy(list(net.history)),
+        "device": str(net.device),
+    }
+
+
+def _unpack_net(packed: Mapping[str, Any], network: NetworkSpecification) -> SequenceNet:
+    module = _build(network, packed["weights"]).eval()
+    net = bare_net(module, _device_here(packed["device"]))
+    for epoch in packed["history"]:
         net.history.append(dict(epoch))
     return net
+
+
+def _device_here(name: str) -> torch.device:
+    """The device of that name, or the CPU if it is not here."""
+    device = torch.device(name)
+    if device.type == "cuda" and (device.index or 0) >= count_cuda_devices():
+        warnings.warn(
+            f"The model was trained on {name!r}; torch finds no such CUDA device here, so it is"
+            " loaded onto the CPU.",
+            stacklevel=2,
+        )
+        return torch.device("cpu")
+    return device
+
+
+def _build(network: NetworkSpecification, weights: Mapping[str, Array]) -> SequenceNetwork:
+    """The network with these weights. It takes memory only when all of them are known to fit."""
+    # On the meta device a network has shapes, no memory, and draws nothing.
+    with torch.device("meta"):
+        module = network.build()
+    tensors = {name: torch.from_numpy(array) for name, array in weights.items()}
+    given, needed = _kinds(tensors), _kinds(module.state_dict())
+    if given != needed:
+        wrong = sorted(name for name in given | needed if given.get(name) != needed.get(name))
+        raise ValueError(f"The weights {wrong[:3]} are not those of a network of {network}.")
+    module.to_empty(device="cpu").load_state_dict(tensors)
+    return module
+
+
+def _kinds(tensors: Mapping[str, torch.Tensor]) -> dict[str, Any]:
+    return {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in tensors.items()}

@@ -282,6 +282,22 @@ class TokenEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         encodings = self.tokenizer_.encode_batch([as_text(document) for document in documents])
         return (encoding.ids for encoding in encodings)
 
+    def __getstate__(self) -> dict[str, Any]:
+        state: dict[str, Any] = dict(super().__getstate__())
+        if "tokenizer_" in state:
+            # As text, which skops holds too.
+            state["tokenizer_"] = self.tokenizer_.to_str()
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        if isinstance(state.get("tokenizer_"), str):
+            tokenizers = require("tokenizers", extra="subwords")
+            tokenizer = tokenizers.Tokenizer.from_str(state["tokenizer_"])
+            # The text says nothing of it.
+            tokenizer.encode_special_tokens = True
+            state = state | {"tokenizer_": tokenizer}
+        super().__setstate__(state)
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.two_d_array = False

@@ -11,7 +11,7 @@ import sklstm
 ROOT = Path(sklstm.__file__).parent
 FLOORS = {
     "_sequences": 0, "exceptions": 0, "_optional": 0, "_compat": 0,
-    "_validation": 1, "nn": 1,
+    "_files": 1, "_validation": 1, "nn": 1,
     "_batching": 2, "preprocessing": 2, "datasets": 2,
     "_training": 3,
     "_classifier": 4,
@@ -64,7 +64,7 @@ def test_no_private_module_of_another_package_but_through_compat(path):
 
 
 @pytest.mark.parametrize(
-    "room_name", ["_validation", "_sequences", "exceptions", "_compat", "preprocessing"]
+    "room_name", ["_files", "_validation", "_sequences", "exceptions", "_compat", "preprocessing"]
 )
 def test_rooms_without_torch(room_name):
     for path in CODE:

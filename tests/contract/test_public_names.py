@@ -12,10 +12,11 @@ from sklstm import LSTMSequenceClassifier, preprocessing
 
 PUBLIC = {
     "sklstm": [
-        "LSTMSequenceClassifier", "__version__", "datasets", "exceptions", "nn", "preprocessing",
+        "LSTMSequenceClassifier", "__version__", "datasets", "exceptions", "load_model", "nn",
+        "preprocessing", "save_model",
     ],
     "sklstm.datasets": ["make_temporal_order", "make_trends"],
-    "sklstm.exceptions": ["TrainingDivergedError"],
+    "sklstm.exceptions": ["ModelFileError", "TrainingDivergedError"],
     "sklstm.nn": [
         "AttentionPooling", "DenseHead", "LSTMEncoder", "LSTMLayer", "LastPooling", "MaxPooling",
         "MeanPooling", "SequenceNetwork",

@@ -1,3 +1,4 @@
+import copy
 import pickle
 import sys
 
@@ -129,6 +130,14 @@ def test_clone_and_pickle():
         assert clone(encoder).fit(TEXTS).vocabulary_ == encoder.vocabulary_
         loaded = pickle.loads(pickle.dumps(encoder))
         assert [x.tolist() for x in loaded.transform(TEXTS)] == encode(TEXTS, **parameters)
+
+
+@pytest.mark.parametrize("copied", [lambda e: pickle.loads(pickle.dumps(e)), copy.deepcopy])
+def test_text_that_looks_like_padding_is_text_to_a_copy_too(copied):
+    encoder = TokenEncoder(analyzer="bpe").fit(["hi there", "go away"])
+    (expected,) = encoder.transform(["[PAD] hi"])
+    (ids,) = copied(encoder).transform(["[PAD] hi"])
+    assert ids.tolist() == expected.tolist()
 
 
 def test_subwords_cover_words_that_were_never_seen():

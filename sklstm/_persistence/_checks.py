@@ -1,0 +1,175 @@
+"""What must hold of the description of a fitted estimator before anything is built from it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, fields
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+
+from sklstm._training._specification import NetworkSpecification
+from sklstm._validation._parameters import CHOICES
+
+Check = Callable[[Any], bool]
+
+
+def check_state(state: Mapping[str, Any]) -> None:
+    """Raise ValueError unless a fit may leave this behind, as `pack_state` packs it.
+
+    Weights and network are compared with one another first, so that no number in the description
+    asks for more memory than its arrays have. That each weight has its shape is checked when the
+    network is laid out.
+    """
+    _check_items(state, ATTRIBUTES, optional=OPTIONAL)
+    network, weights = state["_network_specification"], state["net_"]["weights"]
+    _check_extent(network, weights)
+    n_columns, n_features = state["_n_columns_in"], state["n_features_in_"]
+    takes_tokens = network.get("vocabulary_size") is not None
+    width = network["hidden_sizes"][-1] * (2 if network["bidirectional"] else 1)
+    names, scaling = state.get("feature_names_in_"), state["_scaling"]
+    agreements = {
+        "classes_": len(state["classes_"]) == network["n_classes"],
+        "n_features_in_": n_features == n_columns
+        or (n_columns is None and (takes_tokens or n_features == network["n_features"])),
+        "feature_names_in_": names is None or len(names) == n_features,
+        "_n_features_out": state["_n_features_out"] == width,
+        "_scaling": takes_tokens
+        if scaling is None
+        else not takes_tokens and len(scaling["mean"]) == network["n_features"],
+    }
+    for name, agrees in agreements.items():
+        if not agrees:
+            raise ValueError(f"{name} does not agree with the rest.")
+
+
+def _check_items(items: Any, checks: Mapping[str, Check], *, optional: frozenset[str]) -> None:
+    missing, unknown = checks.keys() - optional - items.keys(), items.keys() - checks.keys()
+    if missing or unknown:
+        raise ValueError(f"Missing: {sorted(missing)[:3]}. Unknown: {sorted(unknown)[:3]}.")
+    for name, value in items.items():
+        if not checks[name](value):
+            raise ValueError(f"{name} cannot be {value!r:.60}.")
+
+
+def _check_extent(network: Mapping[str, Any], weights: Mapping[str, Any]) -> None:
+    """No network larger than its weights: each size is a dimension of one, each layer has some."""
+    n_weights = sum(array.size for array in weights.values())
+    layers = (*network["hidden_sizes"], *network["dense_sizes"])
+    sizes = (*layers, network["n_features"], network["n_classes"])
+    if len(layers) > len(weights) or max(*sizes, network.get("vocabulary_size") or 0) > n_weights:
+        raise ValueError("The network has fewer weights than it needs.")
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def _is_size(value: Any) -> bool:
+    return _is_integer(value) and value >= 1
+
+
+def _is_bool(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_real(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def _is_fraction(value: Any) -> bool:
+    return _is_real(value) and 0 <= value < 1
+
+
+def _are_sizes(value: Any) -> bool:
+    return isinstance(value, tuple) and all(map(_is_size, value))
+
+
+def _is_network(value: Any) -> bool:
+    _check_items(value, NETWORK, optional=_WITH_A_DEFAULT)
+    return True
+
+
+def _are_classes(value: Any) -> bool:
+    is_label = value.dtype.kind != "O" or all(isinstance(label, str) for label in value)
+    return is_label and np.array_equal(np.unique(value), value)
+
+
+def _are_names(value: Any) -> bool:
+    return value.dtype == object and all(isinstance(name, str) for name in value)
+
+
+def _is_scaling(value: Any) -> bool:
+    if value is None:
+        return True
+    mean, scale = value["mean"], value["scale"]
+    alike = mean.ndim == 1 and mean.shape == scale.shape and mean.dtype == scale.dtype == np.float64
+    return alike and bool(np.isfinite(mean).all() and np.isfinite(scale).all() and scale.all())
+
+
+def _is_history(value: Any) -> bool:
+    shapes = {array.shape for array in value.values()}
+    return len(shapes) == 1 and len(shapes.pop()) == 1
+
+
+def _is_net(value: Any) -> bool:
+    checks = {"weights": _are_weights, "history": _are_epochs, "device": _is_device}
+    _check_items(value, checks, optional=frozenset())
+    return True
+
+
+def _are_weights(value: Any) -> bool:
+    return all(bool(np.isfinite(array).all()) for array in value.values())
+
+
+def _are_epochs(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(epoch, dict) for epoch in value)
+
+
+def _is_device(value: Any) -> bool:
+    return re.fullmatch(r"cpu|cuda(:\d{1,2})?", value) is not None
+
+
+def _is_output_configuration(value: Any) -> bool:
+    return value in [{"transform": form} for form in ("default", "pandas", "polars")]
+
+
+# What a fit sets, and what may be set later. A file may lack the optional ones.
+ATTRIBUTES: dict[str, Check] = {
+    "classes_": _are_classes,
+    "n_features_in_": _is_size,
+    "feature_names_in_": _are_names,
+    "net_": _is_net,
+    "history_": _is_history,
+    "n_iter_": _is_size,
+    "best_epoch_": _is_integer,
+    "best_score_": _is_real,
+    "stop_reason_": lambda value: isinstance(value, str),
+    "_scaling": _is_scaling,
+    "_seed": lambda value: _is_integer(value) and value >= 0,
+    "_network_specification": _is_network,
+    "_n_columns_in": lambda value: value is None or _is_size(value),
+    "_n_features_out": _is_size,
+    "_sklearn_output_config": _is_output_configuration,
+}
+OPTIONAL = frozenset({"feature_names_in_", "_sklearn_output_config"})
+
+NETWORK: dict[str, Check] = {
+    "n_features": _is_size,
+    "n_classes": lambda value: _is_size(value) and value >= 2,
+    "hidden_sizes": lambda value: _are_sizes(value) and len(value) >= 1,
+    "bidirectional": _is_bool,
+    "pooling": lambda value: value in CHOICES["pooling"],
+    "dense_sizes": _are_sizes,
+    "dropout": _is_fraction,
+    "recurrent_dropout": _is_fraction,
+    "vocabulary_size": lambda value: value is None or _is_size(value),
+    "embedding_dropout": _is_fraction,
+    "freeze_embedding": _is_bool,
+    "precision": lambda value: value in ("bfloat16", "float32"),
+}
+_WITH_A_DEFAULT = frozenset(
+    field.name for field in fields(NetworkSpecification) if field.default is not MISSING
+)

@@ -1,0 +1,247 @@
+"""save_model, load_model: a fitted estimator as one file with nothing executable in it."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import os
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
+
+from sklstm._classifier import LSTMSequenceClassifier
+from sklstm._files._container import MALFORMED, Kind, read_file, write_file
+from sklstm._files._values import UnstorableError, encode
+from sklstm._persistence._checks import ATTRIBUTES, check_state
+from sklstm._validation._inputs import as_host
+from sklstm.exceptions import ModelFileError
+
+MODEL = Kind("model", format=1)
+PACKAGES = ("sklstm", "torch", "skorch", "sklearn", "numpy")
+OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
+    name: thing
+    for name, thing in vars(torch.optim).items()
+    if isinstance(thing, type) and issubclass(thing, torch.optim.Optimizer)
+}
+
+
+def save_model(estimator: LSTMSequenceClassifier, path: str | os.PathLike[str]) -> None:
+    """Write a fitted estimator to a file that holds data and no code.
+
+    The file is in the safetensors format: weights and all other arrays as tensors; parameters,
+    labels, names, history and the versions of the packages as JSON in its header. It carries a
+    format number and a checksum. It is written as a whole or not at all: after an error, a full
+    disk for one, the file that was there before is still there.
+
+    Parameters
+    ----------
+    estimator : LSTMSequenceClassifier
+        A fitted one.
+    path : str or path-like
+        Where to; a file that is there is replaced. The name may have any ending; safetensors' own
+        is ``.safetensors``.
+
+    Raises
+    ------
+    NotFittedError
+        If the estimator is not fitted.
+    TypeError
+        If it is anything but an `LSTMSequenceClassifier`, be it a subclass.
+    OSError
+        If the file cannot be written.
+
+    Warns
+    -----
+    UserWarning
+        If something is left out, which it names: what only code could bring back (callbacks,
+        scorers and other functions) and attributes that no fit sets. The predictions of a loaded
+        estimator do not depend on it, its further training may.
+
+    See Also
+    --------
+    load_model : Read the file again.
+
+    Notes
+    -----
+    Of the callables that ``optimizer`` may be, a class of ``torch.optim`` and a
+    ``functools.partial`` of one are kept. ``embedding_weights`` are kept as an array. The state of
+    the optimizer is not kept.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from sklstm import LSTMSequenceClassifier, load_model, save_model
+    >>> from sklstm.datasets import make_trends
+    >>> X, y = make_trends(n_sequences=40, random_state=0)
+    >>> classifier = LSTMSequenceClassifier(8, max_epochs=3, random_state=0).fit(X, y)
+    >>> with TemporaryDirectory() as folder:
+    ...     save_model(classifier, f"{folder}/trends.safetensors")
+    ...     loaded = load_model(f"{folder}/trends.safetensors")
+    >>> bool((loaded.predict_proba(X) == classifier.predict_proba(X)).all())
+    True
+    """
+    _check_estimator(estimator)
+    parameters, state = _describe(estimator)
+    _warn_of(_drop_unstorable(parameters), _drop_foreign(state))
+    check_state(state)
+    versions = {name: str(importlib.import_module(name).__version__) for name in PACKAGES}
+    content = {"versions": versions, "parameters": parameters, "state": state}
+    write_file(path, MODEL, content)
+
+
+def load_model(path: str | os.PathLike[str]) -> LSTMSequenceClassifier:
+    """Read a fitted estimator from a file that `save_model` wrote.
+
+    Nothing in the file is executed: it may come from anywhere. What it claims is checked before
+    memory is taken for it, and its checksum tells of any bit that is not as it was written.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+
+    Returns
+    -------
+    LSTMSequenceClassifier
+        It predicts what the saved one predicts, to the last bit with the same versions of the
+        packages and the same kind of machine. Further training goes on with a fresh optimizer.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is damaged, is something else, or is of a newer format.
+    OSError
+        If the file cannot be read; FileNotFoundError if there is none.
+
+    Warns
+    -----
+    UserWarning
+        If the estimator was trained on a CUDA device that is not here: it is loaded onto the CPU.
+
+    See Also
+    --------
+    save_model : Write the file.
+    """
+    content = read_file(path, MODEL)
+    try:
+        check_state(content["state"])
+        return _build(content["parameters"], content["state"])
+    except MALFORMED as error:
+        raise ModelFileError(
+            f"{os.fspath(path)!r} does not describe a model: {error!s:.200}"
+        ) from error
+
+
+def _check_estimator(estimator: Any) -> None:
+    """Raise unless this is a fitted estimator of the very class that `load_model` builds."""
+    if type(estimator) is LSTMSequenceClassifier:
+        check_is_fitted(estimator)
+        estimator._validate_params()
+        return
+    remedy = ""
+    if isinstance(estimator, LSTMSequenceClassifier):
+        remedy = "A subclass is code, which no file of ours holds: keep it with pickle or joblib."
+    elif isinstance(estimator, Pipeline):
+        remedy = (
+            "Keep a whole pipeline with skops.io.dump, as the user guide shows, or its last step"
+            " alone: save_model(pipeline[-1], path)."
+        )
+    elif hasattr(estimator, "best_estimator_"):
+        remedy = "Save what the search has found: save_model(search.best_estimator_, path)."
+    raise TypeError(
+        "save_model takes an LSTMSequenceClassifier. Got an instance of"
+        f" {type(estimator).__name__} instead." + (f"\n\n{remedy}" if remedy else "")
+    )
+
+
+def _describe(estimator: LSTMSequenceClassifier) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Parameters and all other attributes, as plain as they can be."""
+    parameters = estimator.get_params(deep=False)
+    state = {k: v for k, v in estimator.__getstate__().items() if k not in parameters}
+    parameters["optimizer"] = _describe_optimizer(parameters["optimizer"])
+    if isinstance(parameters["device"], torch.device):
+        parameters["device"] = str(parameters["device"])
+    if parameters["embedding_weights"] is not None:
+        parameters["embedding_weights"] = np.asarray(as_host(parameters["embedding_weights"]))
+    return parameters, state
+
+
+def _describe_optimizer(optimizer: Any) -> Any:
+    """A class of torch.optim, or a partial of one, as a dict; anything else as it is."""
+    partial = isinstance(optimizer, functools.partial) and not optimizer.args
+    named = optimizer.func if partial else optimizer
+    for name, thing in OPTIMIZERS.items():
+        if thing is named:
+            return {"class": name, "options": dict(optimizer.keywords) if partial else None}
+    return optimizer
+
+
+def _restore_optimizer(described: Any) -> Any:
+    if not isinstance(described, dict):
+        return described
+    optimizer, options = OPTIMIZERS[described["class"]], described["options"]
+    return optimizer if options is None else functools.partial(optimizer, **options)
+
+
+def _build(parameters: Mapping[str, Any], state: Mapping[str, Any]) -> LSTMSequenceClassifier:
+    if "optimizer" in parameters:
+        parameters = {**parameters, "optimizer": _restore_optimizer(parameters["optimizer"])}
+    estimator = LSTMSequenceClassifier(**parameters)
+    estimator._validate_params()
+    estimator.__setstate__(dict(state))
+    return estimator
+
+
+def _drop_unstorable(parameters: dict[str, Any]) -> list[str]:
+    """Remove the parameters that only code could bring back, and return their names."""
+    names = [name for name, value in parameters.items() if not _is_storable(value)]
+    for name in names:
+        del parameters[name]
+    return names
+
+
+def _drop_foreign(state: dict[str, Any]) -> list[str]:
+    """Remove attributes that no fit sets, and figures of callbacks that are not plain."""
+    attributes = [name for name in state if name not in ATTRIBUTES]
+    for name in attributes:
+        del state[name]
+    epochs = state["net_"]["history"]
+    figures = {name for epoch in epochs for name, v in epoch.items() if not _is_storable(v)}
+    state["net_"]["history"] = [_without(epoch, figures) for epoch in epochs]
+    state["history_"] = _without(state["history_"], figures)
+    return [*attributes, *sorted(figures)]
+
+
+def _without(items: Mapping[str, Any], names: set[str]) -> dict[str, Any]:
+    return {name: value for name, value in items.items() if name not in names}
+
+
+def _is_storable(value: Any) -> bool:
+    try:
+        encode(value, {})
+    except UnstorableError:
+        return False
+    return True
+
+
+def _warn_of(parameters: list[str], others: list[str]) -> None:
+    """Tell what is left out of the file, if anything is."""
+    if not parameters and not others:
+        return
+    remedy = ""
+    if parameters:
+        again = ", ".join(f"{name}=..." for name in parameters)
+        remedy = (
+            "\n\nA loaded estimator has the default instead, which matters to further training"
+            f" alone. Set it again before: load_model(path).set_params({again})"
+        )
+    warnings.warn(
+        f"The model file lacks {', '.join(map(repr, parameters + others))}: it holds what a fit"
+        f" makes, and no code.{remedy}",
+        stacklevel=3,
+    )

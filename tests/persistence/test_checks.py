@@ -1,0 +1,150 @@
+import copy
+import dataclasses
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sklstm._persistence._checks import ATTRIBUTES, NETWORK, OPTIONAL, check_state
+from sklstm._training._specification import NetworkSpecification
+from tests.helpers import make_ragged, quick
+
+X, Y = make_ragged(20)
+IDS = [[2, 3, 4], [3, 2]] * 5
+
+
+@pytest.fixture(scope="module")
+def states():
+    """What three fits leave behind, packed: on sequences, on a table, on token ids."""
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(20, 4)), columns=list("abcd"))
+    fitted = {
+        "sequences": quick(max_epochs=2).fit(X, Y),
+        "table": quick(max_epochs=2).set_output(transform="pandas").fit(frame, Y),
+        "tokens": quick(max_epochs=2, embedding_dim=3).fit(IDS, [0, 1] * 5),
+    }
+    return {
+        name: {k: v for k, v in e.__getstate__().items() if k not in e.get_params()}
+        for name, e in fitted.items()
+    }
+
+
+def test_what_a_fit_leaves_behind_passes(states):
+    for state in states.values():
+        check_state(state)
+
+
+def test_the_checks_know_every_attribute(states):
+    assert states["table"].keys() == ATTRIBUTES.keys()
+    assert states["sequences"].keys() == ATTRIBUTES.keys() - OPTIONAL
+
+
+def test_the_checks_know_every_part_of_the_network():
+    assert NETWORK.keys() == {field.name for field in dataclasses.fields(NetworkSpecification)}
+
+
+def test_a_network_may_lack_what_has_a_default(states):
+    state = copy.deepcopy(states["sequences"])
+    del state["_network_specification"]["embedding_dropout"]
+    check_state(state)
+
+
+def refuse(state, match):
+    # Whatever is raised here, `load_model` makes a ModelFileError of it.
+    with pytest.raises((TypeError, ValueError, AttributeError, LookupError), match=match):
+        check_state(state)
+
+
+@pytest.mark.parametrize("name", sorted(ATTRIBUTES.keys() - OPTIONAL))
+def test_every_attribute_is_needed(states, name):
+    state = copy.deepcopy(states["sequences"])
+    del state[name]
+    refuse(state, rf"Missing: \['{name}'\]")
+
+
+def test_unknown_attributes(states):
+    refuse(states["sequences"] | {"predict": 1}, r"Unknown: \['predict'\]")
+
+
+WRONG_VALUES = {
+    "classes_": [
+        np.array([1, 0]), np.array([0, 0]), np.array([0, 1, 2]), np.array([[0, 1]]),
+        np.array([0, 1], dtype=object), np.array([0.0, np.nan]), np.zeros(0),
+    ],
+    "n_features_in_": [0, 3, True, 2.0, None, "2"],
+    "feature_names_in_": [np.array(["a"], dtype=object), np.array(["a", 1], dtype=object),
+                          np.array(["a", "b"])],
+    "history_": [{}, {"a": np.zeros(2), "b": np.zeros(3)}, {"a": np.zeros((2, 2))}],
+    "n_iter_": [0, 1.5, None, True],
+    "best_epoch_": [None, 1.0],
+    "best_score_": [None, "1", True],
+    "_scaling": [
+        None, {"mean": np.zeros(2), "scale": np.zeros(2)}, {"mean": np.zeros(2)},
+        {"mean": np.zeros(3), "scale": np.ones(3)}, {"mean": np.zeros(2), "scale": np.ones(3)},
+        {"mean": np.zeros(2, np.float32), "scale": np.ones(2, np.float32)},
+        {"mean": np.zeros((2, 1)), "scale": np.ones((2, 1))},
+        {"mean": np.array([0, np.inf]), "scale": np.ones(2)},
+        {"mean": np.zeros(2), "scale": np.array([1, np.nan])},
+    ],
+    "_seed": [-1, 0.5, None],
+    "_n_columns_in": [0, 3, "2"],
+    "_n_features_out": [15, 0, 8],
+    "_sklearn_output_config": [{"transform": "os"}, {}, []],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRONG_VALUES)
+def test_values_that_no_fit_leaves_behind(states, name):
+    for value in WRONG_VALUES[name]:
+        refuse(states["sequences"] | {name: value}, None)
+
+
+WRONG_NETWORKS = {
+    "n_features": [0, 3, 2.0], "n_classes": [1, 3, True],
+    "hidden_sizes": [(), (8.0,), [8], 8, (0,), (10**9,), (10**30,), (8,) * 1000],
+    "bidirectional": [1, None], "pooling": ["first", None, [], "__class__"],
+    "dense_sizes": [None, (0,), (10**12,), (1,) * 1000], "dropout": [1.0, -0.1, math.nan, "0"],
+    "recurrent_dropout": [1.5], "vocabulary_size": [0, 10**12], "embedding_dropout": [None],
+    "freeze_embedding": [0],
+    "precision": ["float16", 32, None],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRONG_NETWORKS)
+def test_networks_that_no_fit_leaves_behind(states, name):
+    network = states["sequences"]["_network_specification"]
+    for value in WRONG_NETWORKS[name]:
+        refuse(states["sequences"] | {"_network_specification": network | {name: value}}, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("device", "cuda:"), ("device", "mps"), ("device", "cuda:1000"), ("device", "os.system"),
+        ("history", [1]), ("history", {}), ("weights", {}), ("weights", []),
+    ],
+)  # fmt: skip
+def test_nets_that_no_fit_leaves_behind(states, name, wrong):
+    state = copy.deepcopy(states["sequences"])
+    state["net_"][name] = wrong
+    refuse(state, None)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_not_finite(states, value):
+    state = copy.deepcopy(states["sequences"])
+    state["net_"]["weights"]["head.1.bias"][0] = value
+    refuse(state, "net_ cannot be|weights cannot be")
+
+
+def test_token_ids_are_not_scaled_and_measurements_are(states):
+    scaling = {"mean": np.zeros(3), "scale": np.ones(3)}
+    refuse(states["tokens"] | {"_scaling": scaling}, "_scaling does not agree")
+    refuse(states["sequences"] | {"_scaling": None}, "_scaling does not agree")
+
+
+def test_columns_agree_with_the_features(states):
+    refuse(states["table"] | {"n_features_in_": 3}, "n_features_in_ does not agree")
+    refuse(states["table"] | {"_n_columns_in": None}, "n_features_in_ does not agree")
+    names = np.array(["a", "b", "c"], dtype=object)
+    refuse(states["table"] | {"feature_names_in_": names}, "feature_names_in_ does not agree")
