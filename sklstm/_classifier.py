@@ -16,9 +16,9 @@ from sklearn.base import (
 )
 from sklearn.utils.validation import check_is_fitted
 
-from sklstm._batching._loader import to_device
+from sklstm._batching._loader import HostSequences
 from sklstm._batching._scaling import Scaling
-from sklstm._sequences import Array, Sequences
+from sklstm._sequences import Array
 from sklstm._training._datasets import Given
 from sklstm._training._fitting import fitted_attributes
 from sklstm._training._keeping import pack_state, unpack_state
@@ -529,7 +529,7 @@ class LSTMSequenceClassifier(
         ndarray of shape (n_sequences, n_features_out), float32
             ``n_features_out`` is the width of the last LSTM layer, over both directions.
         """
-        return self._pool(X)[0]
+        return self._compute(embed, X)
 
     def _fit(
         self, given: Given, parameters: Mapping[str, Any], classes: Array | None, **options: Any
@@ -552,17 +552,16 @@ class LSTMSequenceClassifier(
             mask_value=self.mask_value,
         )
 
-    def _pool(self, X: Any) -> tuple[Array, Sequences]:
-        """The pooled vector of each sequence, whatever output `transform` is set to give."""
+    def _logits(self, X: Any) -> Array:
+        return self._compute(classify, X)
+
+    def _compute(self, function: Callable[..., Array], X: Any) -> Array:
+        """What the function gives for each sequence: one row of finite numbers."""
         check_is_fitted(self)
         sequences, net = self._check_X(X).sequences, self.net_
+        source = HostSequences(sequences, self._scaling, torch.device(net.device))
         with prediction_memory(self._network_specification, sequences, net.device):
-            on_device = to_device(sequences, self._scaling, torch.device(net.device))
-            return check_outputs(embed(net.module_, on_device), sequences), sequences
-
-    def _logits(self, X: Any) -> Array:
-        pooled, sequences = self._pool(X)
-        return check_outputs(classify(self.net_.module_, pooled), sequences)
+            return check_outputs(function(net.module_, source), sequences)
 
     def __getstate__(self) -> dict[str, Any]:
         return pack_state(super().__getstate__())

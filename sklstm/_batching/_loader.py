@@ -109,6 +109,35 @@ class DeviceSequences:
         return (rounded_up(longest), True) if lengths.min() < longest else (longest, False)
 
 
+class HostSequences:
+    """Sequences that stay where they are: a batch is scaled and put on the device when asked for.
+
+    Parameters
+    ----------
+    sequences : Sequences
+        Any number, in memory that is never written to.
+    scaling : Scaling or None
+        As for `to_device`.
+    device : torch.device
+        Where the batches go.
+    """
+
+    def __init__(self, sequences: Sequences, scaling: Scaling | None, device: torch.device) -> None:
+        self.sequences = sequences
+        self.scaling = scaling
+        self.device = device
+        self.host_lengths = sequences.lengths
+
+    def batch(self, indices: IntArray) -> Inputs:
+        """The sequences at ``indices``, as `DeviceSequences` gives them."""
+        part = to_device(self.sequences.take(indices), self.scaling, self.device)
+        return part.batch(np.arange(len(indices)))
+
+
+# What batches can be had from.
+Source = DeviceSequences | HostSequences
+
+
 def rounded_up(n_timesteps: int) -> int:
     """Up to 32 as it is, then the next of 16 values to each doubling: at most a sixteenth more.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 
@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from sklstm._batching._buckets import prediction_batches
-from sklstm._batching._loader import DeviceSequences
+from sklstm._batching._loader import Source
 from sklstm._sequences import Array, IntArray, Sequences, all_finite
 from sklstm._training._heap import kept_heap
 from sklstm._training._threads import alone, own_team
@@ -22,27 +22,40 @@ from sklstm.nn._concurrency import Team, run_all
 MAX_TIMESTEPS, MAX_SEQUENCES = 16_384, 512
 
 
-def embed(network: SequenceNetwork, sequences: DeviceSequences, team: Team | None = None) -> Array:
-    """The pooled vector of each sequence in the order given, (n, D), float32.
+def embed(network: SequenceNetwork, source: Source, team: Team | None = None) -> Array:
+    """The pooled vector of each sequence in the order given, (n, D), float32."""
+    return _compute(network, network.embed, network.encoder.output_size, source, team)
+
+
+def classify(network: SequenceNetwork, source: Source, team: Team | None = None) -> Array:
+    """The logits of each sequence in the order given, (n, C), float64."""
+    logits = _compute(network, network, network.n_classes, source, team)
+    return logits.astype(np.float64)
+
+
+def _compute(
+    network: SequenceNetwork,
+    function: Callable[..., torch.Tensor],
+    width: int,
+    source: Source,
+    team: Team | None,
+) -> Array:
+    """What the function gives for each sequence, (n, width), float32.
 
     The batches are shared among the ``team``; without one, among as many threads as torch may use.
     """
-    _stop_training(network)
-    pooled = np.empty((len(sequences), network.encoder.output_size), dtype=np.float32)
-
-    def work(indices: IntArray) -> None:
-        pooled[indices] = network.embed(*sequences.batch(indices)).cpu().numpy()
-
-    batches = prediction_batches(sequences.host_lengths, MAX_TIMESTEPS, MAX_SEQUENCES)
-    with torch.inference_mode(), _resources(len(batches), sequences.device, team) as team:
-        run_all([partial(work, indices) for indices in batches], team)
-    return pooled
-
-
-def _stop_training(network: SequenceNetwork) -> None:
     # Setting the mode of all modules takes as long as a short sequence.
     if network.training:
         network.eval()
+    outputs = np.empty((len(source.host_lengths), width), dtype=np.float32)
+
+    def work(indices: IntArray) -> None:
+        outputs[indices] = function(*source.batch(indices)).cpu().numpy()
+
+    batches = prediction_batches(source.host_lengths, MAX_TIMESTEPS, MAX_SEQUENCES)
+    with torch.inference_mode(), _resources(len(batches), source.device, team) as team:
+        run_all([partial(work, indices) for indices in batches], team)
+    return outputs
 
 
 @contextmanager
@@ -56,15 +69,6 @@ def _resources(n_batches: int, device: torch.device, team: Team | None) -> Itera
     else:
         with kept_heap(), own_team(device) as own:
             yield own
-
-
-def classify(network: SequenceNetwork, pooled: Array) -> Array:
-    """The logits of each pooled vector, (n, C), float64."""
-    _stop_training(network)
-    device = next(network.parameters()).device
-    with torch.inference_mode(), alone():
-        logits = network.classify(torch.from_numpy(pooled).to(device))
-    return logits.cpu().numpy().astype(np.float64)
 
 
 def probabilities(logits: Array) -> Array:

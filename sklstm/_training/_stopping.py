@@ -16,7 +16,7 @@ from skorch.callbacks import Callback
 from sklstm._batching._loader import LabelledSequences
 from sklstm._compat import accepts_sample_weight
 from sklstm._sequences import Array
-from sklstm._training._prediction import classify, decisions, embed, probabilities
+from sklstm._training._prediction import classify, decisions, probabilities
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +78,7 @@ class ValidationScores(Callback):
         """The loss on the validation part, and the score of which more is better."""
         dataset = self.validation.dataset
         team = net.trial.team if net.trial else None
-        logits = classify(net.module_, embed(net.module_, dataset.sequences, team))
+        logits = classify(net.module_, dataset.sequences, team)
         with torch.inference_mode():
             on_device = torch.from_numpy(logits).to(dataset.classes.device, torch.float32)
             loss = float(net.criterion_(on_device, dataset.classes, dataset.weights))

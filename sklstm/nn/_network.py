@@ -70,6 +70,7 @@ class SequenceNetwork(nn.Module):
         precision: str = "float32",
     ) -> None:
         super().__init__()
+        self.n_classes = n_classes
         self.precision = precision
         self.embedding = embedding
         self.embedding_dropout = Dropout(embedding_dropout)

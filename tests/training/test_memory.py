@@ -54,10 +54,10 @@ def test_training_says_what_a_step_holds(error, method):
 def test_prediction_says_what_it_was_given(error, monkeypatch):
     classifier = quick(bidirectional=False).fit(X, Y)
 
-    def embed(*arguments):
+    def classify(*arguments):
         raise error
 
-    monkeypatch.setattr(_classifier, "embed", embed)
+    monkeypatch.setattr(_classifier, "classify", classify)
     message = (
         rf"(?s)X has 24 sequences of up to {LONGEST} timesteps of 2 features, {IN_ALL} timesteps in"
         r" all; the network has hidden_sizes=\(8,\)\..*Predict fewer sequences at a time"
