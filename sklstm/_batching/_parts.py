@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -45,13 +46,18 @@ def cut(lengths: IntArray, cost: Cost) -> list[slice]:
     The gradient of a step is the sum over its parts, so the parts are a matter of speed and memory
     alone. They depend on the batch and the network, not on the machine, and so do the bits.
     """
-    parts = []
+    parts: list[slice] = []
     for part in _cut_off_outliers(lengths):
         n, longest = part.stop - part.start, int(lengths[part.stop - 1])
         n_parts = max(_parts_for_speed(n, longest, cost), -(-n * longest * cost.bytes // MAX_BYTES))
-        edges = np.linspace(part.start, part.stop, min(n_parts, n) + 1).round().astype(int)
-        parts += [slice(a, b) for a, b in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)]
+        parts += _cut_evenly(part, min(n_parts, n))
     return parts
+
+
+def _cut_evenly(part: slice, n_parts: int) -> list[slice]:
+    size = part.stop - part.start
+    edges = [part.start + i * size // n_parts for i in range(n_parts + 1)]
+    return [slice(a, b) for a, b in pairwise(edges)]
 
 
 def _parts_for_speed(n_sequences: int, longest: int, cost: Cost) -> int:
@@ -78,7 +84,7 @@ def _cut_off_outliers(lengths: IntArray) -> list[slice]:
 def _best_cut(lengths: IntArray) -> int:
     """Where to cut the longest off, 0 if nowhere: a cut must save a fifth of the time."""
     n, longest = len(lengths), int(lengths[-1])
-    if n * longest <= 1.25 * int(lengths.sum()):
+    if lengths[0] == longest or n * longest <= 1.25 * int(lengths.sum()):
         return 0
     before = np.arange(1, n)
     short = (before + SEQUENCES_A_TIMESTEP) * lengths[:-1]

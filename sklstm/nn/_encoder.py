@@ -182,10 +182,11 @@ class LSTMEncoder(nn.Module):
         if self.bidirectional and lengths_B is not None:
             reversal = reversal_index(lengths_B, inputs_BTF.shape[1])
         states = inputs_BTF
-        for layer in self.layers[:-1]:
+        *layers, last = self.layers
+        for layer in layers:
             states = self.dropout(layer(states, reversal))
-        last: Tensor = self.layers[-1](states, reversal, pool)
-        return last
+        result: Tensor = last(states, reversal, pool)
+        return result
 
 
 def reversal_index(lengths_B: Tensor, n_timesteps: int) -> Tensor:

@@ -106,9 +106,9 @@ class SequenceNetwork(nn.Module):
         inputs_BTF = inputs
         if self.embedding is not None:
             inputs_BTF = self.embedding_dropout(self.embedding(inputs))
-        with torch.autocast(
-            inputs_BTF.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"
-        ):
+        if self.precision == "float32":
+            return self._encode(inputs_BTF, lengths_B)
+        with torch.autocast(inputs_BTF.device.type, torch.bfloat16):
             return self._encode(inputs_BTF, lengths_B).float()
 
     def _encode(self, inputs_BTF: Tensor, lengths_B: Tensor | None) -> Tensor:
