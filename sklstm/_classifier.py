@@ -233,7 +233,7 @@ class LSTMSequenceClassifier(
     A pickle or a copy holds the weights, not the optimizer's state: a training that goes on from
     one begins with a fresh optimizer. Fits in several threads of one process take turns.
 
-    With an int ``random_state``, one version of torch and one number of threads, a fit gives the
+    With an int ``random_state`` and one version of torch, on any number of threads, a fit gives the
     same bits each time on one machine.
 
     References

@@ -1,4 +1,5 @@
 import copy
+import pickle
 from functools import partial
 
 import numpy as np
@@ -376,3 +377,16 @@ def test_cuda_where_there_is_none(monkeypatch):
     with pytest.raises(ValueError, match="Use device='auto'"):
         quick(device="cuda").fit(X, Y)
     assert quick(device="auto").fit(X, Y).net_.device == "cpu"
+
+
+@pytest.mark.parametrize("parameters", [{}, {"pooling": "attention"}, {"embedding_dim": 3}])
+def test_bfloat16_learns_and_predicts_in_bfloat16(parameters):
+    X, y = make_ragged(60)
+    if "embedding_dim" in parameters:
+        X = [np.where(x[:, 0] > 1, 3, 2) for x in X]
+    classifier = quick(precision="bfloat16", max_epochs=20, **parameters).fit(X, y)
+    assert classifier.score(X, y) > 0.9
+    assert all(p.dtype == torch.float32 for p in classifier.net_.module_.parameters())
+    copied = pickle.loads(pickle.dumps(classifier))
+    np.testing.assert_array_equal(copied.predict_proba(X), classifier.predict_proba(X))
+    assert copied.net_.module_.precision == "bfloat16"

@@ -51,9 +51,9 @@ def run(seed, n_threads):
 
 @pytest.mark.parametrize("n_threads", ["1", "2"])
 def test_two_processes_give_the_same_bits(n_threads):
-    first, second = run("1", n_threads), run("2", n_threads)
-    assert first == second
-    assert first[-1] == n_threads
+    first, second = run("1", "1"), run("2", n_threads)
+    assert first[:-1] == second[:-1]
+    assert second[-1] == n_threads
 
 
 def test_one_and_two_workers_give_the_same_bits():

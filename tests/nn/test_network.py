@@ -3,6 +3,7 @@ import torch
 from torch import nn
 
 from sklstm.nn import SequenceNetwork
+from tests.helpers import POOLINGS
 
 
 def test_logits_are_the_head_of_the_pooled_vector():
@@ -45,3 +46,24 @@ def test_weight_matrices_are_all_weights_but_biases_and_embedding():
     expected = {n for n in names.values() if "weight" in n and not n.startswith("embedding")}
     assert matrices == expected
     assert len(matrices) == 2 * 2 * 2 + 2 + 2
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_bfloat16_is_float32_but_for_its_rounding(pooling):
+    sizes = {"hidden_sizes": (8, 6), "bidirectional": True, "pooling": pooling}
+    network, twin = SequenceNetwork(3, 4, **sizes), SequenceNetwork(3, 4, **sizes)
+    twin.precision = "bfloat16"
+    twin.load_state_dict(network.state_dict())
+    inputs, lengths = torch.randn(5, 7, 3), torch.tensor([7, 1, 4, 7, 3])
+    expected, logits = network(inputs, lengths), twin(inputs, lengths)
+    assert logits.dtype == torch.float32
+    assert not torch.equal(logits, expected)
+    # bfloat16 has 8 significant bits.
+    torch.testing.assert_close(logits, expected, rtol=0.05, atol=0.05)
+    expected.square().sum().backward()
+    logits.square().sum().backward()
+    for ours, theirs in zip(twin.parameters(), network.parameters(), strict=True):
+        assert ours.grad.dtype == torch.float32
+        # Relative to the largest: single elements may cancel to anything.
+        largest = theirs.grad.abs().max()
+        torch.testing.assert_close(ours.grad, theirs.grad, rtol=0, atol=0.1 * float(largest) + 1e-6)

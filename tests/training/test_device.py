@@ -2,7 +2,7 @@ import pytest
 import torch
 from sklearn.utils._param_validation import InvalidParameterError
 
-from sklstm._training._device import resolve_device
+from sklstm._training._device import resolve_device, resolve_precision
 
 
 @pytest.mark.parametrize("device", ["cpu", torch.device("cpu")])
@@ -35,3 +35,26 @@ def test_an_index_beyond_the_last_gpu_is_an_error(monkeypatch):
 def test_unknown_devices_are_named(device):
     with pytest.raises(InvalidParameterError, match=r"'cuda:<index>', 'auto' .* Got .* instead"):
         resolve_device(device)
+
+
+@pytest.mark.parametrize(
+    ("precision", "device", "sizes", "has_arithmetic", "expected"),
+    [
+        ("float32", "cpu", (128,), True, "float32"),
+        ("bfloat16", "cpu", (4,), False, "bfloat16"),
+        ("auto", "cpu", (64,), True, "bfloat16"),
+        ("auto", "cpu", (16, 96), True, "bfloat16"),
+        ("auto", "cpu", (63,), True, "float32"),
+        ("auto", "cpu", (128,), False, "float32"),
+        ("auto", "cuda", (128,), True, "float32"),
+    ],
+)
+def test_precision(precision, device, sizes, has_arithmetic, expected, monkeypatch):
+    capabilities = {"avx512_bf16": has_arithmetic}
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
+    assert resolve_precision(precision, torch.device(device), sizes) == expected
+
+
+def test_a_torch_that_cannot_tell_gives_float32(monkeypatch):
+    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    assert resolve_precision("auto", torch.device("cpu"), (128,)) == "float32"

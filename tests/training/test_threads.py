@@ -160,6 +160,14 @@ def test_a_fit_has_the_same_bits_with_any_number_of_threads(make, parameters, pa
     np.testing.assert_array_equal(probabilities_with(3, X, y, **parameters), alone)
 
 
+def test_a_wide_network_has_the_same_bits_with_any_number_of_threads(monkeypatch):
+    always_the_team(monkeypatch)
+    X, y = make_cube(96, n_timesteps=60, n_features=3)
+    parameters = {"hidden_sizes": 128, "batch_size": 48, "max_epochs": 2}
+    alone = probabilities_with(1, X, y, **parameters)
+    np.testing.assert_array_equal(probabilities_with(3, X, y, **parameters), alone)
+
+
 @pytest.mark.usefixtures("three_threads")
 def test_predictions_have_the_same_bits_in_any_batches_on_any_thread(monkeypatch):
     X, y = make_ragged(60)
