@@ -1,0 +1,18 @@
+"""The themes, in the order of the report.
+
+A theme is a module with ``TITLE``, ``cases(long)``, which says what is measured, ``targets``, which
+compares a result with what was aimed at, and ``draw``, which makes its picture.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from benchmarks.themes import prediction, single, step, unequal
+
+THEMES: dict[str, ModuleType] = {
+    "step": step,
+    "unequal": unequal,
+    "prediction": prediction,
+    "single": single,
+}
