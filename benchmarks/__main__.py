@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-import time
 from datetime import date
 from pathlib import Path
 
 from benchmarks import report
 from benchmarks.harness import Pool, Shelf, measure
-from benchmarks.machine import describe, environment
+from benchmarks.machine import Clock, describe, environment
 from benchmarks.results import CaseResult, ThemeResult, load
 from benchmarks.themes import THEMES
 
@@ -30,7 +29,9 @@ def main() -> None:
     for theme in arguments.themes:
         result = run(theme, arguments.long, arguments.repeats)
         result.save(folder / f"{theme}.json")
-    results = [load(path) for path in (folder / f"{theme}.json" for theme in THEMES) if path.exists()]
+    results = [
+        load(path) for path in (folder / f"{theme}.json" for theme in THEMES) if path.exists()
+    ]
     report.write(results, folder)
     print(report.targets_table(results), f"\nAll of it: {folder / 'README.md'}", sep="\n")
 
@@ -47,15 +48,15 @@ def parse() -> argparse.Namespace:
 
 def run(theme: str, long: bool, repeats: int) -> ThemeResult:
     """Measure all cases of a theme, printing each when it is done."""
-    before, start, cases = environment(), time.perf_counter(), []
+    cases, machine, clock = [], environment(), Clock()
     with tempfile.TemporaryDirectory() as folder, Pool() as pool:
         shelf = Shelf(folder)
         for case in THEMES[theme].cases(long):
             records = measure(case, pool, shelf, repeats)
-            cases.append(CaseResult(case.name, case.unit, records))
+            cases.append(CaseResult(case.name, case.unit, records, case.for_memory))
             print("", report.case_table(cases[-1]), sep="\n", flush=True)
-    seconds = round(time.perf_counter() - start, 1)
-    return ThemeResult(theme, date.today().isoformat(), repeats, seconds, before, cases)
+    today = date.today().isoformat()
+    return ThemeResult(theme, today, repeats, *clock.read(), machine, cases)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,9 @@ from benchmarks.data import Recipe
 from benchmarks.processes import ROOT, Pool, Process, WorkerFailedError
 from benchmarks.work import Settings
 
+# scikeras needs an older scikit-learn than sklstm.
 KERAS_PYTHON = ROOT / ".venv-keras/bin/python"
+IN_KERAS_ENVIRONMENT = {"with_keras", "with_scikeras"}
 # Seconds between two runs: a team of threads goes on spinning for a while after its work.
 PAUSE = 0.02
 
@@ -38,7 +40,7 @@ class Entry:
     name: str
     contestant: str
     work: str
-    settings: Settings = Settings()
+    settings: Settings
     data: Recipe | None = None
     units: float = 1.0
     process: str = ""
@@ -46,17 +48,22 @@ class Entry:
 
     def home(self, pool: Pool) -> Process:
         """The process that it works in."""
-        python = KERAS_PYTHON if self.contestant == "with_keras" else Path(sys.executable)
+        in_keras = self.contestant in IN_KERAS_ENVIRONMENT
+        python = KERAS_PYTHON if in_keras else Path(sys.executable)
         return pool.get(self.process or self.name, python, self.cores)
 
 
 @dataclass(frozen=True)
 class Case:
-    """Entries that do the same work, timed in turns; a time is given for one ``unit``."""
+    """Entries that do the same work, timed in turns; a time is given for one ``unit``.
+
+    Where it is ``for_memory`` one run is enough, each in a new process.
+    """
 
     name: str
     unit: str
     entries: tuple[Entry, ...]
+    for_memory: bool = False
 
 
 @dataclass
@@ -108,14 +115,14 @@ class Shelf:
 
 def measure(case: Case, pool: Pool, shelf: Shelf, repeats: int) -> list[Record]:
     """Let the entries of a case work in turns: once to warm up, then ``repeats`` times."""
-    pool.keep(entry.process or entry.name for entry in case.entries)
+    pool.keep(() if case.for_memory else [entry.process or entry.name for entry in case.entries])
     records = {e: Record(e.name, e.units, asdict(e.settings)) for e in case.entries}
     for entry, record in records.items():
         _ask_to_prepare(entry, record, pool, shelf)
     # All get ready at the same time.
     for entry, record in records.items():
         _receive(entry, record, pool)
-    for repeat in range(repeats + 1):
+    for repeat in range(2 if case.for_memory else repeats + 1):
         for entry, record in records.items():
             _run(entry, record, pool, repeat)
     return list(records.values())

@@ -7,6 +7,7 @@ import os
 import platform
 import re
 import subprocess
+import time
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -28,12 +29,39 @@ def environment() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "torch_threads": torch.get_num_threads(),
         "omp_num_threads": os.environ.get("OMP_NUM_THREADS", ""),
-        "load": round(os.getloadavg()[0], 2),
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "packages": {name: version(name) for name in PACKAGES},
         "keras_packages": keras_versions(),
     }
+
+
+class Clock:
+    """What time passes, and how much of the cores' time other processes take meanwhile."""
+
+    def __init__(self) -> None:
+        self._start = self._now()
+
+    def read(self) -> tuple[float, float | None]:
+        """Seconds since the start, and the fraction of the cores that others had (Linux only)."""
+        seconds, ours, busy = (b - a for a, b in zip(self._start, self._now(), strict=True))
+        share = max(0.0, busy - ours) / (seconds * os.cpu_count())
+        return round(seconds, 1), round(share, 3) if busy else None
+
+    @staticmethod
+    def _now() -> tuple[float, float, float]:
+        """Seconds: the time, the work of this process and its ended children, all work."""
+        return time.perf_counter(), sum(os.times()[:4]), _busy_seconds()
+
+
+def _busy_seconds() -> float:
+    """Of all cores since the start of the system; 0 where Linux does not tell."""
+    try:
+        first_line = Path("/proc/stat").read_text().split("\n")[0]
+    except OSError:
+        return 0.0
+    user, nice, system, *_ = map(int, first_line.split()[1:])
+    return (user + nice + system) / os.sysconf("SC_CLK_TCK")
 
 
 def processor() -> str:

@@ -21,7 +21,7 @@ class Process:
     """An interpreter that prepares and runs works on demand."""
 
     def __init__(self, python: Path, cores: int | None = None) -> None:
-        self._log = tempfile.TemporaryFile("w+")
+        self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115  (closed with the process)
         try:
             self._popen = subprocess.Popen(
                 [python, "-m", "benchmarks.worker", *([] if cores is None else [str(cores)])],

@@ -8,7 +8,7 @@ from pathlib import Path
 from tabulate import tabulate
 
 from benchmarks.machine import describe
-from benchmarks.results import CaseResult, Record, Target, ThemeResult, ratio, show, spread
+from benchmarks.results import CaseResult, Record, ThemeResult, ratio, show, spread
 from benchmarks.themes import THEMES
 
 MET = {True: "yes", False: "no", None: "-"}
@@ -26,7 +26,10 @@ def case_table(case: CaseResult, form: str = "github") -> str:
     """Times for one unit, and how many times as long as the first entry each took."""
     first = case.records[0]
     rows = [_row(record, first) for record in case.records]
-    headers = (case.name, f"ms a {case.unit}", f"times {first.name}", "what was done")
+    headers = [case.name, f"ms a {case.unit}", f"times {first.name}", "what was done"]
+    if case.for_memory:
+        headers.append("rise of memory, MiB")
+        rows = [(*row, _memory(record)) for row, record in zip(rows, case.records, strict=True)]
     return tabulate(rows, headers, tablefmt=form, disable_numparse=True)
 
 
@@ -36,6 +39,10 @@ def _row(record: Record, first: Record) -> tuple[str, str, str, str]:
     milliseconds = spread([1e3 * seconds for seconds in record.unit_seconds])
     times = "-" if first.failed else str(ratio(record, first))
     return record.name, str(milliseconds), times, _checks(record)
+
+
+def _memory(record: Record) -> str:
+    return "-" if record.memory_mib is None else show(record.memory_mib)
 
 
 def _checks(record: Record) -> str:
@@ -55,6 +62,7 @@ def write(results: list[ThemeResult], folder: Path) -> None:
     for result in results:
         tables = (case_table(case, "rst") for case in result.cases)
         folder.joinpath(f"{result.theme}.rst").write_text("\n\n".join(tables) + "\n")
+        THEMES[result.theme].draw(result).savefig(folder / f"{result.theme}.png", dpi=110)
 
 
 def markdown(results: list[ThemeResult]) -> str:
@@ -68,8 +76,14 @@ def markdown(results: list[ThemeResult]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def _noise(result: ThemeResult) -> str:
+    if result.busy_elsewhere is None:
+        return ""
+    return f", other processes took {result.busy_elsewhere:.0%} of the cores"
+
+
 def _circumstances(result: ThemeResult) -> str:
     return (
         f"{result.recorded}, {result.repeats} repeats in {result.seconds:.0f} s,"
-        f" load {result.environment['load']} before. {describe(result.environment)}"
+        f"{_noise(result)}. {describe(result.environment)}"
     )

@@ -13,11 +13,12 @@ from benchmarks.harness import Record
 
 @dataclass(frozen=True)
 class CaseResult:
-    """The records of one case. ``unit`` is what their times are given for."""
+    """The records of one case, otherwise as `benchmarks.harness.Case`."""
 
     name: str
     unit: str
     records: list[Record]
+    for_memory: bool = False
 
     def __getitem__(self, name: str) -> Record:
         return next(record for record in self.records if record.name == name)
@@ -28,12 +29,21 @@ class CaseResult:
 
 @dataclass(frozen=True)
 class ThemeResult:
-    """One run of one theme, with the machine it ran on."""
+    """One run of one theme, with the machine it ran on.
+
+    Attributes
+    ----------
+    seconds : float
+        How long all of it took.
+    busy_elsewhere : float or None
+        The fraction of the cores' time that other processes took meanwhile: a measure of noise.
+    """
 
     theme: str
     recorded: str
     repeats: int
     seconds: float
+    busy_elsewhere: float | None
     environment: dict[str, Any]
     cases: list[CaseResult]
 
@@ -50,7 +60,7 @@ def load(path: Path) -> ThemeResult:
     """What `ThemeResult.save` wrote."""
     content = json.loads(path.read_text())
     cases = [
-        CaseResult(case["name"], case["unit"], [Record(**record) for record in case["records"]])
+        CaseResult(records=[Record(**record) for record in case.pop("records")], **case)
         for case in content.pop("cases")
     ]
     return ThemeResult(cases=cases, **content)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from benchmarks.contestants import candidates
 from benchmarks.data import Data
 from benchmarks.work import Settings, Work
 from sklstm import LSTMSequenceClassifier
@@ -82,3 +83,20 @@ def call_network(settings: Settings, data: Data) -> Work:
             return [network(inputs) for inputs in requests]
 
     return Work(run, lambda rows: {"rows": len(rows)})
+
+
+def search(settings: Settings, data: Data) -> Work:
+    """A grid search by cross-validation."""
+    names, X = ("learning_rate", "dropout"), given(data.X, data)
+    return candidates.search(build_estimator(settings), *names, X, settings, data)
+
+
+def recipe(settings: Settings, data: Data) -> Work:
+    """One call of ``fit`` with the package's own defaults, for accuracy rather than time."""
+    X = given(data.X, data)
+
+    def run(repeat: int) -> LSTMSequenceClassifier:
+        options = {"max_epochs": settings.epochs, "precision": settings.precision}
+        return LSTMSequenceClassifier(**options, random_state=repeat).fit(X, data.y)
+
+    return Work(run, lambda estimator: check_fitted(estimator, data))

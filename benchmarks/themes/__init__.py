@@ -8,11 +8,30 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from benchmarks.themes import prediction, single, step, unequal
+from benchmarks.themes import (
+    bfloat16,
+    fit,
+    growth,
+    imports,
+    limit,
+    memory,
+    prediction,
+    search,
+    single,
+    step,
+    unequal,
+)
 
 THEMES: dict[str, ModuleType] = {
     "step": step,
     "unequal": unequal,
+    "fit": fit,
     "prediction": prediction,
     "single": single,
+    "memory": memory,
+    "search": search,
+    "bfloat16": bfloat16,
+    "growth": growth,
+    "limit": limit,
+    "imports": imports,
 }

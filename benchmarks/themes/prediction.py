@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from matplotlib.figure import Figure
+
 from benchmarks.data import Generated
 from benchmarks.harness import Case, Entry
+from benchmarks.pictures import ratios
 from benchmarks.results import Target, ThemeResult, at_least
 from benchmarks.work import Settings
 
@@ -34,3 +37,8 @@ def targets(result: ThemeResult) -> list[Target]:
     """The targets of issue 4."""
     case = result.case(NAME)
     return [at_least(case, 4, "torch loop"), at_least(case, 10, "Keras")]
+
+
+def draw(result: ThemeResult) -> Figure:
+    """How many times as long as sklstm the others took."""
+    return ratios(result.cases)

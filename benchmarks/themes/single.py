@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from matplotlib.figure import Figure
+
 from benchmarks.data import Generated
 from benchmarks.harness import Case, Entry
+from benchmarks.pictures import bars
 from benchmarks.results import Target, ThemeResult, missing, spread
 from benchmarks.work import Settings
 
@@ -44,3 +47,8 @@ def _target(case) -> Target:
     met = spread([a - 1.5 * b for a, b in pairs]).median <= 0.3e-3
     a, b = (spread([1e3 * seconds for seconds in side]) for side in zip(*pairs, strict=True))
     return Target(case.name, target, f"{a} ms against {b} ms", met)
+
+
+def draw(result: ThemeResult) -> Figure:
+    """Milliseconds for one sequence."""
+    return bars(result.cases, "milliseconds for one sequence")
