@@ -29,21 +29,36 @@ def main() -> None:
     for theme in arguments.themes:
         result = run(theme, arguments.long, arguments.repeats)
         result.save(folder / f"{theme}.json")
-    results = [
-        load(path) for path in (folder / f"{theme}.json" for theme in THEMES) if path.exists()
-    ]
+    results = recorded(folder)
     report.write(results, folder)
     print(report.targets_table(results), f"\nAll of it: {folder / 'README.md'}", sep="\n")
+
+
+def recorded(folder: Path) -> list[ThemeResult]:
+    """The results in a folder, in the order of the themes."""
+    paths = (folder / f"{theme}.json" for theme in THEMES)
+    return [load(path) for path in paths if path.exists()]
 
 
 def parse() -> argparse.Namespace:
     """What the command line says."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--long", action="store_true", help="the whole grid")
-    parser.add_argument("--themes", type=lambda names: names.split(","), default=list(THEMES))
+    parser.add_argument(
+        "--themes", type=split, default=list(THEMES), help=f"some of {','.join(THEMES)}, or none"
+    )
     parser.add_argument("--repeats", type=int, default=5, help="timed runs of each contestant")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder to write to")
     return parser.parse_args()
+
+
+def split(names: str) -> list[str]:
+    """Names of themes; "none" leaves it at writing the report anew."""
+    themes = [] if names == "none" else names.split(",")
+    unknown = [name for name in themes if name not in THEMES]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"no theme is called {unknown[0]!r}")
+    return themes
 
 
 def run(theme: str, long: bool, repeats: int) -> ThemeResult:

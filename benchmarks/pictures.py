@@ -55,17 +55,16 @@ def bars(
     """Beside each other the cases, in each a bar for each entry, by default milliseconds."""
     height = 1.0 + 0.38 * max(len(case.records) for case in cases)
     figure = Figure(figsize=(8, height), layout="constrained")
-    for axes, case in zip(figure.subplots(1, len(cases), squeeze=False)[0], cases, strict=True):
+    all_axes = figure.subplots(1, len(cases), squeeze=False, sharey=True)[0]
+    all_axes[0].invert_yaxis()
+    for axes, case in zip(all_axes, cases, strict=True):
         records = [record for record in case.records if not record.failed]
         for row, record in enumerate(records):
             _bar(axes, spread([figure_of(s) for s in record.unit_seconds]), row, record)
         axes.set_yticks(range(len(records)), [record.name for record in records])
-        axes.invert_yaxis()
         axes.set_xlabel(label)
         axes.margins(x=0.2)
-        if len(cases) > 1:
-            axes.set_title(case.name, fontsize="small")
-            axes.tick_params(labelsize="small")
+        axes.set_title(case.name, fontsize="small")
         _tidy(axes, "x")
     return figure
 
@@ -89,10 +88,11 @@ def line(
 
 
 def panels(count: int) -> tuple[Figure, list[Axes]]:
-    """A figure with axes beside each other, three in a row."""
-    rows = -(-count // 3)
-    figure = Figure(figsize=(9, 2.8 * rows), layout="constrained")
-    axes = list(figure.subplots(rows, 3, squeeze=False).flat)
+    """A figure with axes beside each other, three in a row at most."""
+    columns = min(count, 3)
+    rows = -(-count // columns)
+    figure = Figure(figsize=(max(5, 3.1 * columns), 2.8 * rows), layout="constrained")
+    axes = list(figure.subplots(rows, columns, squeeze=False).flat)
     for empty in axes[count:]:
         empty.remove()
     for used in axes[:count]:

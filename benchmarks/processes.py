@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import subprocess
 import tempfile
 from collections.abc import Iterable
@@ -32,7 +34,8 @@ class Process:
                 text=True,
             )
         except FileNotFoundError as error:
-            raise WorkerFailedError(f"there is no {python.relative_to(ROOT)}") from error
+            self._log.close()
+            raise WorkerFailedError(f"there is no {os.path.relpath(python, ROOT)}") from error
 
     def ask(self, **request: Any) -> None:
         """Send a request. Where nobody reads it, the missing reply tells."""
@@ -46,7 +49,7 @@ class Process:
             raise WorkerFailedError(f"died with {self._popen.wait()}: {self._last_words()}")
         reply = json.loads(line)
         if "failed" in reply:
-            raise WorkerFailedError(reply["failed"].split("\n")[0])
+            raise WorkerFailedError(_plain(reply["failed"]))
         return reply
 
     def is_alive(self) -> bool:
@@ -64,7 +67,12 @@ class Process:
     def _last_words(self) -> str:
         self._log.seek(0)
         lines = self._log.read().splitlines()
-        return next((line for line in reversed(lines) if line.strip()), "")
+        return _plain(next((line for line in reversed(lines) if line.strip()), ""))
+
+
+def _plain(message: str) -> str:
+    """The first line, without what a table would take for markup."""
+    return re.sub(r"[`*|\\]", "", message.split("\n")[0])
 
 
 class Pool:

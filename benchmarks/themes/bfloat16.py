@@ -121,5 +121,7 @@ def _draw_speeds(axes: Axes, cases: list[CaseResult]) -> None:
         line(axes, [row], [ratio(case[FULL], case[HALF])], "sklstm")
     labels = [case.name.split("step ")[1].split(",")[0] for case in cases]
     axes.set_xticks(range(len(cases)), [x.replace(" F", "\nF") for x in labels], fontsize="small")
+    if not cases:
+        axes.text(0.5, 0.5, "not measured", ha="center", transform=axes.transAxes)
     axes.set_ylabel(f"times as fast as {FULL}")
     axes.set_ylim(bottom=0)

@@ -50,7 +50,8 @@ def draw(result: ThemeResult) -> Figure:
         known = [(n, spread([m])) for n, m in zip(NUMBERS, measured, strict=True) if m is not None]
         if known:
             line(axes, *zip(*known, strict=True), name, label=name)
-    axes.set(xscale="log", yscale="log", xlabel="sequences", ylabel="rise of memory, MiB")
+    axes.set(xlabel="sequences", ylabel="rise of memory, MiB")
+    axes.set_ylim(bottom=0)
     axes.legend(frameon=False)
     return figure
 

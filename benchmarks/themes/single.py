@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from benchmarks.data import Generated
 from benchmarks.harness import Case, Entry
-from benchmarks.pictures import bars
+from benchmarks.pictures import ratios
 from benchmarks.results import Target, ThemeResult, missing, spread
 from benchmarks.work import Settings
 
@@ -50,5 +50,5 @@ def _target(case) -> Target:
 
 
 def draw(result: ThemeResult) -> Figure:
-    """Milliseconds for one sequence."""
-    return bars(result.cases, "milliseconds for one sequence")
+    """How many times as long as sklstm the others took."""
+    return ratios(result.cases)
