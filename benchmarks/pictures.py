@@ -101,9 +101,10 @@ def panels(count: int) -> tuple[Figure, list[Axes]]:
 
 
 def _number(axes: Axes) -> None:
-    """Ratios as people write them: 0.5, 1, 2, 5, 10."""
+    """Ratios as people write them: 0.5, 1, 2, 5, 10; over a wide range the powers of ten."""
     low, high = axes.get_xlim()
-    ticks = [m * 10**e for e in range(-2, 4) for m in (1, 2, 5)]
+    steps = (1, 2, 5) if high < 1000 * low else (1,)
+    ticks = [m * 10**e for e in range(-3, 5) for m in steps]
     axes.set_xticks([tick for tick in ticks if low <= tick <= high], minor=False)
     axes.set_xticks([], minor=True)
     axes.xaxis.set_major_formatter(lambda tick, _: f"{tick:g}")

@@ -116,22 +116,26 @@ def draw(result: ThemeResult) -> Figure:
     figure, all_axes = panels(len(result.cases))
     for axes, case in zip(all_axes, result.cases, strict=True):
         records = [record for record in case.records if not record.failed]
-        title, _, rest = case.name.removeprefix("growth with ").partition(", ")
-        axes.set_title(f"{title}\n{rest}", fontsize="small")
+        grown, _, rest = case.name.removeprefix("growth with ").partition(", ")
+        axes.set_title(f"growth with {grown}\n{rest}", fontsize="small")
         axes.set_ylabel("seconds")
-        _draw(axes, case.name, records)
-        axes.set_ylim(bottom=0)
+        axes.tick_params(labelsize="small")
+        if records:
+            _draw(axes, case, records)
     return figure
 
 
-def _draw(axes: Axes, name: str, records: list[Record]) -> None:
+def _draw(axes: Axes, case: CaseResult, records: list[Record]) -> None:
     measured = [spread(record.seconds) for record in records]
-    if name == BY_CORES:
+    if case.name == BY_CORES:
         for row, m in enumerate(measured):
             line(axes, [row], [m], "sklstm")
         axes.set_xticks(range(len(records)), [r.name.replace(", ", "\n") for r in records])
-    elif name == BY_WIDTH:
+    elif case.name == BY_WIDTH:
         line(axes, [record.settings["width"] for record in records], measured, "sklstm")
+        axes.set_xlabel("H")
     else:
-        line(axes, [1000 * record.units for record in records], measured, "sklstm")
-    axes.tick_params(labelsize="small")
+        line(axes, [record.units for record in records], measured, "sklstm")
+        axes.set_xlabel(case.unit)
+    # A run that another process held up does not squeeze the others.
+    axes.set_ylim(0, 1.4 * max(m.median for m in measured))
