@@ -1,91 +1,77 @@
-"""Training by hand and with sklstm, side by side: ``make bench``.
+"""sklstm beside its alternatives: ``make bench``, or ``python -m benchmarks --themes step``.
 
-Each pair has the same network, batch size, optimizer and number of epochs. Ours includes all of
-``fit``: checking, standardisation and the transfer to the device.
+Results go to ``benchmarks/results/short`` or ``long``. A run of some themes leaves the recorded
+results of the others as they are, and writes the report of all of them anew.
 """
 
 from __future__ import annotations
 
 import argparse
+import tempfile
+from datetime import date
+from pathlib import Path
 
-import numpy as np
+from benchmarks import report
+from benchmarks.harness import Pool, Shelf, measure
+from benchmarks.machine import Clock, describe, environment
+from benchmarks.results import CaseResult, ThemeResult, load
+from benchmarks.themes import THEMES
 
-from benchmarks.handwritten import LastState, train_packed, train_padded
-from benchmarks.timing import HEADER, Comparison, compare, environment
-from sklstm import LSTMSequenceClassifier
-
-N_CLASSES = 3
-
-
-def classifier(width: int, *, bidirectional: bool, batch_size: int, epochs: int):
-    """The estimator with what the loop by hand has: last state, constant rate, no clipping."""
-    return LSTMSequenceClassifier(
-        width,
-        bidirectional=bidirectional,
-        pooling="last",
-        batch_size=batch_size,
-        max_epochs=epochs,
-        learning_rate=1e-3,
-        lr_schedule=None,
-        max_grad_norm=None,
-        random_state=0,
-    )
-
-
-def compare_steps(
-    n_timesteps: int, n_features: int, width: int, batch_size: int, *, bidirectional: bool, repeats
-) -> Comparison:
-    """Time of a training step on sequences of one length."""
-    n_batches, epochs = 10, 6
-    rng = np.random.default_rng(0)
-    shape = (n_batches * batch_size, n_timesteps, n_features)
-    X, y = rng.normal(size=shape).astype(np.float32), rng.integers(0, N_CLASSES, size=shape[0])
-    estimator = classifier(width, bidirectional=bidirectional, batch_size=batch_size, epochs=epochs)
-    directions = "both directions" if bidirectional else "one direction"
-    return compare(
-        f"step B{batch_size} T{n_timesteps} F{n_features} H{width}, {directions}",
-        lambda: train_padded(
-            X, y, LastState(n_features, width, N_CLASSES, bidirectional),
-            epochs=epochs, batch_size=batch_size,
-        ),
-        lambda: estimator.fit(X, y),
-        repeats=repeats,
-        units=epochs * n_batches,
-    )  # fmt: skip
-
-
-def compare_unequal_epochs(*, repeats: int) -> Comparison:
-    """Time of an epoch on log-normal lengths from 10 to 400, against packed sequences."""
-    n, n_features, width, batch_size, epochs = 1280, 10, 64, 32, 2
-    rng = np.random.default_rng(0)
-    lengths = np.clip(np.exp(rng.normal(4.15, 0.8, size=n)), 10, 400).astype(int)
-    X = [rng.normal(size=(length, n_features)).astype(np.float32) for length in lengths]
-    y = rng.integers(0, N_CLASSES, size=n)
-    estimator = classifier(width, bidirectional=False, batch_size=batch_size, epochs=epochs)
-    return compare(
-        f"epoch of {n} sequences of {lengths.min()} to {lengths.max()} timesteps, packed by hand",
-        lambda: train_packed(
-            X, y, LastState(n_features, width, N_CLASSES), epochs=epochs, batch_size=batch_size
-        ),
-        lambda: estimator.fit(X, y),
-        repeats=repeats,
-        units=epochs,
-    )
+RESULTS = Path(__file__).parent / "results"
 
 
 def main() -> None:
-    """Print the table."""
+    """Measure, write the results, print the targets."""
+    arguments = parse()
+    folder = arguments.results / ("long" if arguments.long else "short")
+    folder.mkdir(parents=True, exist_ok=True)
+    print(describe(environment()), flush=True)
+    for theme in arguments.themes:
+        result = run(theme, arguments.long, arguments.repeats)
+        result.save(folder / f"{theme}.json")
+    results = recorded(folder)
+    report.write(results, folder)
+    print(report.targets_table(results), f"\nAll of it: {folder / 'README.md'}", sep="\n")
+
+
+def recorded(folder: Path) -> list[ThemeResult]:
+    """The results in a folder, in the order of the themes."""
+    paths = (folder / f"{theme}.json" for theme in THEMES)
+    return [load(path) for path in paths if path.exists()]
+
+
+def parse() -> argparse.Namespace:
+    """What the command line says."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--repeats", type=int, default=5, help="pairs of runs for each line")
-    repeats = parser.parse_args().repeats
-    print(environment(), HEADER, sep="\n\n", flush=True)
-    for sizes in ((20, 4, 32, 32), (50, 10, 64, 32), (100, 10, 128, 64)):
-        for bidirectional in (False, True):
-            print(
-                compare_steps(*sizes, bidirectional=bidirectional, repeats=repeats).row(),
-                flush=True,
-            )
-    print(compare_unequal_epochs(repeats=repeats).row(), flush=True)
+    parser.add_argument("--long", action="store_true", help="the whole grid")
+    parser.add_argument(
+        "--themes", type=split, default=list(THEMES), help=f"some of {','.join(THEMES)}, or none"
+    )
+    parser.add_argument("--repeats", type=int, default=5, help="timed runs of each contestant")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder to write to")
+    return parser.parse_args()
+
+
+def split(names: str) -> list[str]:
+    """Names of themes; "none" leaves it at writing the report anew."""
+    themes = [] if names == "none" else names.split(",")
+    unknown = [name for name in themes if name not in THEMES]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"no theme is called {unknown[0]!r}")
+    return themes
+
+
+def run(theme: str, long: bool, repeats: int) -> ThemeResult:
+    """Measure all cases of a theme, printing each when it is done."""
+    cases, machine, clock = [], environment(), Clock()
+    with tempfile.TemporaryDirectory() as folder, Pool() as pool:
+        shelf = Shelf(folder)
+        for case in THEMES[theme].cases(long):
+            records = measure(case, pool, shelf, repeats)
+            cases.append(CaseResult(case.name, case.unit, records, case.for_memory))
+            print("", report.case_table(cases[-1]), sep="\n", flush=True)
+    today = date.today().isoformat()
+    return ThemeResult(theme, today, repeats, *clock.read(), machine, cases)
 
 
 if __name__ == "__main__":

@@ -48,6 +48,7 @@ html_theme = "pydata_sphinx_theme"
 html_title = "sklstm"
 html_show_sourcelink = False
 html_sidebars = {
+    "benchmarks": [],
     "changelog": [],
     "user_guide": [],
     "user_guide_coming_from": [],

@@ -1,0 +1,102 @@
+"""sklstm with what all others have: last state, Adam at a constant rate, no clipping."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from benchmarks.contestants import candidates
+from benchmarks.data import Data
+from benchmarks.work import Settings, Work
+from sklstm import LSTMSequenceClassifier
+
+
+def build_estimator(settings: Settings, seed: int = 0) -> LSTMSequenceClassifier:
+    """The estimator; its standardisation, which the others do not have, stays."""
+    return LSTMSequenceClassifier(
+        (settings.width,) * settings.n_layers,
+        bidirectional=settings.bidirectional,
+        pooling="last",
+        batch_size=settings.batch_size,
+        max_epochs=settings.epochs,
+        learning_rate=1e-3,
+        lr_schedule=None,
+        max_grad_norm=None,
+        precision=settings.precision,
+        random_state=seed,
+    )
+
+
+def given(X: list[np.ndarray], data: Data) -> np.ndarray | list[np.ndarray]:
+    """Sequences as a user has them: an array where lengths are equal, else a list."""
+    return np.stack(X) if data.is_rectangular else X
+
+
+def train(settings: Settings, data: Data) -> Work:
+    """One call of ``fit``: checks, standardisation and all."""
+    X = given(data.X, data)
+
+    def run(repeat: int) -> LSTMSequenceClassifier:
+        return build_estimator(settings, repeat).fit(X, data.y)
+
+    return Work(run, lambda estimator: check_fitted(estimator, data))
+
+
+def check_fitted(estimator: LSTMSequenceClassifier, data: Data) -> dict[str, float]:
+    """Steps taken, and accuracy if there is something to test on."""
+    figures: dict[str, float] = {"steps": sum(estimator.net_.history[:, "train_batch_count"])}
+    if data.X_test:
+        figures["accuracy"] = estimator.score(given(data.X_test, data), data.y_test)
+    return figures
+
+
+def fitted(settings: Settings, data: Data) -> LSTMSequenceClassifier:
+    """An estimator that has seen a few of the sequences: enough to predict with."""
+    X = given(data.X[: 4 * settings.batch_size], data)
+    return build_estimator(settings).fit(X, data.y[: len(X)])
+
+
+def predict(settings: Settings, data: Data) -> Work:
+    """One call of ``predict_proba``."""
+    estimator, X = fitted(settings, data), given(data.X, data)
+    return Work(lambda repeat: estimator.predict_proba(X), lambda rows: {"rows": len(rows)})
+
+
+def predict_one_by_one(settings: Settings, data: Data) -> Work:
+    """``calls`` calls of ``predict_proba``, each of one sequence, as a service makes them."""
+    estimator = fitted(settings, data)
+    requests = [given([x], data) for x in data.X[: settings.calls]]
+
+    def run(repeat: int) -> list[np.ndarray]:
+        return [estimator.predict_proba(X) for X in requests]
+
+    return Work(run, lambda rows: {"rows": len(rows)})
+
+
+def call_network(settings: Settings, data: Data) -> Work:
+    """``calls`` calls of the estimator's bare network, each on a tensor prepared beforehand."""
+    network = fitted(settings, data).net_.module_
+    requests = [torch.from_numpy(x)[None] for x in data.X[: settings.calls]]
+
+    def run(repeat: int) -> list[torch.Tensor]:
+        with torch.inference_mode():
+            return [network(inputs) for inputs in requests]
+
+    return Work(run, lambda rows: {"rows": len(rows)})
+
+
+def search(settings: Settings, data: Data) -> Work:
+    """A grid search by cross-validation."""
+    names, X = ("learning_rate", "dropout"), given(data.X, data)
+    return candidates.search(build_estimator(settings), *names, X, settings, data)
+
+
+def recipe(settings: Settings, data: Data) -> Work:
+    """One call of ``fit`` with the package's own defaults, for accuracy rather than time."""
+    X = given(data.X, data)
+
+    def run(repeat: int) -> LSTMSequenceClassifier:
+        options = {"max_epochs": settings.epochs, "precision": settings.precision}
+        return LSTMSequenceClassifier(**options, random_state=repeat).fit(X, data.y)
+
+    return Work(run, lambda estimator: check_fitted(estimator, data))
