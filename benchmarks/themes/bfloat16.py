@@ -64,7 +64,7 @@ def _accuracy(name: str, epochs: int) -> Case:
 
 
 def targets(result: ThemeResult) -> list[Target]:
-    """The targets of issue 4, which hold where the processor has the format."""
+    """The targets, which hold where the processor has the format."""
     if not result.environment["bfloat16"]:
         return [Target(TITLE, f">= {TIMES}x {FULL}", "the processor has none", None)]
     speeds, accuracies = result.cases[: len(SIZES)], result.cases[len(SIZES) :]

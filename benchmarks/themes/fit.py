@@ -37,7 +37,7 @@ def _case(name: str, data: Recipe, epochs: int) -> Case:
 
 
 def targets(result: ThemeResult) -> list[Target]:
-    """The target of issue 4."""
+    """The target."""
     return [at_least(case, 5, "scikeras") for case in result.cases if case.name.startswith(VOWELS)]
 
 

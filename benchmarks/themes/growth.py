@@ -67,7 +67,7 @@ def _on_cores(n: int, width: int) -> Entry:
 
 
 def targets(result: ThemeResult) -> list[Target]:
-    """The targets of issue 4."""
+    """The targets."""
     straight = [_straight(result.case(name)) for name in (BY_NUMBER, BY_TIMESTEPS)]
     return [*straight, _outlier(result.case(BY_OUTLIER))]
 

@@ -30,7 +30,7 @@ def cases(long: bool) -> list[Case]:
 
 
 def targets(result: ThemeResult) -> list[Target]:
-    """Issue 4 sets none."""
+    """There are none."""
     return []
 
 

@@ -39,7 +39,7 @@ def _case(size: Size) -> Case:
 
 
 def targets(result: ThemeResult) -> list[Target]:
-    """The target of issue 4."""
+    """The target."""
     return [_target(case) for case in result.cases]
 
 

@@ -31,7 +31,7 @@ def _case(n: int) -> Case:
 
 
 def targets(result: ThemeResult) -> list[Target]:
-    """The target of issue 4."""
+    """The target."""
     target = f"no more for {NUMBERS[-1]:,} sequences than for {NUMBERS[0]:,}"
     records = [case["sklstm"] for case in result.cases]
     failure = missing(TITLE, target, *records)

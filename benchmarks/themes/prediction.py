@@ -34,7 +34,7 @@ def cases(long: bool) -> list[Case]:
 
 
 def targets(result: ThemeResult) -> list[Target]:
-    """The targets of issue 4."""
+    """The targets."""
     case = result.case(NAME)
     return [at_least(case, 4, "torch loop"), at_least(case, 10, "Keras")]
 

@@ -29,7 +29,7 @@ def cases(long: bool) -> list[Case]:
 
 
 def targets(result: ThemeResult) -> list[Target]:
-    """The targets of issue 4."""
+    """The targets."""
     return [
         target
         for case in result.cases

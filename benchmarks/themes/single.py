@@ -33,7 +33,7 @@ def _case(n_timesteps: int, n_features: int, width: int) -> Case:
 
 
 def targets(result: ThemeResult) -> list[Target]:
-    """The target of issue 4, for each size."""
+    """The target, for each size."""
     return [_target(case) for case in result.cases]
 
 

@@ -88,7 +88,7 @@ def _case(size: Size) -> Case:
 
 
 def targets(result: ThemeResult) -> list[Target]:
-    """The targets of issue 4."""
+    """The targets."""
     large = [result.case(str(size)) for size in (LARGE, LARGE_BOTH)]
     aims = (("torch loop", 2.2), ("skorch", 2.2), ("Keras", 1.8))
     small = result.case(str(SMALL))

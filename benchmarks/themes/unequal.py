@@ -40,7 +40,7 @@ def _case(name: str, data: Generated) -> Case:
 
 
 def targets(result: ThemeResult) -> list[Target]:
-    """The targets of issue 4."""
+    """The targets."""
     case = result.case(LOG_NORMAL)
     return [at_least(case, 12, competitor) for competitor in ("torch loop", "Keras")]
 
