@@ -49,8 +49,8 @@ class Trial:
         self._record(has_team, time.perf_counter() - start, work)
 
     def _next(self, work: float) -> bool:
-        # The kernels are compiled in the first steps; then each way is tried a few times.
-        if self._n_steps < 8:
+        # Kernels are compiled in the first step of each way; the second one is the first to count.
+        if self._n_steps < 4:
             return self._n_steps % 2 == 0
         faster = self._pace[True] < self._pace[False]
         is_due = self._seconds_since_trial > TRIAL_INTERVAL * self._pace[not faster] * work
