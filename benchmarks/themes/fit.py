@@ -23,17 +23,17 @@ EVERYBODY = (
 
 def cases(long: bool) -> list[Case]:
     """A small set with many epochs, and 7,000 sequences with few."""
-    generated = Generated(7000, 80, "log-normal", n_features=6, n_test=500)
+    generated = Generated(7000, 60, "log-normal", n_features=6, n_test=500)
     return [
         _case(VOWELS, Archive("JapaneseVowels"), epochs=100 if long else 30),
-        _case("fit, 7,000 sequences, log-normal lengths 2 to 80", generated, 10 if long else 2),
+        _case("fit, 7,000 sequences, log-normal lengths to 60", generated, 10 if long else 1),
     ]
 
 
 def _case(name: str, data: Recipe, epochs: int) -> Case:
     settings = Settings(width=64, epochs=epochs)
     entries = (Entry(who, module, "train", settings, data) for who, module in EVERYBODY)
-    return Case(f"{name}, {epochs} epochs", "fit", tuple(entries))
+    return Case(f"{name}, {epochs} epoch{'s' * (epochs > 1)}", "fit", tuple(entries))
 
 
 def targets(result: ThemeResult) -> list[Target]:

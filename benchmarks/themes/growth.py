@@ -26,14 +26,14 @@ STRAIGHT = 0.10
 
 def cases(long: bool) -> list[Case]:
     """sklstm alone; in each case one thing grows, and the sizes take turns."""
-    twice, rectangle = Settings(epochs=2), Settings(batch_size=64, epochs=3)
+    once, rectangle = Settings(), Settings(batch_size=64, epochs=3)
     factors = (1, 2, 4, 8, 16) if long else (1, 2, 4, 8)
     return [
-        _by_data(BY_NUMBER, "1000 sequences", twice,
+        _by_data(BY_NUMBER, "1000 sequences", once,
                  {500 * k: Generated(500 * k, 400, "log-normal") for k in factors}),
-        _by_data(BY_TIMESTEPS, "1000 timesteps", twice,
+        _by_data(BY_TIMESTEPS, "1000 timesteps", once,
                  _by_size(Generated(1000, 100 * k, "log-normal") for k in factors)),
-        _by_data(BY_OUTLIER, "1000 timesteps", twice,
+        _by_data(BY_OUTLIER, "1000 timesteps", once,
                  _by_size(Generated(1000, t, "outlier") for t in (30, 100, 300, 1000))),
         _by_data(BY_LENGTH, "1000 timesteps", rectangle,
                  _by_size(Generated(640, 25 * k) for k in factors)),
@@ -56,12 +56,12 @@ def _by_data(name: str, unit: str, settings: Settings, recipes: dict[int, Genera
 
 
 def _of_width(width: int) -> Entry:
-    settings = Settings(width=width, batch_size=64, epochs=3)
+    settings = Settings(width=width, batch_size=64, epochs=2)
     return Entry(f"H{width}", "ours", "train", settings, Generated(640, 100), process="sklstm")
 
 
 def _on_cores(n: int, width: int) -> Entry:
-    settings = Settings(width=width, batch_size=64, epochs=3)
+    settings = Settings(width=width, batch_size=64, epochs=2)
     name = f"H{width}, {n} core{'s' * (n > 1)}"
     return Entry(name, "ours", "train", settings, Generated(640, 100), cores=n)
 

@@ -15,7 +15,6 @@ MODULES = {
     "sklstm.LSTMSequenceClassifier": "sklstm; sklstm.LSTMSequenceClassifier",
     "torch": "torch",
     "scikit-learn": "sklearn.base",
-    "skorch": "skorch",
     "nothing": "",
 }
 

@@ -24,8 +24,8 @@ def cases(long: bool) -> list[Case]:
 
 def _case(size: Size) -> Case:
     options = {"bidirectional": size.bidirectional, "batch_size": size.batch, "width": size.width}
-    fit = Settings(**options, epochs=10)
-    kernel, products = Settings(**options, calls=50), Settings(calls=20)
+    fit = Settings(**options, epochs=5 if size.bidirectional else 10)
+    kernel, products = Settings(**options, calls=50), Settings(calls=10)
     data = Generated(N_BATCHES * size.batch, size.timesteps, n_features=size.features)
     entries = (
         Entry(FIT, "ours", "train", fit, data, units=size.gflop * N_BATCHES * fit.epochs),

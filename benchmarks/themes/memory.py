@@ -7,11 +7,11 @@ from matplotlib.figure import Figure
 from benchmarks.data import Generated
 from benchmarks.harness import Case, Entry
 from benchmarks.pictures import line, panels
-from benchmarks.results import CaseResult, Target, ThemeResult, missing, show, spread
+from benchmarks.results import Target, ThemeResult, missing, show, spread
 from benchmarks.work import Settings
 
 TITLE = "Peak memory of a prediction"
-NUMBERS = (1000, 4000, 16_000)
+NUMBERS = (1000, 3000, 10_000)
 EVERYBODY = (("sklstm", "ours"), ("torch loop", "by_hand"), ("Keras", "with_keras"))
 # MiB for each sequence that count as none: what its probabilities and its place in the order need.
 NOTHING = 200 / 2**20
@@ -46,15 +46,12 @@ def draw(result: ThemeResult) -> Figure:
     """MiB by number of sequences."""
     figure, (axes,) = panels(1)
     for name, _ in EVERYBODY:
-        measured = [_measured(case, name) for case in result.cases]
-        known = [(n, spread([m])) for n, m in zip(NUMBERS, measured, strict=True) if m is not None]
+        records = [case[name] for case in result.cases]
+        known = [r for r in records if not r.failed and r.memory_mib is not None]
         if known:
-            line(axes, *zip(*known, strict=True), name, label=name)
+            numbers = [1000 * record.units for record in known]
+            line(axes, numbers, [spread([record.memory_mib]) for record in known], name, name)
     axes.set(xlabel="sequences", ylabel="rise of memory, MiB")
     axes.set_ylim(bottom=0)
     axes.legend(frameon=False)
     return figure
-
-
-def _measured(case: CaseResult, name: str) -> float | None:
-    return None if case[name].failed else case[name].memory_mib

@@ -22,7 +22,7 @@ def cases(long: bool) -> list[Case]:
 
 def _case(n_timesteps: int, n_features: int, width: int) -> Case:
     data = Generated(200, n_timesteps, n_features=n_features)
-    many, few = (Settings(width=width, calls=calls) for calls in (200, 10))
+    many, few = (Settings(width=width, calls=calls) for calls in (200, 5))
     entries = (
         Entry("sklstm", "ours", "predict_one_by_one", many, data, many.calls, process="sklstm"),
         Entry(BARE, "ours", "call_network", many, data, many.calls, process="sklstm"),
