@@ -39,7 +39,6 @@ class SequenceNet(NeuralNet):
         *args: Any,
         batch_rng: Any = None,
         cost: Cost | None = None,
-        trial: Trial | None = None,
         l1: float = 0.0,
         l2: float = 0.0,
         weight_decay: float = 0.0,
@@ -49,7 +48,6 @@ class SequenceNet(NeuralNet):
     ) -> None:
         self.batch_rng = batch_rng
         self.cost = cost
-        self.trial = trial
         self.l1 = l1
         self.l2 = l2
         self.weight_decay = weight_decay
@@ -57,6 +55,7 @@ class SequenceNet(NeuralNet):
         self.records_batches = records_batches
         self.should_stop = False
         self.n_halvings = 0
+        self.trial: Trial | None = None
         super().__init__(*args, **kwargs)
 
     @property
