@@ -19,6 +19,8 @@ from sklstm.nn._concurrency import Team
 
 # Of the time, about one in so many parts goes into trying the way that was slower so far.
 TRIAL_INTERVAL = 50
+# Of a training, in which the two ways take turns.
+FIRST_STEPS = 8
 # The share of the latest measurement in the average.
 LATEST = 0.3
 
@@ -49,8 +51,7 @@ class Trial:
         self._record(has_team, time.perf_counter() - start, work)
 
     def _next(self, work: float) -> bool:
-        # Kernels are compiled in the first step of each way; the second one is the first to count.
-        if self._n_steps < 4:
+        if self._n_steps < FIRST_STEPS:
             return self._n_steps % 2 == 0
         faster = self._pace[True] < self._pace[False]
         is_due = self._seconds_since_trial > TRIAL_INTERVAL * self._pace[not faster] * work
@@ -58,10 +59,11 @@ class Trial:
 
     def _record(self, has_team: bool, seconds: float, work: float) -> None:
         self._n_steps += 1
-        if self._n_steps <= 2:
-            return
         latest, known = seconds / work, self._pace[has_team]
-        if known <= self._pace[not has_team] < math.inf:
+        if self._n_steps <= FIRST_STEPS:
+            # The fastest: kernels are compiled and memory is taken for the first time meanwhile.
+            self._pace[has_team] = min(latest, known)
+        elif known <= self._pace[not has_team]:
             self._seconds_since_trial += seconds
             self._pace[has_team] = (1 - LATEST) * known + LATEST * latest
         else:
