@@ -18,7 +18,7 @@ ONE, TWO = "sklstm, n_jobs=1", "sklstm, n_jobs=2"
 
 def cases(long: bool) -> list[Case]:
     """One case; scikeras searches one candidate of the twelve in the short profile."""
-    data, settings = Archive("JapaneseVowels"), Settings(width=64, epochs=24)
+    data, settings = Archive("JapaneseVowels"), Settings(width=64, epochs=20)
     few = replace(settings, n_candidates=12 if long else 1)
     entries = (
         Entry(TWO, "ours", "search", replace(settings, n_jobs=2), data, units=12),
