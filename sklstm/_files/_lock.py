@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 if sys.platform == "win32":
     import msvcrt
@@ -38,32 +39,33 @@ def locked(path: Path) -> Iterator[None]:
     """
     beside = path.with_name(f"{path.name}.lock")
     try:
-        descriptor = _acquire(beside)
+        file = _acquire(beside)
     except BlockingIOError as error:
         raise BlockingIOError(f"Another process or thread works on {str(path)!r}.") from error
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
-    try:
-        yield
-    finally:
-        # While it is locked: nobody else may have taken it for theirs. Windows keeps open files.
-        with suppress(OSError):
-            beside.unlink()
-        os.close(descriptor)
-
-
-def _acquire(path: Path) -> int:
-    """A descriptor of the file, which it made, locked."""
-    while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    with file:
         try:
-            _lock(descriptor)
+            yield
+        finally:
+            # While it is locked: nobody else may have taken it for theirs. Windows keeps open files.
+            with suppress(OSError):
+                beside.unlink()
+
+
+def _acquire(path: Path) -> BinaryIO:
+    """The file, which is made if there is none, open and locked."""
+    while True:
+        # Not a bare descriptor: that would stay locked if Ctrl-C came before the end of this.
+        file = path.open("ab")
+        try:
+            _lock(file.fileno())
         except OSError as error:
             if error.errno not in NO_LOCKS:
-                os.close(descriptor)
+                file.close()
                 raise
         # Another may have removed it between the two calls; then the lock is on nothing.
         with suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(descriptor), path.stat()):
-                return descriptor
-        os.close(descriptor)
+            if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                return file
+        file.close()

@@ -16,9 +16,11 @@ from sklstm._files._lock import locked
 def test_one_at_a_time(tmp_path):
     path = tmp_path / "file"
     with locked(path):
-        with pytest.raises(BlockingIOError, match=r"Another process or thread works on '.*/file'"):
-            with locked(path):
-                pass
+        again = pytest.raises(
+            BlockingIOError, match=r"Another process or thread works on '.*/file'"
+        )
+        with again, locked(path):
+            pass
         with locked(tmp_path / "other"):
             pass
     with locked(path):
