@@ -48,7 +48,7 @@ def locked(path: Path) -> Iterator[None]:
         try:
             yield
         finally:
-            # While it is locked: nobody else may have taken it for theirs. Windows keeps open files.
+            # While it is still locked, and nobody else has it. Windows keeps open files.
             with suppress(OSError):
                 beside.unlink()
 
