@@ -18,9 +18,7 @@ from sklstm._training._snapshot import restore_snapshot, take_snapshot
 from sklstm.exceptions import ModelFileError, TrainingDivergedError
 
 CHECKPOINT = Kind("checkpoint", format=1)
-FOLDER = (
-    "Several fits, as in a search, need a folder that exists: each has a file of its own in it."
-)
+FOLDER = "Several fits, as in a search, need an existing folder: each has a file of its own in it."
 
 
 class Checkpoint:

@@ -97,9 +97,11 @@ def as_text(value: Any) -> str:
     """
     if isinstance(value, (bool, np.bool_)):
         return str(bool(value))
-    if isinstance(value, (Integral, Real)):
+    if isinstance(value, Integral):
+        return str(int(value))
+    if isinstance(value, Real):
         number = float(value)
-        return str(int(value)) if number.is_integer() else repr(number)
+        return str(int(number)) if number.is_integer() else repr(number)
     if isinstance(value, (str, bytes)) or value is None:
         return repr(value)
     if isinstance(value, (list, tuple)):

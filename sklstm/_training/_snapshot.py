@@ -68,7 +68,7 @@ def describe_optimizer(specification: Specification) -> str:
         shapes = [p.shape for p in specification.network.build().parameters() if p.requires_grad]
     parameters = [torch.nn.Parameter(torch.zeros([min(n, 2) for n in shape])) for shape in shapes]
 
-    def closure() -> torch.Tensor:
+    def closure() -> Any:
         for parameter in parameters:
             parameter.grad = torch.ones_like(parameter)
         return torch.zeros(())
@@ -85,8 +85,8 @@ def describe_optimizer(specification: Specification) -> str:
         encode(pack(optimizer.state_dict()), {})
     except UnstorableError as error:
         raise InvalidParameterError(
-            f"The 'checkpoint' parameter must be None with the optimizer {specification.optimizer!r}:"
-            f" what it keeps cannot be written without pickle. {error}"
+            "The 'checkpoint' parameter must be None with the optimizer"
+            f" {specification.optimizer!r}: its state cannot be written without pickle. {error}"
         ) from error
     options = {k: v for k, v in optimizer.param_groups[0].items() if k not in ("params", "lr")}
     return f"{type(optimizer).__module__}.{type(optimizer).__qualname__} {as_text(options)}"

@@ -73,7 +73,8 @@ class ValidationScores(Callback):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from there."""
-        vars(self).update(state)
+        for name, value in state.items():
+            setattr(self, name, value)
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         loss, score = self._evaluate(net)
