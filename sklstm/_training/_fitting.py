@@ -72,10 +72,12 @@ def fitted_attributes(
         like = bare(estimator, form)
         held_out = _label_val(like, given_val, data, specification, parameters["mask_value"])
     previous = (estimator.net_, estimator._scaling) if resumes else None
-    job = (specification, data, held_out, parameters, previous)
     has_seed = resumes or estimator.random_state is not None
-    with _open_checkpoint(*job, has_seed=has_seed) as checkpoint:
-        learnt = _stop_and_refit(*job, checkpoint)
+    on = (data, held_out, parameters, previous)
+    with _open_checkpoint(specification, *on, has_seed=has_seed) as checkpoint:
+        if checkpoint is not None:
+            specification = replace(specification, seed=checkpoint.seed)
+        learnt = _stop_and_refit(specification, *on, checkpoint)
     return form | _attributes(learnt, specification, data.classes)
 
 
@@ -148,9 +150,7 @@ def _stop_and_refit(
     checkpoint: Checkpoint | None,
 ) -> Learnt:
     """Train on what is not held out and then, with ``refit``, anew on everything."""
-    account = None
-    if checkpoint is not None:
-        specification, account = replace(specification, seed=checkpoint.seed), checkpoint.account
+    account = None if checkpoint is None else checkpoint.account
     if account is None:
         training = data
         if specification.early_stopping and held_out is None:
