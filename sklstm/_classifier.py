@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from os import PathLike
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -174,6 +175,12 @@ class LSTMSequenceClassifier(
     warm_start : bool, default=False
         Whether a further ``fit`` goes on from the weights, the standardisation and the optimizer's
         state of the last one, for ``max_epochs`` more.
+    checkpoint : str or path-like, default=None
+        File to which `fit` writes where it has come to, and from which the same call goes on after
+        the process has ended in whatever way; of a fit with a given seed also the result. If it
+        names an existing folder, each fit has a file of its own in it, as a search needs.
+    checkpoint_interval : int, default=1
+        Epochs from one writing of the checkpoint to the next.
     callbacks : list of skorch callbacks, default=None
         Called during training, as in skorch. Their history has ``train_loss``, ``learning_rate``,
         ``dur`` and, with ``early_stopping``, ``valid_loss`` and ``valid_score``.
@@ -311,6 +318,8 @@ class LSTMSequenceClassifier(
         device: str | torch.device = "cpu",
         precision: Literal["auto", "bfloat16", "float32"] = "float32",
         warm_start: bool = False,
+        checkpoint: str | PathLike[str] | None = None,
+        checkpoint_interval: int = 1,
         callbacks: Sequence[Any] | None = None,
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
@@ -349,6 +358,8 @@ class LSTMSequenceClassifier(
         self.device = device
         self.precision = precision
         self.warm_start = warm_start
+        self.checkpoint = checkpoint
+        self.checkpoint_interval = checkpoint_interval
         self.callbacks = callbacks
         self.random_state = random_state
         self.verbose = verbose
@@ -396,7 +407,12 @@ class LSTMSequenceClassifier(
         Raises
         ------
         ValueError
-            If X or y is not what is accepted; the message names the culprit by its index.
+            If X or y is not what is accepted; the message names the culprit by its index. If the
+            ``checkpoint`` is of another fit; the message names what differs.
+        ModelFileError
+            If the ``checkpoint`` is damaged or is something else.
+        OSError
+            If the ``checkpoint`` cannot be written; BlockingIOError if another fit is writing it.
         TrainingDivergedError
             If the loss becomes NaN or infinite.
         MemoryError
@@ -421,7 +437,7 @@ class LSTMSequenceClassifier(
         """Train for one epoch on some more sequences, at a constant learning rate.
 
         The features are standardised by the sequences of the first call. ``lr_schedule``,
-        ``early_stopping``, ``max_epochs`` and ``verbose`` have no effect.
+        ``early_stopping``, ``max_epochs``, ``checkpoint`` and ``verbose`` have no effect.
 
         Parameters
         ----------
@@ -450,7 +466,8 @@ class LSTMSequenceClassifier(
         resumes = hasattr(self, "net_")
         known = check_partial_fit_classes(classes, self.classes_ if resumes else None)
         parameters = constructor_parameters(self)
-        parameters |= {"max_epochs": 1, "lr_schedule": None, "early_stopping": False, "verbose": 0}
+        parameters |= {"max_epochs": 1, "lr_schedule": None, "early_stopping": False}
+        parameters |= {"checkpoint": None, "verbose": 0}
         return self._fit(Given(X, y, sample_weight), parameters, known, resumes=resumes)
 
     def predict(self, X: Any) -> Array:

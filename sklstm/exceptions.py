@@ -4,9 +4,9 @@ from __future__ import annotations
 
 
 class ModelFileError(ValueError):
-    """A file is not what `sklstm.save_model` writes, is damaged, or is of a newer format.
+    """A file is not what this package writes, is damaged, or is of a newer format.
 
-    Raised by `sklstm.load_model`. The file is left as it is.
+    Raised by `sklstm.load_model`, and by ``fit`` for a ``checkpoint``. The file is left as it is.
     """
 
 

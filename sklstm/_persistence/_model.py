@@ -166,6 +166,8 @@ def _describe(estimator: LSTMSequenceClassifier) -> tuple[dict[str, Any], dict[s
     parameters["optimizer"] = _describe_optimizer(parameters["optimizer"])
     if isinstance(parameters["device"], torch.device):
         parameters["device"] = str(parameters["device"])
+    if parameters["checkpoint"] is not None:
+        parameters["checkpoint"] = os.fspath(parameters["checkpoint"])
     if parameters["embedding_weights"] is not None:
         parameters["embedding_weights"] = np.asarray(as_host(parameters["embedding_weights"]))
     return parameters, state

@@ -45,6 +45,17 @@ class LearningRate(Callback):
         elif self._scheduler is not None and not self._steps_by_batch:
             self._scheduler.step()
 
+    def state_dict(self) -> dict[str, Any]:
+        """What the next epoch depends on besides the optimizer, plain values all of it."""
+        schedule = None if self._scheduler is None else self._scheduler.state_dict()
+        return {"schedule": schedule, "n_steps_left": self._n_steps_left}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from there, after ``on_train_begin``."""
+        if self._scheduler is not None:
+            self._scheduler.load_state_dict(state["schedule"])
+        self._n_steps_left = state["n_steps_left"]
+
 
 class ProgressBar(Callback):
     """One bar over the epochs, with the latest ``figures`` of the history, on standard error."""
@@ -55,6 +66,11 @@ class ProgressBar(Callback):
 
     def on_train_begin(self, net: Any, **kwargs: Any) -> None:
         self._bar = tqdm(total=self.n_epochs, desc="fit", unit="epoch")
+
+    def skip(self, n_epochs: int) -> None:
+        """Begin with so many epochs done, that took no time."""
+        self._bar.initial = self._bar.n = n_epochs
+        self._bar.refresh()
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         epoch = net.history[-1]

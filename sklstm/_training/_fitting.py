@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
 from sklstm._batching._scaling import Scaling
 from sklstm._sequences import Array
+from sklstm._training._checkpoint import Checkpoint, open_checkpoint
 from sklstm._training._datasets import (
     Given,
     Labelled,
@@ -19,9 +21,11 @@ from sklstm._training._datasets import (
     split_for_validation,
     weigh_classes,
 )
+from sklstm._training._fingerprint import fingerprint
 from sklstm._training._memory import training_memory
 from sklstm._training._net import SequenceNet
 from sklstm._training._randomness import draw_seed
+from sklstm._training._snapshot import describe_optimizer
 from sklstm._training._specification import Specification, specify
 from sklstm._training._train import Trained, train
 from sklstm._validation._features import bare, check_first_X, check_next_X, form_of, kept_form
@@ -68,7 +72,12 @@ def fitted_attributes(
         like = bare(estimator, form)
         held_out = _label_val(like, given_val, data, specification, parameters["mask_value"])
     previous = (estimator.net_, estimator._scaling) if resumes else None
-    learnt = _stop_and_refit(specification, data, held_out, parameters, previous)
+    has_seed = resumes or estimator.random_state is not None
+    on = (data, held_out, parameters, previous)
+    with _open_checkpoint(specification, *on, has_seed=has_seed) as checkpoint:
+        if checkpoint is not None:
+            specification = replace(specification, seed=checkpoint.seed)
+        learnt = _stop_and_refit(specification, *on, checkpoint)
     return form | _attributes(learnt, specification, data.classes)
 
 
@@ -102,23 +111,59 @@ def _label_val(
         return label(inputs.sequences, given, data.classes, estimator=type(like).__name__)
 
 
+def _open_checkpoint(
+    specification: Specification,
+    data: Labelled,
+    held_out: Labelled | None,
+    parameters: Mapping[str, Any],
+    previous: tuple[SequenceNet, Scaling | None] | None,
+    *,
+    has_seed: bool,
+) -> AbstractContextManager[Checkpoint | None]:
+    """The checkpoint that the parameters ask for, or None."""
+    if parameters["checkpoint"] is None:
+        return nullcontext()
+    of_this_fit = fingerprint(
+        specification,
+        parameters,
+        data,
+        held_out,
+        previous,
+        optimizer=describe_optimizer(specification),
+        seed=specification.seed if has_seed else None,
+    )
+    return open_checkpoint(
+        parameters["checkpoint"],
+        of_this_fit,
+        seed=specification.seed,
+        interval=parameters["checkpoint_interval"],
+        is_repeatable=has_seed,
+    )
+
+
 def _stop_and_refit(
     specification: Specification,
     data: Labelled,
     held_out: Labelled | None,
     parameters: Mapping[str, Any],
     previous: tuple[SequenceNet, Scaling | None] | None,
+    checkpoint: Checkpoint | None,
 ) -> Learnt:
     """Train on what is not held out and then, with ``refit``, anew on everything."""
-    training = data
-    if specification.early_stopping and held_out is None:
-        training, held_out = split_for_validation(data, specification)
-    learnt = _learn(specification, training, held_out, parameters, previous)
-    if not (specification.early_stopping and specification.refit):
-        return learnt
-    as_long = replace(specification, max_epochs=learnt.trained.best_epoch, early_stopping=False)
-    refitted = _learn(as_long, data, None, parameters, None)
-    return Learnt(replace(learnt.trained, net=refitted.trained.net), refitted.scaling)
+    account = None if checkpoint is None else checkpoint.account
+    if account is None:
+        training = data
+        if specification.early_stopping and held_out is None:
+            training, held_out = split_for_validation(data, specification)
+        learnt = _learn(specification, training, held_out, parameters, previous, checkpoint)
+        if not (specification.early_stopping and specification.refit):
+            return learnt
+        account = learnt.trained.account
+        if checkpoint is not None:
+            checkpoint.begin_refit(account)
+    as_long = replace(specification, max_epochs=account["best_epoch"], early_stopping=False)
+    refitted = _learn(as_long, data, None, parameters, None, checkpoint)
+    return replace(refitted, trained=replace(refitted.trained, **account))
 
 
 def _learn(
@@ -127,6 +172,7 @@ def _learn(
     held_out: Labelled | None,
     parameters: Mapping[str, Any],
     previous: tuple[SequenceNet, Scaling | None] | None,
+    checkpoint: Checkpoint | None,
 ) -> Learnt:
     """Train on ``data``: scaling and class weights come from them alone, or from before."""
     net, scaling = previous if previous is not None else (None, None)
@@ -140,4 +186,5 @@ def _learn(
         if held_out is not None:
             with named_val():
                 validation = as_validation(held_out, *placed)
-        return Learnt(train(specification, training, validation, previous=net), scaling)
+        trained = train(specification, training, validation, previous=net, checkpoint=checkpoint)
+        return Learnt(trained, scaling)

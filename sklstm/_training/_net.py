@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
@@ -56,6 +57,8 @@ class SequenceNet(NeuralNet):
         self.should_stop = False
         self.n_halvings = 0
         self.trial: Trial | None = None
+        self.n_epochs_done = 0
+        self.after_epoch: Callable[[SequenceNet], None] | None = None
         super().__init__(*args, **kwargs)
 
     @property
@@ -76,6 +79,9 @@ class SequenceNet(NeuralNet):
             self.notify("on_epoch_begin", dataset_train=X, dataset_valid=None)
             self.run_single_epoch(iterator, training=True, prefix="train", step_fn=self.train_step)
             self._end_epoch(X)
+            self.n_epochs_done += 1
+            if self.after_epoch is not None:
+                self.after_epoch(self)
             if self.should_stop:
                 break
         return self

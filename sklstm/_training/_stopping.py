@@ -67,6 +67,15 @@ class ValidationScores(Callback):
         self._lowest_loss = np.inf
         return self
 
+    def state_dict(self) -> dict[str, Any]:
+        """What `initialize` began and the epochs have changed."""
+        return {k: v for k, v in vars(self).items() if k.startswith("_") or k.endswith("_")}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
+        for name, value in state.items():
+            setattr(self, name, value)
+
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         loss, score = self._evaluate(net)
         net.history.record("valid_loss", loss)

@@ -6,7 +6,7 @@ import copy
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from skorch.callbacks import EpochTimer
 from sklstm._batching._loader import LabelledSequences, ShuffledBatches
 from sklstm._sequences import Array
 from sklstm._training._callbacks import LearningRate, ProgressBar, is_parallel_worker
+from sklstm._training._checkpoint import Checkpoint
 from sklstm._training._heap import kept_heap
 from sklstm._training._losses import WeightedCrossEntropy
 from sklstm._training._net import SequenceNet, divergence
@@ -42,6 +43,11 @@ class Trained:
     best_score: float
     stop_reason: str
 
+    @property
+    def account(self) -> dict[str, Any]:
+        """All but the net, by the names above."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "net"}
+
 
 def train(
     specification: Specification,
@@ -49,8 +55,11 @@ def train(
     validation: Validation | None = None,
     *,
     previous: SequenceNet | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> Trained:
     """Train a new net, or a copy of ``previous`` further; the previous net stays as it is.
+
+    With a ``checkpoint`` go on from where that is, and write it.
 
     Whatever goes wrong, Ctrl-C included, propagates and has changed nothing outside.
     """
@@ -68,7 +77,7 @@ def train(
         net.trial = Trial(team)
         if previous is not None:
             _continue_from(net, previous)
-        _run(net, training)
+        _run(net, training, checkpoint)
     _check_weights(net, training)
     return _keep(net, monitor)
 
@@ -155,16 +164,28 @@ def _is_alike(optimizer: torch.optim.Optimizer, previous: torch.optim.Optimizer)
     return bool(options == earlier)
 
 
-def _run(net: SequenceNet, training: LabelledSequences) -> None:
+def _run(net: SequenceNet, training: LabelledSequences, checkpoint: Checkpoint | None) -> None:
     """Train. skorch's own ``partial_fit`` would do the same and swallow Ctrl-C."""
     try:
         net.notify("on_train_begin", X=training, y=None)
-        net.fit_loop(training)
+        if checkpoint is not None:
+            _begin_at(checkpoint, net)
+        # A training that was at its end, or had stopped there, has none to go.
+        if not net.should_stop:
+            net.fit_loop(training, epochs=net.max_epochs - net.n_epochs_done)
         net.notify("on_train_end", X=training, y=None)
     finally:
         for _, callback in net.callbacks_:
             if isinstance(callback, ProgressBar):
                 callback.close()
+
+
+def _begin_at(checkpoint: Checkpoint, net: SequenceNet) -> None:
+    checkpoint.begin(net)
+    net.after_epoch = checkpoint.after_epoch
+    for _, callback in net.callbacks_:
+        if isinstance(callback, ProgressBar):
+            callback.skip(net.n_epochs_done)
 
 
 def _check_weights(net: SequenceNet, training: LabelledSequences) -> None:
@@ -181,7 +202,7 @@ def _keep(net: SequenceNet, monitor: ValidationScores | None) -> Trained:
     net.module_.zero_grad(set_to_none=True)
     net.callbacks = None
     net.callbacks_ = []
-    net.batch_rng = net.trial = None
+    net.batch_rng = net.trial = net.after_epoch = None
     for epoch in net.history:
         epoch.pop("batches", None)
     best_epoch, best_score = _best(net.history, monitor)

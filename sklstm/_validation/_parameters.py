@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any
@@ -62,6 +63,8 @@ PARAMETER_CONSTRAINTS: dict[str, Any] = {
     "device": "no_validation",
     "precision": [StrOptions(set(CHOICES["precision"]))],
     "warm_start": ["boolean"],
+    "checkpoint": [str, os.PathLike, None],
+    "checkpoint_interval": [AT_LEAST_ONE],
     "callbacks": [list, tuple, None],
     "random_state": ["random_state"],
     "verbose": ["verbose"],

@@ -38,7 +38,8 @@ PARAMETERS = {
     "max_epochs": 100, "early_stopping": False, "validation_part": "stratified",
     "validation_fraction": 0.1, "n_iter_no_change": 10, "tol": 1e-4, "scoring": "loss",
     "refit": False, "device": "cpu", "precision": "float32", "warm_start": False,
-    "callbacks": None, "random_state": None, "verbose": 0,
+    "checkpoint": None, "checkpoint_interval": 1, "callbacks": None, "random_state": None,
+    "verbose": 0,
 }  # fmt: skip
 
 TRANSFORMER_PARAMETERS = {

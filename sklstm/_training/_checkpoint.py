@@ -1,0 +1,140 @@
+"""The file that a fit writes while it runs, and from which the same fit goes on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from sklstm._files._container import MALFORMED, Kind, read_file, write_file
+from sklstm._files._lock import locked
+from sklstm._files._values import UnstorableError
+from sklstm._training._fingerprint import Fingerprint
+from sklstm._training._net import SequenceNet
+from sklstm._training._snapshot import restore_snapshot, take_snapshot
+from sklstm.exceptions import ModelFileError, TrainingDivergedError
+
+CHECKPOINT = Kind("checkpoint", format=1)
+FOLDER = "Several fits, as in a search, need an existing folder: each has a file of its own in it."
+
+
+class Checkpoint:
+    """Where a fit has come to, on the disk.
+
+    Parameters
+    ----------
+    path : Path
+        The file. What is in it is read first.
+    fingerprint : Fingerprint
+        Of the fit; that of another fit in the file is an error.
+    seed : int
+        The fit's, unless the file has one.
+    interval : int
+        Epochs from one writing to the next.
+    """
+
+    def __init__(self, path: Path, fingerprint: Fingerprint, seed: int, interval: int) -> None:
+        self.path = path
+        self.fingerprint = fingerprint
+        self.seed = seed
+        self.interval = interval
+        # What the first training came to, as soon as the refit has begun.
+        self.account: dict[str, Any] | None = None
+        self._snapshot: Mapping[str, Any] | None = None
+        if path.exists():
+            self._read()
+
+    def _read(self) -> None:
+        content = read_file(self.path, CHECKPOINT)
+        try:
+            earlier = Fingerprint(**content["fingerprint"])
+            differences = self.fingerprint.differences(earlier)
+            self.seed, self.account = int(content["seed"]), content["account"]
+            self._snapshot = content["net"]
+        except MALFORMED as error:
+            raise self._makes_no_sense(error) from error
+        if differences:
+            raise ValueError(
+                f"The checkpoint {str(self.path)!r} is of another fit: {', '.join(differences)}."
+                f"\n\nDelete the file to begin anew, or name another one. {FOLDER}"
+            )
+
+    def begin(self, net: SequenceNet) -> None:
+        """Bring a net whose training has just begun to where it was, if it was anywhere."""
+        if self._snapshot is None:
+            self.write(net)
+            return
+        try:
+            restore_snapshot(net, self._snapshot)
+        except (RuntimeError, *MALFORMED) as error:
+            raise self._makes_no_sense(error) from error
+        self._snapshot = None
+
+    def begin_refit(self, account: dict[str, Any]) -> None:
+        """The first training is over, and the next one begins anew."""
+        self.account, self._snapshot = account, None
+
+    def after_epoch(self, net: SequenceNet) -> None:
+        """Write what the net has come to, if it is time or the end."""
+        is_last = net.should_stop or net.n_epochs_done == net.max_epochs
+        if is_last or net.n_epochs_done % self.interval == 0:
+            self.write(net)
+
+    def write(self, net: SequenceNet) -> None:
+        """Replace the file; after an error it is the earlier one."""
+        content = {
+            "fingerprint": asdict(self.fingerprint),
+            "seed": self.seed,
+            "account": self.account,
+            "net": take_snapshot(net),
+        }
+        try:
+            write_file(self.path, CHECKPOINT, content)
+        except UnstorableError as error:
+            remedy = "Let callbacks record plain values, or fit without checkpoint."
+            raise TypeError(f"{error}\n\n{remedy}") from error
+
+    def _makes_no_sense(self, error: Exception) -> ModelFileError:
+        return ModelFileError(
+            f"{str(self.path)!r} does not describe a training: {type(error).__name__}:"
+            f" {error!s:.200}"
+        )
+
+
+@contextmanager
+def open_checkpoint(
+    given: str | os.PathLike[str],
+    fingerprint: Fingerprint,
+    *,
+    seed: int,
+    interval: int,
+    is_repeatable: bool,
+) -> Iterator[Checkpoint]:
+    """The checkpoint of the fit, for it alone.
+
+    Afterwards it is kept if the fit ``is_repeatable``, so that the same call has its result at
+    once. Otherwise, and if the training diverged, it is removed.
+    """
+    path = Path(given)
+    if path.is_dir():
+        path /= f"{fingerprint.digest[:32]}.safetensors"
+    # A link stays a link, and two names of a file are one.
+    path = path.resolve()
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(path))
+        except BlockingIOError as error:
+            raise BlockingIOError(
+                f"The checkpoint {str(path)!r} is in use by another fit.\n\nWait for its end, or"
+                f" name another one. {FOLDER}"
+            ) from error
+        try:
+            yield Checkpoint(path, fingerprint, seed, interval)
+        except TrainingDivergedError:
+            path.unlink(missing_ok=True)
+            raise
+        if not is_repeatable:
+            path.unlink(missing_ok=True)
