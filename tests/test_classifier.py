@@ -273,11 +273,12 @@ def test_set_params_works_on_a_fitted_estimator_for_every_parameter():
         learning_rate=0.01, lr_schedule="cosine", max_grad_norm=5.0, batch_size=7, max_epochs=3,
         early_stopping=True, validation_part="last", validation_fraction=0.3,
         n_iter_no_change=2, tol=0.0, scoring="accuracy", refit=True, device="auto",
-        precision="bfloat16", warm_start=False, callbacks=[], random_state=3, verbose=0,
+        precision="bfloat16", warm_start=False, checkpoint_interval=2, callbacks=[],
+        random_state=3, verbose=0,
     )  # fmt: skip
     defaults = LSTMSequenceClassifier().get_params()
     # The others of the embedding say that X is token ids; these two are idle without it.
-    only_one_value = {"warm_start", "verbose"}
+    only_one_value = {"warm_start", "checkpoint", "verbose"}
     only_one_value |= {"embedding_dim", "vocabulary_size", "embedding_weights"}
     parameters = other.get_params()
     for name, value in parameters.items():

@@ -164,7 +164,9 @@ def _is_alike(optimizer: torch.optim.Optimizer, previous: torch.optim.Optimizer)
     return bool(options == earlier)
 
 
-def _run(net: SequenceNet, training: LabelledSequences, checkpoint: Checkpoint | None) -> None:
+def _run(
+    net: SequenceNet, training: LabelledSequences, checkpoint: Checkpoint | None = None
+) -> None:
     """Train. skorch's own ``partial_fit`` would do the same and swallow Ctrl-C."""
     try:
         net.notify("on_train_begin", X=training, y=None)

@@ -82,7 +82,7 @@ torch_optimizers = pytest.mark.parametrize(
         partial(torch.optim.SGD, momentum=0.5), Lookahead, partial(Lookahead, momentum=0.9),
         lambda parameters, lr: torch.optim.AdamW(parameters, lr=torch.tensor(lr)),
     ],
-    ids=str,
+    ids=lambda optimizer: getattr(optimizer, "__name__", str(optimizer)),
 )  # fmt: skip
 
 
