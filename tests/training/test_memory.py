@@ -87,11 +87,9 @@ def test_a_network_beyond_the_address_space():
         quick(hidden_sizes=10_000_000).fit(X, Y)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("method", "width"), [("fit", 64), ("fit", 2000), ("predict", 2000)])
-@pytest.mark.skipif(sys.platform != "linux", reason="the limit is Linux's")
-def test_a_process_that_may_not_grow(method, width):
-    program = f"""
+def run_in_a_process_that_may_not_grow(width, program):
+    """Its output and its errors: 200 MiB more than what a small fit has taken."""
+    preparation = f"""
 import resource
 import numpy as np
 from sklstm import LSTMSequenceClassifier
@@ -102,13 +100,38 @@ before = classifier.predict_proba(X[:4, :10])
 pages = int(open("/proc/self/statm").read().split()[0])
 limit = pages * resource.getpagesize() + 200 * 2**20
 resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+"""
+    result = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", preparation + program], capture_output=True, text=True, check=False
+    )
+    return result.stdout.split(), result.stderr
+
+
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="the limit is Linux's")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["fit", "predict"])
+@on_linux
+def test_a_network_too_wide_for_the_memory_there_is(method):
+    output, errors = run_in_a_process_that_may_not_grow(
+        2000,
+        f"""
 try:
     classifier.{method}(X{", y" if method == "fit" else ""})
 except MemoryError as error:
-    print("up to 5000 timesteps of 4 features" in str(error), "({width},)" in str(error))
+    print("up to 5000 timesteps of 4 features" in str(error), "(2000,)" in str(error))
 print((classifier.predict_proba(X[:4, :10]) == before).all())
-"""
-    result = subprocess.run(  # noqa: S603
-        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+""",
     )
-    assert result.stdout.split() == ["True", "True", "True"], result.stderr
+    assert output == ["True", "True", "True"], errors
+
+
+@pytest.mark.slow
+@on_linux
+def test_a_batch_too_large_for_the_memory_there_is_is_trained_in_parts():
+    output, errors = run_in_a_process_that_may_not_grow(
+        64, "print(classifier.fit(X, y).n_iter_, len(classifier.predict(X)))"
+    )
+    assert output == ["1", "64"], errors
+    assert "A training step ran out of memory on device 'cpu'" in errors
