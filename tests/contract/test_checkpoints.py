@@ -280,7 +280,7 @@ def epoch_in(path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", range(len(LONG)))
-def test_killed_again_and_again(tmp_path, capsys, case):
+def test_killed_again_and_again(tmp_path, say, case):
     """SIGKILL, some milliseconds after a run's first writing, until a run is left to its end."""
     process = start(case, "")
     expected = process.communicate()[0]
@@ -296,8 +296,7 @@ def test_killed_again_and_again(tmp_path, capsys, case):
         epochs.append(epoch_in(path))
     process = start(case, path)
     resumed = process.communicate()[0]
-    with capsys.disabled():
-        print(f"\ncase {case}: killed {len(epochs)} times, at epochs {epochs}", end=" ")  # noqa: T201
+    say(f"case {case}: killed {len(epochs)} times, at epochs {epochs}")
     assert resumed == expected
     assert epochs == sorted(epochs)
     assert {entry.suffix for entry in tmp_path.iterdir()} <= {"", ".tmp"}

@@ -50,7 +50,7 @@ def memory(figure):  # MB
 
 @pytest.mark.slow
 @linux_only
-def test_three_hundred_fits_do_not_grow_the_process(capsys):
+def test_three_hundred_fits_do_not_grow_the_process(say):
     growth = measure("""
 small, large = make_trends(60, random_state=0), make_trends(400, random_state=0)
 
@@ -69,15 +69,14 @@ for i in range(300):
 gc.collect()
 print(json.dumps(memory("VmRSS") - before))
 """)
-    with capsys.disabled():
-        print(f"\n300 fits grew the process by {growth:.1f} MB")  # noqa: T201
+    say(f"300 fits grew the process by {growth:.1f} MB")
     assert growth < 30
 
 
 @pytest.mark.slow
 @linux_only
 @pytest.mark.parametrize("form", ["X", "list(X)"])
-def test_a_million_short_sequences_are_predicted_within_the_stated_memory(form, capsys):
+def test_a_million_short_sequences_are_predicted_within_the_stated_memory(form, say):
     """X once more in float32, the pooled vectors in float32, and 200 MB."""
     extra, sizes = measure(f"""
 n = 1_000_000
@@ -92,6 +91,5 @@ assert probabilities.shape == (n, 2)
 sizes = X.nbytes / 2**20 + n * 32 * 4 / 2**20
 print(json.dumps([memory("VmHWM") - before, sizes]))
 """)
-    with capsys.disabled():
-        print(f"\nA million sequences took {extra:.0f} MB, {sizes:.0f} of them as stated")  # noqa: T201
+    say(f"A million sequences took {extra:.0f} MB, {sizes:.0f} of them as stated")
     assert extra < sizes + 200

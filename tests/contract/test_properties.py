@@ -256,7 +256,7 @@ def assert_keeps_what_is_promised(classifier, X):
     assert all(len(figures) == n_epochs for figures in classifier.history_.values())
 
 
-def run(n_cases, capsys):
+def run(n_cases, say):
     outcomes = Counter()
     found = settings(
         max_examples=n_cases,
@@ -266,16 +266,15 @@ def run(n_cases, capsys):
         suppress_health_check=list(HealthCheck),
     )(given(cases())(lambda case: check(case, outcomes)))
     found()
-    with capsys.disabled():
-        print(f"\n{outcomes.total()} generated cases: {dict(outcomes)}")  # noqa: T201
+    say(f"{outcomes.total()} generated cases: {dict(outcomes)}")
     assert outcomes.total() >= n_cases
     assert outcomes["worked"] > 0.3 * n_cases
 
 
-def test_any_case_works_or_says_why_not(capsys):
-    run(300, capsys)
+def test_any_case_works_or_says_why_not(say):
+    run(300, say)
 
 
 @pytest.mark.slow
-def test_any_of_many_cases_works_or_says_why_not(capsys):
-    run(5_000, capsys)
+def test_any_of_many_cases_works_or_says_why_not(say):
+    run(5_000, say)

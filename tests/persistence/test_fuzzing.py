@@ -165,12 +165,11 @@ def fuzz_with_forgery(saved, path, n):
     return tally
 
 
-def report(capsys, what, tally):
-    with capsys.disabled():
-        print(  # noqa: T201
-            f"\n{what}: {tally.refused + tally.loaded} files, {tally.refused} refused,"
-            f" {tally.loaded} loaded, slowest {1000 * tally.slowest:.1f} ms"
-        )
+def report(say, what, tally):
+    say(
+        f"{what}: {tally.refused + tally.loaded} files, {tally.refused} refused,"
+        f" {tally.loaded} loaded, slowest {1000 * tally.slowest:.1f} ms"
+    )
 
 
 def test_a_hundred_files(saved, tmp_path):
@@ -182,10 +181,10 @@ def test_a_hundred_files(saved, tmp_path):
 
 
 @pytest.mark.slow
-def test_thousands_of_files(saved, tmp_path, capsys):
+def test_thousands_of_files(saved, tmp_path, say):
     damaged = fuzz_with_damage(saved, tmp_path / "damaged", 7_000)
-    report(capsys, "Damaged model files", damaged)
+    report(say, "Damaged model files", damaged)
     forged = fuzz_with_forgery(saved, tmp_path / "forged", 3_000)
-    report(capsys, "Forged model files with a right checksum", forged)
+    report(say, "Forged model files with a right checksum", forged)
     # A load is a few milliseconds; seconds would be a way to make a service hang.
     assert max(damaged.slowest, forged.slowest) < 2.0
