@@ -79,7 +79,7 @@ def fingerprint(
     }
     texts = {name: as_text(value) for name, value in values.items()}
     texts |= {"optimizer": optimizer}
-    texts |= {name: str(importlib.import_module(name).__version__) for name in PACKAGES}
+    texts |= {name: repr(importlib.import_module(name).__version__) for name in PACKAGES}
     sums = digests_of(data, "")
     if held_out is not None:
         sums |= digests_of(held_out, "_val")

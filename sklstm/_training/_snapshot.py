@@ -65,7 +65,7 @@ def describe_optimizer(specification: Specification) -> str:
     columns, in as many dimensions as the network's.
     """
     with torch.device("meta"):
-        shapes = [p.shape for p in specification.network.build().parameters() if p.requires_grad]
+        shapes = [parameter.shape for parameter in specification.network.build().parameters()]
     parameters = [torch.nn.Parameter(torch.zeros([min(n, 2) for n in shape])) for shape in shapes]
 
     def closure() -> Any:
@@ -136,8 +136,7 @@ def unpack(value: Any) -> Any:
     """What was packed."""
     if isinstance(value, Mapping):
         if value.keys() == {TENSOR} and isinstance(value[TENSOR], np.ndarray):
-            # A copy: what is read from a file cannot be written to.
-            return torch.from_numpy(value[TENSOR].copy())
+            return torch.from_numpy(value[TENSOR])
         return {key: unpack(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         items = [unpack(item) for item in value]

@@ -150,6 +150,23 @@ def test_epochs_after_the_last_writing_are_done_again(tmp_path, interval, n_epoc
     resumed = make(checkpoint=path, callbacks=[count := Count()]).fit(X, Y)
     assert count.n_epochs == 7 - n_epochs // interval * interval
     assert result(resumed) == result(quick(**RANDOM, max_epochs=7).fit(X, Y))
+    make(checkpoint=path, callbacks=[CrashAfter(0)]).fit(X, Y)
+
+
+def test_steps_that_were_halved_for_memory_stay_halved(tmp_path):
+    """Gradients of halves add up to other bits, and memory may suffice the next time."""
+
+    class RunOut(Callback):
+        def on_epoch_begin(self, net, **kwargs):
+            if len(net.history) == 1:
+                net.n_halvings = 2
+
+    expected = result(quick(callbacks=[RunOut()]).fit(X, Y))
+    assert expected != result(quick().fit(X, Y))
+    make = partial(quick, checkpoint=tmp_path / "file")
+    with pytest.raises(Crash):
+        make(callbacks=[RunOut(), CrashAfter(3)]).fit(X, Y)
+    assert result(make().fit(X, Y)) == expected
 
 
 def test_a_refit_goes_on_without_the_training_before(tmp_path):
@@ -182,7 +199,7 @@ def test_a_callback_that_stops_has_stopped(tmp_path):
         def on_epoch_end(self, net, **kwargs):
             net.should_stop = len(net.history) == 2
 
-    make = partial(quick, checkpoint=tmp_path / "file")
+    make = partial(quick, checkpoint=tmp_path / "file", checkpoint_interval=10)
     stopped = make(callbacks=[Stop()]).fit(X, Y)
     again = make(callbacks=[count := Count()]).fit(X, Y)
     assert (stopped.stop_reason_, count.n_epochs) == ("callback", 0)
@@ -208,7 +225,8 @@ def test_the_trial_of_the_optimizer_draws_nothing_of_others(tmp_path):
 
 def test_a_warm_start_goes_on_from_its_own_weights(tmp_path):
     path = tmp_path / "file"
-    first = quick(**RANDOM, warm_start=True).fit(X, Y)
+    # The seed is that of the first fit, whoever drew it.
+    first = quick(**RANDOM, warm_start=True, random_state=None).fit(X, Y)
     kept = pickle.dumps(first)
     expected = result(pickle.loads(kept).fit(X, Y))
     n_calls, classifier = 0, first
@@ -219,6 +237,7 @@ def test_a_warm_start_goes_on_from_its_own_weights(tmp_path):
             classifier.fit(X, Y)
     assert (n_calls, classifier.n_iter_) == (5, 10)
     assert result(classifier) == expected
+    assert path.exists()
     # A second leg begins with other weights.
     with pytest.raises(ValueError, match="the model that the training goes on from is not"):
         classifier.set_params(callbacks=None).fit(X, Y)

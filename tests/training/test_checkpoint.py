@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import sys
 from functools import partial
 
 import numpy as np
@@ -77,6 +78,23 @@ def test_other_data_are_refused(tmp_path, arguments, options, message):
         quick(checkpoint=tmp_path / "file").fit(*arguments, **options)
 
 
+def test_other_vectors_are_refused(tmp_path):
+    ids, vectors = [[1, 2], [2, 1, 1]] * 5, np.random.default_rng(0).normal(size=(3, 2))
+    make = partial(quick, checkpoint=tmp_path / "file")
+    make(embedding_weights=vectors).fit(ids, [0, 1] * 5)
+    with pytest.raises(ValueError, match=r"another fit: embedding_weights is not the same\."):
+        make(embedding_weights=2 * vectors).fit(ids, [0, 1] * 5)
+
+
+def test_another_version_is_refused(tmp_path, monkeypatch):
+    crash_after(2, X, Y, checkpoint=tmp_path / "file")
+    for name in ("sklstm", "torch", "numpy"):
+        with monkeypatch.context() as context:
+            context.setattr(sys.modules[name], "__version__", "99.0")
+            with pytest.raises(ValueError, match=rf"another fit: '{name}' was '.*' and is '99.0' "):
+                quick(checkpoint=tmp_path / "file").fit(X, Y)
+
+
 def test_what_changes_no_bit_may_change(tmp_path, capfd):
     path = tmp_path / "file"
     crash_after(2, X, Y, checkpoint=path, **RANDOM)
@@ -124,6 +142,9 @@ def test_what_a_callback_records_is_kept_or_named(tmp_path):
     thing = {"a": torch.ones(2), "b": np.arange(3.0), "c": (1, None)}
     kept, again = (make(callbacks=[Record()]).fit(X, Y).history_["thing"] for _ in range(2))
     assert repr(kept) == repr(again)
+    # The figures of every batch are many, and nobody looks back at them.
+    epochs = read_file(tmp_path / "file", CHECKPOINT)["net"]["history"]
+    assert [epoch["batches"] for epoch in epochs] == [[]] * 5
     (tmp_path / "file").unlink()
     thing = {1, 2}
     with pytest.raises(
@@ -206,18 +227,20 @@ def test_a_disk_that_becomes_full_leaves_the_earlier_file_and_the_estimator(tmp_
     assert result(resumed) == result(quick().fit(X, Y))
 
 
-def test_a_file_in_use_is_refused_and_left_to_its_user(tmp_path):
+@pytest.mark.parametrize("name", ["file", "link"])
+def test_a_file_in_use_is_refused_and_left_to_its_user(tmp_path, name):
     class FitAnother(Callback):
         def on_epoch_begin(self, net, **kwargs):
             with pytest.raises(
                 BlockingIOError, match=r"'.*/file' is in use by another fit\.\n\nWa"
             ):
-                quick(checkpoint=path, learning_rate=0.1).fit(X, Y)
+                quick(checkpoint=tmp_path / name, learning_rate=0.1).fit(X, Y)
 
     path = tmp_path / "file"
+    (tmp_path / "link").symlink_to(path)
     fitted = quick(checkpoint=path, callbacks=[FitAnother()]).fit(X, Y)
     assert result(fitted) == result(quick().fit(X, Y))
-    assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["file", "link"]
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])

@@ -1,14 +1,18 @@
 import functools
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from sklearn.metrics import f1_score, make_scorer
 
+from sklstm import LSTMSequenceClassifier
 from sklstm._sequences import Sequences
 from sklstm._training import _fingerprint
 from sklstm._training._datasets import Labelled
-from sklstm._training._fingerprint import Fingerprint, as_text, digest_of, digests_of
+from sklstm._training._fingerprint import Fingerprint, as_text, digest_of, digests_of, fingerprint
+from sklstm._training._specification import specify
+from tests.helpers import make_ragged, quick
 
 
 def test_values_that_mean_the_same_have_the_same_text():
@@ -93,3 +97,35 @@ def test_at_most_three_differences_are_named():
     ]  # fmt: skip
     assert other.digest != one.digest
     assert Fingerprint(dict(reversed(one.parameters.items())), one.data).digest == one.digest
+
+
+def of(specification, previous=None):
+    parameters = {"standardize": True, "class_weight": None}
+    return fingerprint(
+        specification, parameters, labelled(), None, previous, optimizer="adam", seed=0
+    )
+
+
+def test_a_device_counts_by_its_type():
+    parameters = LSTMSequenceClassifier().get_params(deep=False)
+    cpu = specify(parameters, n_features=2, n_classes=2, seed=0)
+    first, second = (replace(cpu, device=torch.device("cuda", index)) for index in (0, 1))
+    assert of(first) == of(second)
+    assert of(first).differences(of(cpu)) == ["'device' was 'cpu' and is 'cuda' now"]
+
+
+def test_a_model_to_go_on_from_counts_by_weights_scaling_and_epochs():
+    parameters = LSTMSequenceClassifier().get_params(deep=False)
+    specification = specify(parameters, n_features=2, n_classes=2, seed=0)
+    fitted = quick(max_epochs=1).fit(*make_ragged())
+    net, scaling = fitted.net_, fitted._scaling
+    prints = [of(specification), of(specification, (net, scaling))]
+    prints.append(of(specification, (net, replace(scaling, mean=scaling.mean + 1))))
+    prints.append(of(specification, (net, None)))
+    net.history.new_epoch()
+    prints.append(of(specification, (net, scaling)))
+    with torch.no_grad():
+        next(net.module_.parameters()).add_(1)
+    prints.append(of(specification, (net, scaling)))
+    assert len({p.digest for p in prints}) == 6
+    assert of(specification, (net, scaling)) == prints[-1]
