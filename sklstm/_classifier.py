@@ -9,34 +9,14 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 import torch
-from sklearn.base import (
-    BaseEstimator,
-    ClassifierMixin,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-)
-from sklearn.utils.validation import check_is_fitted
+from sklearn.base import ClassifierMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
-from sklstm._batching._loader import HostSequences
-from sklstm._batching._scaling import Scaling
 from sklstm._sequences import Array
 from sklstm._training._datasets import Given
+from sklstm._training._fitted import FittedNetwork
 from sklstm._training._fitting import fitted_attributes
-from sklstm._training._keeping import pack_state, unpack_state
-from sklstm._training._memory import prediction_memory
-from sklstm._training._net import SequenceNet
-from sklstm._training._prediction import (
-    check_outputs,
-    classify,
-    decisions,
-    embed,
-    log_probabilities,
-    probabilities,
-)
-from sklstm._training._specification import NetworkSpecification
-from sklstm._validation._features import check_next_X
+from sklstm._training._prediction import decisions, embed, log_probabilities, probabilities
 from sklstm._validation._held_out import check_held_out
-from sklstm._validation._inputs import Inputs
 from sklstm._validation._parameters import (
     PARAMETER_CONSTRAINTS,
     check_parameters,
@@ -47,7 +27,7 @@ from sklstm._validation._weights import check_partial_fit_weight
 
 
 class LSTMSequenceClassifier(
-    ClassNamePrefixFeaturesOutMixin, ClassifierMixin, TransformerMixin, BaseEstimator
+    ClassNamePrefixFeaturesOutMixin, ClassifierMixin, TransformerMixin, FittedNetwork
 ):
     r"""Long short-term memory network for the classification of sequences.
 
@@ -81,6 +61,17 @@ class LSTMSequenceClassifier(
         - "last": the state after the last timestep (for the backward direction, the first)
         - "max": the largest value of each unit
         - "mean": their mean
+    conv_filters : int, tuple of int or "auto", default=()
+        Width of each convolutional layer of a branch beside the LSTM layers, first to last: it
+        finds short patterns wherever they are (LSTM-FCN [5]_). The mean over time of the last
+        layer is appended to the pooled states. (): no such branch. "auto" is (128, 256, 128) for
+        measurements and () for token ids.
+    conv_kernel_sizes : int, tuple of int or "auto", default="auto"
+        Timesteps that each convolutional layer reads at once; an int is for all of them. "auto" is
+        8, 5, 3 and then 3 for each further layer.
+    squeeze_excite : bool, default=True
+        Whether each convolutional layer but the last weighs its filters by the whole sequence
+        [6]_.
     dense_sizes : int or tuple of int, default=()
         Widths of dense ReLU layers between the pooled vector and the output; none if empty.
     dropout : float, default=0.0
@@ -235,7 +226,8 @@ class LSTMSequenceClassifier(
     float32, on ``device``.
 
     Weights are normalised within each batch, so their effect fades with small batches and is gone
-    with ``batch_size=1``.
+    with ``batch_size=1``. What convolutions find is normalised over the real timesteps of a batch
+    while training, by running statistics afterwards, whatever the weights.
 
     A pickle or a copy holds the weights, not the optimizer's state: a training that goes on from
     one begins with a fresh optimizer. Fits in several threads of one process take turns.
@@ -251,6 +243,10 @@ class LSTMSequenceClassifier(
     .. [3] I\. Loshchilov, F. Hutter, "Decoupled Weight Decay Regularization", ICLR 2019.
     .. [4] L. Smith, N. Topin, "Super-Convergence: Very Fast Training of Neural Networks Using Large
        Learning Rates", 2018.
+    .. [5] F. Karim, S. Majumdar, H. Darabi, S. Chen, "LSTM Fully Convolutional Networks for Time
+       Series Classification", IEEE Access 6, 2018.
+    .. [6] F. Karim, S. Majumdar, H. Darabi, S. Harford, "Multivariate LSTM-FCNs for Time Series
+       Classification", Neural Networks 116, 2019.
 
     Examples
     --------
@@ -276,17 +272,15 @@ class LSTMSequenceClassifier(
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = PARAMETER_CONSTRAINTS
 
-    net_: SequenceNet
-    _scaling: Scaling | None
-    _seed: int
-    _network_specification: NetworkSpecification
-
     def __init__(
         self,
         hidden_sizes: int | Sequence[int] = 64,
         *,
         bidirectional: bool = True,
         pooling: Literal["attention", "last", "max", "mean"] = "max",
+        conv_filters: int | Sequence[int] | Literal["auto"] = (),
+        conv_kernel_sizes: int | Sequence[int] | Literal["auto"] = "auto",
+        squeeze_excite: bool = True,
         dense_sizes: int | Sequence[int] = (),
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
@@ -327,6 +321,9 @@ class LSTMSequenceClassifier(
         self.hidden_sizes = hidden_sizes
         self.bidirectional = bidirectional
         self.pooling = pooling
+        self.conv_filters = conv_filters
+        self.conv_kernel_sizes = conv_kernel_sizes
+        self.squeeze_excite = squeeze_excite
         self.dense_sizes = dense_sizes
         self.dropout = dropout
         self.recurrent_dropout = recurrent_dropout
@@ -544,47 +541,16 @@ class LSTMSequenceClassifier(
         Returns
         -------
         ndarray of shape (n_sequences, n_features_out), float32
-            ``n_features_out`` is the width of the last LSTM layer, over both directions.
+            ``n_features_out`` is the width of the last LSTM layer, over both directions, and that
+            of the last convolutional layer.
         """
         return self._compute(embed, X)
 
     def _fit(
         self, given: Given, parameters: Mapping[str, Any], classes: Array | None, **options: Any
     ) -> LSTMSequenceClassifier:
-        fitted = fitted_attributes(self, given, parameters, classes, **options)
-        # What is fitted replaces all that was; columns may have had names before.
-        kept = {name: value for name, value in vars(self).items() if name != "feature_names_in_"}
-        # One assignment: an interruption finds all of it done or nothing.
-        self.__dict__ = kept | fitted
+        self._keep(fitted_attributes(self, given, parameters, classes, **options))
         return self
-
-    def _check_X(self, X: Any) -> Inputs:
-        """X, which must have the features or the vocabulary that the estimator was fitted on."""
-        network = self._network_specification
-        return check_next_X(
-            self,
-            X,
-            n_features=network.n_features,
-            vocabulary_size=network.vocabulary_size,
-            mask_value=self.mask_value,
-        )
-
-    def _logits(self, X: Any) -> Array:
-        return self._compute(classify, X)
-
-    def _compute(self, function: Callable[..., Array], X: Any) -> Array:
-        """What the function gives for each sequence: one row of finite numbers."""
-        check_is_fitted(self)
-        sequences, net = self._check_X(X).sequences, self.net_
-        source = HostSequences(sequences, self._scaling, torch.device(net.device))
-        with prediction_memory(self._network_specification, sequences, net.device):
-            return check_outputs(function(net.module_, source), sequences)
-
-    def __getstate__(self) -> dict[str, Any]:
-        return pack_state(super().__getstate__())
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(unpack_state(state))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

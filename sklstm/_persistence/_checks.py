@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
+from itertools import chain
 from numbers import Integral, Real
 from typing import Any
 
@@ -28,13 +29,16 @@ def check_state(state: Mapping[str, Any]) -> None:
     _check_extent(network, weights)
     n_columns, n_features = state["_n_columns_in"], state["n_features_in_"]
     takes_tokens = network.get("vocabulary_size") is not None
+    filters = network.get("conv_filters", ())
     width = network["hidden_sizes"][-1] * (2 if network["bidirectional"] else 1)
+    width += filters[-1] if filters else 0
     names, scaling = state.get("feature_names_in_"), state["_scaling"]
     agreements = {
         "classes_": len(state["classes_"]) == network["n_classes"],
         "n_features_in_": n_features == n_columns
         or (n_columns is None and (takes_tokens or n_features == network["n_features"])),
         "feature_names_in_": names is None or len(names) == n_features,
+        "conv_kernel_sizes": len(network.get("conv_kernel_sizes", ())) == len(filters),
         "_n_features_out": state["_n_features_out"] == width,
         "_scaling": takes_tokens
         if scaling is None
@@ -57,8 +61,13 @@ def _check_items(items: Any, checks: Mapping[str, Check], *, optional: frozenset
 def _check_extent(network: Mapping[str, Any], weights: Mapping[str, Any]) -> None:
     """No network larger than its weights: each size is a dimension of one, each layer has some."""
     n_weights = sum(array.size for array in weights.values())
-    layers = (*network["hidden_sizes"], *network["dense_sizes"])
-    sizes = (*layers, network["n_features"], network["n_classes"])
+    widths = [network.get(name, ()) for name in ("hidden_sizes", "dense_sizes", "conv_filters")]
+    layers = [*chain(*widths)]
+    sizes = [
+        *layers,
+        *network.get("conv_kernel_sizes", ()),
+        *(network[n] for n in ("n_features", "n_classes")),
+    ]
     if len(layers) > len(weights) or max(*sizes, network.get("vocabulary_size") or 0) > n_weights:
         raise ValueError("The network has fewer weights than it needs.")
 
@@ -169,6 +178,9 @@ NETWORK: dict[str, Check] = {
     "embedding_dropout": _is_fraction,
     "freeze_embedding": _is_bool,
     "precision": lambda value: value in ("bfloat16", "float32"),
+    "conv_filters": _are_sizes,
+    "conv_kernel_sizes": _are_sizes,
+    "squeeze_excite": _is_bool,
 }
 _WITH_A_DEFAULT = frozenset(
     field.name for field in fields(NetworkSpecification) if field.default is not MISSING

@@ -94,7 +94,7 @@ def _attributes(learnt: Learnt, specification: Specification, classes: Array) ->
         "_scaling": learnt.scaling,
         "_seed": specification.seed,
         "_network_specification": specification.network,
-        "_n_features_out": trained.net.module_.encoder.output_size,
+        "_n_features_out": trained.net.module_.output_size,
     }
 
 

@@ -24,6 +24,7 @@ from sklstm.exceptions import TrainingDivergedError
 from sklstm.nn import SequenceNetwork
 from sklstm.nn._concurrency import Team, branches_on, run_all
 from sklstm.nn._dropout import drawing_from
+from sklstm.nn._normalization import Record, statistics_into, update_all
 
 
 class SequenceNet(NeuralNet):
@@ -172,15 +173,16 @@ class SequenceNet(NeuralNet):
         halved = batch.halved()
         warnings.warn(
             f"A training step ran out of memory on device {self.device!r}. It is now computed in"
-            f" {len(halved.inputs)} parts whose gradients are added up: the same result but for"
-            " rounding, more slowly.\n\nA smaller batch_size avoids that, and changes the result.",
+            f" {len(halved.inputs)} parts whose gradients are added up, more slowly: the same"
+            " result but for rounding, and for convolutions, which are normalised within each"
+            " part.\n\nA smaller batch_size avoids that, and changes the result.",
             stacklevel=2,
         )
         return halved
 
     def _team_for(self, batch: Batch) -> AbstractContextManager[Team | None]:
         """Those who do this step: this thread alone, if there is nothing to share."""
-        is_shareable = len(batch.inputs) > 1 or self.module_.encoder.bidirectional
+        is_shareable = len(batch.inputs) > 1 or self.module_.n_branches > 1
         if self.trial is None or not is_shareable:
             return nullcontext()
         return self.trial.step(sum(inputs.values.shape[:2].numel() for inputs in batch.inputs))
@@ -200,16 +202,21 @@ class SequenceNet(NeuralNet):
         parts, weight = batch.parts(), batch.targets.weights.sum()
         parameters = [p for p in self.module_.parameters() if p.requires_grad]
         seeds = torch.randint(2**62, (len(parts),)).tolist()
+        records: list[Record] = [[] for _ in parts]
 
-        def work(inputs: Inputs, targets: Targets, seed: int) -> tuple[Tensor, Tensor, Any]:
-            with drawing_from(torch.Generator().manual_seed(seed)):
+        def work(
+            inputs: Inputs, targets: Targets, seed: int, record: Record
+        ) -> tuple[Tensor, Tensor, Any]:
+            with drawing_from(torch.Generator().manual_seed(seed)), statistics_into(record):
                 logits_BC = self.infer(inputs)
             loss = self.get_loss(logits_BC, targets, training=True) * targets.weights.sum() / weight
             gradients = torch.autograd.grad(loss, parameters)
             return loss.detach(), logits_BC.detach(), gradients
 
-        tasks = [partial(work, *part, seed) for part, seed in zip(parts, seeds, strict=True)]
+        own = zip(parts, seeds, records, strict=True)
+        tasks = [partial(work, *part, seed, record) for part, seed, record in own]
         losses, logits, gradients = zip(*run_all(tasks, team), strict=True)
+        update_all(records)
         for parameter, summands in zip(parameters, zip(*gradients, strict=True), strict=True):
             # In the order of the parts, whoever was first: a sum's last bit depends on it.
             parameter.grad = sum(summands[1:], start=summands[0])

@@ -24,7 +24,7 @@ MAX_TIMESTEPS, MAX_SEQUENCES = 16_384, 512
 
 def embed(network: SequenceNetwork, source: Source, team: Team | None = None) -> Array:
     """The pooled vector of each sequence in the order given, (n, D), float32."""
-    return _compute(network, network.embed, network.encoder.output_size, source, team)
+    return _compute(network, network.embed, network.output_size, source, team)
 
 
 def classify(network: SequenceNetwork, source: Source, team: Team | None = None) -> Array:

@@ -11,6 +11,7 @@ import torch
 
 from sklstm._batching._parts import Cost
 from sklstm._sequences import Array
+from sklstm._training._auto import resolve_convolutions
 from sklstm._training._device import resolve_device, resolve_precision
 from sklstm._training._optimizers import resolve_optimizer
 from sklstm._validation._inputs import as_host
@@ -39,6 +40,9 @@ class NetworkSpecification:
     embedding_dropout: float = 0.0
     freeze_embedding: bool = False
     precision: str = "float32"
+    conv_filters: tuple[int, ...] = ()
+    conv_kernel_sizes: tuple[int, ...] = ()
+    squeeze_excite: bool = False
 
     def build(self, embedding_weights: Array | None = None) -> SequenceNetwork:
         """A network with new weights, but for those of the embedding if they are given."""
@@ -52,16 +56,25 @@ class NetworkSpecification:
         return SequenceNetwork(**options, embedding=embedding).float()
 
     def cost(self) -> Cost:
-        """What a timestep costs in the LSTM layers."""
+        """What a timestep costs.
+
+        With convolutions no batch is cut for speed: their normalisation is that of a whole batch,
+        and they are computed beside the LSTM layers.
+        """
         directions = 2 if self.bidirectional else 1
+        # Four gates, cell and state, and as much again for their gradients, in float32.
+        bytes_kept = directions * sum(48 * size for size in self.hidden_sizes)
+        if self.conv_filters:
+            # What is convolved, normalised and rectified, and its gradients.
+            bytes_kept += sum(24 * size for size in self.conv_filters)
+            return Cost(multiplications=0, widest=1, bytes=bytes_kept)
         widths_in = [self.n_features, *(directions * size for size in self.hidden_sizes[:-1])]
         layers = zip(widths_in, self.hidden_sizes, strict=True)
         multiplications = [4 * size * (n + size) for n, size in layers]
         return Cost(
             multiplications=directions * sum(multiplications),
             widest=max(multiplications),
-            # Four gates, cell and state, and as much again for their gradients, in float32.
-            bytes=directions * sum(48 * size for size in self.hidden_sizes),
+            bytes=bytes_kept,
         )
 
     def check_same(self, other: NetworkSpecification) -> None:
@@ -84,6 +97,9 @@ _WHAT_SHAPES_WEIGHTS = (
     "pooling",
     "dense_sizes",
     "vocabulary_size",
+    "conv_filters",
+    "conv_kernel_sizes",
+    "squeeze_excite",
 )
 
 
@@ -136,6 +152,7 @@ def specify(
     weight_decay = parameters["weight_decay"]
     device = resolve_device(parameters["device"])
     hidden_sizes = as_sizes(parameters["hidden_sizes"])
+    conv_filters, conv_kernel_sizes = resolve_convolutions(parameters)
     return Specification(
         network=NetworkSpecification(
             n_features=n_features,
@@ -144,6 +161,9 @@ def specify(
             bidirectional=bool(parameters["bidirectional"]),
             pooling=parameters["pooling"],
             dense_sizes=as_sizes(parameters["dense_sizes"]),
+            conv_filters=conv_filters,
+            conv_kernel_sizes=conv_kernel_sizes,
+            squeeze_excite=bool(parameters["squeeze_excite"]) and len(conv_filters) > 0,
             dropout=float(parameters["dropout"]),
             recurrent_dropout=float(parameters["recurrent_dropout"]),
             vocabulary_size=vocabulary_size,

@@ -21,7 +21,12 @@ CHOICES = {
     "precision": ("auto", "bfloat16", "float32"),
     "validation_part": ("last", "stratified"),
     "class_weight": ("balanced",),
+    "conv_filters": ("auto",),
+    "conv_kernel_sizes": ("auto",),
 }
+
+# Layers of conv_filters="auto".
+N_AUTO_CONVOLUTIONS = 3
 
 FRACTION = Interval(Real, 0, 1, closed="left")
 NON_NEGATIVE = Interval(Real, 0, None, closed="left")
@@ -32,6 +37,9 @@ PARAMETER_CONSTRAINTS: dict[str, Any] = {
     "hidden_sizes": [AT_LEAST_ONE, list, tuple],
     "bidirectional": ["boolean"],
     "pooling": [StrOptions(set(CHOICES["pooling"]))],
+    "conv_filters": [AT_LEAST_ONE, list, tuple, StrOptions({"auto"})],
+    "conv_kernel_sizes": [AT_LEAST_ONE, list, tuple, StrOptions({"auto"})],
+    "squeeze_excite": ["boolean"],
     "dense_sizes": [AT_LEAST_ONE, list, tuple],
     "dropout": [FRACTION],
     "recurrent_dropout": [FRACTION],
@@ -85,6 +93,7 @@ def check_parameters(estimator: Any) -> None:
     _check_scoring(parameters["scoring"])
     _check_sizes("hidden_sizes", parameters["hidden_sizes"], at_least=1)
     _check_sizes("dense_sizes", parameters["dense_sizes"], at_least=0)
+    _check_convolutions(parameters["conv_filters"], parameters["conv_kernel_sizes"])
     _check_embedding(parameters)
     _check_callbacks(parameters["callbacks"])
     _check_refit(parameters)
@@ -177,8 +186,23 @@ def _check_sizes(name: str, sizes: Any, *, at_least: int) -> None:
     wrong = [s for s in listed if isinstance(s, bool) or not isinstance(s, Integral) or s < 1]
     if wrong or len(listed) < at_least:
         raise InvalidParameterError(
-            f"The {name!r} parameter must be an int of at least 1, or a tuple of such ints with one"
-            f" width for each layer. Got {sizes!r} instead."
+            f"The {name!r} parameter must be an int of at least 1, or a tuple of such ints, one for"
+            f" each layer. Got {sizes!r} instead."
+        )
+
+
+def _check_convolutions(filters: Any, kernel_sizes: Any) -> None:
+    """The convolutional layers: one kernel size for all of them, or one for each."""
+    if filters != "auto":
+        _check_sizes("conv_filters", filters, at_least=0)
+    if kernel_sizes == "auto":
+        return
+    _check_sizes("conv_kernel_sizes", kernel_sizes, at_least=1)
+    n_layers = N_AUTO_CONVOLUTIONS if filters == "auto" else len(as_sizes(filters))
+    if n_layers and not isinstance(kernel_sizes, Integral) and len(kernel_sizes) != n_layers:
+        raise InvalidParameterError(
+            "The 'conv_kernel_sizes' parameter must be an int, or have one int for each of the"
+            f" {n_layers} layers of conv_filters. Got {kernel_sizes!r} instead."
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -86,12 +86,24 @@ class LSTMLayer(nn.Module):
         ``pool`` maps the states (B, T, H) of one direction, in the order in which it reads, to
         (B, H); with it the result has shape (B, D).
         """
-        branches = [self._branch(self.forwards, inputs_BTF, pool)]
+        return self.forward_beside((), inputs_BTF, reversal, pool)[0]
+
+    def forward_beside(
+        self,
+        others: Sequence[Branch],
+        inputs_BTF: Tensor,
+        reversal: Tensor | None = None,
+        pool: Callable[[Tensor], Tensor] | None = None,
+    ) -> tuple[Tensor, list[Tensor]]:
+        """The same, and the values of other branches that are computed at the same time."""
+        # The others first: the longest work is best begun with.
+        branches = [*others, self._branch(self.forwards, inputs_BTF, pool)]
         if self.backwards is not None:
             turn = partial(reverse, reversal=reversal)
             branches.append(self._branch(self.backwards, inputs_BTF, pool, turn))
         values = compute(branches)
-        return torch.cat(values, dim=-1) if len(values) > 1 else values[0]
+        own = values[len(others) :]
+        return torch.cat(own, dim=-1) if len(own) > 1 else own[0], values[: len(others)]
 
     def _branch(
         self,
@@ -178,6 +190,16 @@ class LSTMEncoder(nn.Module):
         ``lengths_B`` counts the timesteps of each sequence; None says that all have T. ``pool`` is
         for the last layer, as in `LSTMLayer`.
         """
+        return self.forward_beside((), inputs_BTF, lengths_B, pool)[0]
+
+    def forward_beside(
+        self,
+        others: Sequence[Branch],
+        inputs_BTF: Tensor,
+        lengths_B: Tensor | None = None,
+        pool: Callable[[Tensor], Tensor] | None = None,
+    ) -> tuple[Tensor, list[Tensor]]:
+        """The same, and the values of other branches, computed at the same time as a layer."""
         reversal = None
         if self.bidirectional and lengths_B is not None:
             reversal = reversal_index(lengths_B, inputs_BTF.shape[1])
@@ -185,8 +207,7 @@ class LSTMEncoder(nn.Module):
         *layers, last = self.layers
         for layer in layers:
             states = self.dropout(layer(states, reversal))
-        result: Tensor = last(states, reversal, pool)
-        return result
+        return cast("LSTMLayer", last).forward_beside(others, states, reversal, pool)
 
 
 def reversal_index(lengths_B: Tensor, n_timesteps: int) -> Tensor:

@@ -8,6 +8,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from sklstm.nn._convolution import ConvolutionBranch
 from sklstm.nn._dropout import Dropout
 from sklstm.nn._encoder import LSTMEncoder
 from sklstm.nn._head import DenseHead
@@ -15,7 +16,7 @@ from sklstm.nn._pooling import build_pooling, padding_mask
 
 
 class SequenceNetwork(nn.Module):
-    """LSTM layers, a pooling over time and a dense head.
+    """LSTM layers and a pooling over time, convolutions beside them, and a dense head.
 
     Parameters
     ----------
@@ -29,6 +30,13 @@ class SequenceNetwork(nn.Module):
         Whether every layer reads both ways.
     pooling : {"last", "mean", "max", "attention"}, default="last"
         How the states of all timesteps become one vector.
+    conv_filters : sequence of int, default=()
+        Width of each convolutional layer beside the LSTM layers; none if empty. The mean over time
+        of the last one is appended to the pooled states.
+    conv_kernel_sizes : sequence of int, default=()
+        Timesteps that each of them reads at once.
+    squeeze_excite : bool, default=False
+        Whether each of them but the last weighs its filters by the whole sequence.
     dense_sizes : sequence of int, default=()
         Widths of dense ReLU layers between the pooled vector and the output.
     dropout : float, default=0.0
@@ -62,6 +70,9 @@ class SequenceNetwork(nn.Module):
         hidden_sizes: Sequence[int] = (64,),
         bidirectional: bool = False,
         pooling: str = "last",
+        conv_filters: Sequence[int] = (),
+        conv_kernel_sizes: Sequence[int] = (),
+        squeeze_excite: bool = False,
         dense_sizes: Sequence[int] = (),
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
@@ -81,9 +92,16 @@ class SequenceNetwork(nn.Module):
             dropout=dropout,
             recurrent_dropout=recurrent_dropout,
         )
-        width = self.encoder.output_size
-        self.pooling = build_pooling(pooling, width)
-        self.head = DenseHead(width, dense_sizes, n_classes, dropout=dropout)
+        self.pooling = build_pooling(pooling, self.encoder.output_size)
+        self.convolutions = (
+            ConvolutionBranch(
+                n_features, conv_filters, conv_kernel_sizes, squeeze_excite=squeeze_excite
+            )
+            if conv_filters
+            else None
+        )
+        self.output_size = self.encoder.output_size + (conv_filters[-1] if conv_filters else 0)
+        self.head = DenseHead(self.output_size, dense_sizes, n_classes, dropout=dropout)
 
     def forward(self, inputs: Tensor, lengths_B: Tensor | None = None) -> Tensor:
         """Logits of each class, shape (B, C).
@@ -112,20 +130,28 @@ class SequenceNetwork(nn.Module):
             return self._encode(inputs_BTF, lengths_B).float()
 
     def _encode(self, inputs_BTF: Tensor, lengths_B: Tensor | None) -> Tensor:
-        if self.pooling.by_direction:
-            pooled_BD: Tensor = self.encoder(
-                inputs_BTF, lengths_B, partial(self.pooling, lengths_B=lengths_B)
-            )
-        else:
-            pooled_BD = self.pooling(self.encoder(inputs_BTF, lengths_B), lengths_B)
-        return pooled_BD
+        pool = partial(self.pooling, lengths_B=lengths_B)
+        beside = []
+        if self.convolutions is not None:
+            beside = [self.convolutions.branch(inputs_BTF, lengths_B)]
+        pooled_BD, others = self.encoder.forward_beside(
+            beside, inputs_BTF, lengths_B, pool if self.pooling.by_direction else None
+        )
+        if not self.pooling.by_direction:
+            pooled_BD = pool(pooled_BD)
+        return torch.cat([pooled_BD, *others], dim=1) if others else pooled_BD
 
     def classify(self, pooled_BD: Tensor) -> Tensor:
         """Logits from pooled vectors, shape (B, C)."""
         logits_BC: Tensor = self.head(pooled_BD)
         return logits_BC
 
+    @property
+    def n_branches(self) -> int:
+        """How many may be computed at the same time."""
+        return 1 + self.encoder.bidirectional + (self.convolutions is not None)
+
     def weight_matrices(self) -> list[nn.Parameter]:
         """The parameters that penalties and decay apply to: neither biases nor the embedding."""
-        parts = (self.encoder, self.pooling, self.head)
-        return [p for part in parts for p in part.parameters() if p.ndim > 1]
+        parts = (self.encoder, self.pooling, self.convolutions, self.head)
+        return [p for part in parts if part is not None for p in part.parameters() if p.ndim > 1]

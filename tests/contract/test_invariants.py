@@ -20,7 +20,11 @@ ARCHITECTURES = [
     for pooling, bidirectional, hidden_sizes in itertools.product(
         POOLINGS, (False, True), ((6,), (6, 5), (6, 5, 4))
     )
-]
+] + [
+    {"pooling": pooling, "bidirectional": True, "hidden_sizes": (6,), "squeeze_excite": excited,
+     "conv_filters": (5, 4), "conv_kernel_sizes": (4, 3)}
+    for pooling, excited in itertools.product(("attention", "max"), (False, True))
+]  # fmt: skip
 every_architecture = pytest.mark.parametrize(
     "architecture", ARCHITECTURES, ids=lambda a: "-".join(map(str, a.values()))
 )
@@ -28,7 +32,8 @@ X, Y = make_ragged(20)
 
 
 def build(architecture):
-    return SequenceNetwork(2, 3, **architecture)
+    # While training, a convolution's normalisation is by the whole batch, and is meant to be.
+    return SequenceNetwork(2, 3, **architecture).eval()
 
 
 # The network
@@ -64,7 +69,7 @@ def test_padding_changes_neither_value_nor_gradient(architecture, filler):
 
 @every_architecture
 def test_the_order_within_a_batch_does_not_matter(architecture):
-    network = build(architecture).eval()
+    network = build(architecture)
     inputs, lengths = pad(X)
     order = torch.randperm(len(X))
     with torch.no_grad():
@@ -74,7 +79,7 @@ def test_the_order_within_a_batch_does_not_matter(architecture):
 
 @every_architecture
 def test_lengths_that_are_all_equal_may_be_left_out(architecture):
-    network = build(architecture).eval()
+    network = build(architecture)
     inputs = torch.randn(5, 7, 2)
     with torch.no_grad():
         torch.testing.assert_close(network(inputs, torch.full((5,), 7)), network(inputs), **FLOAT32)

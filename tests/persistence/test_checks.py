@@ -16,12 +16,13 @@ IDS = [[2, 3, 4], [3, 2]] * 5
 
 @pytest.fixture(scope="module")
 def states():
-    """What three fits leave behind, packed: on sequences, on a table, on token ids."""
+    """What fits leave behind, packed: on sequences, on a table, on token ids, by convolutions."""
     frame = pd.DataFrame(np.random.default_rng(0).normal(size=(20, 4)), columns=list("abcd"))
     fitted = {
         "sequences": quick(max_epochs=2).fit(X, Y),
         "table": quick(max_epochs=2).set_output(transform="pandas").fit(frame, Y),
         "tokens": quick(max_epochs=2, embedding_dim=3).fit(IDS, [0, 1] * 5),
+        "convolutions": quick(max_epochs=2, conv_filters=(4, 20)).fit(X, Y),
     }
     return {
         name: {k: v for k, v in e.__getstate__().items() if k not in e.get_params()}
@@ -106,7 +107,8 @@ WRONG_NETWORKS = {
     "dense_sizes": [None, (0,), (10**12,), (1,) * 1000], "dropout": [1.0, -0.1, math.nan, "0"],
     "recurrent_dropout": [1.5], "vocabulary_size": [0, 10**12], "embedding_dropout": [None],
     "freeze_embedding": [0],
-    "precision": ["float16", 32, None],
+    "precision": ["float16", 32, None], "conv_filters": [None, (0,), (5,), (10**12,)],
+    "conv_kernel_sizes": [None, (0,), (3,), (10**12,)], "squeeze_excite": [0, None],
 }  # fmt: skip
 
 
@@ -128,6 +130,14 @@ def test_nets_that_no_fit_leaves_behind(states, name, wrong):
     state = copy.deepcopy(states["sequences"])
     state["net_"][name] = wrong
     refuse(state, None)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"conv_filters": (4,)}, {"conv_filters": ()}, {"conv_kernel_sizes": (8, 5, 3)}]
+)
+def test_convolutions_that_no_fit_leaves_behind(states, wrong):
+    network = states["convolutions"]["_network_specification"]
+    refuse(states["convolutions"] | {"_network_specification": network | wrong}, None)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

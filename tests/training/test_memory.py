@@ -6,7 +6,7 @@ import pytest
 import torch
 from skorch.callbacks import Callback
 
-from sklstm import _classifier
+from sklstm._training import _fitted
 from tests.helpers import make_ragged, quick
 
 X, Y = make_ragged(24)
@@ -57,7 +57,7 @@ def test_prediction_says_what_it_was_given(error, monkeypatch):
     def classify(*arguments):
         raise error
 
-    monkeypatch.setattr(_classifier, "classify", classify)
+    monkeypatch.setattr(_fitted, "classify", classify)
     message = (
         rf"(?s)X has 24 sequences of up to {LONGEST} timesteps of 2 features, {IN_ALL} timesteps in"
         r" all; the network has hidden_sizes=\(8,\)\..*Predict fewer sequences at a time"

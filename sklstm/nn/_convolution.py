@@ -1,0 +1,199 @@
+"""Convolutions over time, beside the LSTM layers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import chain, islice
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from sklstm.nn._concurrency import Branch
+from sklstm.nn._normalization import BatchNorm
+from sklstm.nn._pooling import MeanPooling, padding_mask
+from sklstm.nn._rows import in_enough_rows
+
+# Squeeze-and-excite passes through a sixteenth of the filters [Karim 2019].
+REDUCTION = 16
+
+
+class ConvolutionBranch(nn.Module):
+    """Convolutions over time, each batch-normalised and followed by ReLU, and their mean over time.
+
+    The branch of LSTM-FCN [1]_ that reads patterns of a few timesteps, wherever they are. The
+    timesteps keep their number: before and after a sequence there are zeros.
+
+    Parameters
+    ----------
+    input_size : int
+        Features of a timestep.
+    filters : sequence of int
+        Width of each layer, first to last; at least one.
+    kernel_sizes : sequence of int
+        Timesteps that each layer reads at once.
+    squeeze_excite : bool, default=False
+        Whether each layer but the last weighs its filters by the whole sequence [2]_.
+
+    References
+    ----------
+    .. [1] F. Karim, S. Majumdar, H. Darabi, S. Chen, "LSTM Fully Convolutional Networks for Time
+       Series Classification", IEEE Access 6, 2018.
+    .. [2] F. Karim, S. Majumdar, H. Darabi, S. Harford, "Multivariate LSTM-FCNs for Time Series
+       Classification", Neural Networks 116, 2019.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        filters: Sequence[int],
+        kernel_sizes: Sequence[int],
+        *,
+        squeeze_excite: bool = False,
+    ) -> None:
+        super().__init__()
+        sizes = zip([input_size, *filters[:-1]], filters, kernel_sizes, strict=True)
+        self.layers = nn.ModuleList(
+            ConvolutionLayer(*size, squeeze_excite=squeeze_excite and i < len(filters))
+            for i, size in enumerate(sizes, start=1)
+        )
+        self.pooling = MeanPooling()
+        self.output_size = filters[-1]
+
+    def forward(self, inputs_BTF: Tensor, lengths_B: Tensor | None = None) -> Tensor:
+        """The mean of the last layer, shape (B, D); the padding of the inputs is zero."""
+        function, tensors = self.branch(inputs_BTF, lengths_B)
+        return function(*tensors)
+
+    def branch(self, inputs_BTF: Tensor, lengths_B: Tensor | None = None) -> Branch:
+        """What ``forward`` computes, and from which tensors."""
+        real_N = None
+        if lengths_B is not None:
+            real_N = padding_mask(lengths_B, inputs_BTF.shape[1]).flatten().nonzero().squeeze(1)
+        layers = [cast("ConvolutionLayer", layer) for layer in self.layers]
+
+        def run(inputs_BTF: Tensor, *weights: Tensor) -> Tensor:
+            values_BTD, rest = inputs_BTF, iter(weights)
+            for layer in layers:
+                own = islice(rest, len(layer.weights()))
+                values_BTD = layer(values_BTD, lengths_B, real_N, *own)
+            pooled_BD: Tensor = self.pooling(values_BTD, lengths_B)
+            return pooled_BD
+
+        return run, [inputs_BTF, *chain.from_iterable(layer.weights() for layer in layers)]
+
+
+class ConvolutionLayer(nn.Module):
+    """One convolution, batch normalisation, ReLU and perhaps squeeze-and-excite.
+
+    Parameters
+    ----------
+    input_size : int
+        Features of a timestep.
+    n_filters : int
+        Width of the result.
+    kernel_size : int
+        Timesteps read at once. Of an even number, one more lies ahead than behind.
+    squeeze_excite : bool, default=False
+        Whether the filters are weighed by what all of them say of the whole sequence.
+    """
+
+    def __init__(
+        self, input_size: int, n_filters: int, kernel_size: int, *, squeeze_excite: bool = False
+    ) -> None:
+        super().__init__()
+        # No bias: the normalisation has one.
+        self.weight = nn.Parameter(torch.empty(n_filters, input_size, kernel_size))
+        nn.init.kaiming_uniform_(self.weight, nonlinearity="relu")
+        self.normalization = BatchNorm(n_filters)
+        self.squeeze_excite = SqueezeExcite(n_filters) if squeeze_excite else None
+
+    def weights(self) -> list[Tensor]:
+        """What ``forward`` takes."""
+        excite = [] if self.squeeze_excite is None else self.squeeze_excite.weights()
+        return [self.weight, self.normalization.weight, self.normalization.bias, *excite]
+
+    def forward(
+        self,
+        values_BTF: Tensor,
+        lengths_B: Tensor | None,
+        real_N: Tensor | None,
+        weight: Tensor,
+        scale: Tensor,
+        shift: Tensor,
+        *excite: Tensor,
+    ) -> Tensor:
+        """The layer's result, shape (B, T, D), padded with zeros.
+
+        ``real_N`` are the flat positions b * T + t of real timesteps; None says that all are.
+        """
+        values_BTD = convolve(values_BTF, weight)
+        rows_ND = values_BTD.flatten(0, 1).float()
+        if real_N is None:
+            rows_ND = torch.relu(self.normalization(rows_ND, scale, shift))
+        else:
+            # Only real timesteps are normalised, and padding is zero again for the next layer.
+            real_ND = self.normalization(rows_ND.index_select(0, real_N), scale, shift)
+            rows_ND = torch.zeros_like(rows_ND).index_copy(0, real_N, torch.relu(real_ND))
+        values_BTD = rows_ND.view(values_BTD.shape)
+        if self.squeeze_excite is not None:
+            values_BTD = self.squeeze_excite(values_BTD, lengths_B, *excite)
+        return values_BTD
+
+
+class SqueezeExcite(nn.Module):
+    r"""Each filter of a sequence times a factor that all its filters decide.
+
+    .. math:: y_t = \sigma\left(W_2 \max(0, W_1 \bar x)\right) \odot x_t
+
+    with :math:`\bar x` the mean over the timesteps.
+
+    Parameters
+    ----------
+    n_filters : int
+        Width of what is weighed.
+
+    References
+    ----------
+    .. [1] J. Hu, L. Shen, G. Sun, "Squeeze-and-Excitation Networks", CVPR 2018.
+    """
+
+    def __init__(self, n_filters: int) -> None:
+        super().__init__()
+        width = max(1, n_filters // REDUCTION)
+        self.squeeze = nn.Parameter(torch.empty(width, n_filters))
+        self.excite = nn.Parameter(torch.empty(n_filters, width))
+        for weight in (self.squeeze, self.excite):
+            nn.init.xavier_uniform_(weight)
+        self.mean = MeanPooling()
+
+    def weights(self) -> list[Tensor]:
+        """What ``forward`` takes."""
+        return [self.squeeze, self.excite]
+
+    def forward(
+        self, values_BTD: Tensor, lengths_B: Tensor | None, squeeze: Tensor, excite: Tensor
+    ) -> Tensor:
+        """The weighed filters, shape (B, T, D)."""
+
+        def factors(means_BD: Tensor) -> Tensor:
+            return torch.sigmoid(torch.relu(means_BD @ squeeze.T) @ excite.T)
+
+        factors_BD = in_enough_rows(factors, self.mean(values_BTD, lengths_B))
+        return values_BTD * factors_BD.unsqueeze(1)
+
+
+def convolve(values_BTF: Tensor, weight: Tensor) -> Tensor:
+    """Sliding dot products with a weight (D, F, K), zeros beyond both ends, shape (B, T, D)."""
+    kernel_size = weight.shape[2]
+    before, after = (kernel_size - 1) // 2, kernel_size // 2
+    batch_size = len(values_BTF)
+    if batch_size == 1:
+        # One sequence is convolved by another kernel, with another rounding (oneDNN, float32).
+        values_BTF = values_BTF.expand(2, -1, -1)
+    values_BTF = nn.functional.pad(values_BTF, (0, 0, before, after))
+    # As an image of height 1 whose pixels are contiguous: half as fast otherwise.
+    image = values_BTF.transpose(1, 2).unsqueeze(2).contiguous(memory_format=torch.channels_last)
+    kernel = weight.unsqueeze(2).contiguous(memory_format=torch.channels_last)
+    result: Tensor = nn.functional.conv2d(image, kernel)
+    return result.squeeze(2).transpose(1, 2)[:batch_size]

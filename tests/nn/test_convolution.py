@@ -1,0 +1,114 @@
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from sklstm.nn._convolution import ConvolutionBranch, SqueezeExcite, convolve
+from tests.helpers import FLOAT32, gradients
+
+FILTERS, KERNEL_SIZES = (6, 32, 5), (8, 5, 3)
+
+
+class ByHand(nn.Module):
+    """The branch as one would write it for sequences of one length, with torch's own layers."""
+
+    def __init__(self, branch):
+        super().__init__()
+        self.convolutions, self.norms = nn.ModuleList(), nn.ModuleList()
+        self.squeezes, self.excites = [], []
+        for layer in branch.layers:
+            n_filters, n_inputs, kernel_size = layer.weight.shape
+            # A momentum of None averages all steps, as ours does the first ten.
+            self.norms.append(nn.BatchNorm1d(n_filters, momentum=None))
+            self.convolutions.append(
+                nn.Conv1d(n_inputs, n_filters, kernel_size, padding="same", bias=False)
+            )
+            self.convolutions[-1].weight.data = layer.weight.detach().clone()
+            excite = layer.squeeze_excite
+            self.squeezes.append(None if excite is None else excite.squeeze.detach().clone())
+            self.excites.append(None if excite is None else excite.excite.detach().clone())
+
+    def forward(self, inputs_BTF):
+        values_BDT = inputs_BTF.transpose(1, 2)
+        parts = (self.convolutions, self.norms, self.squeezes, self.excites)
+        for convolution, norm, squeeze, excite in zip(*parts, strict=True):
+            values_BDT = torch.relu(norm(convolution(values_BDT)))
+            if squeeze is not None:
+                hidden = torch.relu(nn.functional.linear(values_BDT.mean(dim=2), squeeze))
+                factors = torch.sigmoid(nn.functional.linear(hidden, excite))
+                values_BDT = values_BDT * factors[:, :, None]
+        return values_BDT.mean(dim=2)
+
+
+def build(squeeze_excite=False):
+    return ConvolutionBranch(3, FILTERS, KERNEL_SIZES, squeeze_excite=squeeze_excite)
+
+
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel:UserWarning")
+@pytest.mark.parametrize("squeeze_excite", [False, True])
+@pytest.mark.parametrize("n_timesteps", [1, 4, 30])
+def test_it_is_what_one_would_write_by_hand(squeeze_excite, n_timesteps):
+    branch = build(squeeze_excite)
+    by_hand = ByHand(branch)
+    for _ in range(3):
+        inputs, probe = torch.randn(7, n_timesteps, 3), torch.randn(7, FILTERS[-1])
+        results = []
+        for module in (branch, by_hand):
+            module.zero_grad()
+            results.append(module(inputs))
+            (results[-1] * probe).sum().backward()
+        torch.testing.assert_close(*results, **FLOAT32)
+        pairs = zip(branch.layers, by_hand.convolutions, by_hand.norms, strict=True)
+        for layer, convolution, norm in pairs:
+            # Normalisation over few timesteps magnifies what float32 has rounded.
+            close = {"rtol": 1e-3, "atol": 1e-4}
+            torch.testing.assert_close(layer.weight.grad, convolution.weight.grad, **close)
+            torch.testing.assert_close(layer.normalization.weight.grad, norm.weight.grad, **close)
+            torch.testing.assert_close(layer.normalization.bias.grad, norm.bias.grad, **close)
+    inputs = torch.randn(5, n_timesteps, 3)
+    torch.testing.assert_close(branch.eval()(inputs), by_hand.eval()(inputs), **FLOAT32)
+
+
+@pytest.mark.parametrize("squeeze_excite", [False, True])
+def test_while_training_padding_counts_in_no_statistic(squeeze_excite):
+    """Sequences of one length, once as they are and once behind padding."""
+    branch = build(squeeze_excite)
+    twin = copy.deepcopy(branch)
+    inputs, lengths = torch.randn(6, 9, 3), torch.full((6,), 9)
+    expected = branch(inputs)
+    padded = twin(nn.functional.pad(inputs, (0, 0, 0, 4)), lengths)
+    torch.testing.assert_close(padded, expected, **FLOAT32)
+    for tensors in zip(branch.buffers(), twin.buffers(), strict=True):
+        torch.testing.assert_close(*tensors, **FLOAT32)
+    expected.square().sum().backward()
+    padded.square().sum().backward()
+    for name, gradient in gradients(branch).items():
+        torch.testing.assert_close(gradients(twin)[name], gradient, rtol=1e-4, atol=1e-5)
+
+
+def test_squeeze_and_excite_has_a_sixteenth_of_the_filters_and_at_least_one():
+    assert [len(SqueezeExcite(n).squeeze) for n in (3, 16, 128)] == [1, 1, 8]
+
+
+def test_the_last_layer_is_not_excited():
+    assert [layer.squeeze_excite is None for layer in build(True).layers] == [False, False, True]
+
+
+@pytest.mark.parametrize("kernel_size", [1, 2, 3, 8])
+def test_an_even_kernel_reads_one_more_timestep_ahead(kernel_size):
+    values = torch.zeros(1, 21, 1)
+    values[0, 10] = 1.0
+    reached = convolve(values, torch.ones(1, 1, kernel_size)).flatten().nonzero().flatten() - 10
+    assert reached.min() == -(kernel_size // 2)
+    assert reached.max() == (kernel_size - 1) // 2
+
+
+@pytest.mark.parametrize("n_timesteps", [3, 40])
+def test_a_sequence_alone_is_convolved_to_the_bit_as_in_company(n_timesteps):
+    values, weight = torch.randn(8, n_timesteps, 64), torch.randn(32, 64, 5)
+    together = convolve(values, weight)
+    for i in range(len(values)):
+        torch.testing.assert_close(
+            convolve(values[i : i + 1], weight)[0], together[i], rtol=0, atol=0
+        )

@@ -1,1 +1,0 @@
-for i in 1 2; do for r in 0 256 512; do python thp.py 2 $r 64 100 10 128;  python thp.py 1 $r 64 100 10 128; done; done; for r in 0 128; do python thp.py 1 $r 32 85 10 64; python thp.py 2 $r 64 100 10 256; done
