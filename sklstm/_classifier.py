@@ -61,6 +61,11 @@ class LSTMSequenceClassifier(
         - "last": the state after the last timestep (for the backward direction, the first)
         - "max": the largest value of each unit
         - "mean": their mean
+    patch_size : int or "auto", default=1
+        Neighbouring timesteps that all layers read as one, with all their features side by side:
+        long sequences become short ones, the time of a fit shrinks with them, and nothing is lost.
+        The last patch of a sequence is filled up with zeros. "auto" is 1 for token ids and for
+        measurements the least that leaves at most 128 patches in nine of ten sequences.
     conv_filters : int, tuple of int or "auto", default=()
         Width of each convolutional layer of a branch beside the LSTM layers, first to last: it
         finds short patterns wherever they are (LSTM-FCN [5]_). The mean over time of the last
@@ -129,10 +134,12 @@ class LSTMSequenceClassifier(
         - None: constant
     max_grad_norm : float, default=1.0
         Gradients are scaled down to this Euclidean norm if they exceed it. None: they are not.
-    batch_size : int, default=32
+    batch_size : int or "auto", default=32
         Most sequences in one training step. The batches of an epoch differ in size by at most one.
-    max_epochs : int, default=100
-        Passes over the training sequences, unless ``early_stopping`` ends them sooner.
+        "auto" is a sixty-fourth of the sequences, as a power of two from 32 to 128.
+    max_epochs : int or "auto", default=100
+        Passes over the training sequences, unless ``early_stopping`` ends them sooner. "auto" is
+        as many as make 3000 training steps, but at least 10 and at most 100.
     early_stopping : bool, default=False
         Whether to hold out a part of the training sequences, unless ``fit`` is given ``X_val``,
         score it after each epoch, stop when the score rises no more, and keep the weights of the
@@ -210,6 +217,8 @@ class LSTMSequenceClassifier(
         - "callback": a callback asked for it, such as skorch's ``EarlyStopping``
         - "max_epochs": all epochs were run
         - "no_improvement": the score had not risen for ``n_iter_no_change`` epochs
+    resolved_params_ : dict
+        What was taken for each of the parameters that may be "auto".
 
     See Also
     --------
@@ -278,6 +287,7 @@ class LSTMSequenceClassifier(
         *,
         bidirectional: bool = True,
         pooling: Literal["attention", "last", "max", "mean"] = "max",
+        patch_size: int | Literal["auto"] = 1,
         conv_filters: int | Sequence[int] | Literal["auto"] = (),
         conv_kernel_sizes: int | Sequence[int] | Literal["auto"] = "auto",
         squeeze_excite: bool = True,
@@ -300,8 +310,8 @@ class LSTMSequenceClassifier(
         learning_rate: float = 0.005,
         lr_schedule: Literal["cosine", "exponential", "one_cycle", "plateau"] | None = "one_cycle",
         max_grad_norm: float | None = 1.0,
-        batch_size: int = 32,
-        max_epochs: int = 100,
+        batch_size: int | Literal["auto"] = 32,
+        max_epochs: int | Literal["auto"] = 100,
         early_stopping: bool = False,
         validation_part: Literal["last", "stratified"] = "stratified",
         validation_fraction: float = 0.1,
@@ -321,6 +331,7 @@ class LSTMSequenceClassifier(
         self.hidden_sizes = hidden_sizes
         self.bidirectional = bidirectional
         self.pooling = pooling
+        self.patch_size = patch_size
         self.conv_filters = conv_filters
         self.conv_kernel_sizes = conv_kernel_sizes
         self.squeeze_excite = squeeze_excite

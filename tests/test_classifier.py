@@ -61,9 +61,10 @@ def test_every_optimizer_learns(optimizer):
     {"max_grad_norm": None}, {"standardize": False}, {"early_stopping": True},
     {"lr_schedule": "plateau"}, {"conv_filters": 8, "conv_kernel_sizes": 3},
     {"conv_filters": (8, 6), "squeeze_excite": False}, {"conv_filters": "auto"},
+    {"patch_size": 3}, {"patch_size": "auto", "max_epochs": "auto"},
 ])  # fmt: skip
 def test_every_option_learns(options):
-    assert quick(max_epochs=40, **options).fit(X, Y).score(X, Y) > 0.9
+    assert quick(**{"max_epochs": 40, **options}).fit(X, Y).score(X, Y) > 0.9
 
 
 # Labels
@@ -267,8 +268,8 @@ def test_set_params_works_on_a_fitted_estimator_for_every_parameter():
     classifier = quick().fit(X, Y)
     before = classifier.predict_proba(X)
     other = LSTMSequenceClassifier(
-        (4, 4), bidirectional=False, pooling="mean", conv_filters=(3, 4), conv_kernel_sizes=(4, 2),
-        squeeze_excite=False, dense_sizes=(3,), dropout=0.1,
+        (4, 4), bidirectional=False, pooling="mean", patch_size=2, conv_filters=(3, 4),
+        conv_kernel_sizes=(4, 2), squeeze_excite=False, dense_sizes=(3,), dropout=0.1,
         recurrent_dropout=0.1, embedding_dropout=0.1, freeze_embedding=True,
         standardize=False, mask_value=-99.0, class_weight="balanced",
         label_smoothing=0.1, l1=1e-5, l2=1e-5, weight_decay=1e-3, optimizer="rmsprop",

@@ -61,13 +61,9 @@ def _check_items(items: Any, checks: Mapping[str, Check], *, optional: frozenset
 def _check_extent(network: Mapping[str, Any], weights: Mapping[str, Any]) -> None:
     """No network larger than its weights: each size is a dimension of one, each layer has some."""
     n_weights = sum(array.size for array in weights.values())
-    widths = [network.get(name, ()) for name in ("hidden_sizes", "dense_sizes", "conv_filters")]
-    layers = [*chain(*widths)]
-    sizes = [
-        *layers,
-        *network.get("conv_kernel_sizes", ()),
-        *(network[n] for n in ("n_features", "n_classes")),
-    ]
+    layers = [*chain(*(network.get(name, ()) for name in _WIDTHS))]
+    sizes = [*layers, *network.get("conv_kernel_sizes", ()), network.get("patch_size", 1)]
+    sizes += [network["n_features"], network["n_classes"]]
     if len(layers) > len(weights) or max(*sizes, network.get("vocabulary_size") or 0) > n_weights:
         raise ValueError("The network has fewer weights than it needs.")
 
@@ -98,6 +94,11 @@ def _are_sizes(value: Any) -> bool:
 
 def _is_network(value: Any) -> bool:
     _check_items(value, NETWORK, optional=_WITH_A_DEFAULT)
+    return True
+
+
+def _is_resolved(value: Any) -> bool:
+    _check_items(value, RESOLVED, optional=frozenset())
     return True
 
 
@@ -156,6 +157,7 @@ ATTRIBUTES: dict[str, Check] = {
     "best_epoch_": _is_integer,
     "best_score_": _is_real,
     "stop_reason_": lambda value: isinstance(value, str),
+    "resolved_params_": _is_resolved,
     "_scaling": _is_scaling,
     "_seed": lambda value: _is_integer(value) and value >= 0,
     "_network_specification": _is_network,
@@ -163,7 +165,7 @@ ATTRIBUTES: dict[str, Check] = {
     "_n_features_out": _is_size,
     "_sklearn_output_config": _is_output_configuration,
 }
-OPTIONAL = frozenset({"feature_names_in_", "_sklearn_output_config"})
+OPTIONAL = frozenset({"resolved_params_", "feature_names_in_", "_sklearn_output_config"})
 
 NETWORK: dict[str, Check] = {
     "n_features": _is_size,
@@ -181,6 +183,17 @@ NETWORK: dict[str, Check] = {
     "conv_filters": _are_sizes,
     "conv_kernel_sizes": _are_sizes,
     "squeeze_excite": _is_bool,
+    "patch_size": _is_size,
+}
+# One size for each layer.
+_WIDTHS = ("hidden_sizes", "dense_sizes", "conv_filters")
+
+RESOLVED = {
+    **{name: NETWORK[name] for name in ("patch_size", "conv_filters", "conv_kernel_sizes")},
+    "batch_size": _is_size,
+    "max_epochs": _is_size,
+    "device": _is_device,
+    "precision": NETWORK["precision"],
 }
 _WITH_A_DEFAULT = frozenset(
     field.name for field in fields(NetworkSpecification) if field.default is not MISSING

@@ -1,6 +1,6 @@
 """Parameters that are "auto" -> what suits the data: the one place where that is decided.
 
-The values follow from the study of accuracy (docs/adr/0033-...).
+The values follow from a study of accuracy (docs/adr/0033-defaults.rst).
 """
 
 from __future__ import annotations
@@ -8,25 +8,74 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
+from sklstm._sequences import IntArray
 from sklstm._validation._parameters import as_sizes, takes_tokens
 
-# Those of LSTM-FCN [Karim 2018].
-FILTERS, KERNEL_SIZES = (128, 256, 128), (8, 5, 3)
-# Each further layer reads as many timesteps as the last of those.
-FURTHER_KERNEL_SIZE = 3
+# Those of LSTM-FCN, half as wide; each further layer reads as many timesteps as the last of them.
+FILTERS, KERNEL_SIZES, FURTHER_KERNEL_SIZE = (64, 128, 64), (8, 5, 3), 3
+# Patches are such that nine of ten sequences have at most this many.
+MOST_PATCHES, SHARE = 128, 0.9
+# A batch is a sixty-fourth of the data, rounded to a power of two, within these bounds.
+SMALLEST_BATCH, LARGEST_BATCH = 32, 128
+# Small data are read this often; large data are not, as soon as there are so many steps.
+MOST_EPOCHS, FEWEST_EPOCHS, ENOUGH_STEPS = 100, 10, 3000
 
 
-def resolve_convolutions(
+def is_auto(value: Any) -> bool:
+    """Whether the user leaves a parameter to this file."""
+    return isinstance(value, str) and value == "auto"
+
+
+def resolve_auto(parameters: Mapping[str, Any], lengths: IntArray) -> dict[str, Any]:
+    """The value of each parameter that may be "auto", for sequences of these lengths."""
+    filters, kernel_sizes = _resolve_convolutions(parameters)
+    names = ("patch_size", "batch_size", "max_epochs")
+    patch_size, batch_size, max_epochs = (parameters[name] for name in names)
+    if is_auto(patch_size):
+        patch_size = 1 if takes_tokens(parameters) else _patch_size(lengths)
+    if is_auto(batch_size):
+        batch_size = _batch_size(len(lengths))
+    if is_auto(max_epochs):
+        max_epochs = _n_epochs(len(lengths), batch_size)
+    return {
+        "patch_size": int(patch_size),
+        "conv_filters": filters,
+        "conv_kernel_sizes": kernel_sizes,
+        "batch_size": int(batch_size),
+        "max_epochs": int(max_epochs),
+    }
+
+
+def _resolve_convolutions(
     parameters: Mapping[str, Any],
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Filters and kernel size of each convolutional layer."""
     filters, kernel_sizes = parameters["conv_filters"], parameters["conv_kernel_sizes"]
-    if filters == "auto":
+    if is_auto(filters):
         filters = () if takes_tokens(parameters) else FILTERS
     filters = as_sizes(filters)
-    if kernel_sizes == "auto":
+    if is_auto(kernel_sizes):
         kernel_sizes = (*KERNEL_SIZES, *[FURTHER_KERNEL_SIZE] * len(filters))[: len(filters)]
     kernel_sizes = as_sizes(kernel_sizes)
     if len(kernel_sizes) == 1:
         kernel_sizes *= len(filters)
     return filters, kernel_sizes[: len(filters)]
+
+
+def _patch_size(lengths: IntArray) -> int:
+    """At least 1: 427 timesteps -> 4, so 107 patches."""
+    long = int(np.quantile(lengths, SHARE, method="inverted_cdf"))
+    return -(-long // MOST_PATCHES)
+
+
+def _batch_size(n_sequences: int) -> int:
+    """7494 sequences -> 117 -> 128."""
+    rounded = 2 ** round(np.log2(n_sequences / 64))
+    return int(min(max(rounded, SMALLEST_BATCH), LARGEST_BATCH))
+
+
+def _n_epochs(n_sequences: int, batch_size: int) -> int:
+    n_batches = -(-n_sequences // batch_size)
+    return max(FEWEST_EPOCHS, min(MOST_EPOCHS, ENOUGH_STEPS // n_batches))

@@ -61,9 +61,11 @@ def fitted_attributes(
         parameters,
         n_features=data.sequences.n_features,
         n_classes=len(data.classes),
+        lengths=data.sequences.lengths,
         # A training that goes on holds out what it held out before.
         seed=estimator._seed if resumes else draw_seed(estimator.random_state),
         vocabulary_size=inputs.vocabulary_size,
+        previous=estimator._network_specification if resumes else None,
     )
     if resumes:
         estimator._network_specification.check_same(specification.network)
@@ -91,6 +93,7 @@ def _attributes(learnt: Learnt, specification: Specification, classes: Array) ->
         "best_epoch_": trained.best_epoch,
         "best_score_": trained.best_score,
         "stop_reason_": trained.stop_reason,
+        "resolved_params_": specification.resolved,
         "_scaling": learnt.scaling,
         "_seed": specification.seed,
         "_network_specification": specification.network,

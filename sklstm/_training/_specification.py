@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from sklstm._batching._parts import Cost
-from sklstm._sequences import Array
-from sklstm._training._auto import resolve_convolutions
+from sklstm._sequences import Array, IntArray
+from sklstm._training._auto import is_auto, resolve_auto
 from sklstm._training._device import resolve_device, resolve_precision
 from sklstm._training._optimizers import resolve_optimizer
 from sklstm._validation._inputs import as_host
@@ -43,6 +43,7 @@ class NetworkSpecification:
     conv_filters: tuple[int, ...] = ()
     conv_kernel_sizes: tuple[int, ...] = ()
     squeeze_excite: bool = False
+    patch_size: int = 1
 
     def build(self, embedding_weights: Array | None = None) -> SequenceNetwork:
         """A network with new weights, but for those of the embedding if they are given."""
@@ -56,7 +57,7 @@ class NetworkSpecification:
         return SequenceNetwork(**options, embedding=embedding).float()
 
     def cost(self) -> Cost:
-        """What a timestep costs.
+        """What a timestep costs, a share of its patch.
 
         With convolutions no batch is cut for speed: their normalisation is that of a whole batch,
         and they are computed beside the LSTM layers.
@@ -67,14 +68,17 @@ class NetworkSpecification:
         if self.conv_filters:
             # What is convolved, normalised and rectified, and its gradients.
             bytes_kept += sum(24 * size for size in self.conv_filters)
-            return Cost(multiplications=0, widest=1, bytes=bytes_kept)
-        widths_in = [self.n_features, *(directions * size for size in self.hidden_sizes[:-1])]
+            return Cost(0, widest=1, bytes=-(-bytes_kept // self.patch_size))
+        widths_in = [
+            self.n_features * self.patch_size,
+            *(directions * size for size in self.hidden_sizes[:-1]),
+        ]
         layers = zip(widths_in, self.hidden_sizes, strict=True)
         multiplications = [4 * size * (n + size) for n, size in layers]
         return Cost(
-            multiplications=directions * sum(multiplications),
+            multiplications=directions * sum(multiplications) // self.patch_size,
             widest=max(multiplications),
-            bytes=bytes_kept,
+            bytes=-(-bytes_kept // self.patch_size),
         )
 
     def check_same(self, other: NetworkSpecification) -> None:
@@ -100,6 +104,7 @@ _WHAT_SHAPES_WEIGHTS = (
     "conv_filters",
     "conv_kernel_sizes",
     "squeeze_excite",
+    "patch_size",
 )
 
 
@@ -132,19 +137,41 @@ class Specification:
     callbacks: tuple[Any, ...] = ()
     embedding_weights: Array | None = field(default=None, compare=False)
 
+    @property
+    def resolved(self) -> dict[str, Any]:
+        """What the parameters that may be "auto" are."""
+        network = self.network
+        return {
+            "patch_size": network.patch_size,
+            "conv_filters": network.conv_filters,
+            "conv_kernel_sizes": network.conv_kernel_sizes,
+            "batch_size": self.batch_size,
+            "max_epochs": self.max_epochs,
+            "device": str(self.device),
+            "precision": network.precision,
+        }
+
 
 def specify(
     parameters: Mapping[str, Any],
     *,
     n_features: int,
     n_classes: int,
+    lengths: IntArray,
     seed: int,
     vocabulary_size: int | None = None,
+    previous: NetworkSpecification | None = None,
 ) -> Specification:
     """The specification of a training with these checked parameters on such data.
 
-    ``vocabulary_size`` is that of token ids; None says that the data are measurements.
+    ``vocabulary_size`` is that of token ids; None says that the data are measurements. A training
+    that goes on leaves the ``previous`` network as it is, where the parameters do not ask for
+    another.
     """
+    resolved = resolve_auto(parameters, lengths)
+    if previous is not None:
+        kept = [name for name in resolved if is_auto(parameters[name]) and hasattr(previous, name)]
+        resolved |= {name: getattr(previous, name) for name in kept}
     embedding_weights = parameters["embedding_weights"]
     if vocabulary_size is not None:
         n_features = parameters["embedding_dim"] or np.shape(embedding_weights)[1]
@@ -152,7 +179,6 @@ def specify(
     weight_decay = parameters["weight_decay"]
     device = resolve_device(parameters["device"])
     hidden_sizes = as_sizes(parameters["hidden_sizes"])
-    conv_filters, conv_kernel_sizes = resolve_convolutions(parameters)
     return Specification(
         network=NetworkSpecification(
             n_features=n_features,
@@ -161,9 +187,10 @@ def specify(
             bidirectional=bool(parameters["bidirectional"]),
             pooling=parameters["pooling"],
             dense_sizes=as_sizes(parameters["dense_sizes"]),
-            conv_filters=conv_filters,
-            conv_kernel_sizes=conv_kernel_sizes,
-            squeeze_excite=bool(parameters["squeeze_excite"]) and len(conv_filters) > 0,
+            patch_size=resolved["patch_size"],
+            conv_filters=resolved["conv_filters"],
+            conv_kernel_sizes=resolved["conv_kernel_sizes"],
+            squeeze_excite=bool(parameters["squeeze_excite"]) and len(resolved["conv_filters"]) > 0,
             dropout=float(parameters["dropout"]),
             recurrent_dropout=float(parameters["recurrent_dropout"]),
             vocabulary_size=vocabulary_size,
@@ -183,6 +210,8 @@ def specify(
         seed=seed,
         callbacks=tuple(parameters["callbacks"] or ()),
         verbose=int(parameters["verbose"]),
+        batch_size=resolved["batch_size"],
+        max_epochs=resolved["max_epochs"],
         **{name: parameters[name] for name in _TAKEN_AS_THEY_ARE},
     )
 
@@ -194,8 +223,6 @@ _TAKEN_AS_THEY_ARE = (
     "l1",
     "l2",
     "max_grad_norm",
-    "batch_size",
-    "max_epochs",
     "early_stopping",
     "validation_part",
     "validation_fraction",

@@ -30,6 +30,9 @@ class SequenceNetwork(nn.Module):
         Whether every layer reads both ways.
     pooling : {"last", "mean", "max", "attention"}, default="last"
         How the states of all timesteps become one vector.
+    patch_size : int, default=1
+        Neighbouring timesteps that the layers read as one, side by side; the last ones of a
+        sequence are filled up with zeros.
     conv_filters : sequence of int, default=()
         Width of each convolutional layer beside the LSTM layers; none if empty. The mean over time
         of the last one is appended to the pooled states.
@@ -70,6 +73,7 @@ class SequenceNetwork(nn.Module):
         hidden_sizes: Sequence[int] = (64,),
         bidirectional: bool = False,
         pooling: str = "last",
+        patch_size: int = 1,
         conv_filters: Sequence[int] = (),
         conv_kernel_sizes: Sequence[int] = (),
         squeeze_excite: bool = False,
@@ -82,11 +86,13 @@ class SequenceNetwork(nn.Module):
     ) -> None:
         super().__init__()
         self.n_classes = n_classes
+        self.patch_size = patch_size
         self.precision = precision
         self.embedding = embedding
         self.embedding_dropout = Dropout(embedding_dropout)
+        size_in = n_features * patch_size
         self.encoder = LSTMEncoder(
-            n_features,
+            size_in,
             hidden_sizes,
             bidirectional=bidirectional,
             dropout=dropout,
@@ -95,7 +101,7 @@ class SequenceNetwork(nn.Module):
         self.pooling = build_pooling(pooling, self.encoder.output_size)
         self.convolutions = (
             ConvolutionBranch(
-                n_features, conv_filters, conv_kernel_sizes, squeeze_excite=squeeze_excite
+                size_in, conv_filters, conv_kernel_sizes, squeeze_excite=squeeze_excite
             )
             if conv_filters
             else None
@@ -124,6 +130,8 @@ class SequenceNetwork(nn.Module):
         inputs_BTF = inputs
         if self.embedding is not None:
             inputs_BTF = self.embedding_dropout(self.embedding(inputs))
+        if self.patch_size > 1:
+            inputs_BTF, lengths_B = as_patches(inputs_BTF, lengths_B, self.patch_size)
         if self.precision == "float32":
             return self._encode(inputs_BTF, lengths_B)
         with torch.autocast(inputs_BTF.device.type, torch.bfloat16):
@@ -155,3 +163,18 @@ class SequenceNetwork(nn.Module):
         """The parameters that penalties and decay apply to: neither biases nor the embedding."""
         parts = (self.encoder, self.pooling, self.convolutions, self.head)
         return [p for part in parts if part is not None for p in part.parameters() if p.ndim > 1]
+
+
+def as_patches(
+    values_BTF: Tensor, lengths_B: Tensor | None, size: int
+) -> tuple[Tensor, Tensor | None]:
+    """Each ``size`` neighbouring timesteps as one, and how many of these there are.
+
+    Of size 2, timesteps [a, b, c] of a feature -> [[a, b], [c, 0]].
+    """
+    batch_size, n_timesteps, n_features = values_BTF.shape
+    # Time-major in memory, as the LSTM kernels keep it.
+    values_TBF = nn.functional.pad(values_BTF.transpose(0, 1), (0, 0, 0, 0, 0, -n_timesteps % size))
+    by_patch = values_TBF.view(-1, size, batch_size, n_features).transpose(1, 2)
+    patches_BPF = by_patch.reshape(-1, batch_size, size * n_features).transpose(0, 1)
+    return patches_BPF, None if lengths_B is None else (lengths_B + size - 1) // size

@@ -21,9 +21,13 @@ ARCHITECTURES = [
         POOLINGS, (False, True), ((6,), (6, 5), (6, 5, 4))
     )
 ] + [
-    {"pooling": pooling, "bidirectional": True, "hidden_sizes": (6,), "squeeze_excite": excited,
-     "conv_filters": (5, 4), "conv_kernel_sizes": (4, 3)}
-    for pooling, excited in itertools.product(("attention", "max"), (False, True))
+    {"pooling": "max", "bidirectional": True, "hidden_sizes": (6,), "patch_size": patch_size,
+     "conv_filters": (5, 4), "conv_kernel_sizes": (4, 3), "squeeze_excite": excited}
+    for patch_size, excited in itertools.product((1, 2), (False, True))
+] + [
+    {"pooling": "attention", "bidirectional": False, "hidden_sizes": (6,), "patch_size": 3},
+    {"pooling": "attention", "bidirectional": True, "hidden_sizes": (6,),
+     "conv_filters": (4,), "conv_kernel_sizes": (3,)},
 ]  # fmt: skip
 every_architecture = pytest.mark.parametrize(
     "architecture", ARCHITECTURES, ids=lambda a: "-".join(map(str, a.values()))

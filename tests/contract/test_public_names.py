@@ -29,8 +29,9 @@ PUBLIC = {
 }  # fmt: skip
 
 PARAMETERS = {
-    "hidden_sizes": 64, "bidirectional": True, "pooling": "max", "conv_filters": (),
-    "conv_kernel_sizes": "auto", "squeeze_excite": True, "dense_sizes": (), "dropout": 0.0,
+    "hidden_sizes": 64, "bidirectional": True, "pooling": "max", "patch_size": 1,
+    "conv_filters": (), "conv_kernel_sizes": "auto", "squeeze_excite": True,
+    "dense_sizes": (), "dropout": 0.0,
     "recurrent_dropout": 0.0, "embedding_dim": None, "vocabulary_size": None,
     "embedding_weights": None, "freeze_embedding": False, "embedding_dropout": 0.0,
     "standardize": True, "mask_value": None, "class_weight": None,

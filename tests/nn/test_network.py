@@ -3,6 +3,7 @@ import torch
 from torch import nn
 
 from sklstm.nn import SequenceNetwork
+from sklstm.nn._embedding import build_embedding
 from tests.helpers import POOLINGS
 
 
@@ -67,3 +68,26 @@ def test_bfloat16_is_float32_but_for_its_rounding(pooling):
         # Relative to the largest: single elements may cancel to anything.
         largest = theirs.grad.abs().max()
         torch.testing.assert_close(ours.grad, theirs.grad, rtol=0, atol=0.1 * float(largest) + 1e-6)
+
+
+@pytest.mark.parametrize("lengths", [None, torch.tensor([7, 1, 4, 6])])
+def test_patches_equal_timesteps_that_are_put_side_by_side_beforehand(lengths):
+    options = {"conv_filters": (5,), "conv_kernel_sizes": (3,), "bidirectional": True}
+    network = SequenceNetwork(2, 3, patch_size=3, **options).eval()
+    of_patches = SequenceNetwork(6, 3, **options).eval()
+    of_patches.load_state_dict(network.state_dict())
+    inputs = torch.randn(4, 7, 2)
+    patches = torch.zeros(4, 3, 6)
+    for row, length in enumerate([7, 7, 7, 7] if lengths is None else lengths):
+        for t in range(int(length)):
+            patches[row, t // 3, 2 * (t % 3) : 2 * (t % 3) + 2] = inputs[row, t]
+    n_patches = None if lengths is None else torch.tensor([3, 1, 2, 2])
+    torch.testing.assert_close(network(inputs, lengths), of_patches(patches, n_patches))
+
+
+def test_patches_of_token_ids():
+    embedding = build_embedding(9, 2)
+    network = SequenceNetwork(2, 3, embedding=embedding, patch_size=2).eval()
+    ids, lengths = torch.tensor([[3, 4, 5, 0], [6, 0, 0, 0]]), torch.tensor([3, 1])
+    alone = torch.cat([network(ids[:1, :3]), network(ids[1:, :1])])
+    torch.testing.assert_close(network(ids, lengths), alone)

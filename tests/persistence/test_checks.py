@@ -37,7 +37,7 @@ def test_what_a_fit_leaves_behind_passes(states):
 
 def test_the_checks_know_every_attribute(states):
     assert states["table"].keys() == ATTRIBUTES.keys()
-    assert states["sequences"].keys() == ATTRIBUTES.keys() - OPTIONAL
+    assert states["sequences"].keys() == ATTRIBUTES.keys() - OPTIONAL | {"resolved_params_"}
 
 
 def test_the_checks_know_every_part_of_the_network():
@@ -109,6 +109,7 @@ WRONG_NETWORKS = {
     "freeze_embedding": [0],
     "precision": ["float16", 32, None], "conv_filters": [None, (0,), (5,), (10**12,)],
     "conv_kernel_sizes": [None, (0,), (3,), (10**12,)], "squeeze_excite": [0, None],
+    "patch_size": [0, 2.0, None, 10**12],
 }  # fmt: skip
 
 

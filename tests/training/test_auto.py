@@ -1,22 +1,58 @@
+import numpy as np
 import pytest
 
 from sklstm import LSTMSequenceClassifier
-from sklstm._training._auto import resolve_convolutions
+from sklstm._training._auto import resolve_auto
+
+
+def resolve(n_sequences=10, n_timesteps=20, **parameters):
+    everything = LSTMSequenceClassifier(**parameters).get_params(deep=False)
+    lengths = np.resize(np.asarray(n_timesteps), n_sequences)
+    return resolve_auto(everything, lengths)
 
 
 @pytest.mark.parametrize(
-    ("parameters", "expected"),
+    ("parameters", "filters", "kernel_sizes"),
     [
-        ({"conv_filters": "auto"}, ((128, 256, 128), (8, 5, 3))),
-        ({"conv_filters": "auto", "embedding_dim": 4}, ((), ())),
-        ({"conv_filters": "auto", "embedding_weights": [[0.0], [1.0]]}, ((), ())),
-        ({"conv_filters": (), "conv_kernel_sizes": (8, 5, 3)}, ((), ())),
-        ({"conv_filters": 7}, ((7,), (8,))),
-        ({"conv_filters": (7,) * 5}, ((7,) * 5, (8, 5, 3, 3, 3))),
-        ({"conv_filters": [7, 6], "conv_kernel_sizes": 4}, ((7, 6), (4, 4))),
-        ({"conv_filters": "auto", "conv_kernel_sizes": [9, 5, 2]}, ((128, 256, 128), (9, 5, 2))),
+        ({"conv_filters": "auto"}, (64, 128, 64), (8, 5, 3)),
+        ({"conv_filters": "auto", "embedding_dim": 4}, (), ()),
+        ({"conv_filters": "auto", "embedding_weights": [[0.0], [1.0]]}, (), ()),
+        ({"conv_filters": (), "conv_kernel_sizes": (8, 5, 3)}, (), ()),
+        ({"conv_filters": 7}, (7,), (8,)),
+        ({"conv_filters": (7,) * 5}, (7,) * 5, (8, 5, 3, 3, 3)),
+        ({"conv_filters": [7, 6], "conv_kernel_sizes": 4}, (7, 6), (4, 4)),
+        ({"conv_filters": "auto", "conv_kernel_sizes": [9, 5, 2]}, (64, 128, 64), (9, 5, 2)),
     ],
 )
-def test_convolutions(parameters, expected):
-    everything = LSTMSequenceClassifier(**parameters).get_params(deep=False)
-    assert resolve_convolutions(everything) == expected
+def test_convolutions(parameters, filters, kernel_sizes):
+    resolved = resolve(**parameters)
+    assert resolved["conv_filters"] == filters
+    assert resolved["conv_kernel_sizes"] == kernel_sizes
+
+
+@pytest.mark.parametrize(
+    ("n_timesteps", "expected"),
+    [(1, 1), (128, 1), (129, 2), (256, 2), (427, 4), ([100] * 9 + [20_000], 1)],
+)
+def test_patches_are_so_large_that_most_sequences_have_at_most_128(n_timesteps, expected):
+    assert resolve(100, n_timesteps, patch_size="auto")["patch_size"] == expected
+    assert resolve(100, n_timesteps, patch_size="auto", embedding_dim=3)["patch_size"] == 1
+    assert resolve(100, n_timesteps, patch_size=7)["patch_size"] == 7
+
+
+@pytest.mark.parametrize(
+    ("n_sequences", "batch_size", "expected"),
+    [(2, 32, 100), (960, 32, 100), (961, 32, 96), (7494, 32, 12), (100_000, 32, 10), (640, 1, 10)],
+)
+def test_epochs_are_fewer_where_each_has_many_steps(n_sequences, batch_size, expected):
+    resolved = resolve(n_sequences, max_epochs="auto", batch_size=batch_size)
+    assert resolved["max_epochs"] == expected
+    assert resolve(n_sequences, max_epochs=7)["max_epochs"] == 7
+
+
+@pytest.mark.parametrize(
+    ("n_sequences", "expected"), [(1, 32), (2000, 32), (4096, 64), (7494, 128), (10**6, 128)]
+)
+def test_batches_grow_with_the_data(n_sequences, expected):
+    assert resolve(n_sequences, batch_size="auto")["batch_size"] == expected
+    assert resolve(n_sequences, batch_size=7)["batch_size"] == 7

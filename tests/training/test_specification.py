@@ -5,11 +5,12 @@ import torch
 
 from sklstm import LSTMSequenceClassifier
 from sklstm._training._specification import specify
+from tests.helpers import LENGTHS
 
 
 def specification(**parameters):
     given = LSTMSequenceClassifier(**parameters).get_params(deep=False)
-    return specify(given, n_features=3, n_classes=4, seed=7)
+    return specify(given, n_features=3, n_classes=4, lengths=LENGTHS, seed=7)
 
 
 def test_everything_is_resolved():
