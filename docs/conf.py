@@ -49,6 +49,7 @@ html_title = "sklstm"
 html_show_sourcelink = False
 html_sidebars = {
     "benchmarks": [],
+    "benchmarks_accuracy": [],
     "changelog": [],
     "user_guide": [],
     "user_guide_coming_from": [],

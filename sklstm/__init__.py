@@ -17,6 +17,7 @@ __all__ = [
     "datasets",
     "exceptions",
     "load_model",
+    "model_selection",
     "nn",
     "preprocessing",
     "save_model",

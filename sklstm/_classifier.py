@@ -61,15 +61,15 @@ class LSTMSequenceClassifier(
         - "last": the state after the last timestep (for the backward direction, the first)
         - "max": the largest value of each unit
         - "mean": their mean
-    patch_size : int or "auto", default=1
+    patch_size : int or "auto", default="auto"
         Neighbouring timesteps that all layers read as one, with all their features side by side:
         long sequences become short ones, the time of a fit shrinks with them, and nothing is lost.
         The last patch of a sequence is filled up with zeros. "auto" is 1 for token ids and for
         measurements the least that leaves at most 128 patches in nine of ten sequences.
-    conv_filters : int, tuple of int or "auto", default=()
+    conv_filters : int, tuple of int or "auto", default="auto"
         Width of each convolutional layer of a branch beside the LSTM layers, first to last: it
         finds short patterns wherever they are (LSTM-FCN [5]_). The mean over time of the last
-        layer is appended to the pooled states. (): no such branch. "auto" is (128, 256, 128) for
+        layer is appended to the pooled states. (): no such branch. "auto" is (64, 128, 64) for
         measurements and () for token ids.
     conv_kernel_sizes : int, tuple of int or "auto", default="auto"
         Timesteps that each convolutional layer reads at once; an int is for all of them. "auto" is
@@ -110,9 +110,11 @@ class LSTMSequenceClassifier(
     label_smoothing : float, default=0.0
         Share in [0, 1) of each target that is spread evenly over all classes.
     l1 : float, default=0.0
-        Factor of the sum of absolute weights added to the loss. Biases are not penalised.
+        Factor of the sum of absolute weights added to the loss; biases and normalisations are not
+        penalised.
     l2 : float, default=0.0
-        Factor of the sum of squared weights added to the loss. Biases are not penalised.
+        Factor of the sum of squared weights added to the loss; biases and normalisations are not
+        penalised.
     weight_decay : float, default=None
         Decoupled decay (as in AdamW [3]_) of all weights but biases and embedding, for any
         optimizer: at each step they shrink by ``learning_rate * weight_decay``. None means 0.01 for
@@ -134,10 +136,10 @@ class LSTMSequenceClassifier(
         - None: constant
     max_grad_norm : float, default=1.0
         Gradients are scaled down to this Euclidean norm if they exceed it. None: they are not.
-    batch_size : int or "auto", default=32
+    batch_size : int or "auto", default="auto"
         Most sequences in one training step. The batches of an epoch differ in size by at most one.
         "auto" is a sixty-fourth of the sequences, as a power of two from 32 to 128.
-    max_epochs : int or "auto", default=100
+    max_epochs : int or "auto", default="auto"
         Passes over the training sequences, unless ``early_stopping`` ends them sooner. "auto" is
         as many as make 3000 training steps, but at least 10 and at most 100.
     early_stopping : bool, default=False
@@ -287,8 +289,8 @@ class LSTMSequenceClassifier(
         *,
         bidirectional: bool = True,
         pooling: Literal["attention", "last", "max", "mean"] = "max",
-        patch_size: int | Literal["auto"] = 1,
-        conv_filters: int | Sequence[int] | Literal["auto"] = (),
+        patch_size: int | Literal["auto"] = "auto",
+        conv_filters: int | Sequence[int] | Literal["auto"] = "auto",
         conv_kernel_sizes: int | Sequence[int] | Literal["auto"] = "auto",
         squeeze_excite: bool = True,
         dense_sizes: int | Sequence[int] = (),
@@ -310,8 +312,8 @@ class LSTMSequenceClassifier(
         learning_rate: float = 0.005,
         lr_schedule: Literal["cosine", "exponential", "one_cycle", "plateau"] | None = "one_cycle",
         max_grad_norm: float | None = 1.0,
-        batch_size: int | Literal["auto"] = 32,
-        max_epochs: int | Literal["auto"] = 100,
+        batch_size: int | Literal["auto"] = "auto",
+        max_epochs: int | Literal["auto"] = "auto",
         early_stopping: bool = False,
         validation_part: Literal["last", "stratified"] = "stratified",
         validation_fraction: float = 0.1,

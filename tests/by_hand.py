@@ -27,7 +27,7 @@ def lstm(n_in, n_out, bidirectional=False):
 
 def build(parameters, sizes):
     """The network that the estimator would train."""
-    given = {"bidirectional": False, "pooling": "last", **parameters}
+    given = {"bidirectional": False, "pooling": "last", "conv_filters": (), **parameters}
     resolved = LSTMSequenceClassifier(**given).get_params(deep=False)
     return specify(
         resolved, n_features=sizes[0], n_classes=sizes[1], lengths=LENGTHS, seed=0

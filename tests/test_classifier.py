@@ -61,6 +61,7 @@ def test_every_optimizer_learns(optimizer):
     {"max_grad_norm": None}, {"standardize": False}, {"early_stopping": True},
     {"lr_schedule": "plateau"}, {"conv_filters": 8, "conv_kernel_sizes": 3},
     {"conv_filters": (8, 6), "squeeze_excite": False}, {"conv_filters": "auto"},
+    {"conv_filters": 8, "precision": "bfloat16"},
     {"patch_size": 3}, {"patch_size": "auto", "max_epochs": "auto"},
 ])  # fmt: skip
 def test_every_option_learns(options):
@@ -368,7 +369,7 @@ def test_sample_weight_is_routed_through_pipeline_and_cross_validation():
 def test_balanced_weights_find_the_rare_class():
     X, y = make_trends(300, slope=0.1, imbalance=0.05, random_state=0)
     plain, balanced = (
-        LSTMSequenceClassifier(8, max_epochs=15, class_weight=weight, random_state=0).fit(X, y)
+        quick(max_epochs=15, learning_rate=0.005, class_weight=weight).fit(X, y)
         for weight in (None, "balanced")
     )
     rare = y == "rising"

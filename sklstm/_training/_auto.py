@@ -1,6 +1,6 @@
 """Parameters that are "auto" -> what suits the data: the one place where that is decided.
 
-The values follow from a study of accuracy (docs/adr/0033-defaults.rst).
+The values follow from a study of accuracy (docs/adr/0034-defaults.rst).
 """
 
 from __future__ import annotations

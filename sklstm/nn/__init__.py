@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sklstm.nn._convolution import ConvolutionBranch
 from sklstm.nn._encoder import LSTMEncoder, LSTMLayer
 from sklstm.nn._head import DenseHead
 from sklstm.nn._network import SequenceNetwork
@@ -9,6 +10,7 @@ from sklstm.nn._pooling import AttentionPooling, LastPooling, MaxPooling, MeanPo
 
 __all__ = [
     "AttentionPooling",
+    "ConvolutionBranch",
     "DenseHead",
     "LSTMEncoder",
     "LSTMLayer",

@@ -61,12 +61,18 @@ class ConvolutionBranch(nn.Module):
         self.output_size = filters[-1]
 
     def forward(self, inputs_BTF: Tensor, lengths_B: Tensor | None = None) -> Tensor:
-        """The mean of the last layer, shape (B, D); the padding of the inputs is zero."""
+        """The mean of the last layer, shape (B, D); the padding may hold anything.
+
+        ``lengths_B`` counts the timesteps of each sequence; None says that all have T.
+        """
+        if lengths_B is not None:
+            mask_BT1 = padding_mask(lengths_B, inputs_BTF.shape[1]).unsqueeze(2)
+            inputs_BTF = inputs_BTF.masked_fill(~mask_BT1, 0)
         function, tensors = self.branch(inputs_BTF, lengths_B)
         return function(*tensors)
 
     def branch(self, inputs_BTF: Tensor, lengths_B: Tensor | None = None) -> Branch:
-        """What ``forward`` computes, and from which tensors."""
+        """What ``forward`` computes, and from which tensors, where the padding is zero already."""
         real_N = None
         if lengths_B is not None:
             real_N = padding_mask(lengths_B, inputs_BTF.shape[1]).flatten().nonzero().squeeze(1)

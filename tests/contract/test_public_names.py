@@ -13,13 +13,14 @@ from sklstm import LSTMSequenceClassifier, preprocessing
 PUBLIC = {
     "sklstm": [
         "LSTMSequenceClassifier", "__version__", "datasets", "exceptions", "load_model", "nn",
-        "preprocessing", "save_model",
+        "model_selection", "preprocessing", "save_model",
     ],
     "sklstm.datasets": ["make_temporal_order", "make_trends"],
     "sklstm.exceptions": ["ModelFileError", "TrainingDivergedError"],
+    "sklstm.model_selection": ["param_distributions"],
     "sklstm.nn": [
-        "AttentionPooling", "DenseHead", "LSTMEncoder", "LSTMLayer", "LastPooling", "MaxPooling",
-        "MeanPooling", "SequenceNetwork",
+        "AttentionPooling", "ConvolutionBranch", "DenseHead", "LSTMEncoder", "LSTMLayer",
+        "LastPooling", "MaxPooling", "MeanPooling", "SequenceNetwork",
     ],
     "sklstm.preprocessing": [
         "FrameSequences", "RollingFeatures", "SequenceImputer", "SequenceScaler", "TokenEncoder",
@@ -29,15 +30,15 @@ PUBLIC = {
 }  # fmt: skip
 
 PARAMETERS = {
-    "hidden_sizes": 64, "bidirectional": True, "pooling": "max", "patch_size": 1,
-    "conv_filters": (), "conv_kernel_sizes": "auto", "squeeze_excite": True,
+    "hidden_sizes": 64, "bidirectional": True, "pooling": "max", "patch_size": "auto",
+    "conv_filters": "auto", "conv_kernel_sizes": "auto", "squeeze_excite": True,
     "dense_sizes": (), "dropout": 0.0,
     "recurrent_dropout": 0.0, "embedding_dim": None, "vocabulary_size": None,
     "embedding_weights": None, "freeze_embedding": False, "embedding_dropout": 0.0,
     "standardize": True, "mask_value": None, "class_weight": None,
     "label_smoothing": 0.0, "l1": 0.0, "l2": 0.0, "weight_decay": None, "optimizer": "adam",
-    "learning_rate": 0.005, "lr_schedule": "one_cycle", "max_grad_norm": 1.0, "batch_size": 32,
-    "max_epochs": 100, "early_stopping": False, "validation_part": "stratified",
+    "learning_rate": 0.005, "lr_schedule": "one_cycle", "max_grad_norm": 1.0, "batch_size": "auto",
+    "max_epochs": "auto", "early_stopping": False, "validation_part": "stratified",
     "validation_fraction": 0.1, "n_iter_no_change": 10, "tol": 1e-4, "scoring": "loss",
     "refit": False, "device": "cpu", "precision": "float32", "warm_start": False,
     "checkpoint": None, "checkpoint_interval": 1, "callbacks": None, "random_state": None,
@@ -115,7 +116,7 @@ def test_importing_the_preprocessing_does_not_import_torch():
 def test_the_package_works_without_any_optional_dependency():
     result = run("""
 import importlib.util, sys
-hidden = {"pandas", "polars", "pyarrow", "awkward", "matplotlib", "aeon"}
+hidden = {"pandas", "polars", "pyarrow", "awkward", "matplotlib", "aeon", "optuna"}
 class Hide:
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] in hidden:

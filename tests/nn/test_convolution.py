@@ -77,7 +77,7 @@ def test_while_training_padding_counts_in_no_statistic(squeeze_excite):
     twin = copy.deepcopy(branch)
     inputs, lengths = torch.randn(6, 9, 3), torch.full((6,), 9)
     expected = branch(inputs)
-    padded = twin(nn.functional.pad(inputs, (0, 0, 0, 4)), lengths)
+    padded = twin(nn.functional.pad(inputs, (0, 0, 0, 4), value=torch.nan), lengths)
     torch.testing.assert_close(padded, expected, **FLOAT32)
     for tensors in zip(branch.buffers(), twin.buffers(), strict=True):
         torch.testing.assert_close(*tensors, **FLOAT32)

@@ -1,9 +1,10 @@
-"""Held-out parts, the user's own validation data and refits, through the estimator."""
+"""Held-out parts, validation data, refits and what was "auto", through the estimator."""
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sklearn.base import clone
 from sklearn.utils._param_validation import InvalidParameterError
 from skorch.callbacks import Callback
 
@@ -245,3 +246,39 @@ def test_without_early_stopping_refit_has_no_effect():
     assert torch.equal(weights(plain), weights(refitted))
     refitted.fit(X, LABELS, X_val=X_VAL, y_val=LABELS_VAL)
     assert refitted.partial_fit(X, LABELS).n_iter_ == 6
+
+
+# What was "auto"
+
+
+def test_what_became_of_auto_is_told_and_makes_the_same_fit():
+    X, y = make_cube(20, n_timesteps=140)
+    adaptive = {"patch_size": "auto", "conv_filters": "auto", "batch_size": "auto"}
+    classifier = quick(**adaptive).fit(X, y)
+    assert classifier.resolved_params_ == {
+        "patch_size": 2, "conv_filters": (64, 128, 64), "conv_kernel_sizes": (8, 5, 3),
+        "batch_size": 32, "max_epochs": 5, "device": "cpu", "precision": "float32",
+    }  # fmt: skip
+    spelt_out = quick(**classifier.resolved_params_).fit(X, y)
+    np.testing.assert_array_equal(spelt_out.predict_proba(X), classifier.predict_proba(X))
+
+
+def test_auto_epochs_are_those_that_were_run():
+    X, y = make_cube(20, n_timesteps=3)
+    classifier = quick(max_epochs="auto", hidden_sizes=2).fit(X, y)
+    assert classifier.n_iter_ == classifier.resolved_params_["max_epochs"] == 100
+
+
+@pytest.mark.parametrize("goes_on", ["fit", "partial_fit"])
+def test_a_training_that_goes_on_keeps_a_network_that_auto_would_now_make_otherwise(goes_on):
+    long, y = make_cube(20, n_timesteps=140)
+    short, _ = make_cube(20, n_timesteps=20)
+    classifier = quick(patch_size="auto", warm_start=True, max_epochs=1)
+    if goes_on == "fit":
+        classifier.fit(long, y).fit(short, y)
+    else:
+        classifier.partial_fit(long, y, classes=[0, 1]).partial_fit(short, y)
+    assert classifier.resolved_params_["patch_size"] == 2
+    assert classifier.net_.module_.patch_size == 2
+    assert classifier.n_iter_ == 2
+    assert clone(classifier).fit(short, y).resolved_params_["patch_size"] == 1

@@ -15,6 +15,7 @@ from sklstm._batching._scaling import Scaling
 from sklstm._sequences import Sequences
 from sklstm._training._net import divergence
 from sklstm._training._specification import specify
+from sklstm._training._threads import own_team
 from sklstm._training._train import _build_net, _run, train
 from sklstm.exceptions import TrainingDivergedError
 from tests.helpers import FLOAT32, LENGTHS, make_ragged
@@ -34,7 +35,7 @@ def data():
 
 def specification(**parameters):
     plain = {"hidden_sizes": 4, "lr_schedule": None, "max_grad_norm": None, "max_epochs": 1}
-    plain["batch_size"] = 100
+    plain |= {"batch_size": 100, "conv_filters": ()}
     given = LSTMSequenceClassifier(**{**plain, **parameters}).get_params(deep=False)
     return specify(given, n_features=2, n_classes=2, lengths=LENGTHS, seed=0)
 
@@ -234,6 +235,28 @@ def test_the_gradient_of_a_batch_in_parts_is_that_of_the_whole(data, label_smoot
     assert whole["grad"].abs().sum() > 0
     for name in ("loss", "y_pred", "grad"):
         torch.testing.assert_close(apart[name], whole[name], **FLOAT32)
+
+
+def test_parts_of_a_batch_move_running_statistics_once_and_by_all_of_them(data):
+    """The first convolution sees the inputs, so its statistics do not depend on the parts."""
+    parts = [slice(0, 5), slice(5, 6), slice(6, 12)]
+    nets = [build(data, conv_filters=(5, 4)) for _ in range(3)]
+    for net in nets[1:]:
+        net.module_.load_state_dict(nets[0].module_.state_dict())
+    for net, cuts in zip(nets, ([slice(12)], parts, parts), strict=True):
+        net._set_training(True)
+        batch = data.batch(np.arange(12), cuts)
+        if net is nets[2]:
+            with own_team(CPU) as team:
+                net._backward_by_parts(batch, team)
+        else:
+            net.train_step_single(batch)
+    whole, apart, shared = (net.module_.convolutions.layers[0].normalization for net in nets)
+    assert whole.n_steps == apart.n_steps == 1
+    torch.testing.assert_close(apart.mean, whole.mean, **FLOAT32)
+    torch.testing.assert_close(apart.variance, whole.variance, **FLOAT32)
+    assert torch.equal(shared.mean, apart.mean)
+    assert torch.equal(shared.variance, apart.variance)
 
 
 def gradient_of_step(net, batch):

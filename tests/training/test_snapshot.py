@@ -108,5 +108,6 @@ def test_an_optimizer_is_tried_on_weights_of_the_networks_kind():
             return super().step(closure)
 
     describe_optimizer(specification(optimizer=Curious, hidden_sizes=1000))
-    assert set(map(len, seen)) == {1, 2}
+    # Biases, the matrices of the LSTM layers and of the head, kernels of convolutions.
+    assert set(map(len, seen)) == {1, 2, 3}
     assert max(map(max, seen)) == 2

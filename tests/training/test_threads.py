@@ -148,6 +148,7 @@ def probabilities_with(n_threads, X, y, **parameters):
         {},
         {"hidden_sizes": (6, 5), "pooling": "attention", "dropout": 0.3},
         {"pooling": "last", "recurrent_dropout": 0.3, "l2": 1e-3, "early_stopping": True},
+        {"conv_filters": (6, 4), "patch_size": 2, "hidden_sizes": (6, 5)},
     ],
 )
 @pytest.mark.parametrize("parts", [False, True])
@@ -169,9 +170,10 @@ def test_a_wide_network_has_the_same_bits_with_any_number_of_threads(monkeypatch
 
 
 @pytest.mark.usefixtures("three_threads")
-def test_predictions_have_the_same_bits_in_any_batches_on_any_thread(monkeypatch):
+@pytest.mark.parametrize("conv_filters", [(), (6, 4), "auto"])
+def test_predictions_have_the_same_bits_in_any_batches_on_any_thread(conv_filters, monkeypatch):
     X, y = make_ragged(60)
-    classifier = quick().fit(X, y)
+    classifier = quick(conv_filters=conv_filters).fit(X, y)
     expected = classifier.predict_proba(X)
     monkeypatch.setattr(_prediction, "MAX_SEQUENCES", 3)
     np.testing.assert_array_equal(classifier.predict_proba(X), expected)

@@ -1,0 +1,237 @@
+"""The study of accuracy: ``python -m benchmarks.accuracy --help``.
+
+Settings are compared by cross-validation on the training parts alone, in five folds that are
+trained with a seed each. The test parts are read with ``--test``, for the settings named.
+
+Each fit is one line of ``results/accuracy/fits.jsonl``. What is there is not computed again: after
+an interruption the study goes on, and with another setting it computes that setting only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import time
+import warnings
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks import accuracy_report
+from benchmarks.accuracy_settings import QUESTIONS, SETTINGS
+from benchmarks.sets import Set, find_sets, take
+
+RESULTS = Path(__file__).parent / "results" / "accuracy"
+N_FOLDS = 5
+# Bins of the expected calibration error.
+N_BINS = 15
+
+
+@dataclass(frozen=True)
+class Job:
+    """One fit: of a setting, on one fold of a set's training part or on all of it."""
+
+    set: Set
+    setting: str
+    part: str
+    seed: int
+
+    def build(self) -> Any:
+        """The pipeline, whose last step is the estimator."""
+        from sklearn.calibration import CalibratedClassifierCV
+        from sklearn.ensemble import VotingClassifier
+        from sklearn.pipeline import make_pipeline
+
+        from sklstm import LSTMSequenceClassifier
+        from sklstm.preprocessing import SequenceScaler, TokenEncoder
+
+        changes = dict(SETTINGS[self.setting])
+        steps: list[Any] = []
+        calibration, n_votes = changes.pop("calibration", None), changes.pop("votes", None)
+        if scope := changes.pop("scaler", None):
+            steps.append(SequenceScaler(per=scope))
+        if self.set.is_text:
+            changes["embedding_dim"] = 100
+            steps = [TokenEncoder()]
+        classifier = LSTMSequenceClassifier(**changes, random_state=self.seed)
+        if calibration:
+            classifier = CalibratedClassifierCV(
+                classifier, method=calibration, cv=3, ensemble=False
+            )
+        if n_votes:
+            seeds = range(n_votes * self.seed, n_votes * (self.seed + 1))
+            voters = [(str(s), LSTMSequenceClassifier(**changes, random_state=s)) for s in seeds]
+            classifier = VotingClassifier(voters, voting="soft")
+        return make_pipeline(*steps, classifier)
+
+    @property
+    def key(self) -> str:
+        """What identifies the fit: the set, the part, the seed and all parameters, defaults too."""
+        parameters = sorted((k, repr(v)) for k, v in self.build().get_params().items())
+        text = json.dumps([self.set.name, self.part, self.seed, parameters])
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def split(self) -> tuple[Any, np.ndarray, Any, np.ndarray]:
+        """X and y to fit, X and y to score."""
+        from sklearn.model_selection import StratifiedKFold
+
+        X, y = self.set.read("train")
+        if self.part == "test":
+            return X, y, *self.set.read("test")
+        folds = StratifiedKFold(N_FOLDS, shuffle=True, random_state=self.seed // N_FOLDS)
+        fit, score = list(folds.split(y, y))[self.seed % N_FOLDS]
+        return take(X, fit), y[fit], take(X, score), y[score]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What came out of a job."""
+
+    key: str
+    set: str
+    setting: str
+    part: str
+    seed: int
+    accuracy: float
+    balanced_accuracy: float
+    log_loss: float
+    calibration_error: float
+    seconds: float
+    n_epochs: int
+
+
+def run(job: Job, key: str) -> Fit:
+    """Fit and score."""
+    import torch
+    from sklearn.metrics import accuracy_score, balanced_accuracy_score
+
+    # The threads that the environment grants, also in a worker that was forked.
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
+    warnings.filterwarnings("ignore", message="The least populated class")
+    warnings.filterwarnings("ignore", message="y_pred contains classes not in y_true")
+    X, y, X_score, y_score = job.split()
+    start = time.perf_counter()
+    model = job.build().fit(X, y)
+    seconds = time.perf_counter() - start
+    probabilities = model.predict_proba(X_score)
+    predicted = model.classes_[probabilities.argmax(axis=1)]
+    return Fit(
+        key,
+        job.set.name,
+        job.setting,
+        job.part,
+        job.seed,
+        float(accuracy_score(y_score, predicted)),
+        float(balanced_accuracy_score(y_score, predicted)),
+        _log_loss(model.classes_, y_score, probabilities),
+        calibration_error(probabilities.max(axis=1), predicted == y_score),
+        seconds,
+        _n_epochs(model[-1]),
+    )
+
+
+def _n_epochs(classifier: Any) -> int:
+    """Epochs of the network that predicts, or of the first that votes."""
+    if hasattr(classifier, "calibrated_classifiers_"):
+        classifier = classifier.calibrated_classifiers_[0].estimator
+    if hasattr(classifier, "estimators_"):
+        classifier = classifier.estimators_[0]
+    return int(classifier.n_iter_)
+
+
+def _log_loss(classes: np.ndarray, y: np.ndarray, probabilities: np.ndarray) -> float:
+    """Mean negative logarithm of the true label's probability, which is at least 1e-7.
+
+    A label that was not trained on has that probability.
+    """
+    given = np.where(y[:, None] == classes, probabilities, 0.0).sum(axis=1)
+    return float(-np.log(np.maximum(given, 1e-7)).mean())
+
+
+def calibration_error(confidence: np.ndarray, is_right: np.ndarray) -> float:
+    """Expected calibration error [1]_: mean gap of confidence and accuracy over bins of confidence.
+
+    References
+    ----------
+    .. [1] C. Guo, G. Pleiss, Y. Sun, K. Weinberger, "On Calibration of Modern Neural Networks",
+       ICML 2017, equation 3.
+    """
+    bins = np.minimum((confidence * N_BINS).astype(int), N_BINS - 1)
+    gaps = [abs((confidence - is_right)[bins == b].sum()) for b in range(N_BINS)]
+    return float(sum(gaps) / len(confidence))
+
+
+def load(path: Path) -> dict[str, Fit]:
+    """The fits on file, by key."""
+    if not path.exists():
+        return {}
+    fits = (Fit(**json.loads(line)) for line in path.read_text().splitlines())
+    return {fit.key: fit for fit in fits}
+
+
+def run_all(jobs: Iterable[Job], path: Path, n_workers: int) -> Iterator[Fit]:
+    """Compute and write down what is missing, then give all of it."""
+    known = load(path)
+    keys = {job: job.key for job in jobs}
+    missing = {job: key for job, key in keys.items() if key not in known}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with ProcessPoolExecutor(n_workers) as pool, path.open("a") as file:
+        futures = [pool.submit(run, job, key) for job, key in missing.items()]
+        for done, future in enumerate(as_completed(futures), start=1):
+            fit = future.result()
+            known[fit.key] = fit
+            file.write(json.dumps(asdict(fit)) + "\n")
+            file.flush()
+            print(
+                f"{done}/{len(futures)} {fit.set} {fit.setting!r} {fit.part} {fit.seed}:"
+                f" accuracy {fit.accuracy:.4f}, log-loss {fit.log_loss:.3f}, {fit.seconds:.1f} s",
+                flush=True,
+            )
+    return (known[key] for key in keys.values())
+
+
+def main() -> None:
+    """Compute what was asked for, and remake tables and picture from all that is on file."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.accuracy",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--data", type=Path, help="folder with .ts files and folders of train.tsv")
+    parser.add_argument("--sets", nargs="+", help="names of sets; default: all that are found")
+    parser.add_argument(
+        "--questions", nargs="*", choices=QUESTIONS, default=[], help="which settings to compare"
+    )
+    parser.add_argument(
+        "--test",
+        nargs="*",
+        choices=SETTINGS,
+        default=[],
+        help="settings to read the test parts for",
+    )
+    parser.add_argument("--seeds", type=int, default=5, help="default: %(default)s")
+    parser.add_argument("--workers", type=int, default=2, help="default: %(default)s")
+    arguments = parser.parse_args()
+    sets = find_sets(arguments.data)
+    chosen = [sets[name] for name in arguments.sets or sets]
+    compared = list(dict.fromkeys(s for q in arguments.questions for s in QUESTIONS[q].settings))
+    wanted = [("cv", s) for s in compared] + [("test", s) for s in arguments.test]
+    jobs = [
+        Job(a_set, setting, part, seed)
+        for part, setting in wanted
+        for seed in range(arguments.seeds)
+        for a_set in chosen
+    ]
+    for _ in run_all(jobs, RESULTS / "fits.jsonl", arguments.workers):
+        pass
+    accuracy_report.write(load(RESULTS / "fits.jsonl").values(), RESULTS)
+
+
+if __name__ == "__main__":
+    main()

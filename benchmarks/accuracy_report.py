@@ -1,0 +1,140 @@
+"""The study of accuracy as tables and a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+from matplotlib.figure import Figure
+from tabulate import tabulate
+
+from benchmarks.accuracy_settings import QUESTIONS, TARGETS
+from benchmarks.pictures import COLOURS, OTHER
+
+FIGURES = ("accuracy", "balanced_accuracy", "log_loss", "calibration_error")
+
+
+class Fits:
+    """Fits of one part, "cv" or "test", by setting and set."""
+
+    def __init__(self, fits: Iterable[Any], part: str) -> None:
+        self.fits = [fit for fit in fits if fit.part == part]
+
+    def sets(self, settings: Sequence[str]) -> list[str]:
+        """The sets that all of these settings were fitted on."""
+        of_setting = [{f.set for f in self.fits if f.setting == s} for s in settings]
+        return sorted(set.intersection(*of_setting)) if of_setting else []
+
+    def of(self, setting: str, name: str) -> list[Any]:
+        """The fits of a setting on a set."""
+        return [f for f in self.fits if (f.setting, f.set) == (setting, name)]
+
+    def figure(self, setting: str, name: str, figure: str) -> float:
+        """Its mean over the fits of a setting on a set."""
+        return mean(getattr(fit, figure) for fit in self.of(setting, name))
+
+    def over_sets(self, setting: str, names: Sequence[str], figure: str) -> float:
+        """The mean over sets of the mean over fits."""
+        return mean(self.figure(setting, name, figure) for name in names)
+
+
+def question_table(fits: Fits, settings: Sequence[str], form: str) -> str:
+    """One row for each setting: means over sets, and on how many sets it beat the first setting."""
+    settings = [s for s in settings if any(f.setting == s for f in fits.fits)]
+    names = fits.sets(settings)
+    rows = [_row(fits, setting, settings[0], names) for setting in settings]
+    headers = (
+        f"setting, {len(names)} sets", "accuracy", "balanced", "log-loss", "calibration error",
+        "seconds", "better / worse",
+    )  # fmt: skip
+    return tabulate(rows, headers, tablefmt=form, disable_numparse=True)
+
+
+def _row(fits: Fits, setting: str, first: str, names: Sequence[str]) -> tuple[str, ...]:
+    figures = [fits.over_sets(setting, names, figure) for figure in FIGURES]
+    gains = [
+        fits.figure(setting, name, "accuracy") - fits.figure(first, name, "accuracy")
+        for name in names
+    ]
+    against = f"{sum(g > 0 for g in gains)} / {sum(g < 0 for g in gains)}"
+    seconds = fits.over_sets(setting, names, "seconds")
+    return setting, *(f"{f:.3f}" for f in figures), f"{seconds:.1f}", against
+
+
+def test_table(fits: Fits, setting: str, form: str) -> str:
+    """One row for each set: the mean and range over seeds, beside target and published figures."""
+    rows = []
+    for name in sorted({fit.set for fit in fits.fits if fit.setting == setting}):
+        found = fits.of(setting, name)
+        accuracies = [fit.accuracy for fit in found]
+        target, *published = TARGETS.get(name, (None, None, None))
+        rows.append(
+            (
+                name,
+                f"{mean(accuracies):.3f} ({min(accuracies):.3f} to {max(accuracies):.3f})",
+                _or_dash(target),
+                {None: "", True: "yes", False: "no"}[
+                    None if target is None else round(mean(accuracies), 4) >= target
+                ],
+                *map(_or_dash, published),
+                *(f"{fits.figure(setting, name, f):.3f}" for f in FIGURES[1:]),
+                f"{mean(f.seconds for f in found):.1f} ({max(f.seconds for f in found):.1f})",
+            )
+        )
+    headers = (
+        "set", f"accuracy, {setting}", "target", "met", "LSTM-FCN family", "ROCKET", "balanced",
+        "log-loss", "calibration error", "seconds (most)",
+    )  # fmt: skip
+    return tabulate(rows, headers, tablefmt=form, disable_numparse=True)
+
+
+def _or_dash(figure: float | None) -> str:
+    return "-" if figure is None else f"{figure:.3f}"
+
+
+def picture(fits: Fits, settings: Sequence[str]) -> Figure:
+    """One line for each set: the test accuracy of each setting, and what was published."""
+    names = fits.sets(settings[:1])
+    figure = Figure(figsize=(8, 1.2 + 0.36 * len(names)), layout="constrained")
+    axes = figure.add_subplot()
+    colours = [COLOURS["sklstm"], COLOURS["torch loop"], COLOURS["skorch"]]
+    for setting, colour in zip(settings, colours, strict=False):
+        known = [(row, name) for row, name in enumerate(names) if fits.of(setting, name)]
+        accuracies = [fits.figure(setting, name, "accuracy") for _, name in known]
+        axes.plot(accuracies, [row for row, _ in known], "o", color=colour, label=setting)
+    for column, marker, label in ((1, "|", "LSTM-FCN family"), (2, "x", "ROCKET")):
+        published = [TARGETS[name][column] if name in TARGETS else None for name in names]
+        style = {"color": OTHER, "markersize": 9, "label": f"{label}, published"}
+        axes.plot(*_known(published), marker, **style)
+    axes.set_yticks(range(len(names)), names)
+    axes.invert_yaxis()
+    axes.set_xlabel("test accuracy, mean of the seeds")
+    axes.grid(axis="x", alpha=0.3)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    figure.legend(loc="outside upper center", ncols=3, frameon=False)
+    return figure
+
+
+def _known(figures: Sequence[float | None]) -> tuple[list[float], list[int]]:
+    """Those that are known, and their rows."""
+    rows = [row for row, figure in enumerate(figures) if figure is not None]
+    return [figure for figure in figures if figure is not None], rows
+
+
+def write(fits: Iterable[Any], folder: Path) -> None:
+    """All tables as reStructuredText for the documentation, and the picture."""
+    fits = list(fits)
+    compared, tested = Fits(fits, "cv"), Fits(fits, "test")
+    for name, question in QUESTIONS.items():
+        if any(fit.setting in question.settings[1:] for fit in compared.fits):
+            table = question_table(compared, question.settings, "rst")
+            (folder / f"{name}.rst").write_text(table + "\n")
+    settings = [
+        s for s in QUESTIONS["recipes"].settings if any(f.setting == s for f in tested.fits)
+    ]
+    if "default" in settings:
+        (folder / "test.rst").write_text(test_table(tested, "default", "rst") + "\n")
+        picture(tested, settings).savefig(folder / "test.png", dpi=110)

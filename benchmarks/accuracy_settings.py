@@ -1,0 +1,127 @@
+"""What the study of accuracy compares: settings, each as changes to the defaults."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+# "scaler" puts a `SequenceScaler` before the classifier, "calibration" a `CalibratedClassifierCV`
+# around it; "votes" makes a `VotingClassifier` of so many that differ in their seed. All else are
+# parameters of the classifier.
+SETTINGS: dict[str, dict[str, Any]] = {
+    "default": {},
+    # The network.
+    "LSTM only": {"conv_filters": ()},
+    "no squeeze-and-excite": {"squeeze_excite": False},
+    "filters 128, 256, 128": {"conv_filters": (128, 256, 128)},
+    "filters 64, 128, 64": {"conv_filters": (64, 128, 64)},
+    "width 32": {"hidden_sizes": 32},
+    "width 128": {"hidden_sizes": 128},
+    "one direction": {"bidirectional": False},
+    "last state": {"pooling": "last"},
+    "mean": {"pooling": "mean"},
+    "attention": {"pooling": "attention"},
+    # What it is given.
+    "no patches": {"patch_size": 1},
+    "patches of 2": {"patch_size": 2},
+    "patches of 4": {"patch_size": 4},
+    "standardised per sequence": {"scaler": "sequence", "standardize": False},
+    # How it is trained.
+    "rate 0.002": {"learning_rate": 2e-3},
+    "rate 0.01": {"learning_rate": 1e-2},
+    "constant rate 0.001": {"lr_schedule": None, "learning_rate": 1e-3},
+    "half the epochs": {"max_epochs": 50},
+    "twice the epochs": {"max_epochs": 200},
+    "early stopping": {"early_stopping": True},
+    "early stopping, refit": {"early_stopping": True, "refit": True},
+    # Against overfitting.
+    "dropout 0.3": {"dropout": 0.3},
+    "recurrent dropout 0.3": {"recurrent_dropout": 0.3},
+    "weight decay 0.05": {"weight_decay": 0.05},
+    "label smoothing 0.1": {"label_smoothing": 0.1},
+    "dropout 0.5, of vectors 0.4": {"dropout": 0.5, "embedding_dropout": 0.4},
+    "temperature": {"calibration": "temperature"},
+    "vote of five": {"votes": 5},
+    # Whole recipes.
+    "before the study": {
+        "conv_filters": (), "patch_size": 1, "batch_size": 32, "max_epochs": 100,
+    },
+    "usual": {
+        "conv_filters": (), "patch_size": 1, "bidirectional": False, "pooling": "last",
+        "lr_schedule": None, "learning_rate": 1e-3, "max_grad_norm": None, "batch_size": 32,
+        "max_epochs": 100,
+    },
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Question:
+    """Settings that answer one question; the first is what the others are compared with."""
+
+    title: str
+    settings: tuple[str, ...]
+
+
+QUESTIONS = {
+    "recipes": Question("Whole recipes", ("default", "before the study", "usual")),
+    "convolutions": Question(
+        "Convolutions",
+        (
+            "default", "LSTM only", "no squeeze-and-excite",
+            "filters 128, 256, 128",
+        ),
+    ),
+    "widths": Question("Depth and width", ("default", "width 32", "width 128")),
+    "reading": Question(
+        "Direction and pooling", ("default", "one direction", "last state", "mean", "attention")
+    ),
+    "inputs": Question(
+        "Inputs",
+        (
+            "default", "no patches", "patches of 2", "patches of 4",
+            "standardised per sequence",
+        ),
+    ),
+    "rates": Question(
+        "Schedule and learning rate",
+        ("default", "rate 0.002", "rate 0.01", "constant rate 0.001"),
+    ),
+    "steps": Question(
+        "Epochs, batches and stopping",
+        (
+            "default", "half the epochs", "twice the epochs", "early stopping",
+            "early stopping, refit",
+        ),
+    ),
+    "regularisation": Question(
+        "Against overfitting",
+        (
+            "default", "dropout 0.3", "recurrent dropout 0.3", "weight decay 0.05",
+            "label smoothing 0.1",
+        ),
+    ),
+    "votes": Question("Several networks", ("default", "vote of five")),
+    "text": Question(
+        "Text", ("default", "filters 64, 128, 64", "dropout 0.5, of vectors 0.4")
+    ),
+    "probabilities": Question(
+        "Honest probabilities", ("default", "label smoothing 0.1", "temperature")
+    ),
+}  # fmt: skip
+
+# What the default is to reach on the test parts, mean of five seeds, and the best published figures
+# of the LSTM-FCN family and of ROCKET (the sources are in docs/benchmarks_accuracy.rst).
+TARGETS: dict[str, tuple[float, float | None, float | None]] = {
+    "JapaneseVowels": (0.985, 0.992, None),
+    "NATOPS": (0.965, 0.961, 0.872),
+    "Libras": (0.93, 0.922, 0.906),
+    "Epilepsy": (0.965, 0.964, 0.986),
+    "PenDigits": (0.987, 0.987, None),
+    "ECG5000": (0.943, 0.943, 0.947),
+    "ShakeGestureWiimoteZ": (0.90, None, 0.898),
+    "GunPoint": (0.99, 1.0, 1.0),
+    "ArrowHead": (0.84, 0.897, 0.814),
+    "ItalyPowerDemand": (0.96, 0.962, 0.970),
+    "BasicMotions": (1.0, 1.0, 1.0),
+    "OSULeaf": (0.95, 0.984, 0.941),
+}

@@ -1,0 +1,156 @@
+"""Which parameters are worth a search, and between which values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any, Literal
+
+from scipy import stats
+
+from sklstm._compat import InvalidParameterError
+from sklstm._optional import require
+
+LIBRARIES = ("scikit-learn", "optuna")
+
+
+@dataclass(frozen=True)
+class Uniform:
+    """Any number between two; ``log`` says that their ratios count, not their differences."""
+
+    low: float
+    high: float
+    log: bool = False
+
+    def for_scikit_learn(self) -> Any:
+        """What scikit-learn's searches draw from."""
+        if self.log:
+            return stats.loguniform(self.low, self.high)
+        return stats.uniform(self.low, self.high - self.low)
+
+    def for_optuna(self, distributions: Any) -> Any:
+        """What Optuna's searches draw from."""
+        return distributions.FloatDistribution(self.low, self.high, log=self.log)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of some values."""
+
+    values: tuple[Any, ...]
+
+    def for_scikit_learn(self) -> Any:
+        """What scikit-learn's searches draw from."""
+        return list(self.values)
+
+    def for_optuna(self, distributions: Any) -> Any:
+        """What Optuna's searches draw from."""
+        return distributions.CategoricalDistribution(self.values)
+
+
+# What helps data of any size.
+COMMON: Mapping[str, Uniform | Choice] = {
+    "pooling": Choice(("attention", "last", "max", "mean")),
+    "dropout": Uniform(0.0, 0.6),
+    "label_smoothing": Choice((0.0, 0.05, 0.1)),
+    "weight_decay": Uniform(1e-4, 1e-1, log=True),
+}
+# The fewer sequences, the narrower the networks and the smaller the batches.
+SPACES: Mapping[str, Mapping[str, Uniform | Choice]] = {
+    "small": {
+        "hidden_sizes": Choice((16, 32, 64, 128)),
+        "batch_size": Choice((16, 32)),
+        "learning_rate": Uniform(1e-3, 2e-2, log=True),
+    },
+    "medium": {
+        "hidden_sizes": Choice((32, 64, 128)),
+        "batch_size": Choice((16, 32, 64, 128)),
+        "learning_rate": Uniform(1e-3, 2e-2, log=True),
+    },
+    "large": {
+        "hidden_sizes": Choice((64, 128, 256)),
+        "batch_size": Choice((64, 128, 256, 512)),
+        "learning_rate": Uniform(5e-4, 1e-2, log=True),
+    },
+}
+# Up to so many sequences data are small, or medium.
+MOST_SMALL, MOST_MEDIUM = 500, 10_000
+
+
+def param_distributions(
+    n_sequences: int,
+    *,
+    step: str | None = None,
+    library: Literal["scikit-learn", "optuna"] = "scikit-learn",
+) -> dict[str, Any]:
+    """Parameters of `LSTMSequenceClassifier` worth a search, for so many training sequences.
+
+    The result is a plain dict: look at it, drop from it, add to it. ``max_epochs`` is not in it, so
+    that it can be the resource of a search by successive halving.
+
+    Parameters
+    ----------
+    n_sequences : int
+        How many there are to train on: at most 500 are small data, at most 10,000 are medium.
+    step : str, default=None
+        Name of the classifier's step in a pipeline, such as "lstmsequenceclassifier"; the names of
+        the parameters begin with it. None: the classifier itself is searched.
+    library : {"optuna", "scikit-learn"}, default="scikit-learn"
+        Whose search will draw from them.
+
+        - "optuna": distributions for ``OptunaSearchCV``, or for a study of your own
+        - "scikit-learn": lists and SciPy distributions for ``RandomizedSearchCV`` and
+          ``HalvingRandomSearchCV``
+
+    Returns
+    -------
+    dict
+        Name of each parameter and what its values are drawn from.
+
+    Raises
+    ------
+    InvalidParameterError
+        If a parameter is not what it may be.
+    ImportError
+        If Optuna is asked for and not installed: ``pip install 'sklstm[search]'``.
+
+    Examples
+    --------
+    >>> from sklearn.model_selection import RandomizedSearchCV
+    >>> from sklstm import LSTMSequenceClassifier
+    >>> from sklstm.datasets import make_trends
+    >>> from sklstm.model_selection import param_distributions
+    >>> X, y = make_trends(n_sequences=40, random_state=0)
+    >>> space = param_distributions(len(X))
+    >>> sorted(space)[:4]
+    ['batch_size', 'dropout', 'hidden_sizes', 'label_smoothing']
+    >>> search = RandomizedSearchCV(
+    ...     LSTMSequenceClassifier(max_epochs=5), space, n_iter=2, cv=2, random_state=0
+    ... ).fit(X, y)
+    >>> search.best_params_["hidden_sizes"] in space["hidden_sizes"]
+    True
+    """
+    _check(n_sequences, library)
+    size = "small" if n_sequences <= MOST_SMALL else "large"
+    if MOST_SMALL < n_sequences <= MOST_MEDIUM:
+        size = "medium"
+    space = {**SPACES[size], **COMMON}
+    prefix = "" if step is None else f"{step}__"
+    if library == "scikit-learn":
+        return {prefix + name: values.for_scikit_learn() for name, values in space.items()}
+    distributions = require("optuna", extra="search").distributions
+    return {prefix + name: values.for_optuna(distributions) for name, values in space.items()}
+
+
+def _check(n_sequences: Any, library: Any) -> None:
+    if isinstance(n_sequences, bool) or not isinstance(n_sequences, Integral) or n_sequences < 1:
+        raise InvalidParameterError(
+            "The 'n_sequences' parameter must be an int of at least 1. Got"
+            f" {n_sequences!r} instead."
+        )
+    if library not in LIBRARIES:
+        accepted = ", ".join(map(repr, sorted(LIBRARIES)))
+        raise InvalidParameterError(
+            f"The 'library' parameter must be a str among {{{accepted}}}. Got {library!r} instead."
+        )

@@ -1,0 +1,108 @@
+"""The study of accuracy: what it computes, what it keeps, and its recorded report."""
+
+import numpy as np
+import pytest
+
+from benchmarks import accuracy, accuracy_report
+from benchmarks.accuracy_settings import QUESTIONS, SETTINGS
+from benchmarks.sets import Set, find_sets, take
+from tests.helpers import make_ragged
+
+RECORDED = accuracy.load(accuracy.RESULTS / "fits.jsonl").values()
+
+
+def read(part):
+    return make_ragged(40, seed=len(part))
+
+
+SMALL = Set("small", False, read)
+
+
+@pytest.fixture(autouse=True)
+def quick_settings(monkeypatch):
+    for name in ("default", "usual"):
+        quick = {"conv_filters": (), "hidden_sizes": 4, "max_epochs": 2, "dropout": len(name) / 100}
+        monkeypatch.setitem(SETTINGS, name, quick)
+
+
+def jobs(*settings, part="cv"):
+    return [accuracy.Job(SMALL, s, part, seed) for s in settings for seed in range(2)]
+
+
+def test_what_is_on_file_is_not_computed_again(tmp_path, capsys):
+    path = tmp_path / "fits.jsonl"
+    first = list(accuracy.run_all(jobs("default"), path, n_workers=1))
+    written = path.read_text()
+    assert capsys.readouterr().out.count("accuracy") == 2
+    assert list(accuracy.run_all(jobs("default"), path, n_workers=1)) == first
+    assert path.read_text() == written
+    assert list(accuracy.run_all(jobs("default", "usual"), path, n_workers=1))[:2] == first
+    assert path.read_text().startswith(written)
+    assert capsys.readouterr().out.count("'usual'") == 2
+
+
+def test_another_value_of_a_parameter_is_another_fit(monkeypatch):
+    (before, _), (again, _) = jobs("default"), jobs("default")
+    assert before.key == again.key
+    known = {before.key, jobs("default", part="test")[0].key, jobs("default")[1].key}
+    assert len(known) == 3
+    monkeypatch.setitem(SETTINGS, "default", {"hidden_sizes": 5})
+    assert jobs("default")[0].key not in known
+
+
+def test_settings_are_compared_on_the_training_part_alone():
+    X, _ = read("train")
+    seen = []
+    for seed in range(accuracy.N_FOLDS):
+        X_fit, y_fit, X_score, y_score = accuracy.Job(SMALL, "default", "cv", seed).split()
+        assert len(X_fit) == len(y_fit) == 32
+        assert len(X_score) == len(y_score) == 8
+        seen += [x.tobytes() for x in X_score]
+    assert sorted(seen) == sorted(x.tobytes() for x in X)
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_every_setting_builds_an_estimator(setting):
+    assert accuracy.Job(SMALL, setting, "cv", 0).build().get_params()
+
+
+def test_questions_ask_for_settings_that_there_are():
+    assert all(question.settings[0] == "default" for question in QUESTIONS.values())
+    asked = {setting for question in QUESTIONS.values() for setting in question.settings}
+    assert asked == set(SETTINGS)
+
+
+def test_calibration_error_of_one_who_is_always_certain_and_half_the_time_right():
+    is_right = np.array([True, False] * 10)
+    assert accuracy.calibration_error(np.ones(20), is_right) == pytest.approx(0.5)
+    assert accuracy.calibration_error(np.full(20, 0.5), is_right) == pytest.approx(0.0)
+    # Two bins: 0.1 off on three quarters of them, 0.3 on the rest.
+    confidence = np.array([0.6] * 15 + [0.8] * 5)
+    is_right = np.array([True] * 7 + [False] * 8 + [True] * 5)
+    expected = (15 * abs(0.6 - 7 / 15) + 5 * 0.2) / 20
+    assert accuracy.calibration_error(confidence, is_right) == pytest.approx(expected)
+
+
+def test_sets_of_a_folder_are_found_and_read(tmp_path):
+    (tmp_path / "texts").mkdir()
+    for part in ("train", "test"):
+        (tmp_path / "texts" / f"{part}.tsv").write_text("b\tone two\na\tthree\n", encoding="utf-8")
+    found = find_sets(tmp_path)["texts"]
+    texts, labels = found.read("test")
+    assert (texts, labels.tolist(), found.is_text) == (["one two", "three"], ["b", "a"], True)
+    assert take(texts, np.array([1])) == ["three"]
+
+
+def test_sets_of_the_wheel_are_time_by_features():
+    X, y = find_sets(None)["JapaneseVowels"].read("train")
+    assert X[0].shape == (20, 12)
+    assert len(X) == len(y) == 270
+
+
+@pytest.mark.skipif(not RECORDED, reason="nothing is recorded")
+def test_the_recorded_report_is_that_of_the_recorded_fits(tmp_path):
+    accuracy_report.write(RECORDED, tmp_path)
+    names = {path.name for path in accuracy.RESULTS.glob("*.rst")}
+    assert names == {path.name for path in tmp_path.glob("*.rst")}
+    for name in names:
+        assert (tmp_path / name).read_text() == (accuracy.RESULTS / name).read_text()
