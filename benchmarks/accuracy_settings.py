@@ -13,10 +13,12 @@ SETTINGS: dict[str, dict[str, Any]] = {
     # The network.
     "LSTM only": {"conv_filters": ()},
     "no squeeze-and-excite": {"squeeze_excite": False},
+    "filters 32, 64, 32": {"conv_filters": (32, 64, 32)},
     "filters 128, 256, 128": {"conv_filters": (128, 256, 128)},
     "filters 64, 128, 64": {"conv_filters": (64, 128, 64)},
     "width 32": {"hidden_sizes": 32},
     "width 128": {"hidden_sizes": 128},
+    "two layers": {"hidden_sizes": (64, 64)},
     "one direction": {"bidirectional": False},
     "last state": {"pooling": "last"},
     "mean": {"pooling": "mean"},
@@ -29,9 +31,11 @@ SETTINGS: dict[str, dict[str, Any]] = {
     # How it is trained.
     "rate 0.002": {"learning_rate": 2e-3},
     "rate 0.01": {"learning_rate": 1e-2},
+    "cosine": {"lr_schedule": "cosine"},
     "constant rate 0.001": {"lr_schedule": None, "learning_rate": 1e-3},
     "half the epochs": {"max_epochs": 50},
     "twice the epochs": {"max_epochs": 200},
+    "batches of 16": {"batch_size": 16},
     "early stopping": {"early_stopping": True},
     "early stopping, refit": {"early_stopping": True, "refit": True},
     # Against overfitting.
@@ -68,10 +72,10 @@ QUESTIONS = {
         "Convolutions",
         (
             "default", "LSTM only", "no squeeze-and-excite",
-            "filters 128, 256, 128",
+            "filters 32, 64, 32", "filters 128, 256, 128",
         ),
     ),
-    "widths": Question("Depth and width", ("default", "width 32", "width 128")),
+    "widths": Question("Depth and width", ("default", "width 32", "width 128", "two layers")),
     "reading": Question(
         "Direction and pooling", ("default", "one direction", "last state", "mean", "attention")
     ),
@@ -84,12 +88,12 @@ QUESTIONS = {
     ),
     "rates": Question(
         "Schedule and learning rate",
-        ("default", "rate 0.002", "rate 0.01", "constant rate 0.001"),
+        ("default", "rate 0.002", "rate 0.01", "cosine", "constant rate 0.001"),
     ),
     "steps": Question(
         "Epochs, batches and stopping",
         (
-            "default", "half the epochs", "twice the epochs", "early stopping",
+            "default", "half the epochs", "twice the epochs", "batches of 16", "early stopping",
             "early stopping, refit",
         ),
     ),
