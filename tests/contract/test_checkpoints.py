@@ -312,8 +312,12 @@ def test_killed_again_and_again(tmp_path, say, case):
         time.sleep(rng.uniform(0.0, 0.1))
         process.send_signal(signal.SIGKILL)
         process.communicate()
-        assert process.returncode == -signal.SIGKILL
         epochs.append(epoch_in(path))
+        if process.returncode == 0:
+            # The last epochs took less time than that.
+            break
+        assert process.returncode == -signal.SIGKILL
+    assert len(epochs) > 1
     process = start(case, path)
     resumed = process.communicate()[0]
     say(f"case {case}: killed {len(epochs)} times, at epochs {epochs}")

@@ -19,6 +19,7 @@ OUT_OF_MEMORY = [
     RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
     RuntimeError("std::bad_alloc"),
     RuntimeError("could not create a memory object"),
+    RuntimeError("could not create a primitive"),
     torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB."),
     MemoryError("Unable to allocate 391. MiB for an array with shape (20, 5120000)"),
 ]
