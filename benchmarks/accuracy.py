@@ -15,7 +15,7 @@ import json
 import os
 import time
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -175,7 +175,7 @@ def load(path: Path) -> dict[str, Fit]:
     return {fit.key: fit for fit in fits}
 
 
-def run_all(jobs: Iterable[Job], path: Path, n_workers: int) -> Iterator[Fit]:
+def run_all(jobs: Iterable[Job], path: Path, n_workers: int) -> list[Fit]:
     """Compute and write down what is missing, then give all of it."""
     known = load(path)
     keys = {job: job.key for job in jobs}
@@ -193,7 +193,7 @@ def run_all(jobs: Iterable[Job], path: Path, n_workers: int) -> Iterator[Fit]:
                 f" accuracy {fit.accuracy:.4f}, log-loss {fit.log_loss:.3f}, {fit.seconds:.1f} s",
                 flush=True,
             )
-    return (known[key] for key in keys.values())
+    return [known[key] for key in keys.values()]
 
 
 def main() -> None:
@@ -228,8 +228,7 @@ def main() -> None:
         for seed in range(arguments.seeds)
         for a_set in chosen
     ]
-    for _ in run_all(jobs, RESULTS / "fits.jsonl", arguments.workers):
-        pass
+    run_all(jobs, RESULTS / "fits.jsonl", arguments.workers)
     accuracy_report.write(load(RESULTS / "fits.jsonl").values(), RESULTS)
 
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from sklstm.preprocessing import from_channel_first
+
 IN_AEON = (
     "ACSF1",
     "ArrowHead",
@@ -51,30 +53,25 @@ def find_sets(folder: Path | None) -> dict[str, Set]:
             name = path.name.removesuffix("_TRAIN.ts")
             sets[name] = Set(name, False, partial(_read_ts, path.parent / name))
         for path in sorted(folder.glob("**/train.tsv")):
-            sets[path.parent.name] = Set(path.parent.name, True, partial(_read_tsv, path.parent))
+            sets[path.parent.name] = Set(path.parent.name, True, partial(read_tsv, path.parent))
     return sets
 
 
 def _read_from_aeon(name: str, part: str) -> Part:
     from aeon.datasets import load_classification
 
-    return _as_ours(*load_classification(name, split=part))
+    X, y = load_classification(name, split=part)
+    return from_channel_first(X), y
 
 
 def _read_ts(path: Path, part: str) -> Part:
     from aeon.datasets import load_from_ts_file
 
-    return _as_ours(*load_from_ts_file(f"{path}_{part.upper()}.ts")[:2])
+    X, y = load_from_ts_file(f"{path}_{part.upper()}.ts")[:2]
+    return from_channel_first(X), y
 
 
-def _as_ours(X: Any, y: np.ndarray) -> Part:
-    """aeon's (channels, timesteps) turned round; an array where lengths are equal, else a list."""
-    if isinstance(X, list):
-        return [np.ascontiguousarray(x.T) for x in X], y
-    return np.ascontiguousarray(X.transpose(0, 2, 1)), y
-
-
-def _read_tsv(folder: Path, part: str) -> Part:
+def read_tsv(folder: Path, part: str) -> Part:
     """Texts and labels of a file of ``label<TAB>text`` lines."""
     lines = (folder / f"{part}.tsv").read_text(encoding="utf-8").splitlines()
     labels, texts = zip(*(line.split("\t", 1) for line in lines), strict=True)

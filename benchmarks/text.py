@@ -17,6 +17,7 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 
+from benchmarks.sets import read_tsv
 from sklstm import LSTMSequenceClassifier
 from sklstm.preprocessing import TokenEncoder, WordVectors, read_word_vectors
 
@@ -40,12 +41,6 @@ SETTINGS = {
     ),
 }  # fmt: skip
 METRICS = {"accuracy": accuracy_score, "balanced": balanced_accuracy_score}
-
-
-def read(path: Path) -> tuple[list[str], np.ndarray]:
-    """Texts and labels of a file of ``label<TAB>text`` lines."""
-    rows = [line.split("\t", 1) for line in path.read_text(encoding="utf-8").splitlines()]
-    return [text for _, text in rows], np.array([label for label, _ in rows])
 
 
 def build(setting: tuple[dict, dict], vectors: WordVectors | None = None, **changes: object):
@@ -123,9 +118,7 @@ def main() -> None:
     # ATIS has classes of one text: its folds cannot all have one.
     warnings.filterwarnings("ignore", message="The least populated class")
     for name in arguments.sets:
-        train, held_out = (
-            read(arguments.data / name / f"{part}.tsv") for part in ("train", "test")
-        )
+        train, held_out = (read_tsv(arguments.data / name, part) for part in ("train", "test"))
         print(f"{name}: {len(train[0])} training texts, {len(set(train[1]))} classes", flush=True)
         setting = choose(*train, "accuracy")
         print("  chosen:", test(build(setting), train, held_out, arguments.seeds), flush=True)

@@ -106,7 +106,9 @@ class SequenceNetwork(nn.Module):
             if conv_filters
             else None
         )
-        self.output_size = self.encoder.output_size + (conv_filters[-1] if conv_filters else 0)
+        self.output_size = self.encoder.output_size
+        if self.convolutions is not None:
+            self.output_size += self.convolutions.output_size
         self.head = DenseHead(self.output_size, dense_sizes, n_classes, dropout=dropout)
 
     def forward(self, inputs: Tensor, lengths_B: Tensor | None = None) -> Tensor:
