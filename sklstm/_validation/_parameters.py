@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from numbers import Integral, Real
 from typing import Any
 
@@ -91,9 +92,7 @@ def constructor_parameters(estimator: Any) -> dict[str, Any]:
 def check_parameters(estimator: Any) -> None:
     """Raise InvalidParameterError for the first parameter that is not what it may be."""
     parameters = constructor_parameters(estimator)
-    for name, choices in CHOICES.items():
-        suggest(name, parameters[name], choices)
-    estimator._validate_params()
+    validate_parameters(estimator)
     _check_scoring(parameters["scoring"])
     _check_sizes("hidden_sizes", parameters["hidden_sizes"], at_least=1)
     _check_sizes("dense_sizes", parameters["dense_sizes"], at_least=0)
@@ -103,17 +102,21 @@ def check_parameters(estimator: Any) -> None:
     _check_refit(parameters)
 
 
-def suggest(name: str, value: Any, choices: Sequence[str]) -> None:
-    """Raise for a string that looks like a misspelt choice."""
-    if not isinstance(value, str) or value in choices:
-        return
-    hint = did_you_mean(value, choices)
-    if hint:
-        accepted = ", ".join(map(repr, choices))
-        raise InvalidParameterError(
-            f"The {name!r} parameter must be a str among {{{accepted}}}. Got {value!r} instead."
-            f"{hint}"
-        )
+def validate_parameters(estimator: Any) -> None:
+    """scikit-learn's own check, and what a string that is misspelt may have been meant to be."""
+    try:
+        estimator._validate_params()
+    except InvalidParameterError as error:
+        raise InvalidParameterError(f"{error}{_hint(estimator, str(error))}") from None
+
+
+def _hint(estimator: Any, message: str) -> str:
+    for name, constraints in estimator._parameter_constraints.items():
+        value = getattr(estimator, name)
+        if isinstance(value, str) and message.startswith(f"The {name!r} parameter"):
+            options = [c.options for c in constraints if isinstance(c, StrOptions)]
+            return did_you_mean(value, sorted(chain.from_iterable(options)))
+    return ""
 
 
 def _check_scoring(scoring: Any) -> None:

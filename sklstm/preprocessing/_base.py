@@ -9,11 +9,11 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from sklstm._compat import StrOptions, check_feature_names_in
+from sklstm._compat import check_feature_names_in
 from sklstm._sequences import Array, Sequences
 from sklstm._validation._features import check_features, keep_form
 from sklstm._validation._inputs import Inputs, check_inputs
-from sklstm._validation._parameters import suggest
+from sklstm._validation._parameters import validate_parameters
 
 
 class SequenceTransformer(TransformerMixin, BaseEstimator, ABC):
@@ -84,11 +84,7 @@ class SequenceTransformer(TransformerMixin, BaseEstimator, ABC):
         return ("",)
 
     def _check_parameters(self) -> None:
-        for name, constraints in self._parameter_constraints.items():
-            for constraint in constraints:
-                if isinstance(constraint, StrOptions):
-                    suggest(name, getattr(self, name), sorted(constraint.options))
-        self._validate_params()
+        validate_parameters(self)
 
     def _check_new_X(self, X: Any) -> Inputs:
         """X to fit on, once the parameters are known to be right."""

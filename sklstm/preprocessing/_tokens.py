@@ -18,7 +18,7 @@ from sklstm._compat import Interval, RealNotInt, StrOptions
 from sklstm._optional import require
 from sklstm._sequences import IntArray
 from sklstm._validation._inputs import no_samples_message
-from sklstm._validation._parameters import suggest
+from sklstm._validation._parameters import validate_parameters
 from sklstm._validation._tokens import PADDING_ID, UNKNOWN_ID
 
 FIRST_ID = 2
@@ -156,8 +156,7 @@ class TokenEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         ValueError
             If an item of X is no text, or if no token is frequent enough.
         """
-        suggest("analyzer", self.analyzer, ANALYZERS)
-        self._validate_params()
+        validate_parameters(self)
         documents = check_documents(X)
         if hasattr(self, "tokenizer_"):
             del self.tokenizer_
