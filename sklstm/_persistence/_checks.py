@@ -39,6 +39,7 @@ def check_state(state: Mapping[str, Any]) -> None:
         or (n_columns is None and (takes_tokens or n_features == network["n_features"])),
         "feature_names_in_": names is None or len(names) == n_features,
         "conv_kernel_sizes": len(network.get("conv_kernel_sizes", ())) == len(filters),
+        "conv_dilations": len(network.get("conv_dilations", ())) in (0, len(filters)),
         "_n_features_out": state["_n_features_out"] == width,
         "_scaling": takes_tokens
         if scaling is None
@@ -98,7 +99,7 @@ def _is_network(value: Any) -> bool:
 
 
 def _is_resolved(value: Any) -> bool:
-    _check_items(value, RESOLVED, optional=frozenset())
+    _check_items(value, RESOLVED, optional=frozenset({"conv_dilations"}))
     return True
 
 
@@ -182,6 +183,8 @@ NETWORK: dict[str, Check] = {
     "precision": lambda value: value in ("bfloat16", "float32"),
     "conv_filters": _are_sizes,
     "conv_kernel_sizes": _are_sizes,
+    # No weight is as large as a dilation.
+    "conv_dilations": lambda value: _are_sizes(value) and max(value, default=1) < 2**31,
     "squeeze_excite": _is_bool,
     "patch_size": _is_size,
 }
@@ -189,7 +192,7 @@ NETWORK: dict[str, Check] = {
 _WIDTHS = ("hidden_sizes", "dense_sizes", "conv_filters")
 
 RESOLVED = {
-    **{name: NETWORK[name] for name in ("patch_size", "conv_filters", "conv_kernel_sizes")},
+    **{name: check for name, check in NETWORK.items() if name.startswith(("conv_", "patch_"))},
     "batch_size": _is_size,
     "max_epochs": _is_size,
     "device": _is_device,

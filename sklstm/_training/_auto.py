@@ -5,7 +5,7 @@ The values follow from a study of accuracy (docs/adr/0034-defaults.rst).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from sklstm._sequences import IntArray
 from sklstm._validation._parameters import as_sizes, takes_tokens
 
 # Those of LSTM-FCN, half as wide; each further layer reads as many timesteps as the last of them.
+# From layer to layer the timesteps that are read lie twice as far apart.
 FILTERS, KERNEL_SIZES, FURTHER_KERNEL_SIZE = (64, 128, 64), (8, 5, 3), 3
 # Patches are such that nine of ten sequences have at most this many.
 MOST_PATCHES, SHARE = 128, 0.9
@@ -30,7 +31,6 @@ def is_auto(value: Any) -> bool:
 
 def resolve_auto(parameters: Mapping[str, Any], lengths: IntArray) -> dict[str, Any]:
     """The value of each parameter that may be "auto", for sequences of these lengths."""
-    filters, kernel_sizes = _resolve_convolutions(parameters)
     names = ("patch_size", "batch_size", "max_epochs")
     patch_size, batch_size, max_epochs = (parameters[name] for name in names)
     if is_auto(patch_size):
@@ -41,27 +41,35 @@ def resolve_auto(parameters: Mapping[str, Any], lengths: IntArray) -> dict[str, 
         max_epochs = _n_epochs(len(lengths), batch_size)
     return {
         "patch_size": int(patch_size),
-        "conv_filters": filters,
-        "conv_kernel_sizes": kernel_sizes,
+        **_resolve_convolutions(parameters),
         "batch_size": int(batch_size),
         "max_epochs": int(max_epochs),
     }
 
 
-def _resolve_convolutions(
-    parameters: Mapping[str, Any],
-) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Filters and kernel size of each convolutional layer."""
-    filters, kernel_sizes = parameters["conv_filters"], parameters["conv_kernel_sizes"]
+def _resolve_convolutions(parameters: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+    """What each convolutional layer is like."""
+    filters = parameters["conv_filters"]
     if is_auto(filters):
         filters = () if takes_tokens(parameters) else FILTERS
     filters = as_sizes(filters)
-    if is_auto(kernel_sizes):
-        kernel_sizes = (*KERNEL_SIZES, *[FURTHER_KERNEL_SIZE] * len(filters))[: len(filters)]
-    kernel_sizes = as_sizes(kernel_sizes)
-    if len(kernel_sizes) == 1:
-        kernel_sizes *= len(filters)
-    return filters, kernel_sizes[: len(filters)]
+    n_layers = len(filters)
+    kernel_sizes = (*KERNEL_SIZES, *[FURTHER_KERNEL_SIZE] * n_layers)
+    return {
+        "conv_filters": filters,
+        "conv_kernel_sizes": _of_layers(parameters["conv_kernel_sizes"], n_layers, kernel_sizes),
+        "conv_dilations": _of_layers(
+            parameters["conv_dilations"], n_layers, [2**layer for layer in range(n_layers)]
+        ),
+    }
+
+
+def _of_layers(sizes: Any, n_layers: int, auto: Sequence[int]) -> tuple[int, ...]:
+    """One size for each layer, where one may be given for all."""
+    if is_auto(sizes):
+        return tuple(auto[:n_layers])
+    given = as_sizes(sizes)
+    return given * n_layers if len(given) == 1 else given[:n_layers]
 
 
 def _patch_size(lengths: IntArray) -> int:

@@ -42,6 +42,7 @@ class NetworkSpecification:
     precision: str = "float32"
     conv_filters: tuple[int, ...] = ()
     conv_kernel_sizes: tuple[int, ...] = ()
+    conv_dilations: tuple[int, ...] = ()
     squeeze_excite: bool = False
     patch_size: int = 1
 
@@ -103,6 +104,7 @@ _WHAT_SHAPES_WEIGHTS = (
     "vocabulary_size",
     "conv_filters",
     "conv_kernel_sizes",
+    "conv_dilations",
     "squeeze_excite",
     "patch_size",
 )
@@ -145,6 +147,7 @@ class Specification:
             "patch_size": network.patch_size,
             "conv_filters": network.conv_filters,
             "conv_kernel_sizes": network.conv_kernel_sizes,
+            "conv_dilations": network.conv_dilations,
             "batch_size": self.batch_size,
             "max_epochs": self.max_epochs,
             "device": str(self.device),
@@ -190,6 +193,7 @@ def specify(
             patch_size=resolved["patch_size"],
             conv_filters=resolved["conv_filters"],
             conv_kernel_sizes=resolved["conv_kernel_sizes"],
+            conv_dilations=resolved["conv_dilations"],
             squeeze_excite=bool(parameters["squeeze_excite"]) and len(resolved["conv_filters"]) > 0,
             dropout=float(parameters["dropout"]),
             recurrent_dropout=float(parameters["recurrent_dropout"]),

@@ -27,6 +27,7 @@ CHOICES = {
     "max_epochs": ("auto",),
     "conv_filters": ("auto",),
     "conv_kernel_sizes": ("auto",),
+    "conv_dilations": ("auto",),
 }
 
 # Layers of conv_filters="auto".
@@ -44,6 +45,7 @@ PARAMETER_CONSTRAINTS: dict[str, Any] = {
     "patch_size": [AT_LEAST_ONE, StrOptions({"auto"})],
     "conv_filters": [AT_LEAST_ONE, list, tuple, StrOptions({"auto"})],
     "conv_kernel_sizes": [AT_LEAST_ONE, list, tuple, StrOptions({"auto"})],
+    "conv_dilations": [AT_LEAST_ONE, list, tuple, StrOptions({"auto"})],
     "squeeze_excite": ["boolean"],
     "dense_sizes": [AT_LEAST_ONE, list, tuple],
     "dropout": [FRACTION],
@@ -96,7 +98,7 @@ def check_parameters(estimator: Any) -> None:
     _check_scoring(parameters["scoring"])
     _check_sizes("hidden_sizes", parameters["hidden_sizes"], at_least=1)
     _check_sizes("dense_sizes", parameters["dense_sizes"], at_least=0)
-    _check_convolutions(parameters["conv_filters"], parameters["conv_kernel_sizes"])
+    _check_convolutions(parameters)
     _check_embedding(parameters)
     _check_callbacks(parameters["callbacks"])
     _check_refit(parameters)
@@ -198,19 +200,22 @@ def _check_sizes(name: str, sizes: Any, *, at_least: int) -> None:
         )
 
 
-def _check_convolutions(filters: Any, kernel_sizes: Any) -> None:
-    """The convolutional layers: one kernel size for all of them, or one for each."""
+def _check_convolutions(parameters: Mapping[str, Any]) -> None:
+    """The convolutional layers: one kernel size for all of them, or one for each; so dilations."""
+    filters = parameters["conv_filters"]
     if filters != "auto":
         _check_sizes("conv_filters", filters, at_least=0)
-    if kernel_sizes == "auto":
-        return
-    _check_sizes("conv_kernel_sizes", kernel_sizes, at_least=1)
     n_layers = N_AUTO_CONVOLUTIONS if filters == "auto" else len(as_sizes(filters))
-    if n_layers and not isinstance(kernel_sizes, Integral) and len(kernel_sizes) != n_layers:
-        raise InvalidParameterError(
-            "The 'conv_kernel_sizes' parameter must be an int, or have one int for each of the"
-            f" {n_layers} layers of conv_filters. Got {kernel_sizes!r} instead."
-        )
+    for name in ("conv_kernel_sizes", "conv_dilations"):
+        sizes = parameters[name]
+        if sizes == "auto":
+            continue
+        _check_sizes(name, sizes, at_least=1)
+        if n_layers and not isinstance(sizes, Integral) and len(sizes) != n_layers:
+            raise InvalidParameterError(
+                f"The {name!r} parameter must be an int, or have one int for each of the {n_layers}"
+                f" layers of conv_filters. Got {sizes!r} instead."
+            )
 
 
 def as_sizes(sizes: int | Sequence[int] | np.integer[Any]) -> tuple[int, ...]:

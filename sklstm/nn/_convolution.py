@@ -32,6 +32,8 @@ class ConvolutionBranch(nn.Module):
         Width of each layer, first to last; at least one.
     kernel_sizes : sequence of int
         Timesteps that each layer reads at once.
+    dilations : sequence of int, default=()
+        How far apart they are, in each layer; 1 if empty.
     squeeze_excite : bool, default=False
         Whether each layer but the last weighs its filters by the whole sequence [2]_.
 
@@ -48,11 +50,13 @@ class ConvolutionBranch(nn.Module):
         input_size: int,
         filters: Sequence[int],
         kernel_sizes: Sequence[int],
+        dilations: Sequence[int] = (),
         *,
         squeeze_excite: bool = False,
     ) -> None:
         super().__init__()
-        sizes = zip([input_size, *filters[:-1]], filters, kernel_sizes, strict=True)
+        dilations = dilations or [1] * len(filters)
+        sizes = zip([input_size, *filters[:-1]], filters, kernel_sizes, dilations, strict=True)
         self.layers = nn.ModuleList(
             ConvolutionLayer(*size, squeeze_excite=squeeze_excite and i < len(filters))
             for i, size in enumerate(sizes, start=1)
@@ -100,14 +104,23 @@ class ConvolutionLayer(nn.Module):
         Width of the result.
     kernel_size : int
         Timesteps read at once. Of an even number, one more lies ahead than behind.
+    dilation : int, default=1
+        How far apart they are.
     squeeze_excite : bool, default=False
         Whether the filters are weighed by what all of them say of the whole sequence.
     """
 
     def __init__(
-        self, input_size: int, n_filters: int, kernel_size: int, *, squeeze_excite: bool = False
+        self,
+        input_size: int,
+        n_filters: int,
+        kernel_size: int,
+        dilation: int = 1,
+        *,
+        squeeze_excite: bool = False,
     ) -> None:
         super().__init__()
+        self.dilation = dilation
         # No bias: the normalisation has one.
         self.weight = nn.Parameter(torch.empty(n_filters, input_size, kernel_size))
         nn.init.kaiming_uniform_(self.weight, nonlinearity="relu")
@@ -133,7 +146,7 @@ class ConvolutionLayer(nn.Module):
 
         ``real_N`` are the flat positions b * T + t of real timesteps; None says that all are.
         """
-        values_BTD = convolve(values_BTF, weight)
+        values_BTD = convolve(values_BTF, weight, self.dilation)
         rows_ND = values_BTD.flatten(0, 1).float()
         if real_N is None:
             rows_ND = torch.relu(self.normalization(rows_ND, scale, shift))
@@ -189,10 +202,10 @@ class SqueezeExcite(nn.Module):
         return values_BTD * factors_BD.unsqueeze(1)
 
 
-def convolve(values_BTF: Tensor, weight: Tensor) -> Tensor:
+def convolve(values_BTF: Tensor, weight: Tensor, dilation: int = 1) -> Tensor:
     """Sliding dot products with a weight (D, F, K), zeros beyond both ends, shape (B, T, D)."""
     kernel_size = weight.shape[2]
-    before, after = (kernel_size - 1) // 2, kernel_size // 2
+    before, after = (kernel_size - 1) // 2 * dilation, kernel_size // 2 * dilation
     batch_size = len(values_BTF)
     if batch_size == 1:
         # One sequence is convolved by another kernel, with another rounding (oneDNN, float32).
@@ -201,5 +214,5 @@ def convolve(values_BTF: Tensor, weight: Tensor) -> Tensor:
     # As an image of height 1 whose pixels are contiguous: half as fast otherwise.
     image = values_BTF.transpose(1, 2).unsqueeze(2).contiguous(memory_format=torch.channels_last)
     kernel = weight.unsqueeze(2).contiguous(memory_format=torch.channels_last)
-    result: Tensor = nn.functional.conv2d(image, kernel)
+    result: Tensor = nn.functional.conv2d(image, kernel, dilation=(1, dilation))
     return result.squeeze(2).transpose(1, 2)[:batch_size]

@@ -38,6 +38,8 @@ class SequenceNetwork(nn.Module):
         of the last one is appended to the pooled states.
     conv_kernel_sizes : sequence of int, default=()
         Timesteps that each of them reads at once.
+    conv_dilations : sequence of int, default=()
+        How far apart these timesteps are; 1 if empty.
     squeeze_excite : bool, default=False
         Whether each of them but the last weighs its filters by the whole sequence.
     dense_sizes : sequence of int, default=()
@@ -76,6 +78,7 @@ class SequenceNetwork(nn.Module):
         patch_size: int = 1,
         conv_filters: Sequence[int] = (),
         conv_kernel_sizes: Sequence[int] = (),
+        conv_dilations: Sequence[int] = (),
         squeeze_excite: bool = False,
         dense_sizes: Sequence[int] = (),
         dropout: float = 0.0,
@@ -101,7 +104,11 @@ class SequenceNetwork(nn.Module):
         self.pooling = build_pooling(pooling, self.encoder.output_size)
         self.convolutions = (
             ConvolutionBranch(
-                size_in, conv_filters, conv_kernel_sizes, squeeze_excite=squeeze_excite
+                size_in,
+                conv_filters,
+                conv_kernel_sizes,
+                conv_dilations,
+                squeeze_excite=squeeze_excite,
             )
             if conv_filters
             else None

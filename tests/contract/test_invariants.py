@@ -22,7 +22,8 @@ ARCHITECTURES = [
     )
 ] + [
     {"pooling": "max", "bidirectional": True, "hidden_sizes": (6,), "patch_size": patch_size,
-     "conv_filters": (5, 4), "conv_kernel_sizes": (4, 3), "squeeze_excite": excited}
+     "conv_filters": (5, 4), "conv_kernel_sizes": (4, 3), "conv_dilations": (1, 2),
+     "squeeze_excite": excited}
     for patch_size, excited in itertools.product((1, 2), (False, True))
 ] + [
     {"pooling": "attention", "bidirectional": False, "hidden_sizes": (6,), "patch_size": 3},

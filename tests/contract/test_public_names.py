@@ -31,7 +31,8 @@ PUBLIC = {
 
 PARAMETERS = {
     "hidden_sizes": 64, "bidirectional": True, "pooling": "max", "patch_size": "auto",
-    "conv_filters": "auto", "conv_kernel_sizes": "auto", "squeeze_excite": True,
+    "conv_filters": "auto", "conv_kernel_sizes": "auto",
+    "conv_dilations": "auto", "squeeze_excite": True,
     "dense_sizes": (), "dropout": 0.0,
     "recurrent_dropout": 0.0, "embedding_dim": None, "vocabulary_size": None,
     "embedding_weights": None, "freeze_embedding": False, "embedding_dropout": 0.0,

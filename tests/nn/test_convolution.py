@@ -7,7 +7,7 @@ from torch import nn
 from sklstm.nn._convolution import ConvolutionBranch, SqueezeExcite, convolve
 from tests.helpers import FLOAT32, gradients
 
-FILTERS, KERNEL_SIZES = (6, 32, 5), (8, 5, 3)
+FILTERS, KERNEL_SIZES, DILATIONS = (6, 32, 5), (8, 5, 3), (1, 2, 4)
 
 
 class ByHand(nn.Module):
@@ -22,8 +22,11 @@ class ByHand(nn.Module):
             # A momentum of None averages all steps, as ours does the first ten.
             self.norms.append(nn.BatchNorm1d(n_filters, momentum=None))
             self.convolutions.append(
-                nn.Conv1d(n_inputs, n_filters, kernel_size, padding="same", bias=False)
-            )
+                nn.Conv1d(
+                    n_inputs, n_filters, kernel_size,
+                    padding="same", dilation=layer.dilation, bias=False,
+                )
+            )  # fmt: skip
             self.convolutions[-1].weight.data = layer.weight.detach().clone()
             excite = layer.squeeze_excite
             self.squeezes.append(None if excite is None else excite.squeeze.detach().clone())
@@ -41,15 +44,16 @@ class ByHand(nn.Module):
         return values_BDT.mean(dim=2)
 
 
-def build(squeeze_excite=False):
-    return ConvolutionBranch(3, FILTERS, KERNEL_SIZES, squeeze_excite=squeeze_excite)
+def build(squeeze_excite=False, dilations=DILATIONS):
+    return ConvolutionBranch(3, FILTERS, KERNEL_SIZES, dilations, squeeze_excite=squeeze_excite)
 
 
 @pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel:UserWarning")
 @pytest.mark.parametrize("squeeze_excite", [False, True])
+@pytest.mark.parametrize("dilations", [(), DILATIONS])
 @pytest.mark.parametrize("n_timesteps", [1, 4, 30])
-def test_it_is_what_one_would_write_by_hand(squeeze_excite, n_timesteps):
-    branch = build(squeeze_excite)
+def test_it_is_what_one_would_write_by_hand(squeeze_excite, dilations, n_timesteps):
+    branch = build(squeeze_excite, dilations)
     by_hand = ByHand(branch)
     for _ in range(3):
         inputs, probe = torch.randn(7, n_timesteps, 3), torch.randn(7, FILTERS[-1])
@@ -95,20 +99,23 @@ def test_the_last_layer_is_not_excited():
     assert [layer.squeeze_excite is None for layer in build(True).layers] == [False, False, True]
 
 
+@pytest.mark.parametrize("dilation", [1, 2, 3])
 @pytest.mark.parametrize("kernel_size", [1, 2, 3, 8])
-def test_an_even_kernel_reads_one_more_timestep_ahead(kernel_size):
-    values = torch.zeros(1, 21, 1)
-    values[0, 10] = 1.0
-    reached = convolve(values, torch.ones(1, 1, kernel_size)).flatten().nonzero().flatten() - 10
-    assert reached.min() == -(kernel_size // 2)
-    assert reached.max() == (kernel_size - 1) // 2
+def test_an_even_kernel_reads_one_more_timestep_ahead(kernel_size, dilation):
+    values = torch.zeros(1, 61, 1)
+    values[0, 30] = 1.0
+    result = convolve(values, torch.ones(1, 1, kernel_size), dilation)
+    reached = result.flatten().nonzero().flatten() - 30
+    behind = range(-(kernel_size // 2), (kernel_size - 1) // 2 + 1)
+    assert reached.tolist() == [dilation * steps for steps in behind]
 
 
+@pytest.mark.parametrize("dilation", [1, 4])
 @pytest.mark.parametrize("n_timesteps", [3, 40])
-def test_a_sequence_alone_is_convolved_to_the_bit_as_in_company(n_timesteps):
+def test_a_sequence_alone_is_convolved_to_the_bit_as_in_company(n_timesteps, dilation):
     values, weight = torch.randn(8, n_timesteps, 64), torch.randn(32, 64, 5)
-    together = convolve(values, weight)
+    together = convolve(values, weight, dilation)
     for i in range(len(values)):
         torch.testing.assert_close(
-            convolve(values[i : i + 1], weight)[0], together[i], rtol=0, atol=0
+            convolve(values[i : i + 1], weight, dilation)[0], together[i], rtol=0, atol=0
         )

@@ -108,7 +108,8 @@ WRONG_NETWORKS = {
     "recurrent_dropout": [1.5], "vocabulary_size": [0, 10**12], "embedding_dropout": [None],
     "freeze_embedding": [0],
     "precision": ["float16", 32, None], "conv_filters": [None, (0,), (5,), (10**12,)],
-    "conv_kernel_sizes": [None, (0,), (3,), (10**12,)], "squeeze_excite": [0, None],
+    "conv_kernel_sizes": [None, (0,), (3,), (10**12,)],
+    "conv_dilations": [None, (0,), (3,)], "squeeze_excite": [0, None],
     "patch_size": [0, 2.0, None, 10**12],
 }  # fmt: skip
 
@@ -134,8 +135,10 @@ def test_nets_that_no_fit_leaves_behind(states, name, wrong):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"conv_filters": (4,)}, {"conv_filters": ()}, {"conv_kernel_sizes": (8, 5, 3)}]
-)
+    "wrong",
+    [{"conv_filters": (4,)}, {"conv_filters": ()}, {"conv_kernel_sizes": (8, 5, 3)},
+     {"conv_dilations": (1, 2, 4)}, {"conv_dilations": (1, 2**31)}],
+)  # fmt: skip
 def test_convolutions_that_no_fit_leaves_behind(states, wrong):
     network = states["convolutions"]["_network_specification"]
     refuse(states["convolutions"] | {"_network_specification": network | wrong}, None)

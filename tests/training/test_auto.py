@@ -31,6 +31,20 @@ def test_convolutions(parameters, filters, kernel_sizes):
 
 
 @pytest.mark.parametrize(
+    ("parameters", "expected"),
+    [
+        ({}, (1, 2, 4)),
+        ({"conv_filters": ()}, ()),
+        ({"conv_filters": (7,) * 5}, (1, 2, 4, 8, 16)),
+        ({"conv_dilations": 3}, (3, 3, 3)),
+        ({"conv_dilations": [4, 1, 2]}, (4, 1, 2)),
+    ],
+)
+def test_dilations(parameters, expected):
+    assert resolve(**parameters)["conv_dilations"] == expected
+
+
+@pytest.mark.parametrize(
     ("n_timesteps", "expected"),
     [(1, 1), (128, 1), (129, 2), (256, 2), (427, 4), ([100] * 9 + [20_000], 1)],
 )

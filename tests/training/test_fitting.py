@@ -257,6 +257,7 @@ def test_what_became_of_auto_is_told_and_makes_the_same_fit():
     classifier = quick(**adaptive).fit(X, y)
     assert classifier.resolved_params_ == {
         "patch_size": 2, "conv_filters": (64, 128, 64), "conv_kernel_sizes": (8, 5, 3),
+        "conv_dilations": (1, 2, 4),
         "batch_size": 32, "max_epochs": 5, "device": "cpu", "precision": "float32",
     }  # fmt: skip
     spelt_out = quick(**classifier.resolved_params_).fit(X, y)
