@@ -112,6 +112,11 @@ class LSTMSequenceClassifier(
         ``sample_weight``.
     label_smoothing : float, default=0.0
         Share in [0, 1) of each target that is spread evenly over all classes.
+    auxiliary_loss : float, default=0.5
+        Weight of the losses of two more output layers, one that reads the LSTM layers alone and one
+        that reads the convolutions alone: neither branch then leaves the work to the other (deep
+        supervision [7]_). Predictions, ``train_loss`` and ``valid_loss`` are without them. Nothing
+        where there are no convolutions.
     l1 : float, default=0.0
         Factor of the sum of absolute weights added to the loss; biases and normalisations are not
         penalised.
@@ -261,6 +266,8 @@ class LSTMSequenceClassifier(
        Series Classification", IEEE Access 6, 2018.
     .. [6] F. Karim, S. Majumdar, H. Darabi, S. Harford, "Multivariate LSTM-FCNs for Time Series
        Classification", Neural Networks 116, 2019.
+    .. [7] C.-Y. Lee, S. Xie, P. Gallagher, Z. Zhang, Z. Tu, "Deeply-Supervised Nets", AISTATS
+       2015.
 
     Examples
     --------
@@ -309,6 +316,7 @@ class LSTMSequenceClassifier(
         mask_value: float | None = None,
         class_weight: Mapping[Any, float] | Literal["balanced"] | None = None,
         label_smoothing: float = 0.0,
+        auxiliary_loss: float = 0.5,
         l1: float = 0.0,
         l2: float = 0.0,
         weight_decay: float | None = None,
@@ -354,6 +362,7 @@ class LSTMSequenceClassifier(
         self.mask_value = mask_value
         self.class_weight = class_weight
         self.label_smoothing = label_smoothing
+        self.auxiliary_loss = auxiliary_loss
         self.l1 = l1
         self.l2 = l2
         self.weight_decay = weight_decay

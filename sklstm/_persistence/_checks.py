@@ -186,6 +186,7 @@ NETWORK: dict[str, Check] = {
     # No weight is as large as a dilation.
     "conv_dilations": lambda value: _are_sizes(value) and max(value, default=1) < 2**31,
     "squeeze_excite": _is_bool,
+    "auxiliary_heads": _is_bool,
     "patch_size": _is_size,
 }
 # One size for each layer.

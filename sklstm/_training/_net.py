@@ -41,6 +41,7 @@ class SequenceNet(NeuralNet):
         *args: Any,
         batch_rng: Any = None,
         cost: Cost | None = None,
+        auxiliary_loss: float = 0.0,
         l1: float = 0.0,
         l2: float = 0.0,
         weight_decay: float = 0.0,
@@ -50,6 +51,7 @@ class SequenceNet(NeuralNet):
     ) -> None:
         self.batch_rng = batch_rng
         self.cost = cost
+        self.auxiliary_loss = auxiliary_loss
         self.l1 = l1
         self.l2 = l2
         self.weight_decay = weight_decay
@@ -192,9 +194,8 @@ class SequenceNet(NeuralNet):
     ) -> tuple[Tensor, Tensor]:
         """The loss and the logits of a batch that is one part; directions share the team."""
         with branches_on(team):
-            logits_BC = self.infer(inputs)
-            loss = self.get_loss(logits_BC, targets, training=True)
-            loss.backward()
+            loss, minimised, logits_BC = self._losses(inputs, targets)
+            minimised.backward()
         return loss.detach(), logits_BC.detach()
 
     def _backward_by_parts(self, batch: Batch, team: Team | None) -> tuple[Tensor, Tensor]:
@@ -208,10 +209,10 @@ class SequenceNet(NeuralNet):
             inputs: Inputs, targets: Targets, seed: int, record: Record
         ) -> tuple[Tensor, Tensor, Any]:
             with drawing_from(torch.Generator().manual_seed(seed)), statistics_into(record):
-                logits_BC = self.infer(inputs)
-            loss = self.get_loss(logits_BC, targets, training=True) * targets.weights.sum() / weight
-            gradients = torch.autograd.grad(loss, parameters)
-            return loss.detach(), logits_BC.detach(), gradients
+                loss, minimised, logits_BC = self._losses(inputs, targets)
+            share = targets.weights.sum() / weight
+            gradients = torch.autograd.grad(minimised * share, parameters)
+            return loss.detach() * share, logits_BC.detach(), gradients
 
         own = zip(parts, seeds, records, strict=True)
         tasks = [partial(work, *part, seed, record) for part, seed, record in own]
@@ -221,6 +222,16 @@ class SequenceNet(NeuralNet):
             # In the order of the parts, whoever was first: a sum's last bit depends on it.
             parameter.grad = sum(summands[1:], start=summands[0])
         return torch.stack(losses).sum(), torch.cat(logits)
+
+    def _losses(self, inputs: Inputs, targets: Targets) -> tuple[Tensor, Tensor, Tensor]:
+        """The loss, what is minimised (penalties apart), and the logits."""
+        pooled_BD = self.module_.embed(*inputs)
+        logits_BC = self.module_.classify(pooled_BD)
+        loss = minimised = self.get_loss(logits_BC, targets, training=True)
+        for branch_logits_BC in self.module_.classify_branches(pooled_BD):
+            branch_loss = self.get_loss(branch_logits_BC, targets, training=True)
+            minimised = minimised + self.auxiliary_loss * branch_loss
+        return loss, minimised, logits_BC
 
     def infer(self, x: Inputs, **fit_params: Any) -> Tensor:
         """Logits of one batch, shape (B, C)."""

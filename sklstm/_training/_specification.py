@@ -44,6 +44,7 @@ class NetworkSpecification:
     conv_kernel_sizes: tuple[int, ...] = ()
     conv_dilations: tuple[int, ...] = ()
     squeeze_excite: bool = False
+    auxiliary_heads: bool = False
     patch_size: int = 1
 
     def build(self, embedding_weights: Array | None = None) -> SequenceNetwork:
@@ -106,6 +107,7 @@ _WHAT_SHAPES_WEIGHTS = (
     "conv_kernel_sizes",
     "conv_dilations",
     "squeeze_excite",
+    "auxiliary_heads",
     "patch_size",
 )
 
@@ -121,6 +123,7 @@ class Specification:
     lr_schedule: str | None
     weight_decay: float
     label_smoothing: float
+    auxiliary_loss: float
     l1: float
     l2: float
     max_grad_norm: float | None
@@ -182,6 +185,7 @@ def specify(
     weight_decay = parameters["weight_decay"]
     device = resolve_device(parameters["device"])
     hidden_sizes = as_sizes(parameters["hidden_sizes"])
+    has_convolutions = len(resolved["conv_filters"]) > 0
     return Specification(
         network=NetworkSpecification(
             n_features=n_features,
@@ -194,7 +198,8 @@ def specify(
             conv_filters=resolved["conv_filters"],
             conv_kernel_sizes=resolved["conv_kernel_sizes"],
             conv_dilations=resolved["conv_dilations"],
-            squeeze_excite=bool(parameters["squeeze_excite"]) and len(resolved["conv_filters"]) > 0,
+            squeeze_excite=bool(parameters["squeeze_excite"]) and has_convolutions,
+            auxiliary_heads=parameters["auxiliary_loss"] > 0 and has_convolutions,
             dropout=float(parameters["dropout"]),
             recurrent_dropout=float(parameters["recurrent_dropout"]),
             vocabulary_size=vocabulary_size,
@@ -224,6 +229,7 @@ _TAKEN_AS_THEY_ARE = (
     "learning_rate",
     "lr_schedule",
     "label_smoothing",
+    "auxiliary_loss",
     "l1",
     "l2",
     "max_grad_norm",

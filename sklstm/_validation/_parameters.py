@@ -59,6 +59,7 @@ PARAMETER_CONSTRAINTS: dict[str, Any] = {
     "mask_value": [Real, None],
     "class_weight": [dict, StrOptions(set(CHOICES["class_weight"])), None],
     "label_smoothing": [FRACTION],
+    "auxiliary_loss": [NON_NEGATIVE],
     "l1": [NON_NEGATIVE],
     "l2": [NON_NEGATIVE],
     "weight_decay": [NON_NEGATIVE, None],

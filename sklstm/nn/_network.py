@@ -42,6 +42,9 @@ class SequenceNetwork(nn.Module):
         How far apart these timesteps are; 1 if empty.
     squeeze_excite : bool, default=False
         Whether each of them but the last weighs its filters by the whole sequence.
+    auxiliary_heads : bool, default=False
+        Whether the pooled states and the convolutions' mean have a head each besides the common
+        one, for `classify_branches`; only with convolutions.
     dense_sizes : sequence of int, default=()
         Widths of dense ReLU layers between the pooled vector and the output.
     dropout : float, default=0.0
@@ -80,6 +83,7 @@ class SequenceNetwork(nn.Module):
         conv_kernel_sizes: Sequence[int] = (),
         conv_dilations: Sequence[int] = (),
         squeeze_excite: bool = False,
+        auxiliary_heads: bool = False,
         dense_sizes: Sequence[int] = (),
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
@@ -113,10 +117,16 @@ class SequenceNetwork(nn.Module):
             if conv_filters
             else None
         )
-        self.output_size = self.encoder.output_size
+        self.branch_sizes = [self.encoder.output_size]
         if self.convolutions is not None:
-            self.output_size += self.convolutions.output_size
+            self.branch_sizes.append(self.convolutions.output_size)
+        self.output_size = sum(self.branch_sizes)
         self.head = DenseHead(self.output_size, dense_sizes, n_classes, dropout=dropout)
+        self.auxiliary_heads = nn.ModuleList(
+            DenseHead(size, (), n_classes, dropout=dropout)
+            for size in self.branch_sizes
+            if auxiliary_heads and len(self.branch_sizes) > 1
+        )
 
     def forward(self, inputs: Tensor, lengths_B: Tensor | None = None) -> Tensor:
         """Logits of each class, shape (B, C).
@@ -163,6 +173,20 @@ class SequenceNetwork(nn.Module):
         logits_BC: Tensor = self.head(pooled_BD)
         return logits_BC
 
+    def classify_branches(self, pooled_BD: Tensor) -> list[Tensor]:
+        """Logits from the LSTM layers alone and from the convolutions alone, (B, C) each.
+
+        None at all without auxiliary heads. No prediction uses them: what they lose teaches each
+        branch to tell the classes apart without the other (deep supervision [1]_).
+
+        References
+        ----------
+        .. [1] C.-Y. Lee, S. Xie, P. Gallagher, Z. Zhang, Z. Tu, "Deeply-Supervised Nets", AISTATS
+           2015.
+        """
+        branches = pooled_BD.split(self.branch_sizes, dim=1)
+        return [head(x) for head, x in zip(self.auxiliary_heads, branches, strict=False)]
+
     @property
     def n_branches(self) -> int:
         """How many may be computed at the same time."""
@@ -170,7 +194,9 @@ class SequenceNetwork(nn.Module):
 
     def weight_matrices(self) -> list[nn.Parameter]:
         """The parameters that penalties and decay apply to: neither biases nor the embedding."""
-        parts = (self.encoder, self.pooling, self.convolutions, self.head)
+        parts = (
+            self.encoder, self.pooling, self.convolutions, self.head, self.auxiliary_heads,
+        )  # fmt: skip
         return [p for part in parts if part is not None for p in part.parameters() if p.ndim > 1]
 
 

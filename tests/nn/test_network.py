@@ -15,6 +15,22 @@ def test_logits_are_the_head_of_the_pooled_vector():
     assert torch.equal(network(inputs, lengths), network.classify(pooled))
 
 
+def test_auxiliary_heads_read_one_branch_each():
+    convolutions = {"conv_filters": (5, 6), "conv_kernel_sizes": (3, 3)}
+    network = SequenceNetwork(3, 4, hidden_sizes=(8,), auxiliary_heads=True, **convolutions).eval()
+    pooled = network.embed(torch.randn(2, 5, 3))
+    of_states, of_convolutions = network.classify_branches(pooled)
+    first, second = network.auxiliary_heads
+    assert torch.equal(of_states, first(pooled[:, :8]))
+    assert torch.equal(of_convolutions, second(pooled[:, 8:]))
+
+
+def test_without_convolutions_there_are_no_auxiliary_heads():
+    network = SequenceNetwork(3, 4, auxiliary_heads=True)
+    assert network.classify_branches(network.embed(torch.randn(2, 5, 3))) == []
+    assert not list(network.auxiliary_heads.parameters())
+
+
 @pytest.mark.parametrize("bidirectional", [False, True])
 def test_token_ids_through_an_embedding_equal_its_vectors(bidirectional):
     embedding = nn.Embedding(10, 3, padding_idx=0)

@@ -110,6 +110,7 @@ WRONG_NETWORKS = {
     "precision": ["float16", 32, None], "conv_filters": [None, (0,), (5,), (10**12,)],
     "conv_kernel_sizes": [None, (0,), (3,), (10**12,)],
     "conv_dilations": [None, (0,), (3,)], "squeeze_excite": [0, None],
+    "auxiliary_heads": [0, None],
     "patch_size": [0, 2.0, None, 10**12],
 }  # fmt: skip
 

@@ -151,6 +151,37 @@ def test_penalties_are_on_all_weights_but_biases(data):
     assert_same_weights(net.module_, expected)
 
 
+@pytest.mark.parametrize("parts", [[slice(12)], [slice(0, 5), slice(5, 12)]])
+def test_the_losses_of_the_branches_are_added_by_their_weight(data, parts):
+    """Of trained normalisations, since those of parts differ while training."""
+    net = build(data, conv_filters=(5, 4), auxiliary_loss=0.3)
+    network = copy.deepcopy(net.module_).eval()
+    net.module_.eval()
+    net._set_training = lambda training: None
+    step = net.train_step_single(data.batch(np.arange(12), parts))
+
+    [(values, lengths)], (classes, weights) = data.batch(np.arange(12), [slice(12)])
+    pooled = network.embed(values, lengths)
+    states, convolutions = pooled[:, :8], pooled[:, 8:]
+    heads = network.auxiliary_heads
+    losses = [
+        (nn.functional.cross_entropy(logits, classes, reduction="none") * weights).sum()
+        / weights.sum()
+        for logits in (network.head(pooled), heads[0](states), heads[1](convolutions))
+    ]
+    (losses[0] + 0.3 * (losses[1] + losses[2])).backward()
+    torch.testing.assert_close(step["loss"], losses[0].detach(), **FLOAT32)
+    torch.testing.assert_close(step["y_pred"], network.head(pooled).detach(), **FLOAT32)
+    for ours, theirs in zip(net.module_.parameters(), network.parameters(), strict=True):
+        torch.testing.assert_close(ours.grad, theirs.grad, **FLOAT32)
+
+
+def test_an_auxiliary_loss_of_none_is_no_head():
+    assert specification(conv_filters=3).network.auxiliary_heads
+    assert not specification(conv_filters=3, auxiliary_loss=0).network.auxiliary_heads
+    assert not specification(conv_filters=()).network.auxiliary_heads
+
+
 def test_the_loss_of_an_epoch_is_the_weighted_mean_over_its_sequences_without_penalties(data):
     net = build(data, learning_rate=1e-12, batch_size=5, l2=1.0)
     [(values, lengths)], (classes, weights) = data.batch(np.arange(12), [slice(12)])

@@ -50,6 +50,7 @@ def test_the_defaults_are_accepted():
         ({"scoring": "qqq"}, "must be 'loss', the name of a scikit-learn scorer or a callable"),
         ({"max_epochs": 0}, "The 'max_epochs' parameter"),
         ({"batch_size": 2.5}, "The 'batch_size' parameter"),
+        ({"auxiliary_loss": -0.1}, "The 'auxiliary_loss' parameter"),
         ({"learning_rate": 0}, r"range \(0.0, inf\). Got 0 instead"),
         ({"validation_fraction": 1.0}, "The 'validation_fraction' parameter"),
         ({"mask_value": "0"}, "The 'mask_value' parameter"),
