@@ -20,12 +20,20 @@ class Fits:
     """Fits of one part, "cv" or "test", by setting and set."""
 
     def __init__(self, fits: Iterable[Any], part: str) -> None:
+        self.part = part
         self.fits = [fit for fit in fits if fit.part == part]
 
-    def sets(self, settings: Sequence[str]) -> list[str]:
-        """The sets that all of these settings were fitted on."""
-        of_setting = [{f.set for f in self.fits if f.setting == s} for s in settings]
-        return sorted(set.intersection(*of_setting)) if of_setting else []
+    def common(self, settings: Sequence[str]) -> Fits:
+        """Those of these settings, on sets and with seeds that all of them were fitted with."""
+        done = [{(f.set, f.seed) for f in self.fits if f.setting == s} for s in settings]
+        shared = set.intersection(*done) if done else set()
+        fits = [f for f in self.fits if f.setting in settings and (f.set, f.seed) in shared]
+        return Fits(fits, self.part)
+
+    @property
+    def sets(self) -> list[str]:
+        """The names of the sets."""
+        return sorted({fit.set for fit in self.fits})
 
     def of(self, setting: str, name: str) -> list[Any]:
         """The fits of a setting on a set."""
@@ -43,7 +51,8 @@ class Fits:
 def question_table(fits: Fits, settings: Sequence[str], form: str) -> str:
     """One row for each setting: means over sets, and on how many sets it beat the first setting."""
     settings = [s for s in settings if any(f.setting == s for f in fits.fits)]
-    names = fits.sets(settings)
+    fits = fits.common(settings)
+    names = fits.sets
     rows = [_row(fits, setting, settings[0], names) for setting in settings]
     headers = (
         f"setting, {len(names)} sets", "accuracy", "balanced", "log-loss", "calibration error",
@@ -96,7 +105,7 @@ def _or_dash(figure: float | None) -> str:
 
 def picture(fits: Fits, settings: Sequence[str]) -> Figure:
     """One line for each set: the test accuracy of each setting, and what was published."""
-    names = fits.sets(settings[:1])
+    names = fits.common(settings[:1]).sets
     figure = Figure(figsize=(8, 1.2 + 0.36 * len(names)), layout="constrained")
     axes = figure.add_subplot()
     colours = [COLOURS["sklstm"], COLOURS["torch loop"], COLOURS["skorch"]]

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+# Convolutions with dilations, and a loss of each branch; "all three" has finer strides besides.
+BOTH: dict[str, Any] = {"conv_dilations": "auto", "auxiliary_loss": 0.5}
+
 # "scaler" puts a `SequenceScaler` before the classifier, "calibration" a `CalibratedClassifierCV`
 # around it; "votes" makes a `VotingClassifier` of so many that differ in their seed. All else are
 # parameters of the classifier.
@@ -16,6 +19,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "filters 32, 64, 32": {"conv_filters": (32, 64, 32)},
     "filters 128, 256, 128": {"conv_filters": (128, 256, 128)},
     "filters 64, 128, 64": {"conv_filters": (64, 128, 64)},
+    "both": BOTH,
+    "all three": {**BOTH, "conv_stride": "auto"},
     "width 32": {"hidden_sizes": 32},
     "width 128": {"hidden_sizes": 128},
     "two layers": {"hidden_sizes": (64, 64)},
@@ -46,6 +51,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "dropout 0.5, of vectors 0.4": {"dropout": 0.5, "embedding_dropout": 0.4},
     "temperature": {"calibration": "temperature"},
     "vote of five": {"votes": 5},
+    "both, vote of five": {**BOTH, "votes": 5},
+    "all three, vote of five": {**BOTH, "conv_stride": "auto", "votes": 5},
     # Whole recipes.
     "before the study": {
         "conv_filters": (), "patch_size": 1, "batch_size": 32, "max_epochs": 100,
@@ -75,6 +82,7 @@ QUESTIONS = {
             "filters 32, 64, 32", "filters 128, 256, 128",
         ),
     ),
+    "branches": Question("Two branches", ("default", "both", "all three")),
     "widths": Question("Depth and width", ("default", "width 32", "width 128", "two layers")),
     "reading": Question(
         "Direction and pooling", ("default", "one direction", "last state", "mean", "attention")
@@ -104,7 +112,12 @@ QUESTIONS = {
             "label smoothing 0.1",
         ),
     ),
-    "votes": Question("Several networks", ("default", "vote of five")),
+    "votes": Question(
+        "Several networks",
+        (
+            "default", "vote of five", "both, vote of five", "all three, vote of five",
+        ),
+    ),
     "text": Question(
         "Text", ("default", "filters 64, 128, 64", "dropout 0.5, of vectors 0.4")
     ),

@@ -62,7 +62,7 @@ class LSTMSequenceClassifier(
         - "max": the largest value of each unit
         - "mean": their mean
     patch_size : int or "auto", default="auto"
-        Neighbouring timesteps that all layers read as one, with all their features side by side:
+        Neighbouring timesteps that the layers read as one, with all their features side by side:
         long sequences become short ones, the time of a fit shrinks with them, and nothing is lost.
         The last patch of a sequence is filled up with zeros. "auto" is 1 for token ids and for
         measurements the least that leaves at most 128 patches in nine of ten sequences.
@@ -72,11 +72,15 @@ class LSTMSequenceClassifier(
         layer is appended to the pooled states. (): no such branch. "auto" is (64, 128, 64) for
         measurements and () for token ids.
     conv_kernel_sizes : int, tuple of int or "auto", default="auto"
-        Timesteps that each convolutional layer reads at once; an int is for all of them. "auto" is
-        8, 5, 3 and then 3 for each further layer.
-    conv_dilations : int, tuple of int or "auto", default="auto"
-        How far apart these timesteps are: 1 for neighbours. "auto" is 1, 2, 4 and so on, so that
-        the branch sees about a fifth of a sequence at once rather than a tenth of it.
+        Timesteps (patches, where these are larger) that each convolutional layer reads at once; an
+        int is for all of them. "auto" is 8, 5, 3 and then 3 for each further layer.
+    conv_dilations : int, tuple of int or "auto", default=1
+        How far apart these timesteps are: 1 for neighbours. "auto" is 1, 2, 4 and so on: the branch
+        sees almost twice as much of a sequence at once.
+    conv_stride : int, "auto" or None, default=None
+        Timesteps by which the first convolutional layer moves on, a divisor of ``patch_size``; of
+        what it finds within a patch the largest value goes on, so that it matters less where a
+        patch begins. None is a whole patch; "auto" is at most a quarter of one, and at least 1.
     squeeze_excite : bool, default=True
         Whether each convolutional layer but the last weighs its filters by the whole sequence
         [6]_.
@@ -112,7 +116,7 @@ class LSTMSequenceClassifier(
         ``sample_weight``.
     label_smoothing : float, default=0.0
         Share in [0, 1) of each target that is spread evenly over all classes.
-    auxiliary_loss : float, default=0.5
+    auxiliary_loss : float, default=0.0
         Weight of the losses of two more output layers, one that reads the LSTM layers alone and one
         that reads the convolutions alone: neither branch then leaves the work to the other (deep
         supervision [7]_). Predictions, ``train_loss`` and ``valid_loss`` are without them. Nothing
@@ -302,7 +306,8 @@ class LSTMSequenceClassifier(
         patch_size: int | Literal["auto"] = "auto",
         conv_filters: int | Sequence[int] | Literal["auto"] = "auto",
         conv_kernel_sizes: int | Sequence[int] | Literal["auto"] = "auto",
-        conv_dilations: int | Sequence[int] | Literal["auto"] = "auto",
+        conv_dilations: int | Sequence[int] | Literal["auto"] = 1,
+        conv_stride: int | Literal["auto"] | None = None,
         squeeze_excite: bool = True,
         dense_sizes: int | Sequence[int] = (),
         dropout: float = 0.0,
@@ -316,7 +321,7 @@ class LSTMSequenceClassifier(
         mask_value: float | None = None,
         class_weight: Mapping[Any, float] | Literal["balanced"] | None = None,
         label_smoothing: float = 0.0,
-        auxiliary_loss: float = 0.5,
+        auxiliary_loss: float = 0.0,
         l1: float = 0.0,
         l2: float = 0.0,
         weight_decay: float | None = None,
@@ -349,6 +354,7 @@ class LSTMSequenceClassifier(
         self.conv_filters = conv_filters
         self.conv_kernel_sizes = conv_kernel_sizes
         self.conv_dilations = conv_dilations
+        self.conv_stride = conv_stride
         self.squeeze_excite = squeeze_excite
         self.dense_sizes = dense_sizes
         self.dropout = dropout

@@ -99,6 +99,28 @@ def test_sets_of_the_wheel_are_time_by_features():
     assert len(X) == len(y) == 270
 
 
+def test_settings_are_compared_on_the_sets_and_seeds_that_all_were_fitted_with():
+    figures = {"balanced_accuracy": 0.0, "log_loss": 0.0, "calibration_error": 0.0}
+
+    def fit(setting, name, seed, found):
+        rest = {"part": "cv", "seconds": 1.0, "n_epochs": 1, **figures}
+        return accuracy.Fit(
+            setting + name + str(seed), name, setting, seed=seed, accuracy=found, **rest
+        )
+
+    fits = [
+        fit("default", "A", 0, 0.5), fit("default", "A", 1, 0.9), fit("default", "B", 0, 0.7),
+        fit("usual", "A", 0, 0.6), fit("usual", "C", 0, 0.1),
+    ]  # fmt: skip
+    table = accuracy_report.question_table(
+        accuracy_report.Fits(fits, "cv"), ("default", "usual"), "tsv"
+    )
+    head, first, second = (line.split("\t") for line in table.splitlines())
+    assert head[0].strip() == "setting, 1 sets"
+    assert [row[1].strip() for row in (first, second)] == ["0.500", "0.600"]
+    assert second[-1].strip() == "1 / 0"
+
+
 @pytest.mark.skipif(not RECORDED, reason="nothing is recorded")
 def test_the_recorded_report_is_that_of_the_recorded_fits(tmp_path):
     accuracy_report.write(RECORDED, tmp_path)

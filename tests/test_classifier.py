@@ -60,7 +60,8 @@ def test_every_optimizer_learns(optimizer):
     {"pooling": "mean"}, {"pooling": "attention"}, {"pooling": "last"}, {"bidirectional": False},
     {"max_grad_norm": None}, {"standardize": False}, {"early_stopping": True},
     {"lr_schedule": "plateau"}, {"conv_filters": 8, "conv_kernel_sizes": 3},
-    {"conv_filters": (8, 8), "conv_dilations": 3},
+    {"conv_filters": (8, 8), "conv_dilations": 3, "auxiliary_loss": 0.5},
+    {"conv_filters": 8, "patch_size": 4, "conv_stride": 2},
     {"conv_filters": (8, 6), "squeeze_excite": False}, {"conv_filters": "auto"},
     {"conv_filters": 8, "precision": "bfloat16"},
     {"patch_size": 3}, {"patch_size": "auto", "max_epochs": "auto"},
@@ -271,7 +272,7 @@ def test_set_params_works_on_a_fitted_estimator_for_every_parameter():
     before = classifier.predict_proba(X)
     other = LSTMSequenceClassifier(
         (4, 4), bidirectional=False, pooling="mean", patch_size=2, conv_filters=(3, 4),
-        conv_kernel_sizes=(4, 2), conv_dilations=(1, 3), squeeze_excite=False,
+        conv_kernel_sizes=(4, 2), conv_dilations=(1, 3), conv_stride=2, squeeze_excite=False,
         dense_sizes=(3,), dropout=0.1, recurrent_dropout=0.1, embedding_dropout=0.1,
         freeze_embedding=True, standardize=False, mask_value=-99.0, class_weight="balanced",
         label_smoothing=0.1, auxiliary_loss=0.1, l1=1e-5, l2=1e-5, weight_decay=1e-3,

@@ -39,6 +39,7 @@ def check_state(state: Mapping[str, Any]) -> None:
         or (n_columns is None and (takes_tokens or n_features == network["n_features"])),
         "feature_names_in_": names is None or len(names) == n_features,
         "conv_kernel_sizes": len(network.get("conv_kernel_sizes", ())) == len(filters),
+        "conv_stride": network.get("patch_size", 1) % (network.get("conv_stride") or 1) == 0,
         "conv_dilations": len(network.get("conv_dilations", ())) in (0, len(filters)),
         "_n_features_out": state["_n_features_out"] == width,
         "_scaling": takes_tokens
@@ -99,7 +100,7 @@ def _is_network(value: Any) -> bool:
 
 
 def _is_resolved(value: Any) -> bool:
-    _check_items(value, RESOLVED, optional=frozenset({"conv_dilations"}))
+    _check_items(value, RESOLVED, optional=frozenset({"conv_dilations", "conv_stride"}))
     return True
 
 
@@ -185,6 +186,7 @@ NETWORK: dict[str, Check] = {
     "conv_kernel_sizes": _are_sizes,
     # No weight is as large as a dilation.
     "conv_dilations": lambda value: _are_sizes(value) and max(value, default=1) < 2**31,
+    "conv_stride": lambda value: value is None or _is_size(value),
     "squeeze_excite": _is_bool,
     "auxiliary_heads": _is_bool,
     "patch_size": _is_size,

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from sklstm._compat import InvalidParameterError
 from sklstm._sequences import IntArray
 from sklstm._validation._parameters import as_sizes, takes_tokens
 
@@ -18,6 +19,8 @@ from sklstm._validation._parameters import as_sizes, takes_tokens
 FILTERS, KERNEL_SIZES, FURTHER_KERNEL_SIZE = (64, 128, 64), (8, 5, 3), 3
 # Patches are such that nine of ten sequences have at most this many.
 MOST_PATCHES, SHARE = 128, 0.9
+# The first convolution takes at least so many steps in a patch, where that has as many timesteps.
+STEPS = 4
 # A batch is a sixty-fourth of the data, rounded to a power of two, within these bounds.
 SMALLEST_BATCH, LARGEST_BATCH = 32, 128
 # Small data are read this often; large data are not, as soon as there are so many steps.
@@ -42,6 +45,7 @@ def resolve_auto(parameters: Mapping[str, Any], lengths: IntArray) -> dict[str, 
     return {
         "patch_size": int(patch_size),
         **_resolve_convolutions(parameters),
+        "conv_stride": _stride(parameters["conv_stride"], int(patch_size)),
         "batch_size": int(batch_size),
         "max_epochs": int(max_epochs),
     }
@@ -76,6 +80,20 @@ def _patch_size(lengths: IntArray) -> int:
     """At least 1: 427 timesteps -> 4, so 107 patches."""
     long = int(np.quantile(lengths, SHARE, method="inverted_cdf"))
     return -(-long // MOST_PATCHES)
+
+
+def _stride(stride: Any, patch_size: int) -> int | None:
+    """A patch in at least four steps: 16 timesteps -> 4. None is a whole patch and stays None."""
+    if is_auto(stride):
+        return next(s for s in range(max(1, patch_size // STEPS), 0, -1) if patch_size % s == 0)
+    if stride is None:
+        return None
+    if patch_size % stride:
+        raise InvalidParameterError(
+            f"The 'conv_stride' parameter must divide patch_size, which is {patch_size}. Got"
+            f" {stride!r} instead.\n\nSet conv_stride='auto', or patch_size too."
+        )
+    return int(stride)
 
 
 def _batch_size(n_sequences: int) -> int:

@@ -43,6 +43,7 @@ class NetworkSpecification:
     conv_filters: tuple[int, ...] = ()
     conv_kernel_sizes: tuple[int, ...] = ()
     conv_dilations: tuple[int, ...] = ()
+    conv_stride: int | None = None
     squeeze_excite: bool = False
     auxiliary_heads: bool = False
     patch_size: int = 1
@@ -69,7 +70,9 @@ class NetworkSpecification:
         bytes_kept = directions * sum(48 * size for size in self.hidden_sizes)
         if self.conv_filters:
             # What is convolved, normalised and rectified, and its gradients.
+            pool_size = self.patch_size // (self.conv_stride or self.patch_size)
             bytes_kept += sum(24 * size for size in self.conv_filters)
+            bytes_kept += 24 * self.conv_filters[0] * (pool_size - 1)
             return Cost(0, widest=1, bytes=-(-bytes_kept // self.patch_size))
         widths_in = [
             self.n_features * self.patch_size,
@@ -106,6 +109,7 @@ _WHAT_SHAPES_WEIGHTS = (
     "conv_filters",
     "conv_kernel_sizes",
     "conv_dilations",
+    "conv_stride",
     "squeeze_excite",
     "auxiliary_heads",
     "patch_size",
@@ -151,6 +155,7 @@ class Specification:
             "conv_filters": network.conv_filters,
             "conv_kernel_sizes": network.conv_kernel_sizes,
             "conv_dilations": network.conv_dilations,
+            "conv_stride": network.conv_stride,
             "batch_size": self.batch_size,
             "max_epochs": self.max_epochs,
             "device": str(self.device),
@@ -174,10 +179,10 @@ def specify(
     that goes on leaves the ``previous`` network as it is, where the parameters do not ask for
     another.
     """
-    resolved = resolve_auto(parameters, lengths)
     if previous is not None:
-        kept = [name for name in resolved if is_auto(parameters[name]) and hasattr(previous, name)]
-        resolved |= {name: getattr(previous, name) for name in kept}
+        kept = [name for name in _WHAT_SHAPES_WEIGHTS if is_auto(parameters.get(name))]
+        parameters = {**parameters, **{name: getattr(previous, name) for name in kept}}
+    resolved = resolve_auto(parameters, lengths)
     embedding_weights = parameters["embedding_weights"]
     if vocabulary_size is not None:
         n_features = parameters["embedding_dim"] or np.shape(embedding_weights)[1]
@@ -198,6 +203,7 @@ def specify(
             conv_filters=resolved["conv_filters"],
             conv_kernel_sizes=resolved["conv_kernel_sizes"],
             conv_dilations=resolved["conv_dilations"],
+            conv_stride=resolved["conv_stride"],
             squeeze_excite=bool(parameters["squeeze_excite"]) and has_convolutions,
             auxiliary_heads=parameters["auxiliary_loss"] > 0 and has_convolutions,
             dropout=float(parameters["dropout"]),

@@ -28,6 +28,7 @@ CHOICES = {
     "conv_filters": ("auto",),
     "conv_kernel_sizes": ("auto",),
     "conv_dilations": ("auto",),
+    "conv_stride": ("auto",),
 }
 
 # Layers of conv_filters="auto".
@@ -46,6 +47,7 @@ PARAMETER_CONSTRAINTS: dict[str, Any] = {
     "conv_filters": [AT_LEAST_ONE, list, tuple, StrOptions({"auto"})],
     "conv_kernel_sizes": [AT_LEAST_ONE, list, tuple, StrOptions({"auto"})],
     "conv_dilations": [AT_LEAST_ONE, list, tuple, StrOptions({"auto"})],
+    "conv_stride": [AT_LEAST_ONE, StrOptions({"auto"}), None],
     "squeeze_excite": ["boolean"],
     "dense_sizes": [AT_LEAST_ONE, list, tuple],
     "dropout": [FRACTION],

@@ -55,6 +55,9 @@ COMMON: Mapping[str, Uniform | Choice] = {
     "dropout": Uniform(0.0, 0.6),
     "label_smoothing": Choice((0.0, 0.05, 0.1)),
     "weight_decay": Uniform(1e-4, 1e-1, log=True),
+    # Of convolutions; without them they change nothing.
+    "conv_dilations": Choice((1, "auto")),
+    "auxiliary_loss": Choice((0.0, 0.5)),
 }
 # The fewer sequences, the narrower the networks and the smaller the batches.
 SPACES: Mapping[str, Mapping[str, Uniform | Choice]] = {
@@ -124,7 +127,7 @@ def param_distributions(
     >>> X, y = make_trends(n_sequences=40, random_state=0)
     >>> space = param_distributions(len(X))
     >>> sorted(space)[:4]
-    ['batch_size', 'dropout', 'hidden_sizes', 'label_smoothing']
+    ['auxiliary_loss', 'batch_size', 'conv_dilations', 'dropout']
     >>> search = RandomizedSearchCV(
     ...     LSTMSequenceClassifier(max_epochs=5), space, n_iter=2, cv=2, random_state=0
     ... ).fit(X, y)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import chain, islice
-from typing import cast
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -34,6 +34,9 @@ class ConvolutionBranch(nn.Module):
         Timesteps that each layer reads at once.
     dilations : sequence of int, default=()
         How far apart they are, in each layer; 1 if empty.
+    pool_size : int, default=1
+        Neighbouring timesteps of the first layer's result of which the largest goes on, for each
+        filter.
     squeeze_excite : bool, default=False
         Whether each layer but the last weighs its filters by the whole sequence [2]_.
 
@@ -52,6 +55,7 @@ class ConvolutionBranch(nn.Module):
         kernel_sizes: Sequence[int],
         dilations: Sequence[int] = (),
         *,
+        pool_size: int = 1,
         squeeze_excite: bool = False,
     ) -> None:
         super().__init__()
@@ -61,6 +65,7 @@ class ConvolutionBranch(nn.Module):
             ConvolutionLayer(*size, squeeze_excite=squeeze_excite and i < len(filters))
             for i, size in enumerate(sizes, start=1)
         )
+        self.pool_size = pool_size
         self.pooling = MeanPooling()
         self.output_size = filters[-1]
 
@@ -77,20 +82,47 @@ class ConvolutionBranch(nn.Module):
 
     def branch(self, inputs_BTF: Tensor, lengths_B: Tensor | None = None) -> Branch:
         """What ``forward`` computes, and from which tensors, where the padding is zero already."""
-        real_N = None
-        if lengths_B is not None:
-            real_N = padding_mask(lengths_B, inputs_BTF.shape[1]).flatten().nonzero().squeeze(1)
         layers = [cast("ConvolutionLayer", layer) for layer in self.layers]
+        timesteps = Timesteps.of(lengths_B, inputs_BTF.shape[1])
+        pooled = timesteps.pooled(self.pool_size)
 
         def run(inputs_BTF: Tensor, *weights: Tensor) -> Tensor:
             values_BTD, rest = inputs_BTF, iter(weights)
-            for layer in layers:
+            for i, layer in enumerate(layers):
                 own = islice(rest, len(layer.weights()))
-                values_BTD = layer(values_BTD, lengths_B, real_N, *own)
-            pooled_BD: Tensor = self.pooling(values_BTD, lengths_B)
+                values_BTD = layer(values_BTD, pooled if i else timesteps, *own)
+                if i == 0:
+                    values_BTD = largest_of_neighbours(values_BTD, self.pool_size)
+            pooled_BD: Tensor = self.pooling(values_BTD, pooled.lengths_B)
             return pooled_BD
 
         return run, [inputs_BTF, *chain.from_iterable(layer.weights() for layer in layers)]
+
+
+class Timesteps(NamedTuple):
+    """Which timesteps of a batch are real.
+
+    ``real_N`` are their flat positions b * T + t; None, as for the lengths, says that all are.
+    """
+
+    lengths_B: Tensor | None
+    n_timesteps: int
+    real_N: Tensor | None
+
+    @classmethod
+    def of(cls, lengths_B: Tensor | None, n_timesteps: int) -> Timesteps:
+        """Those of sequences of these lengths, padded to so many."""
+        if lengths_B is None:
+            return cls(None, n_timesteps, None)
+        mask_BT = padding_mask(lengths_B, n_timesteps)
+        return cls(lengths_B, n_timesteps, mask_BT.flatten().nonzero().squeeze(1))
+
+    def pooled(self, size: int) -> Timesteps:
+        """Those of each ``size`` neighbours."""
+        if size == 1:
+            return self
+        lengths_B = None if self.lengths_B is None else (self.lengths_B + size - 1) // size
+        return self.of(lengths_B, -(-self.n_timesteps // size))
 
 
 class ConvolutionLayer(nn.Module):
@@ -135,28 +167,25 @@ class ConvolutionLayer(nn.Module):
     def forward(
         self,
         values_BTF: Tensor,
-        lengths_B: Tensor | None,
-        real_N: Tensor | None,
+        timesteps: Timesteps,
         weight: Tensor,
         scale: Tensor,
         shift: Tensor,
         *excite: Tensor,
     ) -> Tensor:
-        """The layer's result, shape (B, T, D), padded with zeros.
-
-        ``real_N`` are the flat positions b * T + t of real timesteps; None says that all are.
-        """
+        """The layer's result, shape (B, T, D), padded with zeros."""
         values_BTD = convolve(values_BTF, weight, self.dilation)
         rows_ND = values_BTD.flatten(0, 1).float()
-        if real_N is None:
+        if timesteps.real_N is None:
             rows_ND = torch.relu(self.normalization(rows_ND, scale, shift))
         else:
             # Only real timesteps are normalised, and padding is zero again for the next layer.
-            real_ND = self.normalization(rows_ND.index_select(0, real_N), scale, shift)
-            rows_ND = torch.zeros_like(rows_ND).index_copy(0, real_N, torch.relu(real_ND))
+            real_ND = rows_ND.index_select(0, timesteps.real_N)
+            real_ND = torch.relu(self.normalization(real_ND, scale, shift))
+            rows_ND = torch.zeros_like(rows_ND).index_copy(0, timesteps.real_N, real_ND)
         values_BTD = rows_ND.view(values_BTD.shape)
         if self.squeeze_excite is not None:
-            values_BTD = self.squeeze_excite(values_BTD, lengths_B, *excite)
+            values_BTD = self.squeeze_excite(values_BTD, timesteps.lengths_B, *excite)
         return values_BTD
 
 
@@ -200,6 +229,15 @@ class SqueezeExcite(nn.Module):
 
         factors_BD = in_enough_rows(factors, self.mean(values_BTD, lengths_B))
         return values_BTD * factors_BD.unsqueeze(1)
+
+
+def largest_of_neighbours(values_BTD: Tensor, size: int) -> Tensor:
+    """The largest of each ``size`` neighbouring timesteps, none of which is negative."""
+    if size == 1:
+        return values_BTD
+    values_BTD = nn.functional.pad(values_BTD, (0, 0, 0, -values_BTD.shape[1] % size))
+    largest_BTD: Tensor = values_BTD.unflatten(1, (-1, size)).amax(dim=2)
+    return largest_BTD
 
 
 def convolve(values_BTF: Tensor, weight: Tensor, dilation: int = 1) -> Tensor:

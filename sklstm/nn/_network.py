@@ -31,15 +31,18 @@ class SequenceNetwork(nn.Module):
     pooling : {"last", "mean", "max", "attention"}, default="last"
         How the states of all timesteps become one vector.
     patch_size : int, default=1
-        Neighbouring timesteps that the layers read as one, side by side; the last ones of a
+        Neighbouring timesteps that the LSTM layers read as one, side by side; the last ones of a
         sequence are filled up with zeros.
     conv_filters : sequence of int, default=()
         Width of each convolutional layer beside the LSTM layers; none if empty. The mean over time
         of the last one is appended to the pooled states.
     conv_kernel_sizes : sequence of int, default=()
-        Timesteps that each of them reads at once.
+        Timesteps that each of them reads at once; patches, if these are larger than 1.
     conv_dilations : sequence of int, default=()
         How far apart these timesteps are; 1 if empty.
+    conv_stride : int, default=None
+        Timesteps by which the first of them moves on, a divisor of ``patch_size``; of its results
+        within a patch the largest goes on. None: a whole patch.
     squeeze_excite : bool, default=False
         Whether each of them but the last weighs its filters by the whole sequence.
     auxiliary_heads : bool, default=False
@@ -82,6 +85,7 @@ class SequenceNetwork(nn.Module):
         conv_filters: Sequence[int] = (),
         conv_kernel_sizes: Sequence[int] = (),
         conv_dilations: Sequence[int] = (),
+        conv_stride: int | None = None,
         squeeze_excite: bool = False,
         auxiliary_heads: bool = False,
         dense_sizes: Sequence[int] = (),
@@ -94,29 +98,30 @@ class SequenceNetwork(nn.Module):
         super().__init__()
         self.n_classes = n_classes
         self.patch_size = patch_size
+        self.conv_stride = conv_stride or patch_size
         self.precision = precision
         self.embedding = embedding
         self.embedding_dropout = Dropout(embedding_dropout)
-        size_in = n_features * patch_size
         self.encoder = LSTMEncoder(
-            size_in,
+            n_features * patch_size,
             hidden_sizes,
             bidirectional=bidirectional,
             dropout=dropout,
             recurrent_dropout=recurrent_dropout,
         )
         self.pooling = build_pooling(pooling, self.encoder.output_size)
-        self.convolutions = (
-            ConvolutionBranch(
-                size_in,
+        self.convolutions: ConvolutionBranch | None = None
+        if conv_filters:
+            pool_size = patch_size // self.conv_stride
+            first, *others = conv_kernel_sizes
+            self.convolutions = ConvolutionBranch(
+                n_features * self.conv_stride,
                 conv_filters,
-                conv_kernel_sizes,
+                [first * pool_size, *others],
                 conv_dilations,
+                pool_size=pool_size,
                 squeeze_excite=squeeze_excite,
             )
-            if conv_filters
-            else None
-        )
         self.branch_sizes = [self.encoder.output_size]
         if self.convolutions is not None:
             self.branch_sizes.append(self.convolutions.output_size)
@@ -149,20 +154,20 @@ class SequenceNetwork(nn.Module):
         inputs_BTF = inputs
         if self.embedding is not None:
             inputs_BTF = self.embedding_dropout(self.embedding(inputs))
-        if self.patch_size > 1:
-            inputs_BTF, lengths_B = as_patches(inputs_BTF, lengths_B, self.patch_size)
         if self.precision == "float32":
             return self._encode(inputs_BTF, lengths_B)
         with torch.autocast(inputs_BTF.device.type, torch.bfloat16):
             return self._encode(inputs_BTF, lengths_B).float()
 
     def _encode(self, inputs_BTF: Tensor, lengths_B: Tensor | None) -> Tensor:
-        pool = partial(self.pooling, lengths_B=lengths_B)
         beside = []
         if self.convolutions is not None:
-            beside = [self.convolutions.branch(inputs_BTF, lengths_B)]
+            strides = as_patches(inputs_BTF, lengths_B, self.conv_stride)
+            beside = [self.convolutions.branch(*strides)]
+        patches_BPF, lengths_B = as_patches(inputs_BTF, lengths_B, self.patch_size)
+        pool = partial(self.pooling, lengths_B=lengths_B)
         pooled_BD, others = self.encoder.forward_beside(
-            beside, inputs_BTF, lengths_B, pool if self.pooling.by_direction else None
+            beside, patches_BPF, lengths_B, pool if self.pooling.by_direction else None
         )
         if not self.pooling.by_direction:
             pooled_BD = pool(pooled_BD)
@@ -207,6 +212,8 @@ def as_patches(
 
     Of size 2, timesteps [a, b, c] of a feature -> [[a, b], [c, 0]].
     """
+    if size == 1:
+        return values_BTF, lengths_B
     batch_size, n_timesteps, n_features = values_BTF.shape
     # Time-major in memory, as the LSTM kernels keep it.
     values_TBF = nn.functional.pad(values_BTF.transpose(0, 1), (0, 0, 0, 0, 0, -n_timesteps % size))

@@ -22,9 +22,12 @@ ARCHITECTURES = [
     )
 ] + [
     {"pooling": "max", "bidirectional": True, "hidden_sizes": (6,), "patch_size": patch_size,
+     "conv_stride": stride,
      "conv_filters": (5, 4), "conv_kernel_sizes": (4, 3), "conv_dilations": (1, 2),
      "squeeze_excite": excited}
-    for patch_size, excited in itertools.product((1, 2), (False, True))
+    for (patch_size, stride), excited in itertools.product(
+        ((1, 1), (2, 2), (3, 1)), (False, True)
+    )
 ] + [
     {"pooling": "attention", "bidirectional": False, "hidden_sizes": (6,), "patch_size": 3},
     {"pooling": "attention", "bidirectional": True, "hidden_sizes": (6,),

@@ -139,6 +139,7 @@ PARAMETERS = {
     "conv_filters": usually(st.one_of(st.just(()), WIDTHS), st.sampled_from(["auto", 0, "6"])),
     "conv_kernel_sizes": usually(st.just("auto"), WIDTHS),
     "conv_dilations": usually(st.just("auto"), WIDTHS),
+    "conv_stride": usually(st.just("auto"), st.sampled_from([1, 2, None, 0, "all"])),
     "patch_size": usually(st.sampled_from([1, 1, 2, 5, "auto"]), st.sampled_from([0, "all"])),
     "squeeze_excite": st.booleans(),
     "dense_sizes": st.one_of(st.just(()), WIDTHS),

@@ -17,6 +17,7 @@ class ByHand(nn.Module):
         super().__init__()
         self.convolutions, self.norms = nn.ModuleList(), nn.ModuleList()
         self.squeezes, self.excites = [], []
+        self.pool_size = branch.pool_size
         for layer in branch.layers:
             n_filters, n_inputs, kernel_size = layer.weight.shape
             # A momentum of None averages all steps, as ours does the first ten.
@@ -41,19 +42,22 @@ class ByHand(nn.Module):
                 hidden = torch.relu(nn.functional.linear(values_BDT.mean(dim=2), squeeze))
                 factors = torch.sigmoid(nn.functional.linear(hidden, excite))
                 values_BDT = values_BDT * factors[:, :, None]
+            if norm is self.norms[0]:
+                values_BDT = nn.functional.max_pool1d(values_BDT, self.pool_size, ceil_mode=True)
         return values_BDT.mean(dim=2)
 
 
-def build(squeeze_excite=False, dilations=DILATIONS):
-    return ConvolutionBranch(3, FILTERS, KERNEL_SIZES, dilations, squeeze_excite=squeeze_excite)
+def build(squeeze_excite=False, dilations=DILATIONS, pool_size=1):
+    options = {"pool_size": pool_size, "squeeze_excite": squeeze_excite}
+    return ConvolutionBranch(3, FILTERS, KERNEL_SIZES, dilations, **options)
 
 
 @pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel:UserWarning")
 @pytest.mark.parametrize("squeeze_excite", [False, True])
-@pytest.mark.parametrize("dilations", [(), DILATIONS])
+@pytest.mark.parametrize(("dilations", "pool_size"), [((), 1), (DILATIONS, 1), (DILATIONS, 4)])
 @pytest.mark.parametrize("n_timesteps", [1, 4, 30])
-def test_it_is_what_one_would_write_by_hand(squeeze_excite, dilations, n_timesteps):
-    branch = build(squeeze_excite, dilations)
+def test_it_is_what_one_would_write_by_hand(squeeze_excite, dilations, pool_size, n_timesteps):
+    branch = build(squeeze_excite, dilations, pool_size)
     by_hand = ByHand(branch)
     for _ in range(3):
         inputs, probe = torch.randn(7, n_timesteps, 3), torch.randn(7, FILTERS[-1])
@@ -74,10 +78,11 @@ def test_it_is_what_one_would_write_by_hand(squeeze_excite, dilations, n_timeste
     torch.testing.assert_close(branch.eval()(inputs), by_hand.eval()(inputs), **FLOAT32)
 
 
+@pytest.mark.parametrize("pool_size", [1, 3])
 @pytest.mark.parametrize("squeeze_excite", [False, True])
-def test_while_training_padding_counts_in_no_statistic(squeeze_excite):
+def test_while_training_padding_counts_in_no_statistic(squeeze_excite, pool_size):
     """Sequences of one length, once as they are and once behind padding."""
-    branch = build(squeeze_excite)
+    branch = build(squeeze_excite, pool_size=pool_size)
     twin = copy.deepcopy(branch)
     inputs, lengths = torch.randn(6, 9, 3), torch.full((6,), 9)
     expected = branch(inputs)

@@ -101,6 +101,24 @@ def test_patches_equal_timesteps_that_are_put_side_by_side_beforehand(lengths):
     torch.testing.assert_close(network(inputs, lengths), of_patches(patches, n_patches))
 
 
+@pytest.mark.parametrize("lengths", [None, torch.tensor([11, 1, 6, 7])])
+def test_of_the_steps_within_a_patch_the_largest_goes_on(lengths):
+    """One layer of one filter, by hand: kernels of two patches, three before and four after."""
+    options = {"conv_filters": (1,), "conv_kernel_sizes": (2,), "patch_size": 4, "conv_stride": 1}
+    network = SequenceNetwork(1, 2, **options).eval()
+    inputs = torch.randn(4, 11, 1)
+    expected = []
+    for row, length in enumerate([11] * 4 if lengths is None else lengths.tolist()):
+        around = torch.zeros(length + 7)
+        around[3 : 3 + length] = inputs[row, :length, 0]
+        kernel = network.convolutions.layers[0].weight.flatten()
+        # The normalisation has seen nothing yet: variance 1, mean 0, and a little for safety.
+        found = torch.stack([kernel @ around[t : t + 8] for t in range(length)]) / (1 + 1e-5) ** 0.5
+        expected.append(torch.stack([p.max() for p in found.relu().split(4)]).mean())
+    pooled = network.embed(inputs, lengths)[:, -1]
+    torch.testing.assert_close(pooled, torch.stack(expected))
+
+
 def test_patches_of_token_ids():
     embedding = build_embedding(9, 2)
     network = SequenceNetwork(2, 3, embedding=embedding, patch_size=2).eval()

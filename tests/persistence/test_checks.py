@@ -22,7 +22,9 @@ def states():
         "sequences": quick(max_epochs=2).fit(X, Y),
         "table": quick(max_epochs=2).set_output(transform="pandas").fit(frame, Y),
         "tokens": quick(max_epochs=2, embedding_dim=3).fit(IDS, [0, 1] * 5),
-        "convolutions": quick(max_epochs=2, conv_filters=(4, 20)).fit(X, Y),
+        "convolutions": quick(
+            max_epochs=2, conv_filters=(4, 20), auxiliary_loss=0.5, patch_size=2, conv_stride=1
+        ).fit(X, Y),
     }
     return {
         name: {k: v for k, v in e.__getstate__().items() if k not in e.get_params()}
@@ -109,7 +111,7 @@ WRONG_NETWORKS = {
     "freeze_embedding": [0],
     "precision": ["float16", 32, None], "conv_filters": [None, (0,), (5,), (10**12,)],
     "conv_kernel_sizes": [None, (0,), (3,), (10**12,)],
-    "conv_dilations": [None, (0,), (3,)], "squeeze_excite": [0, None],
+    "conv_dilations": [None, (0,), (3,)], "conv_stride": [0, 3, 1.0], "squeeze_excite": [0, None],
     "auxiliary_heads": [0, None],
     "patch_size": [0, 2.0, None, 10**12],
 }  # fmt: skip

@@ -81,6 +81,14 @@ def test_every_architecture(path, pooling):
     assert_same_estimator(through_a_file(estimator, path), estimator)
 
 
+def test_convolutions_of_every_kind(path):
+    estimator = quick(
+        conv_filters=(4, 5), conv_kernel_sizes=(3, 2), conv_dilations="auto", patch_size=4,
+        conv_stride=2, auxiliary_loss=0.3, max_epochs=2,
+    ).fit(X, Y)  # fmt: skip
+    assert_same_estimator(through_a_file(estimator, path), estimator)
+
+
 @pytest.mark.parametrize(
     "labels",
     [

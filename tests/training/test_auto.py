@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from sklstm import LSTMSequenceClassifier
+from sklstm._compat import InvalidParameterError
 from sklstm._training._auto import resolve_auto
 
 
@@ -33,9 +34,10 @@ def test_convolutions(parameters, filters, kernel_sizes):
 @pytest.mark.parametrize(
     ("parameters", "expected"),
     [
-        ({}, (1, 2, 4)),
+        ({}, (1, 1, 1)),
+        ({"conv_dilations": "auto"}, (1, 2, 4)),
         ({"conv_filters": ()}, ()),
-        ({"conv_filters": (7,) * 5}, (1, 2, 4, 8, 16)),
+        ({"conv_filters": (7,) * 5, "conv_dilations": "auto"}, (1, 2, 4, 8, 16)),
         ({"conv_dilations": 3}, (3, 3, 3)),
         ({"conv_dilations": [4, 1, 2]}, (4, 1, 2)),
     ],
@@ -52,6 +54,20 @@ def test_patches_are_so_large_that_most_sequences_have_at_most_128(n_timesteps, 
     assert resolve(100, n_timesteps, patch_size="auto")["patch_size"] == expected
     assert resolve(100, n_timesteps, patch_size="auto", embedding_dim=3)["patch_size"] == 1
     assert resolve(100, n_timesteps, patch_size=7)["patch_size"] == 7
+
+
+@pytest.mark.parametrize(
+    ("patch_size", "expected"), [(1, 1), (3, 1), (4, 1), (8, 2), (9, 1), (13, 1), (16, 4)]
+)
+def test_the_first_convolution_takes_at_least_four_steps_in_a_patch(patch_size, expected):
+    assert resolve(patch_size=patch_size, conv_stride="auto")["conv_stride"] == expected
+    for stride in (patch_size, None):
+        assert resolve(patch_size=patch_size, conv_stride=stride)["conv_stride"] == stride
+
+
+def test_a_stride_that_does_not_divide_the_patches_is_an_error():
+    with pytest.raises(InvalidParameterError, match=r"must divide patch_size, which is 4\. Got 3"):
+        resolve(patch_size=4, conv_stride=3)
 
 
 @pytest.mark.parametrize(

@@ -254,10 +254,12 @@ def test_without_early_stopping_refit_has_no_effect():
 def test_what_became_of_auto_is_told_and_makes_the_same_fit():
     X, y = make_cube(20, n_timesteps=140)
     adaptive = {"patch_size": "auto", "conv_filters": "auto", "batch_size": "auto"}
+    adaptive |= {"conv_stride": "auto"}
     classifier = quick(**adaptive).fit(X, y)
     assert classifier.resolved_params_ == {
         "patch_size": 2, "conv_filters": (64, 128, 64), "conv_kernel_sizes": (8, 5, 3),
-        "conv_dilations": (1, 2, 4),
+        "conv_dilations": (1, 1, 1),
+        "conv_stride": 1,
         "batch_size": 32, "max_epochs": 5, "device": "cpu", "precision": "float32",
     }  # fmt: skip
     spelt_out = quick(**classifier.resolved_params_).fit(X, y)
@@ -270,11 +272,15 @@ def test_auto_epochs_are_those_that_were_run():
     assert classifier.n_iter_ == classifier.resolved_params_["max_epochs"] == 100
 
 
+@pytest.mark.parametrize("stride", [None, "auto", 2])
 @pytest.mark.parametrize("goes_on", ["fit", "partial_fit"])
-def test_a_training_that_goes_on_keeps_a_network_that_auto_would_now_make_otherwise(goes_on):
+def test_a_training_that_goes_on_keeps_a_network_that_auto_would_now_make_otherwise(
+    goes_on, stride
+):
     long, y = make_cube(20, n_timesteps=140)
     short, _ = make_cube(20, n_timesteps=20)
-    classifier = quick(patch_size="auto", warm_start=True, max_epochs=1)
+    convolutions = {"conv_filters": 4, "conv_stride": stride}
+    classifier = quick(patch_size="auto", warm_start=True, max_epochs=1, **convolutions)
     if goes_on == "fit":
         classifier.fit(long, y).fit(short, y)
     else:
@@ -282,4 +288,5 @@ def test_a_training_that_goes_on_keeps_a_network_that_auto_would_now_make_otherw
     assert classifier.resolved_params_["patch_size"] == 2
     assert classifier.net_.module_.patch_size == 2
     assert classifier.n_iter_ == 2
-    assert clone(classifier).fit(short, y).resolved_params_["patch_size"] == 1
+    anew = clone(classifier).set_params(conv_stride=None).fit(short, y)
+    assert anew.resolved_params_["patch_size"] == 1

@@ -177,9 +177,9 @@ def test_the_losses_of_the_branches_are_added_by_their_weight(data, parts):
 
 
 def test_an_auxiliary_loss_of_none_is_no_head():
-    assert specification(conv_filters=3).network.auxiliary_heads
+    assert specification(conv_filters=3, auxiliary_loss=0.1).network.auxiliary_heads
     assert not specification(conv_filters=3, auxiliary_loss=0).network.auxiliary_heads
-    assert not specification(conv_filters=()).network.auxiliary_heads
+    assert not specification(conv_filters=(), auxiliary_loss=0.1).network.auxiliary_heads
 
 
 def test_the_loss_of_an_epoch_is_the_weighted_mean_over_its_sequences_without_penalties(data):
