@@ -17,8 +17,10 @@ from sklstm._validation._parameters import as_sizes, takes_tokens
 # Those of LSTM-FCN, half as wide; each further layer reads as many timesteps as the last of them.
 # From layer to layer the timesteps that are read lie twice as far apart.
 FILTERS, KERNEL_SIZES, FURTHER_KERNEL_SIZE = (64, 128, 64), (8, 5, 3), 3
-# Patches are such that nine of ten sequences have at most this many.
-MOST_PATCHES, SHARE = 128, 0.9
+# Patches are such that nine of ten sequences have at most so many: the larger number where there
+# are more than FEW sequences, enough to learn details from, and no more than MANY, which would take
+# minutes.
+MOST_PATCHES, MOST_FINE_PATCHES, FEW, MANY, SHARE = 128, 512, 100, 500, 0.9
 # The first convolution takes at least so many steps in a patch, where that has as many timesteps.
 STEPS = 4
 # A batch is a sixty-fourth of the data, rounded to a power of two, within these bounds.
@@ -77,9 +79,10 @@ def _of_layers(sizes: Any, n_layers: int, auto: Sequence[int]) -> tuple[int, ...
 
 
 def _patch_size(lengths: IntArray) -> int:
-    """At least 1: 427 timesteps -> 4, so 107 patches."""
+    """At least 1: 50 sequences of 427 timesteps -> 4, so 107 patches; 200 such sequences -> 1."""
     long = int(np.quantile(lengths, SHARE, method="inverted_cdf"))
-    return -(-long // MOST_PATCHES)
+    most = MOST_FINE_PATCHES if FEW < len(lengths) <= MANY else MOST_PATCHES
+    return -(-long // most)
 
 
 def _stride(stride: Any, patch_size: int) -> int | None:

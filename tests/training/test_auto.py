@@ -51,9 +51,16 @@ def test_dilations(parameters, expected):
     [(1, 1), (128, 1), (129, 2), (256, 2), (427, 4), ([100] * 9 + [20_000], 1)],
 )
 def test_patches_are_so_large_that_most_sequences_have_at_most_128(n_timesteps, expected):
+    assert resolve(510, n_timesteps)["patch_size"] == expected
     assert resolve(100, n_timesteps, patch_size="auto")["patch_size"] == expected
     assert resolve(100, n_timesteps, patch_size="auto", embedding_dim=3)["patch_size"] == 1
     assert resolve(100, n_timesteps, patch_size=7)["patch_size"] == 7
+
+
+@pytest.mark.parametrize(("n_timesteps", "expected"), [(128, 1), (512, 1), (513, 2), (2000, 4)])
+def test_of_neither_few_nor_many_sequences_most_have_at_most_512(n_timesteps, expected):
+    for n_sequences in (101, 500):
+        assert resolve(n_sequences, n_timesteps)["patch_size"] == expected
 
 
 @pytest.mark.parametrize(
