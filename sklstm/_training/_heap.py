@@ -46,7 +46,7 @@ def kept_heap() -> Iterator[None]:
             _users -= 1
             if _users == 0:
                 _configure(RESTORE)
-                _trim()
+                trim()
 
 
 @cache
@@ -67,8 +67,9 @@ def _configure(settings: dict[int, int]) -> None:
             library.mallopt(name, value)
 
 
-def _trim() -> None:
+def trim() -> None:
+    """Return to the kernel what is free."""
     library = _glibc()
     if library is not None:
-        trim: Callable[[int], int] = library.malloc_trim
-        trim(0)
+        malloc_trim: Callable[[int], int] = library.malloc_trim
+        malloc_trim(0)

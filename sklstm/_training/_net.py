@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from sklstm._batching._loader import Batch, Inputs, LabelledSequences, ShuffledBatches, Targets
 from sklstm._batching._parts import Cost
+from sklstm._training._heap import trim
 from sklstm._training._losses import WeightedCrossEntropy, penalty
 from sklstm._training._memory import is_out_of_memory
 from sklstm._training._optimizers import learning_rate
@@ -172,6 +173,8 @@ class SequenceNet(NeuralNet):
         self._zero_grad_optimizer()
         if torch.cuda.is_initialized():
             torch.cuda.empty_cache()
+        # Kernels are compiled into memory of their own, which the kept heap may leave none for.
+        trim()
         halved = batch.halved()
         warnings.warn(
             f"A training step ran out of memory on device {self.device!r}. It is now computed in"
