@@ -220,7 +220,7 @@ def main() -> None:
     arguments = parser.parse_args()
     sets = find_sets(arguments.data)
     chosen = [sets[name] for name in arguments.sets or sets]
-    compared = list(dict.fromkeys(s for q in arguments.questions for s in QUESTIONS[q].settings))
+    compared = list(dict.fromkeys(s for q in arguments.questions for s in QUESTIONS[q]))
     wanted = [("cv", s) for s in compared] + [("test", s) for s in arguments.test]
     jobs = [
         Job(a_set, setting, part, seed)

@@ -43,32 +43,31 @@ class Fits:
         """Its mean over the fits of a setting on a set."""
         return mean(getattr(fit, figure) for fit in self.of(setting, name))
 
-    def over_sets(self, setting: str, names: Sequence[str], figure: str) -> float:
+    def over_sets(self, setting: str, figure: str) -> float:
         """The mean over sets of the mean over fits."""
-        return mean(self.figure(setting, name, figure) for name in names)
+        return mean(self.figure(setting, name, figure) for name in self.sets)
 
 
 def question_table(fits: Fits, settings: Sequence[str], form: str) -> str:
     """One row for each setting: means over sets, and on how many sets it beat the first setting."""
     settings = [s for s in settings if any(f.setting == s for f in fits.fits)]
     fits = fits.common(settings)
-    names = fits.sets
-    rows = [_row(fits, setting, settings[0], names) for setting in settings]
+    rows = [_row(fits, setting, settings[0]) for setting in settings]
     headers = (
-        f"setting, {len(names)} sets", "accuracy", "balanced", "log-loss", "calibration error",
+        f"setting, {len(fits.sets)} sets", "accuracy", "balanced", "log-loss", "calibration error",
         "seconds", "better / worse",
     )  # fmt: skip
     return tabulate(rows, headers, tablefmt=form, disable_numparse=True)
 
 
-def _row(fits: Fits, setting: str, first: str, names: Sequence[str]) -> tuple[str, ...]:
-    figures = [fits.over_sets(setting, names, figure) for figure in FIGURES]
+def _row(fits: Fits, setting: str, first: str) -> tuple[str, ...]:
+    figures = [fits.over_sets(setting, figure) for figure in FIGURES]
     gains = [
         fits.figure(setting, name, "accuracy") - fits.figure(first, name, "accuracy")
-        for name in names
+        for name in fits.sets
     ]
     against = f"{sum(g > 0 for g in gains)} / {sum(g < 0 for g in gains)}"
-    seconds = fits.over_sets(setting, names, "seconds")
+    seconds = fits.over_sets(setting, "seconds")
     return setting, *(f"{f:.3f}" for f in figures), f"{seconds:.1f}", against
 
 
@@ -150,14 +149,12 @@ def write(fits: Iterable[Any], folder: Path) -> None:
     """All tables as reStructuredText for the documentation, and the picture."""
     fits = list(fits)
     compared, tested = Fits(fits, "cv"), Fits(fits, "test")
-    for name, question in QUESTIONS.items():
-        if any(fit.setting in question.settings[1:] for fit in compared.fits):
-            table = question_table(compared, question.settings, "rst")
+    for name, settings in QUESTIONS.items():
+        if any(fit.setting in settings[1:] for fit in compared.fits):
+            table = question_table(compared, settings, "rst")
             (folder / f"{name}.rst").write_text(table + "\n")
-    settings = [
-        s for s in QUESTIONS["recipes"].settings if any(f.setting == s for f in tested.fits)
-    ]
-    if "default" in settings:
+    recipes = [s for s in QUESTIONS["recipes"] if any(f.setting == s for f in tested.fits)]
+    if "default" in recipes:
         (folder / "test.rst").write_text(test_table(tested, "default", "rst") + "\n")
         (folder / "test_others.rst").write_text(other_settings_table(tested, "rst") + "\n")
-        picture(tested, settings).savefig(folder / "test.png", dpi=110)
+        picture(tested, recipes).savefig(folder / "test.png", dpi=110)

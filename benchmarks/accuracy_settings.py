@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 # Convolutions with dilations, and a loss of each branch; "all three" has finer strides besides.
@@ -51,8 +50,6 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "dropout 0.5, of vectors 0.4": {"dropout": 0.5, "embedding_dropout": 0.4},
     "temperature": {"calibration": "temperature"},
     "vote of five": {"votes": 5},
-    "both, vote of five": {**BOTH, "votes": 5},
-    "all three, vote of five": {**BOTH, "conv_stride": "auto", "votes": 5},
     # Whole recipes.
     "before the study": {
         "conv_filters": (), "patch_size": 1, "batch_size": 32, "max_epochs": 100,
@@ -64,66 +61,31 @@ SETTINGS: dict[str, dict[str, Any]] = {
     },
 }  # fmt: skip
 
-
-@dataclass(frozen=True)
-class Question:
-    """Settings that answer one question; the first is what the others are compared with."""
-
-    title: str
-    settings: tuple[str, ...]
-
-
-QUESTIONS = {
-    "recipes": Question("Whole recipes", ("default", "before the study", "usual")),
-    "convolutions": Question(
-        "Convolutions",
-        (
-            "default", "LSTM only", "no squeeze-and-excite",
-            "filters 32, 64, 32", "filters 128, 256, 128",
-        ),
+# Settings that answer one question; the first is what the others are compared with.
+QUESTIONS: dict[str, tuple[str, ...]] = {
+    "recipes": ("default", "before the study", "usual"),
+    "convolutions": (
+        "default", "LSTM only", "no squeeze-and-excite", "filters 32, 64, 32",
+        "filters 128, 256, 128",
     ),
-    "branches": Question("Two branches", ("default", "both", "all three")),
-    "widths": Question("Depth and width", ("default", "width 32", "width 128", "two layers")),
-    "reading": Question(
-        "Direction and pooling", ("default", "one direction", "last state", "mean", "attention")
+    "branches": ("default", "both", "all three"),
+    "widths": ("default", "width 32", "width 128", "two layers"),
+    "reading": ("default", "one direction", "last state", "mean", "attention"),
+    "inputs": (
+        "default", "no patches", "patches of 2", "patches of 4", "standardised per sequence",
     ),
-    "inputs": Question(
-        "Inputs",
-        (
-            "default", "no patches", "patches of 2", "patches of 4",
-            "standardised per sequence",
-        ),
+    "rates": ("default", "rate 0.002", "rate 0.01", "cosine", "constant rate 0.001"),
+    "steps": (
+        "default", "half the epochs", "twice the epochs", "batches of 16", "early stopping",
+        "early stopping, refit",
     ),
-    "rates": Question(
-        "Schedule and learning rate",
-        ("default", "rate 0.002", "rate 0.01", "cosine", "constant rate 0.001"),
+    "regularisation": (
+        "default", "dropout 0.3", "recurrent dropout 0.3", "weight decay 0.05",
+        "label smoothing 0.1",
     ),
-    "steps": Question(
-        "Epochs, batches and stopping",
-        (
-            "default", "half the epochs", "twice the epochs", "batches of 16", "early stopping",
-            "early stopping, refit",
-        ),
-    ),
-    "regularisation": Question(
-        "Against overfitting",
-        (
-            "default", "dropout 0.3", "recurrent dropout 0.3", "weight decay 0.05",
-            "label smoothing 0.1",
-        ),
-    ),
-    "votes": Question(
-        "Several networks",
-        (
-            "default", "vote of five", "both, vote of five", "all three, vote of five",
-        ),
-    ),
-    "text": Question(
-        "Text", ("default", "filters 64, 128, 64", "dropout 0.5, of vectors 0.4")
-    ),
-    "probabilities": Question(
-        "Honest probabilities", ("default", "label smoothing 0.1", "temperature")
-    ),
+    "votes": ("default", "vote of five"),
+    "text": ("default", "filters 64, 128, 64", "dropout 0.5, of vectors 0.4"),
+    "probabilities": ("default", "label smoothing 0.1", "temperature"),
 }  # fmt: skip
 
 # What the default is to reach on the test parts, mean of five seeds, and the best published figures

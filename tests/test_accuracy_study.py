@@ -67,8 +67,8 @@ def test_every_setting_builds_an_estimator(setting):
 
 
 def test_questions_ask_for_settings_that_there_are():
-    assert all(question.settings[0] == "default" for question in QUESTIONS.values())
-    asked = {setting for question in QUESTIONS.values() for setting in question.settings}
+    assert all(settings[0] == "default" for settings in QUESTIONS.values())
+    asked = {setting for settings in QUESTIONS.values() for setting in settings}
     assert asked == set(SETTINGS)
 
 

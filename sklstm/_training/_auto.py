@@ -1,6 +1,6 @@
 """Parameters that are "auto" -> what suits the data: the one place where that is decided.
 
-The values follow from a study of accuracy (docs/adr/0034-defaults.rst).
+The values follow from a study of accuracy (docs/adr/0034-defaults.rst and 0036).
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from sklstm._sequences import IntArray
 from sklstm._validation._parameters import as_sizes, takes_tokens
 
 # Those of LSTM-FCN, half as wide; each further layer reads as many timesteps as the last of them.
-# From layer to layer the timesteps that are read lie twice as far apart.
 FILTERS, KERNEL_SIZES, FURTHER_KERNEL_SIZE = (64, 128, 64), (8, 5, 3), 3
 # Patches are such that nine of ten sequences have at most so many: the larger number where there
 # are more than FEW sequences, enough to learn details from, and no more than MANY, which would take
@@ -61,12 +60,11 @@ def _resolve_convolutions(parameters: Mapping[str, Any]) -> dict[str, tuple[int,
     filters = as_sizes(filters)
     n_layers = len(filters)
     kernel_sizes = (*KERNEL_SIZES, *[FURTHER_KERNEL_SIZE] * n_layers)
+    dilations = [2**layer for layer in range(n_layers)]
     return {
         "conv_filters": filters,
         "conv_kernel_sizes": _of_layers(parameters["conv_kernel_sizes"], n_layers, kernel_sizes),
-        "conv_dilations": _of_layers(
-            parameters["conv_dilations"], n_layers, [2**layer for layer in range(n_layers)]
-        ),
+        "conv_dilations": _of_layers(parameters["conv_dilations"], n_layers, dilations),
     }
 
 

@@ -236,11 +236,6 @@ class SequenceNet(NeuralNet):
             minimised = minimised + self.auxiliary_loss * branch_loss
         return loss, minimised, logits_BC
 
-    def infer(self, x: Inputs, **fit_params: Any) -> Tensor:
-        """Logits of one batch, shape (B, C)."""
-        logits_BC: Tensor = self.module_(*x)
-        return logits_BC
-
     def get_loss(self, y_pred: Tensor, y_true: Targets, *args: Any, **kwargs: Any) -> Tensor:
         """The weighted mean cross-entropy of one batch, a scalar."""
         loss: Tensor = self.criterion_(y_pred, *y_true)

@@ -15,22 +15,6 @@ from sklearn.metrics import get_scorer_names
 from sklstm._compat import Interval, InvalidParameterError, StrOptions
 from sklstm._validation._inputs import as_host
 
-CHOICES = {
-    "pooling": ("attention", "last", "max", "mean"),
-    "optimizer": ("adam", "adamw", "rmsprop", "sgd"),
-    "lr_schedule": ("cosine", "exponential", "one_cycle", "plateau"),
-    "precision": ("auto", "bfloat16", "float32"),
-    "validation_part": ("last", "stratified"),
-    "class_weight": ("balanced",),
-    "patch_size": ("auto",),
-    "batch_size": ("auto",),
-    "max_epochs": ("auto",),
-    "conv_filters": ("auto",),
-    "conv_kernel_sizes": ("auto",),
-    "conv_dilations": ("auto",),
-    "conv_stride": ("auto",),
-}
-
 # Layers of conv_filters="auto".
 N_AUTO_CONVOLUTIONS = 3
 
@@ -42,7 +26,7 @@ AT_LEAST_ONE = Interval(Integral, 1, None, closed="left")
 PARAMETER_CONSTRAINTS: dict[str, Any] = {
     "hidden_sizes": [AT_LEAST_ONE, list, tuple],
     "bidirectional": ["boolean"],
-    "pooling": [StrOptions(set(CHOICES["pooling"]))],
+    "pooling": [StrOptions({"attention", "last", "max", "mean"})],
     "patch_size": [AT_LEAST_ONE, StrOptions({"auto"})],
     "conv_filters": [AT_LEAST_ONE, list, tuple, StrOptions({"auto"})],
     "conv_kernel_sizes": [AT_LEAST_ONE, list, tuple, StrOptions({"auto"})],
@@ -59,33 +43,45 @@ PARAMETER_CONSTRAINTS: dict[str, Any] = {
     "embedding_dropout": [FRACTION],
     "standardize": ["boolean"],
     "mask_value": [Real, None],
-    "class_weight": [dict, StrOptions(set(CHOICES["class_weight"])), None],
+    "class_weight": [dict, StrOptions({"balanced"}), None],
     "label_smoothing": [FRACTION],
     "auxiliary_loss": [NON_NEGATIVE],
     "l1": [NON_NEGATIVE],
     "l2": [NON_NEGATIVE],
     "weight_decay": [NON_NEGATIVE, None],
-    "optimizer": [StrOptions(set(CHOICES["optimizer"])), callable],
+    "optimizer": [StrOptions({"adam", "adamw", "rmsprop", "sgd"}), callable],
     "learning_rate": [POSITIVE],
-    "lr_schedule": [StrOptions(set(CHOICES["lr_schedule"])), None],
+    "lr_schedule": [StrOptions({"cosine", "exponential", "one_cycle", "plateau"}), None],
     "max_grad_norm": [POSITIVE, None],
     "batch_size": [AT_LEAST_ONE, StrOptions({"auto"})],
     "max_epochs": [AT_LEAST_ONE, StrOptions({"auto"})],
     "early_stopping": ["boolean"],
-    "validation_part": [StrOptions(set(CHOICES["validation_part"]))],
+    "validation_part": [StrOptions({"last", "stratified"})],
     "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
     "n_iter_no_change": [AT_LEAST_ONE],
     "tol": [NON_NEGATIVE],
     "scoring": [str, callable],
     "refit": ["boolean"],
     "device": "no_validation",
-    "precision": [StrOptions(set(CHOICES["precision"]))],
+    "precision": [StrOptions({"auto", "bfloat16", "float32"})],
     "warm_start": ["boolean"],
     "checkpoint": [str, os.PathLike, None],
     "checkpoint_interval": [AT_LEAST_ONE],
     "callbacks": [list, tuple, None],
     "random_state": ["random_state"],
     "verbose": ["verbose"],
+}
+
+
+def _options(constraints: Sequence[Any]) -> list[str]:
+    """The strings that a parameter may be, sorted."""
+    return sorted(chain.from_iterable(c.options for c in constraints if isinstance(c, StrOptions)))
+
+
+CHOICES = {
+    name: tuple(options)
+    for name, constraints in PARAMETER_CONSTRAINTS.items()
+    if (options := _options(constraints))
 }
 
 
@@ -119,8 +115,7 @@ def _hint(estimator: Any, message: str) -> str:
     for name, constraints in estimator._parameter_constraints.items():
         value = getattr(estimator, name)
         if isinstance(value, str) and message.startswith(f"The {name!r} parameter"):
-            options = [c.options for c in constraints if isinstance(c, StrOptions)]
-            return did_you_mean(value, sorted(chain.from_iterable(options)))
+            return did_you_mean(value, _options(constraints))
     return ""
 
 

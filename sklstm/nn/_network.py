@@ -127,10 +127,9 @@ class SequenceNetwork(nn.Module):
             self.branch_sizes.append(self.convolutions.output_size)
         self.output_size = sum(self.branch_sizes)
         self.head = DenseHead(self.output_size, dense_sizes, n_classes, dropout=dropout)
+        with_heads = self.branch_sizes if auxiliary_heads and conv_filters else []
         self.auxiliary_heads = nn.ModuleList(
-            DenseHead(size, (), n_classes, dropout=dropout)
-            for size in self.branch_sizes
-            if auxiliary_heads and len(self.branch_sizes) > 1
+            DenseHead(size, (), n_classes, dropout=dropout) for size in with_heads
         )
 
     def forward(self, inputs: Tensor, lengths_B: Tensor | None = None) -> Tensor:
@@ -160,11 +159,11 @@ class SequenceNetwork(nn.Module):
             return self._encode(inputs_BTF, lengths_B).float()
 
     def _encode(self, inputs_BTF: Tensor, lengths_B: Tensor | None) -> Tensor:
-        beside = []
-        if self.convolutions is not None:
-            strides = as_patches(inputs_BTF, lengths_B, self.conv_stride)
-            beside = [self.convolutions.branch(*strides)]
-        patches_BPF, lengths_B = as_patches(inputs_BTF, lengths_B, self.patch_size)
+        patches = steps = as_patches(inputs_BTF, lengths_B, self.patch_size)
+        if self.conv_stride != self.patch_size:
+            steps = as_patches(inputs_BTF, lengths_B, self.conv_stride)
+        beside = [] if self.convolutions is None else [self.convolutions.branch(*steps)]
+        patches_BPF, lengths_B = patches
         pool = partial(self.pooling, lengths_B=lengths_B)
         pooled_BD, others = self.encoder.forward_beside(
             beside, patches_BPF, lengths_B, pool if self.pooling.by_direction else None
