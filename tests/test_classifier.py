@@ -249,12 +249,17 @@ def test_warm_start_goes_on_where_fit_alone_begins_anew():
     assert cold.n_iter_ == 5
 
 
-def test_warm_start_needs_the_same_network():
-    classifier = quick(warm_start=True).fit(X, Y)
-    classifier.set_params(hidden_sizes=(8, 8))
-    with pytest.raises(
-        ValueError, match=r"'hidden_sizes' was \(8,\) when it began and is \(8, 8\)"
-    ):
+@pytest.mark.parametrize(
+    ("parameters", "error"),
+    [
+        ({"hidden_sizes": (8, 8)}, r"'hidden_sizes' was \(8,\) when it began and is \(8, 8\)"),
+        ({"auxiliary_loss": 0.5}, "'auxiliary_loss > 0' was False when it began and is True"),
+    ],
+)
+def test_warm_start_needs_the_same_network(parameters, error):
+    classifier = quick(conv_filters=2, warm_start=True).fit(X, Y)
+    classifier.set_params(**parameters)
+    with pytest.raises(ValueError, match=error):
         classifier.fit(X, Y)
 
 

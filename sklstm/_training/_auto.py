@@ -45,15 +45,14 @@ def resolve_auto(parameters: Mapping[str, Any], lengths: IntArray) -> dict[str, 
         max_epochs = _n_epochs(len(lengths), batch_size)
     return {
         "patch_size": int(patch_size),
-        **_resolve_convolutions(parameters),
-        "conv_stride": _stride(parameters["conv_stride"], int(patch_size)),
+        **_resolve_convolutions(parameters, int(patch_size)),
         "batch_size": int(batch_size),
         "max_epochs": int(max_epochs),
     }
 
 
-def _resolve_convolutions(parameters: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
-    """What each convolutional layer is like."""
+def _resolve_convolutions(parameters: Mapping[str, Any], patch_size: int) -> dict[str, Any]:
+    """What each convolutional layer is like, and how the first of them moves on."""
     filters = parameters["conv_filters"]
     if is_auto(filters):
         filters = () if takes_tokens(parameters) else FILTERS
@@ -65,6 +64,7 @@ def _resolve_convolutions(parameters: Mapping[str, Any]) -> dict[str, tuple[int,
         "conv_filters": filters,
         "conv_kernel_sizes": _of_layers(parameters["conv_kernel_sizes"], n_layers, kernel_sizes),
         "conv_dilations": _of_layers(parameters["conv_dilations"], n_layers, dilations),
+        "conv_stride": _stride(parameters["conv_stride"], patch_size) if filters else None,
     }
 
 

@@ -92,9 +92,10 @@ class NetworkSpecification:
             began, now = getattr(self, name), getattr(other, name)
             if began != now:
                 raise ValueError(
-                    f"Training cannot go on with another network: {name!r} was {began!r} when it"
-                    f" began and is {now!r} now.\n\nSet it back, or begin anew: fit with"
-                    " warm_start=False, or sklearn.base.clone."
+                    "Training cannot go on with another network:"
+                    f" {_ASKED_FOR.get(name, name)!r} was {began!r} when it began and is {now!r}"
+                    " now.\n\nSet it back, or begin anew: fit with warm_start=False, or"
+                    " sklearn.base.clone."
                 )
 
 
@@ -114,6 +115,8 @@ _WHAT_SHAPES_WEIGHTS = (
     "auxiliary_heads",
     "patch_size",
 )
+# In the user's words, where these are others.
+_ASKED_FOR = {"auxiliary_heads": "auxiliary_loss > 0"}
 
 
 @dataclass(frozen=True)

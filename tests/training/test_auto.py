@@ -75,6 +75,7 @@ def test_the_first_convolution_takes_at_least_four_steps_in_a_patch(patch_size, 
 def test_a_stride_that_does_not_divide_the_patches_is_an_error():
     with pytest.raises(InvalidParameterError, match=r"must divide patch_size, which is 4\. Got 3"):
         resolve(patch_size=4, conv_stride=3)
+    assert resolve(patch_size=4, conv_stride=3, conv_filters=())["conv_stride"] is None
 
 
 @pytest.mark.parametrize(
