@@ -43,6 +43,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "early stopping": {"early_stopping": True},
     "early stopping, refit": {"early_stopping": True, "refit": True},
     # Against overfitting.
+    "no mixup": {"mixup_alpha": 0.0},
+    "mixup 1": {"mixup_alpha": 1.0},
     "dropout 0.3": {"dropout": 0.3},
     "recurrent dropout 0.3": {"recurrent_dropout": 0.3},
     "weight decay 0.05": {"weight_decay": 0.05},
@@ -53,11 +55,12 @@ SETTINGS: dict[str, dict[str, Any]] = {
     # Whole recipes.
     "before the study": {
         "conv_filters": (), "patch_size": 1, "batch_size": 32, "max_epochs": 100,
+        "mixup_alpha": 0.0,
     },
     "usual": {
         "conv_filters": (), "patch_size": 1, "bidirectional": False, "pooling": "last",
         "lr_schedule": None, "learning_rate": 1e-3, "max_grad_norm": None, "batch_size": 32,
-        "max_epochs": 100,
+        "max_epochs": 100, "mixup_alpha": 0.0,
     },
 }  # fmt: skip
 
@@ -83,8 +86,9 @@ QUESTIONS: dict[str, tuple[str, ...]] = {
         "default", "dropout 0.3", "recurrent dropout 0.3", "weight decay 0.05",
         "label smoothing 0.1",
     ),
+    "mixup": ("default", "no mixup", "mixup 1"),
     "votes": ("default", "vote of five"),
-    "text": ("default", "filters 64, 128, 64", "dropout 0.5, of vectors 0.4"),
+    "text": ("default", "no mixup", "filters 64, 128, 64", "dropout 0.5, of vectors 0.4"),
     "probabilities": ("default", "label smoothing 0.1", "temperature"),
 }  # fmt: skip
 

@@ -117,11 +117,14 @@ class LSTMSequenceClassifier(
         ``sample_weight``.
     label_smoothing : float, default=0.0
         Share in [0, 1) of each target that is spread evenly over all classes.
+    mixup_alpha : float, default=0.2
+        Both parameters of the Beta distribution of shares at which, in the first half of the
+        epochs, each sequence and its target are mixed with another's (mixup [8]_), so that small
+        data are not learnt by heart: 0.2 leaves most almost as they are, 0 mixes none.
     auxiliary_loss : float, default=0.0
         Weight of the losses of two more output layers, one that reads the LSTM layers alone and one
         that reads the convolutions alone: neither branch then leaves the work to the other (deep
-        supervision [7]_). Predictions, ``train_loss`` and ``valid_loss`` are without them. Nothing
-        where there are no convolutions.
+        supervision [7]_). Predictions and recorded losses are without them. Only with convolutions.
     l1 : float, default=0.0
         Factor of the sum of absolute weights added to the loss; biases and normalisations are not
         penalised.
@@ -153,8 +156,8 @@ class LSTMSequenceClassifier(
         Most sequences in one training step. The batches of an epoch differ in size by at most one.
         "auto" is a sixty-fourth of the sequences, as a power of two from 32 to 128.
     max_epochs : int or "auto", default="auto"
-        Passes over the training sequences, unless ``early_stopping`` ends them sooner. "auto" is
-        as many as make 3000 training steps, but at least 10 and at most 100.
+        Passes over the training sequences, unless ``early_stopping`` ends them sooner. "auto": as
+        many as make 3000 training steps, from 10 to 100.
     early_stopping : bool, default=False
         Whether to hold out a part of the training sequences, unless ``fit`` is given ``X_val``,
         score it after each epoch, stop when the score rises no more, and keep the weights of the
@@ -273,6 +276,8 @@ class LSTMSequenceClassifier(
        Classification", Neural Networks 116, 2019.
     .. [7] C.-Y. Lee, S. Xie, P. Gallagher, Z. Zhang, Z. Tu, "Deeply-Supervised Nets", AISTATS
        2015.
+    .. [8] H. Zhang, M. Cisse, Y. Dauphin, D. Lopez-Paz, "mixup: Beyond Empirical Risk
+       Minimization", ICLR 2018.
 
     Examples
     --------
@@ -322,6 +327,7 @@ class LSTMSequenceClassifier(
         mask_value: float | None = None,
         class_weight: Mapping[Any, float] | Literal["balanced"] | None = None,
         label_smoothing: float = 0.0,
+        mixup_alpha: float = 0.2,
         auxiliary_loss: float = 0.0,
         l1: float = 0.0,
         l2: float = 0.0,
@@ -369,6 +375,7 @@ class LSTMSequenceClassifier(
         self.mask_value = mask_value
         self.class_weight = class_weight
         self.label_smoothing = label_smoothing
+        self.mixup_alpha = mixup_alpha
         self.auxiliary_loss = auxiliary_loss
         self.l1 = l1
         self.l2 = l2

@@ -56,7 +56,8 @@ def test_every_optimizer_learns(optimizer):
 
 @pytest.mark.parametrize("options", [
     {"dropout": 0.3, "hidden_sizes": (8, 4)}, {"recurrent_dropout": 0.3}, {"l1": 1e-4},
-    {"l2": 1e-3}, {"weight_decay": 0.1}, {"label_smoothing": 0.1}, {"dense_sizes": (6, 4)},
+    {"l2": 1e-3}, {"weight_decay": 0.1}, {"label_smoothing": 0.1}, {"mixup_alpha": 1.0},
+    {"dense_sizes": (6, 4)},
     {"pooling": "mean"}, {"pooling": "attention"}, {"pooling": "last"}, {"bidirectional": False},
     {"max_grad_norm": None}, {"standardize": False}, {"early_stopping": True},
     {"lr_schedule": "plateau"}, {"conv_filters": 8, "conv_kernel_sizes": 3},
@@ -280,8 +281,8 @@ def test_set_params_works_on_a_fitted_estimator_for_every_parameter():
         conv_kernel_sizes=(4, 2), conv_dilations=(1, 3), conv_stride=2, squeeze_excite=False,
         dense_sizes=(3,), dropout=0.1, recurrent_dropout=0.1, embedding_dropout=0.1,
         freeze_embedding=True, standardize=False, mask_value=-99.0, class_weight="balanced",
-        label_smoothing=0.1, auxiliary_loss=0.1, l1=1e-5, l2=1e-5, weight_decay=1e-3,
-        optimizer="rmsprop",
+        label_smoothing=0.1, mixup_alpha=0.1, auxiliary_loss=0.1, l1=1e-5, l2=1e-5,
+        weight_decay=1e-3, optimizer="rmsprop",
         learning_rate=0.01, lr_schedule="cosine", max_grad_norm=5.0, batch_size=7, max_epochs=3,
         early_stopping=True, validation_part="last", validation_fraction=0.3,
         n_iter_no_change=2, tol=0.0, scoring="accuracy", refit=True, device="auto",

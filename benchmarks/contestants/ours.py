@@ -1,4 +1,4 @@
-"""sklstm with what all others have: last state, Adam at a constant rate, no clipping."""
+"""sklstm with what all others have: last state, Adam at a constant rate, no clipping, no mixup."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ def build_estimator(settings: Settings, seed: int = 0) -> LSTMSequenceClassifier
         learning_rate=1e-3,
         lr_schedule=None,
         max_grad_norm=None,
+        mixup_alpha=0.0,
         precision=settings.precision,
         random_state=seed,
     )
@@ -99,7 +100,7 @@ def recipe(settings: Settings, data: Data) -> Work:
 
     def run(repeat: int) -> LSTMSequenceClassifier:
         options = {"max_epochs": settings.epochs, "precision": settings.precision}
-        options |= {"patch_size": 1, "conv_filters": (), "batch_size": 32}
+        options |= {"patch_size": 1, "conv_filters": (), "batch_size": 32, "mixup_alpha": 0.0}
         return LSTMSequenceClassifier(**options, random_state=repeat).fit(X, data.y)
 
     return Work(run, lambda estimator: check_fitted(estimator, data))

@@ -35,10 +35,15 @@ class Inputs(NamedTuple):
 
 
 class Targets(NamedTuple):
-    """What the loss takes: the class of each sequence (B,), int64, and its weight (B,)."""
+    """What the loss takes: the class of each sequence (B,), int64, and its weight (B,).
+
+    Under mixup also the share of each that is its own (B,), float32: the rest is that of the
+    sequence before it in its part, the last one before the first.
+    """
 
     classes: Tensor
     weights: Tensor
+    shares: Tensor | None = None
 
 
 class Batch(NamedTuple):
@@ -50,8 +55,12 @@ class Batch(NamedTuple):
     def parts(self) -> list[tuple[Inputs, Targets]]:
         """The inputs of each part with their targets."""
         sizes = [len(inputs.values) for inputs in self.inputs]
-        targets = zip(*(tensor.split(sizes) for tensor in self.targets), strict=True)
-        return [(inputs, Targets(*t)) for inputs, t in zip(self.inputs, targets, strict=True)]
+        of_parts = (
+            [None] * len(sizes) if tensor is None else tensor.split(sizes)
+            for tensor in self.targets
+        )
+        targets = [Targets(*t) for t in zip(*of_parts, strict=True)]
+        return list(zip(self.inputs, targets, strict=True))
 
     def halved(self) -> Batch:
         """The same in more parts: each of two sequences or more in two."""
@@ -184,6 +193,8 @@ class ShuffledBatches(Iterable[Batch]):
         What decides.
     cost : Cost, default=None
         By which batches are cut into parts; None: they are not.
+    mixup_alpha : float, default=0.0
+        Both parameters of the Beta distribution that shares are drawn from; 0: nothing is mixed.
     """
 
     def __init__(
@@ -192,11 +203,13 @@ class ShuffledBatches(Iterable[Batch]):
         batch_size: int,
         rng: np.random.Generator,
         cost: Cost | None = None,
+        mixup_alpha: float = 0.0,
     ) -> None:
         self.dataset = dataset
         self.batch_size = batch_size
         self.rng = rng
         self.cost = cost
+        self.mixup_alpha = mixup_alpha
 
     def __len__(self) -> int:
         return -(-len(self.dataset) // self.batch_size)
@@ -207,7 +220,15 @@ class ShuffledBatches(Iterable[Batch]):
             parts = [slice(len(indices))]
             if self.cost is not None:
                 parts = cut(lengths[indices], self.cost)
-            yield self.dataset.batch(indices, parts)
+            batch = self.dataset.batch(indices, parts)
+            yield batch if self.mixup_alpha == 0 else self._mixed(batch)
+
+    def _mixed(self, batch: Batch) -> Batch:
+        """The same, with shares of at least a half: either of two may be called the other."""
+        classes_B = batch.targets.classes
+        shares = self.rng.beta(self.mixup_alpha, self.mixup_alpha, size=len(classes_B))
+        shares_B = torch.from_numpy(np.maximum(shares, 1 - shares)).float().to(classes_B.device)
+        return batch._replace(targets=batch.targets._replace(shares=shares_B))
 
 
 def to_device(

@@ -27,11 +27,24 @@ class WeightedCrossEntropy(nn.Module):
         super().__init__()
         self.label_smoothing = label_smoothing
 
-    def forward(self, logits_BC: Tensor, classes_B: Tensor, weights_B: Tensor) -> Tensor:
-        losses_B = nn.functional.cross_entropy(
+    def forward(
+        self,
+        logits_BC: Tensor,
+        classes_B: Tensor,
+        weights_B: Tensor,
+        shares_B: Tensor | None = None,
+    ) -> Tensor:
+        """The mean; under mixup each of two classes counts by its share of the sequence."""
+        losses_B = self._losses(logits_BC, classes_B) * weights_B
+        if shares_B is not None:
+            others_B = self._losses(logits_BC, classes_B.roll(1)) * weights_B.roll(1)
+            losses_B = torch.lerp(others_B, losses_B, shares_B)
+        return losses_B.sum() / weights_B.sum()
+
+    def _losses(self, logits_BC: Tensor, classes_B: Tensor) -> Tensor:
+        return nn.functional.cross_entropy(
             logits_BC, classes_B, reduction="none", label_smoothing=self.label_smoothing
         )
-        return (losses_B * weights_B).sum() / weights_B.sum()
 
 
 def penalty(matrices: Iterable[Tensor], l1: float, l2: float) -> Tensor:

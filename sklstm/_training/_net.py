@@ -27,6 +27,9 @@ from sklstm.nn._concurrency import Team, branches_on, run_all
 from sklstm.nn._dropout import drawing_from
 from sklstm.nn._normalization import Record, statistics_into, update_all
 
+# Under mixup the epochs after this share of them are of the sequences as they are.
+MIXED_EPOCHS = 0.5
+
 
 class SequenceNet(NeuralNet):
     """A skorch net that trains a `SequenceNetwork` on `LabelledSequences`.
@@ -42,6 +45,7 @@ class SequenceNet(NeuralNet):
         *args: Any,
         batch_rng: Any = None,
         cost: Cost | None = None,
+        mixup_alpha: float = 0.0,
         auxiliary_loss: float = 0.0,
         l1: float = 0.0,
         l2: float = 0.0,
@@ -52,6 +56,7 @@ class SequenceNet(NeuralNet):
     ) -> None:
         self.batch_rng = batch_rng
         self.cost = cost
+        self.mixup_alpha = mixup_alpha
         self.auxiliary_loss = auxiliary_loss
         self.l1 = l1
         self.l2 = l2
@@ -78,9 +83,9 @@ class SequenceNet(NeuralNet):
     ) -> SequenceNet:
         """Train for ``epochs`` epochs, or until a callback asks to stop."""
         self.should_stop = False
-        iterator = self.get_iterator(X, training=True)
         for _ in range(self.max_epochs if epochs is None else epochs):
             self.notify("on_epoch_begin", dataset_train=X, dataset_valid=None)
+            iterator = self.get_iterator(X, training=True)
             self.run_single_epoch(iterator, training=True, prefix="train", step_fn=self.train_step)
             self._end_epoch(X)
             self.n_epochs_done += 1
@@ -102,8 +107,10 @@ class SequenceNet(NeuralNet):
             self.should_stop = True
 
     def get_iterator(self, dataset: LabelledSequences, training: bool = False) -> ShuffledBatches:
-        """Batches of one epoch, drawn anew at each iteration."""
-        return ShuffledBatches(dataset, self.batch_size, self.batch_rng, self.cost)
+        """The batches of the next epoch, drawn anew at each iteration."""
+        is_mixed = self.n_epochs_done < MIXED_EPOCHS * self.max_epochs
+        alpha = self.mixup_alpha if is_mixed else 0.0
+        return ShuffledBatches(dataset, self.batch_size, self.batch_rng, self.cost, alpha)
 
     def run_single_epoch(
         self, iterator: ShuffledBatches, training: bool, prefix: str, step_fn: Any, **_: Any
@@ -179,8 +186,8 @@ class SequenceNet(NeuralNet):
         warnings.warn(
             f"A training step ran out of memory on device {self.device!r}. It is now computed in"
             f" {len(halved.inputs)} parts whose gradients are added up, more slowly: the same"
-            " result but for rounding, and for convolutions, which are normalised within each"
-            " part.\n\nA smaller batch_size avoids that, and changes the result.",
+            " result but for rounding; convolutions are normalised, and sequences mixed, within"
+            " each part.\n\nA smaller batch_size avoids that, and changes the result.",
             stacklevel=2,
         )
         return halved
@@ -228,7 +235,7 @@ class SequenceNet(NeuralNet):
 
     def _losses(self, inputs: Inputs, targets: Targets) -> tuple[Tensor, Tensor, Tensor]:
         """The loss, what is minimised (penalties apart), and the logits."""
-        pooled_BD = self.module_.embed(*inputs)
+        pooled_BD = self.module_.embed(*inputs, targets.shares)
         logits_BC = self.module_.classify(pooled_BD)
         loss = minimised = self.get_loss(logits_BC, targets, training=True)
         for branch_logits_BC in self.module_.classify_branches(pooled_BD):

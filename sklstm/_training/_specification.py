@@ -130,6 +130,7 @@ class Specification:
     lr_schedule: str | None
     weight_decay: float
     label_smoothing: float
+    mixup_alpha: float
     auxiliary_loss: float
     l1: float
     l2: float
@@ -238,6 +239,7 @@ _TAKEN_AS_THEY_ARE = (
     "learning_rate",
     "lr_schedule",
     "label_smoothing",
+    "mixup_alpha",
     "auxiliary_loss",
     "l1",
     "l2",

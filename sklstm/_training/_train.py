@@ -135,6 +135,7 @@ def _build_net(
         verbose=0,
         batch_rng=batch_rng,
         cost=specification.network.cost() if specification.device.type == "cpu" else None,
+        mixup_alpha=specification.mixup_alpha,
         auxiliary_loss=specification.auxiliary_loss,
         l1=specification.l1,
         l2=specification.l2,

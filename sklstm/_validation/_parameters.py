@@ -45,6 +45,7 @@ PARAMETER_CONSTRAINTS: dict[str, Any] = {
     "mask_value": [Real, None],
     "class_weight": [dict, StrOptions({"balanced"}), None],
     "label_smoothing": [FRACTION],
+    "mixup_alpha": [NON_NEGATIVE],
     "auxiliary_loss": [NON_NEGATIVE],
     "l1": [NON_NEGATIVE],
     "l2": [NON_NEGATIVE],

@@ -54,6 +54,7 @@ COMMON: Mapping[str, Uniform | Choice] = {
     "pooling": Choice(("attention", "last", "max", "mean")),
     "dropout": Uniform(0.0, 0.6),
     "label_smoothing": Choice((0.0, 0.05, 0.1)),
+    "mixup_alpha": Choice((0.0, 0.2, 1.0)),
     "weight_decay": Uniform(1e-4, 1e-1, log=True),
     # Of convolutions; without them they change nothing.
     "conv_dilations": Choice((1, "auto")),

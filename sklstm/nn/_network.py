@@ -144,8 +144,13 @@ class SequenceNetwork(nn.Module):
         """
         return self.classify(self.embed(inputs, lengths_B))
 
-    def embed(self, inputs: Tensor, lengths_B: Tensor | None = None) -> Tensor:
-        """The pooled vector of each sequence, shape (B, D)."""
+    def embed(
+        self, inputs: Tensor, lengths_B: Tensor | None = None, shares_B: Tensor | None = None
+    ) -> Tensor:
+        """The pooled vector of each sequence, shape (B, D).
+
+        With ``shares_B`` each is mixed with the one before it, see `mixed`.
+        """
         if lengths_B is not None:
             # Zero the padding before anything reads it: NaN would reach the gradient as 0 * NaN.
             mask = padding_mask(lengths_B, inputs.shape[1])
@@ -153,6 +158,8 @@ class SequenceNetwork(nn.Module):
         inputs_BTF = inputs
         if self.embedding is not None:
             inputs_BTF = self.embedding_dropout(self.embedding(inputs))
+        if shares_B is not None:
+            inputs_BTF, lengths_B = mixed(inputs_BTF, lengths_B, shares_B)
         if self.precision == "float32":
             return self._encode(inputs_BTF, lengths_B)
         with torch.autocast(inputs_BTF.device.type, torch.bfloat16):
@@ -202,6 +209,26 @@ class SequenceNetwork(nn.Module):
             self.encoder, self.pooling, self.convolutions, self.head, self.auxiliary_heads,
         )  # fmt: skip
         return [p for part in parts if part is not None for p in part.parameters() if p.ndim > 1]
+
+
+def mixed(
+    values_BTF: Tensor, lengths_B: Tensor | None, shares_B: Tensor
+) -> tuple[Tensor, Tensor | None]:
+    """A share of each sequence, and what is left of 1 of the one before it; how long they are.
+
+    The first comes after the last. The shorter of two is zero where it has ended (mixup [1]_).
+
+    References
+    ----------
+    .. [1] H. Zhang, M. Cisse, Y. Dauphin, D. Lopez-Paz, "mixup: Beyond Empirical Risk
+       Minimization", ICLR 2018.
+    """
+    # Time-major in memory, as the LSTM kernels keep it.
+    values_TBF = values_BTF.transpose(0, 1)
+    mixed_TBF = torch.lerp(values_TBF.roll(1, dims=1), values_TBF, shares_B.unsqueeze(1))
+    if lengths_B is not None:
+        lengths_B = torch.maximum(lengths_B, lengths_B.roll(1))
+    return mixed_TBF.transpose(0, 1), lengths_B
 
 
 def as_patches(

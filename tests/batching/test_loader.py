@@ -58,6 +58,30 @@ def test_an_epoch_brings_each_sequence_with_its_class_and_weight():
     assert len(batches) == len(list(batches)) == 3
 
 
+def test_under_mixup_at_least_half_of_a_sequence_is_its_own():
+    X, y = make_ragged(40)
+    dataset = LabelledSequences(build(X), torch.from_numpy(y), torch.ones(40))
+    cost = Cost(multiplications=100, widest=100, bytes=100)
+
+    def epoch(alpha):
+        return list(ShuffledBatches(dataset, 20, np.random.default_rng(0), cost, alpha))
+
+    for plain, mixed in zip(epoch(0.0), epoch(0.5), strict=True):
+        shares = mixed.targets.shares
+        assert plain.targets.shares is None
+        assert shares.shape == (20,)
+        assert shares.dtype == torch.float32
+        assert ((shares >= 0.5) & (shares <= 1)).all()
+        assert shares.std() > 0.1
+        of_parts = [targets.shares for _, targets in mixed.parts()]
+        assert [len(s) for s in of_parts] == [len(inputs.values) for inputs in mixed.inputs]
+        assert torch.equal(torch.cat(of_parts), shares)
+        assert all(targets.shares is None for _, targets in plain.parts())
+    mean = [torch.stack([b.targets.shares for b in epoch(a)]).mean() for a in (0.01, 0.2, 1000.0)]
+    # Of Beta(a, a) the larger side: all but 1 for a small a, all but a half for a large one.
+    assert mean[0] > 0.99 > mean[1] > 0.7 > 0.52 > mean[2]
+
+
 def test_lengths_are_rounded_up_to_few_and_by_little():
     assert [rounded_up(t) for t in (1, 31, 32, 33, 64, 65, 100, 400)] == [
         1, 31, 32, 34, 64, 68, 100, 400,

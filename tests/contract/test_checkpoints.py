@@ -107,6 +107,7 @@ def test_schedules_and_stopping(tmp_path, lr_schedule, stopping):
         ({"conv_filters": (5, 20), "patch_size": 2, **STOPPING}, {}),
         ({"conv_filters": 5, "patch_size": 2, "conv_stride": 1, "auxiliary_loss": 0.5}, {}),
         ({"class_weight": "balanced", "label_smoothing": 0.1, "weight_decay": 0.1}, {}),
+        ({"mixup_alpha": 0.5}, {}),
         ({"class_weight": {"a": 2.0}, **STOPPING}, {"sample_weight": np.arange(48) % 4}),
         ({"precision": "bfloat16", "batch_size": 7, "standardize": False}, {}),
         ({**STOPPING, "refit": True}, {"groups": np.arange(48) // 4}),

@@ -239,7 +239,7 @@ def test_training_agrees_with_a_loop_in_torch(name, lr, weight, options, optimiz
     """All sequences in one batch, so that nothing is left to chance."""
     first = KeepFirst()
     fitted = clone(page[name]).set_params(
-        batch_size=100, max_epochs=3, dropout=0.0, lr_schedule=None, callbacks=[first]
+        batch_size=100, max_epochs=3, dropout=0, lr_schedule=None, mixup_alpha=0, callbacks=[first]
     )
     assert fitted.optimizer == "adam"
     if optimizer is torch.optim.SGD:

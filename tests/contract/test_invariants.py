@@ -207,7 +207,8 @@ def test_as_many_sequences_as_timesteps():
 def test_a_weight_of_zero_is_removal_to_the_bit():
     extra, extra_y = make_ragged(6, seed=9)
     weights = np.r_[np.ones(20), np.zeros(6)]
-    for options in ({}, {"early_stopping": True}, {"class_weight": "balanced"}, {"dropout": 0.3}):
+    of_training = ({"class_weight": "balanced"}, {"dropout": 0.3}, {"mixup_alpha": 0.5})
+    for options in ({}, {"early_stopping": True}, *of_training):
         weighted = quick(batch_size=5, **options).fit(
             [*X, *[x + 50 for x in extra]], np.r_[Y, extra_y], weights
         )
@@ -245,7 +246,8 @@ def test_a_class_weight_of_two_is_the_class_repeated():
 
 
 def test_the_scale_of_all_weights_does_not_matter():
-    small, large = (quick().fit(X, Y, np.full(20, w)).predict_proba(X) for w in (0.25, 4.0))
+    mixing = quick(mixup_alpha=0.5)
+    small, large = (mixing.fit(X, Y, np.full(20, w)).predict_proba(X) for w in (0.25, 4.0))
     np.testing.assert_array_equal(small, large)
 
 

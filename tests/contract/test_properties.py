@@ -152,6 +152,7 @@ PARAMETERS = {
         st.sampled_from([{0: 2.0}, {"a": 0.0}, {"a": 3.0, "b": 1.0, "c": 2.0}, {0: -1.0}]),
     ),
     "label_smoothing": FRACTION,
+    "mixup_alpha": usually(st.sampled_from([0, 0.2, 1e3]), st.sampled_from([-1, np.nan, "0"])),
     "auxiliary_loss": usually(st.sampled_from([0, 0.5, 1e3]), st.sampled_from([-1, np.nan, "0"])),
     "l1": PENALTY,
     "l2": PENALTY,

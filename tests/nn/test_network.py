@@ -101,6 +101,30 @@ def test_patches_equal_timesteps_that_are_put_side_by_side_beforehand(lengths):
     torch.testing.assert_close(network(inputs, lengths), of_patches(patches, n_patches))
 
 
+@pytest.mark.parametrize("lengths", [None, torch.tensor([7, 1, 4, 6])])
+@pytest.mark.parametrize("with_embedding", [False, True])
+def test_mixed_sequences_equal_those_that_are_mixed_beforehand(lengths, with_embedding):
+    """Each with the one before it, as long as the longer; what padding holds does not matter."""
+    embedding = build_embedding(9, 2) if with_embedding else None
+    options = {"conv_filters": (5,), "conv_kernel_sizes": (3,), "patch_size": 2}
+    network = SequenceNetwork(2, 3, embedding=embedding, **options).eval()
+    inputs = torch.randint(1, 9, (4, 7)) if with_embedding else torch.randn(4, 7, 2)
+    shares = torch.tensor([0.5, 0.9, 1.0, 0.7])
+    sizes = [7, 7, 7, 7] if lengths is None else lengths.tolist()
+    vectors = torch.zeros(4, 7, 2)
+    for row, size in enumerate(sizes):
+        alone = inputs[row, :size]
+        vectors[row, :size] = embedding(alone) if with_embedding else alone
+        inputs[row, size:] = 5 if with_embedding else torch.nan
+    for row, size in enumerate(sizes):
+        both = shares[row] * vectors[row] + (1 - shares[row]) * vectors[row - 1]
+        pooled = network.embed(inputs, lengths, shares)[row]
+        network.embedding, kept = None, network.embedding
+        expected = network.embed(both[None, : max(size, sizes[row - 1])])[0]
+        network.embedding = kept
+        torch.testing.assert_close(pooled, expected)
+
+
 @pytest.mark.parametrize("lengths", [None, torch.tensor([11, 1, 6, 7])])
 def test_of_the_steps_within_a_patch_the_largest_goes_on(lengths):
     """One layer of one filter, by hand: kernels of two patches, three before and four after."""

@@ -41,6 +41,27 @@ def test_an_integer_weight_is_a_repetition(smoothing):
     )
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_under_mixup_the_target_is_made_of_two_classes(smoothing):
+    shares = torch.tensor([1.0, 0.5, 0.9, 0.6, 0.7, 0.8])
+    own, others = (
+        torch.nn.functional.one_hot(c, 3) for c in (CLASSES, CLASSES[[5, 0, 1, 2, 3, 4]])
+    )
+    of_both = shares[:, None] * own + (1 - shares)[:, None] * others
+    torch.testing.assert_close(
+        WeightedCrossEntropy(smoothing)(LOGITS, CLASSES, ONES, shares),
+        cross_entropy(LOGITS, of_both, label_smoothing=smoothing),
+    )
+
+
+def test_under_mixup_each_of_two_classes_has_the_weight_of_its_sequence():
+    weights, share = torch.tensor([3.0, 5.0]), torch.tensor([0.9, 0.6])
+    (of_0, of_1) = -LOGITS[:2].log_softmax(dim=1)
+    by_hand = 0.9 * 3 * of_0[0] + 0.1 * 5 * of_0[1] + 0.6 * 5 * of_1[1] + 0.4 * 3 * of_1[0]
+    loss = WeightedCrossEntropy()(LOGITS[:2], CLASSES[:2], weights, share)
+    torch.testing.assert_close(loss, by_hand / 8)
+
+
 def test_penalty_by_hand():
     matrices = [torch.tensor([[1.0, -2.0]]), torch.tensor([[3.0]])]
     assert penalty(matrices, l1=0.1, l2=0.0) == pytest.approx(0.1 * 6)

@@ -35,7 +35,7 @@ def data():
 
 def specification(**parameters):
     plain = {"hidden_sizes": 4, "lr_schedule": None, "max_grad_norm": None, "max_epochs": 1}
-    plain |= {"batch_size": 100, "conv_filters": ()}
+    plain |= {"batch_size": 100, "conv_filters": (), "mixup_alpha": 0.0}
     given = LSTMSequenceClassifier(**{**plain, **parameters}).get_params(deep=False)
     return specify(given, n_features=2, n_classes=2, lengths=LENGTHS, seed=0)
 
@@ -48,7 +48,7 @@ def one_step_by_hand(net, data, optimizer, change_gradients=lambda network: None
     """The weights after one full-batch step of a copy of the net's module."""
     network = copy.deepcopy(net.module_).train()
     step = optimizer(network.parameters())
-    [(values, lengths)], (classes, weights) = data.batch(np.arange(12), [slice(12)])
+    [(values, lengths)], (classes, weights, _) = data.batch(np.arange(12), [slice(12)])
     losses = nn.functional.cross_entropy(network(values, lengths), classes, reduction="none")
     loss = (losses * weights).sum() / weights.sum()
     if extra is not None:
@@ -122,7 +122,7 @@ def test_decay_follows_the_schedule(data):
     for rate in (0.1, 0.001):
         for group in adamw.param_groups:
             group["lr"] = rate
-        [(values, lengths)], (classes, weights) = data.batch(np.arange(12), [slice(12)])
+        [(values, lengths)], (classes, weights, _) = data.batch(np.arange(12), [slice(12)])
         losses = nn.functional.cross_entropy(network(values, lengths), classes, reduction="none")
         adamw.zero_grad()
         ((losses * weights).sum() / weights.sum()).backward()
@@ -160,7 +160,7 @@ def test_the_losses_of_the_branches_are_added_by_their_weight(data, parts):
     net._set_training = lambda training: None
     step = net.train_step_single(data.batch(np.arange(12), parts))
 
-    [(values, lengths)], (classes, weights) = data.batch(np.arange(12), [slice(12)])
+    [(values, lengths)], (classes, weights, _) = data.batch(np.arange(12), [slice(12)])
     pooled = network.embed(values, lengths)
     states, convolutions = pooled[:, :8], pooled[:, 8:]
     heads = network.auxiliary_heads
@@ -184,7 +184,7 @@ def test_an_auxiliary_loss_of_none_is_no_head():
 
 def test_the_loss_of_an_epoch_is_the_weighted_mean_over_its_sequences_without_penalties(data):
     net = build(data, learning_rate=1e-12, batch_size=5, l2=1.0)
-    [(values, lengths)], (classes, weights) = data.batch(np.arange(12), [slice(12)])
+    [(values, lengths)], (classes, weights, _) = data.batch(np.arange(12), [slice(12)])
     losses = nn.functional.cross_entropy(net.module_(values, lengths), classes, reduction="none")
     expected = (losses * weights).sum() / weights.sum()
     _run(net, data)
@@ -266,6 +266,42 @@ def test_the_gradient_of_a_batch_in_parts_is_that_of_the_whole(data, label_smoot
     assert whole["grad"].abs().sum() > 0
     for name in ("loss", "y_pred", "grad"):
         torch.testing.assert_close(apart[name], whole[name], **FLOAT32)
+
+
+def test_a_step_of_mixed_sequences_is_the_one_by_hand(data):
+    """Each part is mixed within itself, so its first sequence with its last."""
+    net = build(data, label_smoothing=0.1)
+    shares = torch.linspace(0.5, 1.0, 12)
+    parts = [slice(0, 5), slice(5, 6), slice(6, 12)]
+    batch = data.batch(np.arange(12), parts)
+    batch = batch._replace(targets=batch.targets._replace(shares=shares))
+    gradient = gradient_of_step(net, batch)
+
+    others = [4, 0, 1, 2, 3, 5, 11, 6, 7, 8, 9, 10]
+    [(values, lengths)], (classes, weights, _) = data.batch(np.arange(12), [slice(12)])
+    both = shares[:, None, None] * values + (1 - shares)[:, None, None] * values[others]
+    logits = net.module_(both, torch.maximum(lengths, lengths[others]))
+    loss = 0
+    for share, index in ((shares, torch.arange(12)), (1 - shares, torch.tensor(others))):
+        losses = nn.functional.cross_entropy(
+            logits, classes[index], reduction="none", label_smoothing=0.1
+        )
+        loss = loss + (share * weights[index] * losses).sum() / weights.sum()
+    expected = torch.autograd.grad(loss, list(net.module_.parameters()))
+    torch.testing.assert_close(gradient, torch.cat([g.flatten() for g in expected]), **FLOAT32)
+
+
+@pytest.mark.parametrize(("max_epochs", "n_mixed"), [(1, 1), (2, 1), (5, 3), (6, 3)])
+def test_the_second_half_of_the_epochs_is_of_sequences_as_they_are(data, max_epochs, n_mixed):
+    class Watch(Callback):
+        is_mixed = ()
+
+        def on_batch_begin(self, net, batch, **_):
+            self.is_mixed = (*self.is_mixed, batch.targets.shares is not None)
+
+    watch = Watch()
+    train(specification(mixup_alpha=0.5, max_epochs=max_epochs, callbacks=[watch]), data)
+    assert watch.is_mixed == (True,) * n_mixed + (False,) * (max_epochs - n_mixed)
 
 
 def test_parts_of_a_batch_move_running_statistics_once_and_by_all_of_them(data):

@@ -149,6 +149,7 @@ def probabilities_with(n_threads, X, y, **parameters):
         {"hidden_sizes": (6, 5), "pooling": "attention", "dropout": 0.3},
         {"pooling": "last", "recurrent_dropout": 0.3, "l2": 1e-3, "early_stopping": True},
         {"conv_filters": (6, 4), "patch_size": 2, "hidden_sizes": (6, 5)},
+        {"mixup_alpha": 0.5, "hidden_sizes": (6, 5)},
         {"conv_filters": (6, 4), "patch_size": 4, "auxiliary_loss": 0.5}
         | {"conv_dilations": "auto", "conv_stride": "auto"},
     ],

@@ -146,7 +146,14 @@ def test_whatever_a_callback_records_is_kept(data):
 
 
 @pytest.mark.parametrize(
-    "option", [{"dropout": 0.5}, {"recurrent_dropout": 0.5}, {"label_smoothing": 0.5}, {"l1": 0.1}]
+    "option",
+    [
+        {"dropout": 0.5},
+        {"recurrent_dropout": 0.5},
+        {"label_smoothing": 0.5},
+        {"l1": 0.1},
+        {"mixup_alpha": 0.5},
+    ],
 )
 def test_every_option_has_an_effect(data, option):
     plain, with_option = (train(specification(**o), data) for o in ({}, option))
