@@ -201,7 +201,7 @@ class LSTMSequenceClassifier(
         Called during training, as in skorch. Their history has ``train_loss``, ``learning_rate``,
         ``dur`` and, with ``early_stopping``, ``valid_loss`` and ``valid_score``.
     random_state : int, RandomState instance or None, default=None
-        Determines initial weights, batches, dropout and the held-out part. Pass an int for the same
+        Determines weights, batches, shares, dropout and the held-out part. Pass an int for the same
         result each time. None takes fresh entropy from the operating system; NumPy's and torch's
         global states are neither read nor changed.
     verbose : int, default=0
@@ -219,9 +219,9 @@ class LSTMSequenceClassifier(
         The trained net; ``net_.module_`` is the `sklstm.nn.SequenceNetwork`.
     history_ : dict of ndarray of shape (`n_iter_`,)
         Figures of each epoch: ``epoch`` (from 1), ``dur`` (seconds), ``train_loss`` (weighted mean
-        cross-entropy without penalties), ``learning_rate``; with ``early_stopping`` or ``X_val``
-        also ``valid_loss`` and ``valid_score``. ``pandas.DataFrame(history_)`` is a table of it.
-        With ``refit``, of the training that found the number of epochs.
+        cross-entropy without penalties, of mixtures where sequences are mixed), ``learning_rate``;
+        with ``early_stopping`` or ``X_val`` also ``valid_loss`` and ``valid_score``. With
+        ``refit``, of the training that found the number of epochs.
     n_iter_ : int
         Epochs in ``history_``, over all calls that went on from one another.
     best_epoch_ : int
@@ -474,8 +474,8 @@ class LSTMSequenceClassifier(
     ) -> LSTMSequenceClassifier:
         """Train for one epoch on some more sequences, at a constant learning rate.
 
-        The features are standardised by the sequences of the first call. ``lr_schedule``,
-        ``early_stopping``, ``max_epochs``, ``checkpoint`` and ``verbose`` have no effect.
+        Features are standardised by the first call's sequences. Without effect are ``verbose``,
+        ``lr_schedule``, ``early_stopping``, ``max_epochs``, ``mixup_alpha`` and ``checkpoint``.
 
         Parameters
         ----------

@@ -264,6 +264,15 @@ def test_warm_start_needs_the_same_network(parameters, error):
         classifier.fit(X, Y)
 
 
+def test_partial_fit_does_not_mix():
+    """It cannot know which epochs are the last ones, and those are not mixed."""
+    mixing, plain = (
+        quick(mixup_alpha=a).partial_fit(X, Y, classes=[0, 1]).partial_fit(X, Y) for a in (1, 0)
+    )
+    assert same(mixing, plain)
+    assert not same(quick(mixup_alpha=1.0).fit(X, Y), quick().fit(X, Y))
+
+
 def test_warm_start_needs_the_same_classes():
     classifier = quick(warm_start=True).fit(X, Y)
     with pytest.raises(ValueError, match=r"not in classes: \[7\]"):

@@ -220,14 +220,20 @@ class ShuffledBatches(Iterable[Batch]):
             parts = [slice(len(indices))]
             if self.cost is not None:
                 parts = cut(lengths[indices], self.cost)
-            batch = self.dataset.batch(indices, parts)
-            yield batch if self.mixup_alpha == 0 else self._mixed(batch)
+            if self.mixup_alpha == 0:
+                yield self.dataset.batch(indices, parts)
+            else:
+                yield self._mixed_batch(indices, parts)
 
-    def _mixed(self, batch: Batch) -> Batch:
-        """The same, with shares of at least a half: either of two may be called the other."""
-        classes_B = batch.targets.classes
-        shares = self.rng.beta(self.mixup_alpha, self.mixup_alpha, size=len(classes_B))
-        shares_B = torch.from_numpy(np.maximum(shares, 1 - shares)).float().to(classes_B.device)
+    def _mixed_batch(self, indices: IntArray, parts: Sequence[slice]) -> Batch:
+        """A batch with shares of at least a half: either of two may be called the other."""
+        if not self.dataset.sequences.have_one_length:
+            # By length, each sequence would have the same neighbours in every epoch.
+            indices = np.concatenate([self.rng.permutation(indices[part]) for part in parts])
+        batch = self.dataset.batch(indices, parts)
+        shares = self.rng.beta(self.mixup_alpha, self.mixup_alpha, size=len(indices))
+        shares_B = torch.from_numpy(np.maximum(shares, 1 - shares)).float()
+        shares_B = shares_B.to(batch.targets.classes.device)
         return batch._replace(targets=batch.targets._replace(shares=shares_B))
 
 

@@ -44,7 +44,8 @@ def cut(lengths: IntArray, cost: Cost) -> list[slice]:
     """Consecutive parts of a batch whose lengths ascend.
 
     The gradient of a step is the sum over its parts, so the parts are a matter of speed and memory
-    alone. They depend on the batch and the network, not on the machine, and so do the bits.
+    alone, but for mixup, which is within each. They depend on the batch and the network, not on the
+    machine, and so do the bits.
     """
     parts: list[slice] = []
     for part in _cut_off_outliers(lengths):

@@ -27,9 +27,6 @@ from sklstm.nn._concurrency import Team, branches_on, run_all
 from sklstm.nn._dropout import drawing_from
 from sklstm.nn._normalization import Record, statistics_into, update_all
 
-# Under mixup the epochs after this share of them are of the sequences as they are.
-MIXED_EPOCHS = 0.5
-
 
 class SequenceNet(NeuralNet):
     """A skorch net that trains a `SequenceNetwork` on `LabelledSequences`.
@@ -107,9 +104,8 @@ class SequenceNet(NeuralNet):
             self.should_stop = True
 
     def get_iterator(self, dataset: LabelledSequences, training: bool = False) -> ShuffledBatches:
-        """The batches of the next epoch, drawn anew at each iteration."""
-        is_mixed = self.n_epochs_done < MIXED_EPOCHS * self.max_epochs
-        alpha = self.mixup_alpha if is_mixed else 0.0
+        """The batches of the next epoch, drawn anew at each iteration; mixed in the first half."""
+        alpha = self.mixup_alpha if self.n_epochs_done < self.max_epochs // 2 else 0.0
         return ShuffledBatches(dataset, self.batch_size, self.batch_rng, self.cost, alpha)
 
     def run_single_epoch(
@@ -220,9 +216,9 @@ class SequenceNet(NeuralNet):
         ) -> tuple[Tensor, Tensor, Any]:
             with drawing_from(torch.Generator().manual_seed(seed)), statistics_into(record):
                 loss, minimised, logits_BC = self._losses(inputs, targets)
-            share = targets.weights.sum() / weight
-            gradients = torch.autograd.grad(minimised * share, parameters)
-            return loss.detach() * share, logits_BC.detach(), gradients
+            fraction = targets.weights.sum() / weight
+            gradients = torch.autograd.grad(minimised * fraction, parameters)
+            return loss.detach() * fraction, logits_BC.detach(), gradients
 
         own = zip(parts, seeds, records, strict=True)
         tasks = [partial(work, *part, seed, record) for part, seed, record in own]

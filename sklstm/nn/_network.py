@@ -149,17 +149,27 @@ class SequenceNetwork(nn.Module):
     ) -> Tensor:
         """The pooled vector of each sequence, shape (B, D).
 
-        With ``shares_B`` each is mixed with the one before it, see `mixed`.
+        With ``shares_B`` of shape (B,), float32, it is that of a mixture (mixup [1]_): so much of
+        the sequence, from 0 to 1, and for the rest the one before it in the batch, the last before
+        the first. A mixture is as long as the sequence: the other is cut, or zero where it ends.
+
+        References
+        ----------
+        .. [1] H. Zhang, M. Cisse, Y. Dauphin, D. Lopez-Paz, "mixup: Beyond Empirical Risk
+           Minimization", ICLR 2018.
         """
         if lengths_B is not None:
             # Zero the padding before anything reads it: NaN would reach the gradient as 0 * NaN.
-            mask = padding_mask(lengths_B, inputs.shape[1])
-            inputs = inputs.masked_fill(~(mask if inputs.ndim == 2 else mask.unsqueeze(2)), 0)
+            is_padding_BT = ~padding_mask(lengths_B, inputs.shape[1])
+            is_padding = is_padding_BT if inputs.ndim == 2 else is_padding_BT.unsqueeze(2)
+            inputs = inputs.masked_fill(is_padding, 0)
         inputs_BTF = inputs
         if self.embedding is not None:
             inputs_BTF = self.embedding_dropout(self.embedding(inputs))
         if shares_B is not None:
-            inputs_BTF, lengths_B = mixed(inputs_BTF, lengths_B, shares_B)
+            inputs_BTF = mixed(inputs_BTF, shares_B)
+            if lengths_B is not None:
+                inputs_BTF = inputs_BTF.masked_fill(is_padding_BT.unsqueeze(2), 0)
         if self.precision == "float32":
             return self._encode(inputs_BTF, lengths_B)
         with torch.autocast(inputs_BTF.device.type, torch.bfloat16):
@@ -211,24 +221,12 @@ class SequenceNetwork(nn.Module):
         return [p for part in parts if part is not None for p in part.parameters() if p.ndim > 1]
 
 
-def mixed(
-    values_BTF: Tensor, lengths_B: Tensor | None, shares_B: Tensor
-) -> tuple[Tensor, Tensor | None]:
-    """A share of each sequence, and what is left of 1 of the one before it; how long they are.
-
-    The first comes after the last. The shorter of two is zero where it has ended (mixup [1]_).
-
-    References
-    ----------
-    .. [1] H. Zhang, M. Cisse, Y. Dauphin, D. Lopez-Paz, "mixup: Beyond Empirical Risk
-       Minimization", ICLR 2018.
-    """
+def mixed(values_BTF: Tensor, shares_B: Tensor) -> Tensor:
+    """A share of each sequence, and what is left of 1 of the one before it."""
     # Time-major in memory, as the LSTM kernels keep it.
     values_TBF = values_BTF.transpose(0, 1)
     mixed_TBF = torch.lerp(values_TBF.roll(1, dims=1), values_TBF, shares_B.unsqueeze(1))
-    if lengths_B is not None:
-        lengths_B = torch.maximum(lengths_B, lengths_B.roll(1))
-    return mixed_TBF.transpose(0, 1), lengths_B
+    return mixed_TBF.transpose(0, 1)
 
 
 def as_patches(

@@ -82,6 +82,24 @@ def test_under_mixup_at_least_half_of_a_sequence_is_its_own():
     assert mean[0] > 0.99 > mean[1] > 0.7 > 0.52 > mean[2]
 
 
+@pytest.mark.parametrize("lengths", [[9] * 64, range(1, 65)])
+def test_under_mixup_each_epoch_brings_other_neighbours(lengths):
+    """Also where no two lengths are equal, and in parts, which keep the lengths together."""
+    X = [np.zeros((t, 1)) for t in lengths]
+    dataset = LabelledSequences(build(X), torch.arange(64), torch.ones(64))
+    cost = Cost(multiplications=10**7, widest=10**7, bytes=100)
+    batches = ShuffledBatches(dataset, 64, np.random.default_rng(0), cost, 0.5)
+    neighbours = [set() for _ in range(64)]
+    for _ in range(20):
+        ((inputs, targets),) = batches
+        sizes = [len(i.values) for i in inputs]
+        assert len(sizes) > 1
+        for of_part in targets.classes.split(sizes):
+            for own, other in zip(of_part, of_part.roll(1), strict=True):
+                neighbours[own].add(int(other))
+    assert min(map(len, neighbours)) > 5
+
+
 def test_lengths_are_rounded_up_to_few_and_by_little():
     assert [rounded_up(t) for t in (1, 31, 32, 33, 64, 65, 100, 400)] == [
         1, 31, 32, 34, 64, 68, 100, 400,
