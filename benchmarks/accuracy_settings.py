@@ -83,10 +83,10 @@ QUESTIONS: dict[str, tuple[str, ...]] = {
         "early stopping, refit",
     ),
     "regularisation": (
-        "default", "dropout 0.3", "recurrent dropout 0.3", "weight decay 0.05",
-        "label smoothing 0.1",
+        "default", "mixup 1", "no mixup", "dropout 0.3", "recurrent dropout 0.3",
+        "weight decay 0.05", "label smoothing 0.1",
     ),
-    "mixup": ("default", "no mixup", "mixup 1"),
+    "mixup": ("default", "no mixup"),
     "votes": ("default", "vote of five"),
     "text": ("default", "no mixup", "filters 64, 128, 64", "dropout 0.5, of vectors 0.4"),
     "probabilities": ("default", "label smoothing 0.1", "temperature"),

@@ -219,9 +219,9 @@ class LSTMSequenceClassifier(
         The trained net; ``net_.module_`` is the `sklstm.nn.SequenceNetwork`.
     history_ : dict of ndarray of shape (`n_iter_`,)
         Figures of each epoch: ``epoch`` (from 1), ``dur`` (seconds), ``train_loss`` (weighted mean
-        cross-entropy without penalties, of mixtures where sequences are mixed), ``learning_rate``;
-        with ``early_stopping`` or ``X_val`` also ``valid_loss`` and ``valid_score``. With
-        ``refit``, of the training that found the number of epochs.
+        cross-entropy of sequences or mixtures, no penalties), ``learning_rate``; with
+        ``early_stopping`` or ``X_val`` also ``valid_loss`` and ``valid_score``.
+        ``pandas.DataFrame(history_)`` is a table. With ``refit``, of the training before it.
     n_iter_ : int
         Epochs in ``history_``, over all calls that went on from one another.
     best_epoch_ : int
