@@ -49,13 +49,11 @@ class Job:
         from sklearn.pipeline import make_pipeline
 
         from sklstm import LSTMSequenceClassifier
-        from sklstm.preprocessing import SequenceScaler, TokenEncoder
+        from sklstm.preprocessing import TokenEncoder
 
         changes = dict(SETTINGS[self.setting])
         steps: list[Any] = []
         calibration, n_votes = changes.pop("calibration", None), changes.pop("votes", None)
-        if scope := changes.pop("scaler", None):
-            steps.append(SequenceScaler(per=scope))
         if self.set.is_text:
             changes["embedding_dim"] = 100
             steps = [TokenEncoder()]

@@ -7,9 +7,8 @@ from typing import Any
 # Convolutions with dilations, and a loss of each branch; "all three" has finer strides besides.
 BOTH: dict[str, Any] = {"conv_dilations": "auto", "auxiliary_loss": 0.5}
 
-# "scaler" puts a `SequenceScaler` before the classifier, "calibration" a `CalibratedClassifierCV`
-# around it; "votes" makes a `VotingClassifier` of so many that differ in their seed. All else are
-# parameters of the classifier.
+# "calibration" puts a `CalibratedClassifierCV` around the classifier; "votes" makes a
+# `VotingClassifier` of so many that differ in their seed. All else are parameters.
 SETTINGS: dict[str, dict[str, Any]] = {
     "default": {},
     # The network.
@@ -31,7 +30,9 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "no patches": {"patch_size": 1},
     "patches of 2": {"patch_size": 2},
     "patches of 4": {"patch_size": 4},
-    "standardised per sequence": {"scaler": "sequence", "standardize": False},
+    "standardised per data set": {"standardize": True},
+    "standardised per sequence": {"standardize": "sequence"},
+    "standardised both ways": {"standardize": "both"},
     # How it is trained.
     "rate 0.002": {"learning_rate": 2e-3},
     "rate 0.01": {"learning_rate": 1e-2},
@@ -55,12 +56,12 @@ SETTINGS: dict[str, dict[str, Any]] = {
     # Whole recipes.
     "before the study": {
         "conv_filters": (), "patch_size": 1, "batch_size": 32, "max_epochs": 100,
-        "mixup_alpha": 0.0,
+        "mixup_alpha": 0.0, "standardize": True,
     },
     "usual": {
         "conv_filters": (), "patch_size": 1, "bidirectional": False, "pooling": "last",
         "lr_schedule": None, "learning_rate": 1e-3, "max_grad_norm": None, "batch_size": 32,
-        "max_epochs": 100, "mixup_alpha": 0.0,
+        "max_epochs": 100, "mixup_alpha": 0.0, "standardize": True,
     },
 }  # fmt: skip
 
@@ -74,8 +75,10 @@ QUESTIONS: dict[str, tuple[str, ...]] = {
     "branches": ("default", "both", "all three"),
     "widths": ("default", "width 32", "width 128", "two layers"),
     "reading": ("default", "one direction", "last state", "mean", "attention"),
-    "inputs": (
-        "default", "no patches", "patches of 2", "patches of 4", "standardised per sequence",
+    "inputs": ("default", "no patches", "patches of 2", "patches of 4"),
+    "scales": (
+        "default", "standardised per data set", "standardised per sequence",
+        "standardised both ways",
     ),
     "rates": ("default", "rate 0.002", "rate 0.01", "cosine", "constant rate 0.001"),
     "steps": (

@@ -62,11 +62,10 @@ class LSTMSequenceClassifier(
         - "max": the largest value of each unit
         - "mean": their mean
     patch_size : int or "auto", default="auto"
-        Neighbouring timesteps that the layers read as one, with all their features side by side:
-        long sequences become short ones, the time of a fit shrinks with them, and nothing is lost.
-        The last patch of a sequence is filled up with zeros. "auto" is 1 for token ids and for
-        measurements the least that leaves at most 128 patches in nine of ten sequences; at most 512
-        if there are 101 to 500 sequences.
+        Neighbouring timesteps that the layers read as one, with all their features side by side: a
+        fit on long sequences takes less time, and nothing is lost. The last patch is filled up with
+        zeros. "auto" is 1 for token ids and for measurements the least that leaves at most 128
+        patches in nine of ten sequences; at most 512 if there are 101 to 500 sequences.
     conv_filters : int, tuple of int or "auto", default="auto"
         Width of each convolutional layer of a branch beside the LSTM layers, first to last: it
         finds short patterns wherever they are (LSTM-FCN [5]_). The mean over time of the last
@@ -83,8 +82,7 @@ class LSTMSequenceClassifier(
         what it finds within a patch the largest value goes on, so that it matters less where a
         patch begins. None is a whole patch; "auto" is at most a quarter of one, and at least 1.
     squeeze_excite : bool, default=True
-        Whether each convolutional layer but the last weighs its filters by the whole sequence
-        [6]_.
+        Whether each convolutional layer but the last weighs its filters by all timesteps [6]_.
     dense_sizes : int or tuple of int, default=()
         Widths of dense ReLU layers between the pooled vector and the output; none if empty.
     dropout : float, default=0.0
@@ -105,16 +103,21 @@ class LSTMSequenceClassifier(
         Whether the vectors stay as they are while training.
     embedding_dropout : float, default=0.0
         Fraction in [0, 1) of the vectors' values zeroed while training.
-    standardize : bool, default=True
-        Whether each feature is brought to mean 0 and variance 1, measured over all timesteps of the
-        training sequences. Constant features become 0. Token ids are left alone.
+    standardize : bool or {"auto", "both", "sequence"}, default="auto"
+        How measurements are brought to mean 0 and variance 1; a constant becomes 0.
+
+        - True: each feature over all timesteps of the training sequences
+        - "sequence": each feature of each sequence by itself: its level and scale are lost
+        - "both": one beside the other, twice as many inputs
+        - "auto": "both" for one feature, unless each sequence is standardised already, and where a
+          few large sequences flatten the others (the median of their standard deviations is below a
+          twentieth of that of all values, in any feature); otherwise True
     mask_value : float, default=None
         Timesteps at the end of a sequence whose features all equal this value (NaN equals NaN) are
         padding and are cut off. The padding of token ids is always 0.
     class_weight : dict, "balanced" or None, default=None
         Weight of each label, as ``{label: weight}``; labels that are not named weigh 1. "balanced"
-        weighs inversely to the labels' frequency in the sequences trained on. Multiplied by
-        ``sample_weight``.
+        weighs inversely to the labels' frequency in training. Multiplied by ``sample_weight``.
     label_smoothing : float, default=0.0
         Share in [0, 1) of each target that is spread evenly over all classes.
     mixup_alpha : float, default=0.2
@@ -129,8 +132,7 @@ class LSTMSequenceClassifier(
         Factor of the sum of absolute weights added to the loss; biases and normalisations are not
         penalised.
     l2 : float, default=0.0
-        Factor of the sum of squared weights added to the loss; biases and normalisations are not
-        penalised.
+        Factor of the sum of squared weights added to the loss, of the same ones.
     weight_decay : float, default=None
         Decoupled decay (as in AdamW [3]_) of all weights but biases and embedding, for any
         optimizer: at each step they shrink by ``learning_rate * weight_decay``. None means 0.01 for
@@ -171,11 +173,10 @@ class LSTMSequenceClassifier(
     validation_fraction : float, default=0.1
         Fraction in (0, 1) of the training sequences held out, with ``early_stopping``.
     n_iter_no_change : int, default=10
-        Epochs without improvement before stopping, with ``early_stopping``. While "one_cycle" still
-        raises the learning rate, they do not count.
+        Epochs without improvement before stopping, with ``early_stopping``. They do not count while
+        "one_cycle" raises the learning rate or sequences are mixed.
     tol : float, default=1e-4
-        A score improves if it exceeds the best one by more than this; absolute, in the unit of the
-        score.
+        A score improves if it exceeds the best one by more than this, in the unit of the score.
     scoring : str or callable, default="loss"
         What is scored on the held-out part: "loss" (less is better; its negative is the score), the
         name of a scikit-learn scorer, or a scorer as ``sklearn.metrics.make_scorer`` makes them.
@@ -248,9 +249,8 @@ class LSTMSequenceClassifier(
     :math:`\sum_i w_i \ell_i / \sum_i w_i`, where :math:`w_i` is class weight times sample
     weight; probabilities are the softmax of the logits.
 
-    Time grows linearly with the timesteps of all sequences together: sequences of similar length
-    share a batch, so that little of it is padding. The training sequences are held once more in
-    float32, on ``device``.
+    Time grows linearly with the timesteps of all sequences: those of similar length share a batch,
+    so that little of it is padding. While training they are held once more, on ``device``.
 
     Weights are normalised within each batch, so their effect fades with small batches and is gone
     with ``batch_size=1``. What convolutions find is normalised over the real timesteps of a batch
@@ -323,7 +323,7 @@ class LSTMSequenceClassifier(
         embedding_weights: npt.ArrayLike | None = None,
         freeze_embedding: bool = False,
         embedding_dropout: float = 0.0,
-        standardize: bool = True,
+        standardize: bool | Literal["auto", "both", "sequence"] = "auto",
         mask_value: float | None = None,
         class_weight: Mapping[Any, float] | Literal["balanced"] | None = None,
         label_smoothing: float = 0.0,

@@ -5,7 +5,7 @@ from torch import nn
 
 from sklstm import LSTMSequenceClassifier
 from sklstm._training._specification import specify
-from tests.helpers import LENGTHS
+from tests.helpers import short_sequences
 
 
 class Final(nn.Module):
@@ -29,9 +29,7 @@ def build(parameters, sizes):
     """The network that the estimator would train."""
     given = {"bidirectional": False, "pooling": "last", "conv_filters": (), **parameters}
     resolved = LSTMSequenceClassifier(**given).get_params(deep=False)
-    return specify(
-        resolved, n_features=sizes[0], n_classes=sizes[1], lengths=LENGTHS, seed=0
-    ).network.build()
+    return specify(resolved, short_sequences(sizes[0]), n_classes=sizes[1], seed=0).network.build()
 
 
 def copy_weights(network, by_hand):

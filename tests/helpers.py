@@ -8,14 +8,18 @@ import numpy as np
 import torch
 
 from sklstm import LSTMSequenceClassifier
+from sklstm._sequences import Sequences
 
 POOLINGS = ("attention", "last", "max", "mean")
 
-# Of twenty-four short sequences, where nothing depends on how many there are.
-LENGTHS = np.full(24, 6)
-
 # Two float32 results of the same arithmetic in another order, on values around 1.
 FLOAT32 = {"rtol": 1e-5, "atol": 1e-6}
+
+
+def short_sequences(n_features: int = 1, lengths: Any = (6,) * 24) -> Sequences:
+    """Twenty-four of 6 timesteps, where nothing depends on their number or their values."""
+    values = np.random.default_rng(0).normal(size=(sum(lengths), n_features))
+    return Sequences.from_lengths(values, lengths)
 
 
 def make_ragged(n: int = 24, *, n_features: int = 2, n_classes: int = 2, seed: int = 0) -> Any:

@@ -59,8 +59,9 @@ def test_every_optimizer_learns(optimizer):
     {"l2": 1e-3}, {"weight_decay": 0.1}, {"label_smoothing": 0.1}, {"mixup_alpha": 1.0},
     {"dense_sizes": (6, 4)},
     {"pooling": "mean"}, {"pooling": "attention"}, {"pooling": "last"}, {"bidirectional": False},
-    {"max_grad_norm": None}, {"standardize": False}, {"early_stopping": True},
-    {"lr_schedule": "plateau"}, {"conv_filters": 8, "conv_kernel_sizes": 3},
+    {"max_grad_norm": None}, {"standardize": False}, {"standardize": "both"},
+    {"early_stopping": True}, {"lr_schedule": "plateau"},
+    {"conv_filters": 8, "conv_kernel_sizes": 3},
     {"conv_filters": (8, 8), "conv_dilations": 3, "auxiliary_loss": 0.5},
     {"conv_filters": 8, "patch_size": 4, "conv_stride": 2},
     {"conv_filters": (8, 6), "squeeze_excite": False}, {"conv_filters": "auto"},
@@ -209,6 +210,14 @@ def test_partial_fit_keeps_the_standardisation_of_the_first_call():
     mean = classifier._scaling.mean.copy()
     classifier.partial_fit([x + 100 for x in X], Y)
     np.testing.assert_array_equal(classifier._scaling.mean, mean)
+
+
+def test_partial_fit_keeps_what_auto_became_at_first():
+    classifier = quick().partial_fit(X, Y, classes=[0, 1])
+    classifier.partial_fit([x * 1000.0 ** (i < 3) for i, x in enumerate(X)], Y)
+    assert classifier.resolved_params_["standardize"] is True
+    with pytest.raises(ValueError, match=r"'standardize' was True when it began and is 'both' now"):
+        classifier.set_params(standardize="both").partial_fit(X, Y)
 
 
 @pytest.mark.parametrize(

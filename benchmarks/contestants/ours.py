@@ -25,6 +25,7 @@ def build_estimator(settings: Settings, seed: int = 0) -> LSTMSequenceClassifier
         lr_schedule=None,
         max_grad_norm=None,
         mixup_alpha=0.0,
+        standardize=True,
         precision=settings.precision,
         random_state=seed,
     )

@@ -244,5 +244,5 @@ def to_device(
     if scaling is None:
         values = np.concatenate([sequences.values[:, 0], [PADDING_ID]])
     else:
-        values = scaling.to_float32(sequences.values)
+        values = scaling.to_float32(sequences)
     return DeviceSequences(values, sequences.offsets, device)

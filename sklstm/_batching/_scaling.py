@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from sklearn.preprocessing import StandardScaler
 
+from sklstm._moments import means_and_deviations, scaled_within
 from sklstm._sequences import Array, Sequences, all_finite
 
 # Rows converted at a time: the float64 intermediate stays in the cache and small beside X.
@@ -15,18 +18,23 @@ CHUNK_ROWS = 65_536
 
 @dataclass(frozen=True, eq=False)
 class Scaling:
-    """What is subtracted from each feature and what it is then divided by, float64."""
+    """What is subtracted from each feature and what it is then divided by, float64.
+
+    ``per`` says whose mean and deviation these are: those of the whole "dataset"; or of each
+    "sequence", which has its own, and these here are not used; or "both", side by side.
+    """
 
     mean: Array
     scale: Array
+    per: str = "dataset"
 
     @classmethod
-    def identity(cls, n_features: int) -> Scaling:
-        """Leaves values as they are."""
-        return cls(np.zeros(n_features), np.ones(n_features))
+    def identity(cls, n_features: int, per: str = "dataset") -> Scaling:
+        """Leaves values as they are, unless they are scaled per sequence."""
+        return cls(np.zeros(n_features), np.ones(n_features), per)
 
     @classmethod
-    def standard(cls, sequences: Sequences, weights: Array) -> Scaling:
+    def standard(cls, sequences: Sequences, weights: Array, per: str = "dataset") -> Scaling:
         """To mean 0 and variance 1 over all timesteps, each with the weight of its sequence.
 
         Constant features become 0.
@@ -34,21 +42,63 @@ class Scaling:
         timestep_weights = np.repeat(weights, sequences.lengths)
         with np.errstate(over="ignore", invalid="ignore"):
             scaler = StandardScaler().fit(sequences.values, sample_weight=timestep_weights)
-        return cls(scaler.mean_, scaler.scale_)
+        return cls(scaler.mean_, scaler.scale_, per)
 
-    def to_float32(self, values: Array) -> Array:
-        """Scaled values and one last row of zeros, shape (n_timesteps + 1, n_features)."""
-        scaled = np.zeros((len(values) + 1, *values.shape[1:]), dtype=np.float32)
+    def to_float32(self, sequences: Sequences) -> Array:
+        """Scaled values and one last row of zeros, shape (n_timesteps + 1, n_features).
+
+        Per "both" there are 2 n_features, those scaled per dataset first.
+        """
+        n_timesteps, n_features = sequences.values.shape
+        width = 2 * n_features if self.per == "both" else n_features
+        scaled = np.zeros((n_timesteps + 1, width), dtype=np.float32)
         with np.errstate(over="ignore", invalid="ignore"):
-            for start in range(0, len(values), CHUNK_ROWS):
-                chunk = values[start : start + CHUNK_ROWS]
-                # In float64: a timestamp of 1.7e9 seconds has a resolution of 128 in float32.
-                scaled[start : start + len(chunk)] = (chunk - self.mean) / self.scale
+            if self.per != "sequence":
+                self._scale_per_dataset(sequences.values, scaled[:-1, :n_features])
+            if self.per != "dataset":
+                _scale_per_sequence(sequences, scaled[:-1, -n_features:])
         # An infinite scale is the variance's own overflow: it would make every value 0.
         if not (all_finite(scaled) and all_finite(self.scale)):
-            largest = np.abs(values).max()
+            largest = np.abs(sequences.values).max()
             raise ValueError(
                 f"X is too large for the network's float32: its largest absolute value is"
                 f" {largest:.3g}.\n\nDivide X by a constant, or set standardize=True."
             )
         return scaled
+
+    def _scale_per_dataset(self, values: Array, scaled: Array) -> None:
+        for start in range(0, len(values), CHUNK_ROWS):
+            rows = slice(start, start + CHUNK_ROWS)
+            # In float64: a timestamp of 1.7e9 seconds has a resolution of 128 in float32.
+            scaled[rows] = (values[rows] - self.mean) / self.scale
+
+
+def _scale_per_sequence(sequences: Sequences, scaled: Array) -> None:
+    for rows, part in _in_chunks(sequences):
+        scaled[rows] = scaled_within(part, *means_and_deviations(part))
+
+
+def relative_moments(sequences: Sequences) -> tuple[Array, Array]:
+    """Mean and standard deviation of each sequence, in units of those of all values.
+
+    Two arrays of shape (n_sequences, n_features): 0 and 1 throughout, if all sequences have one
+    mean and one deviation.
+    """
+    moments = [means_and_deviations(part) for _, part in _in_chunks(sequences)]
+    means, deviations = (np.concatenate(pieces) for pieces in zip(*moments, strict=True))
+    shares = (sequences.lengths / len(sequences.values))[:, None]
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        offsets = means - (shares * means).sum(axis=0)
+        scale = np.sqrt((shares * (deviations**2 + offsets**2)).sum(axis=0))
+        return offsets / scale, deviations / scale
+
+
+def _in_chunks(sequences: Sequences) -> Iterator[tuple[slice, Sequences]]:
+    """Whole sequences that have few rows together, in float64, and which rows these are."""
+    offsets = sequences.offsets
+    bounds = np.searchsorted(offsets, np.arange(0, offsets[-1] + CHUNK_ROWS, CHUNK_ROWS))
+    bounds = np.unique(np.minimum(bounds, len(sequences)))
+    for first, last in pairwise(bounds):
+        start, stop = offsets[first], offsets[last]
+        values = sequences.values[start:stop].astype(np.float64)
+        yield slice(start, stop), Sequences(values, offsets[first : last + 1] - start)

@@ -45,6 +45,7 @@ def check_state(state: Mapping[str, Any]) -> None:
         "_scaling": takes_tokens
         if scaling is None
         else not takes_tokens and len(scaling["mean"]) == network["n_features"],
+        "standardize": scaling is None or _scales_as(network.get("standardize", True), scaling),
     }
     for name, agrees in agreements.items():
         if not agrees:
@@ -100,7 +101,9 @@ def _is_network(value: Any) -> bool:
 
 
 def _is_resolved(value: Any) -> bool:
-    _check_items(value, RESOLVED, optional=frozenset({"conv_dilations", "conv_stride"}))
+    _check_items(
+        value, RESOLVED, optional=frozenset({"conv_dilations", "conv_stride", "standardize"})
+    )
     return True
 
 
@@ -117,8 +120,19 @@ def _is_scaling(value: Any) -> bool:
     if value is None:
         return True
     mean, scale = value["mean"], value["scale"]
-    alike = mean.ndim == 1 and mean.shape == scale.shape and mean.dtype == scale.dtype == np.float64
+    per = value.get("per", "dataset")
+    alike = (
+        per in ("both", "dataset", "sequence")
+        and mean.ndim == 1
+        and mean.shape == scale.shape
+        and mean.dtype == scale.dtype == np.float64
+    )
     return alike and bool(np.isfinite(mean).all() and np.isfinite(scale).all() and scale.all())
+
+
+def _scales_as(standardize: bool | str, scaling: Mapping[str, Any]) -> bool:
+    per = standardize if isinstance(standardize, str) else "dataset"
+    return bool(scaling.get("per", "dataset") == per)
 
 
 def _is_history(value: Any) -> bool:
@@ -190,12 +204,14 @@ NETWORK: dict[str, Check] = {
     "squeeze_excite": _is_bool,
     "auxiliary_heads": _is_bool,
     "patch_size": _is_size,
+    "standardize": lambda value: _is_bool(value) or value in ("both", "sequence"),
 }
 # One size for each layer.
 _WIDTHS = ("hidden_sizes", "dense_sizes", "conv_filters")
 
 RESOLVED = {
     **{name: check for name, check in NETWORK.items() if name.startswith(("conv_", "patch_"))},
+    "standardize": NETWORK["standardize"],
     "batch_size": _is_size,
     "max_epochs": _is_size,
     "device": _is_device,

@@ -1,6 +1,6 @@
 """Parameters that are "auto" -> what suits the data: the one place where that is decided.
 
-The values follow from a study of accuracy (docs/adr/0034-defaults.rst and 0036).
+The values follow from a study of accuracy (docs/adr/0034-defaults.rst, 0036 and 0038).
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from sklstm._batching._scaling import relative_moments
 from sklstm._compat import InvalidParameterError
-from sklstm._sequences import IntArray
+from sklstm._sequences import IntArray, Sequences
 from sklstm._validation._parameters import as_sizes, takes_tokens
 
 # Those of LSTM-FCN, half as wide; each further layer reads as many timesteps as the last of them.
@@ -26,6 +27,10 @@ STEPS = 4
 SMALLEST_BATCH, LARGEST_BATCH = 32, 128
 # Small data are read this often; large data are not, as soon as there are so many steps.
 MOST_EPOCHS, FEWEST_EPOCHS, ENOUGH_STEPS = 100, 10, 3000
+# Sequences are standardised already, each by itself, where that would move values by less than this
+# mean square; and where the median sequence has less than this share of the deviation of all, the
+# scale of a few hides the others.
+ALIKE, FLAT = 1e-3, 0.05
 
 
 def is_auto(value: Any) -> bool:
@@ -33,10 +38,11 @@ def is_auto(value: Any) -> bool:
     return isinstance(value, str) and value == "auto"
 
 
-def resolve_auto(parameters: Mapping[str, Any], lengths: IntArray) -> dict[str, Any]:
-    """The value of each parameter that may be "auto", for sequences of these lengths."""
+def resolve_auto(parameters: Mapping[str, Any], sequences: Sequences) -> dict[str, Any]:
+    """The value of each parameter that may be "auto", for these sequences."""
     names = ("patch_size", "batch_size", "max_epochs")
     patch_size, batch_size, max_epochs = (parameters[name] for name in names)
+    lengths = sequences.lengths
     if is_auto(patch_size):
         patch_size = 1 if takes_tokens(parameters) else _patch_size(lengths)
     if is_auto(batch_size):
@@ -44,11 +50,32 @@ def resolve_auto(parameters: Mapping[str, Any], lengths: IntArray) -> dict[str, 
     if is_auto(max_epochs):
         max_epochs = _n_epochs(len(lengths), batch_size)
     return {
+        "standardize": _standardize(parameters, sequences),
         "patch_size": int(patch_size),
         **_resolve_convolutions(parameters, int(patch_size)),
         "batch_size": int(batch_size),
         "max_epochs": int(max_epochs),
     }
+
+
+def _standardize(parameters: Mapping[str, Any], sequences: Sequences) -> bool | str:
+    """True, False, "sequence" or "both"; token ids have no scale."""
+    standardize = parameters["standardize"]
+    if takes_tokens(parameters):
+        return False
+    if is_auto(standardize):
+        return "both" if _need_own_scale(sequences) else True
+    return standardize if isinstance(standardize, str) else bool(standardize)
+
+
+def _need_own_scale(sequences: Sequences) -> bool:
+    """Whether there is to be learnt from each sequence standardised by itself."""
+    means, deviations = relative_moments(sequences)
+    if sequences.n_features == 1:
+        return bool(np.mean(means**2 + (deviations - 1) ** 2) > ALIKE)
+    # Of sequences that are not constant: a rare flag is one in few.
+    medians = (np.median(column[column > 0]) for column in deviations.T if (column > 0).any())
+    return bool(min(medians, default=1.0) < FLAT)
 
 
 def _resolve_convolutions(parameters: Mapping[str, Any], patch_size: int) -> dict[str, Any]:

@@ -102,11 +102,12 @@ def split_for_validation(data: Labelled, specification: Specification) -> tuple[
     return data.take(train_rows), data.take(valid_rows)
 
 
-def fit_scaling(data: Labelled, *, standardize: bool) -> Scaling:
+def fit_scaling(data: Labelled, *, standardize: bool | str) -> Scaling:
     """The scaling of the features, learnt from these sequences alone."""
-    if not standardize:
-        return Scaling.identity(data.sequences.n_features)
-    return Scaling.standard(data.sequences, data.relative_weight)
+    if standardize in (False, "sequence"):
+        return Scaling.identity(data.sequences.n_features, "sequence" if standardize else "dataset")
+    per = "both" if standardize == "both" else "dataset"
+    return Scaling.standard(data.sequences, data.relative_weight, per)
 
 
 def weigh_classes(data: Labelled, class_weight: Mapping[Any, float] | str | None) -> Array:

@@ -72,7 +72,6 @@ def fingerprint(
     values = {
         **{name: value for name, value in plain.items() if name not in APART},
         **asdict(specification.network),
-        "standardize": parameters["standardize"],
         "class_weight": parameters["class_weight"],
         "device": specification.device.type,
         "random_state": seed,

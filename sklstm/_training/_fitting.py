@@ -59,9 +59,8 @@ def fitted_attributes(
     data = label(inputs.sequences, given, classes, estimator=name)
     specification = specify(
         parameters,
-        n_features=data.sequences.n_features,
+        data.sequences,
         n_classes=len(data.classes),
-        lengths=data.sequences.lengths,
         # A training that goes on holds out what it held out before.
         seed=estimator._seed if resumes else draw_seed(estimator.random_state),
         vocabulary_size=inputs.vocabulary_size,
@@ -181,7 +180,7 @@ def _learn(
     net, scaling = previous if previous is not None else (None, None)
     with training_memory(specification, data.sequences):
         if previous is None and specification.network.vocabulary_size is None:
-            scaling = fit_scaling(data, standardize=parameters["standardize"])
+            scaling = fit_scaling(data, standardize=specification.network.standardize)
         weight_of_class = weigh_classes(data, parameters["class_weight"])
         placed = (weight_of_class, scaling, specification.device)
         training = put_on_device(drop_weightless(data, weight_of_class), *placed)

@@ -43,6 +43,7 @@ class SequenceNet(NeuralNet):
         batch_rng: Any = None,
         cost: Cost | None = None,
         mixup_alpha: float = 0.0,
+        n_mixed_epochs: int = 0,
         auxiliary_loss: float = 0.0,
         l1: float = 0.0,
         l2: float = 0.0,
@@ -54,6 +55,7 @@ class SequenceNet(NeuralNet):
         self.batch_rng = batch_rng
         self.cost = cost
         self.mixup_alpha = mixup_alpha
+        self.n_mixed_epochs = n_mixed_epochs
         self.auxiliary_loss = auxiliary_loss
         self.l1 = l1
         self.l2 = l2
@@ -104,8 +106,8 @@ class SequenceNet(NeuralNet):
             self.should_stop = True
 
     def get_iterator(self, dataset: LabelledSequences, training: bool = False) -> ShuffledBatches:
-        """The batches of the next epoch, drawn anew at each iteration; mixed in the first half."""
-        alpha = self.mixup_alpha if self.n_epochs_done < self.max_epochs // 2 else 0.0
+        """The batches of the next epoch, drawn anew at each iteration; mixed in the first ones."""
+        alpha = self.mixup_alpha if self.n_epochs_done < self.n_mixed_epochs else 0.0
         return ShuffledBatches(dataset, self.batch_size, self.batch_rng, self.cost, alpha)
 
     def run_single_epoch(

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from sklstm._batching._parts import Cost
-from sklstm._sequences import Array, IntArray
+from sklstm._sequences import Array, Sequences
 from sklstm._training._auto import is_auto, resolve_auto
 from sklstm._training._device import resolve_device, resolve_precision
 from sklstm._training._optimizers import resolve_optimizer
@@ -47,16 +47,24 @@ class NetworkSpecification:
     squeeze_excite: bool = False
     auxiliary_heads: bool = False
     patch_size: int = 1
+    standardize: bool | str = True
+
+    @property
+    def n_inputs(self) -> int:
+        """Values that the network is given for a timestep."""
+        return self.n_features * (2 if self.standardize == "both" else 1)
 
     def build(self, embedding_weights: Array | None = None) -> SequenceNetwork:
         """A network with new weights, but for those of the embedding if they are given."""
         options = asdict(self)
         vocabulary_size, freeze = options.pop("vocabulary_size"), options.pop("freeze_embedding")
+        del options["standardize"]
         embedding = None
         if vocabulary_size is not None:
             weights = None if embedding_weights is None else torch.from_numpy(embedding_weights)
             embedding = build_embedding(vocabulary_size, self.n_features, weights, freeze=freeze)
         # float32 also where torch's default is another.
+        options["n_features"] = self.n_inputs
         return SequenceNetwork(**options, embedding=embedding).float()
 
     def cost(self) -> Cost:
@@ -75,7 +83,7 @@ class NetworkSpecification:
             bytes_kept += 24 * self.conv_filters[0] * (pool_size - 1)
             return Cost(0, widest=1, bytes=-(-bytes_kept // self.patch_size))
         widths_in = [
-            self.n_features * self.patch_size,
+            self.n_inputs * self.patch_size,
             *(directions * size for size in self.hidden_sizes[:-1]),
         ]
         layers = zip(widths_in, self.hidden_sizes, strict=True)
@@ -114,6 +122,7 @@ _WHAT_SHAPES_WEIGHTS = (
     "squeeze_excite",
     "auxiliary_heads",
     "patch_size",
+    "standardize",
 )
 # In the user's words, where these are others.
 _ASKED_FOR = {"auxiliary_heads": "auxiliary_loss > 0"}
@@ -151,10 +160,16 @@ class Specification:
     embedding_weights: Array | None = field(default=None, compare=False)
 
     @property
+    def n_mixed_epochs(self) -> int:
+        """Epochs at the beginning in which sequences are mixed: half of them, under mixup."""
+        return self.max_epochs // 2 if self.mixup_alpha > 0 else 0
+
+    @property
     def resolved(self) -> dict[str, Any]:
         """What the parameters that may be "auto" are."""
         network = self.network
         return {
+            "standardize": network.standardize,
             "patch_size": network.patch_size,
             "conv_filters": network.conv_filters,
             "conv_kernel_sizes": network.conv_kernel_sizes,
@@ -169,10 +184,9 @@ class Specification:
 
 def specify(
     parameters: Mapping[str, Any],
+    sequences: Sequences,
     *,
-    n_features: int,
     n_classes: int,
-    lengths: IntArray,
     seed: int,
     vocabulary_size: int | None = None,
     previous: NetworkSpecification | None = None,
@@ -186,8 +200,8 @@ def specify(
     if previous is not None:
         kept = [name for name in _WHAT_SHAPES_WEIGHTS if is_auto(parameters.get(name))]
         parameters = {**parameters, **{name: getattr(previous, name) for name in kept}}
-    resolved = resolve_auto(parameters, lengths)
-    embedding_weights = parameters["embedding_weights"]
+    resolved = resolve_auto(parameters, sequences)
+    n_features, embedding_weights = sequences.n_features, parameters["embedding_weights"]
     if vocabulary_size is not None:
         n_features = parameters["embedding_dim"] or np.shape(embedding_weights)[1]
     optimizer, options, default_decay = resolve_optimizer(parameters["optimizer"])
@@ -203,6 +217,7 @@ def specify(
             bidirectional=bool(parameters["bidirectional"]),
             pooling=parameters["pooling"],
             dense_sizes=as_sizes(parameters["dense_sizes"]),
+            standardize=resolved["standardize"],
             patch_size=resolved["patch_size"],
             conv_filters=resolved["conv_filters"],
             conv_kernel_sizes=resolved["conv_kernel_sizes"],

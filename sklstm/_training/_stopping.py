@@ -125,7 +125,8 @@ class ValidationMonitor(ValidationScores):
         Absolute, in the unit of the score.
     n_warmup_epochs : int
         Epochs at the beginning that are scored but do not count as without improvement: as long as
-        the learning rate is on its way up, a coarse score may well stand still.
+        the learning rate is on its way up, a coarse score may well stand still, and as long as
+        sequences are mixed, the best is to come.
     """
 
     def __init__(

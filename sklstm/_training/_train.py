@@ -97,12 +97,13 @@ def _build_monitor(
     if not specification.early_stopping:
         return ValidationScores(validation, specification.scoring)
     rises = specification.lr_schedule == "one_cycle"
+    n_rising = math.ceil(ONE_CYCLE_RISE * specification.max_epochs) if rises else 0
     return ValidationMonitor(
         validation,
         specification.scoring,
         specification.n_iter_no_change,
         specification.tol,
-        n_warmup_epochs=math.ceil(ONE_CYCLE_RISE * specification.max_epochs) if rises else 0,
+        n_warmup_epochs=max(n_rising, specification.n_mixed_epochs),
     )
 
 
@@ -136,6 +137,7 @@ def _build_net(
         batch_rng=batch_rng,
         cost=specification.network.cost() if specification.device.type == "cpu" else None,
         mixup_alpha=specification.mixup_alpha,
+        n_mixed_epochs=specification.n_mixed_epochs,
         auxiliary_loss=specification.auxiliary_loss,
         l1=specification.l1,
         l2=specification.l2,

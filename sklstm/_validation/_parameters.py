@@ -41,7 +41,7 @@ PARAMETER_CONSTRAINTS: dict[str, Any] = {
     "embedding_weights": ["array-like", None],
     "freeze_embedding": ["boolean"],
     "embedding_dropout": [FRACTION],
-    "standardize": ["boolean"],
+    "standardize": ["boolean", StrOptions({"auto", "both", "sequence"})],
     "mask_value": [Real, None],
     "class_weight": [dict, StrOptions({"balanced"}), None],
     "label_smoothing": [FRACTION],

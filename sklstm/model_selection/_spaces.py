@@ -51,6 +51,7 @@ class Choice:
 
 # What helps data of any size.
 COMMON: Mapping[str, Uniform | Choice] = {
+    "standardize": Choice(("both", True)),
     "pooling": Choice(("attention", "last", "max", "mean")),
     "dropout": Uniform(0.0, 0.6),
     "label_smoothing": Choice((0.0, 0.05, 0.1)),

@@ -10,12 +10,12 @@ import numpy.typing as npt
 from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
 
 from sklstm._compat import StrOptions
+from sklstm._moments import EPSILON, means_and_deviations, scaled_within
 from sklstm._sequences import Array, Sequences
 from sklstm._validation._weights import check_weights
 from sklstm.preprocessing._base import SequenceTransformer, in_the_form_of
 
 SCALERS = {"minmax": MinMaxScaler, "robust": RobustScaler, "standard": StandardScaler}
-EPSILON = np.finfo(np.float64).eps
 
 
 class SequenceScaler(SequenceTransformer):
@@ -223,33 +223,13 @@ class SequenceScaler(SequenceTransformer):
 
 def _scale_within(sequences: Sequences, method: str) -> Array:
     """Values scaled by the statistics of their own sequence, in float64 until the end."""
-    values = sequences.values.astype(np.float64)
-    center, scale = WITHIN[method](Sequences(values, sequences.offsets))
-    lengths = sequences.lengths
-    values -= np.repeat(center, lengths, axis=0)
-    values /= np.repeat(scale, lengths, axis=0)
-    return values.astype(sequences.values.dtype, copy=False)
+    exact = Sequences(sequences.values.astype(np.float64), sequences.offsets)
+    scaled = scaled_within(exact, *WITHIN[method](exact))
+    return scaled.astype(sequences.values.dtype, copy=False)
 
 
 # Each of these: center and scale of each feature in each sequence, two arrays of shape
 # (n_sequences, n_features), NaN where a sequence has no value.
-
-
-def _standard(sequences: Sequences) -> tuple[Array, Array]:
-    """Mean and standard deviation, by scikit-learn's formulae."""
-    starts, values = sequences.offsets[:-1], sequences.values
-    observed = ~np.isnan(values)
-    counts = np.add.reduceat(observed, starts, axis=0, dtype=np.float64)
-    with np.errstate(invalid="ignore"):
-        means = np.add.reduceat(np.where(observed, values, 0.0), starts, axis=0) / counts
-        deviations = np.where(observed, values - np.repeat(means, sequences.lengths, axis=0), 0.0)
-        # Two passes: the second term is the rounding error of the mean, 0 in exact arithmetic.
-        residuals = np.add.reduceat(deviations, starts, axis=0)
-        variances = np.add.reduceat(deviations**2, starts, axis=0) - residuals**2 / counts
-        variances /= counts
-    # What rounding alone can leave of a constant feature.
-    bound = counts * EPSILON * variances + (counts * means * EPSILON) ** 2
-    return means, np.where(variances <= bound, 1.0, np.sqrt(variances))
 
 
 def _minmax(sequences: Sequences) -> tuple[Array, Array]:
@@ -294,4 +274,4 @@ def _not_zero(scale: Array) -> Array:
     return np.where(scale < 10 * EPSILON, 1.0, scale)
 
 
-WITHIN = {"minmax": _minmax, "robust": _robust, "standard": _standard}
+WITHIN = {"minmax": _minmax, "robust": _robust, "standard": means_and_deviations}

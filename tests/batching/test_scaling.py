@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.preprocessing import StandardScaler
 
-from sklstm._batching._scaling import CHUNK_ROWS, Scaling
+from sklstm._batching._scaling import CHUNK_ROWS, Scaling, relative_moments
 from sklstm._sequences import Sequences
 from tests.helpers import make_ragged
 
@@ -14,7 +14,7 @@ def as_sequences(X):
 def test_equals_scikit_learns_scaler_on_the_stacked_timesteps():
     X, _ = make_ragged(20)
     sequences = as_sequences(X)
-    scaled = Scaling.standard(sequences, np.ones(20)).to_float32(sequences.values)
+    scaled = Scaling.standard(sequences, np.ones(20)).to_float32(sequences)
     expected = StandardScaler().fit_transform(np.concatenate(X))
     np.testing.assert_array_equal(scaled[:-1], expected.astype(np.float32))
     assert not scaled[-1].any()
@@ -30,19 +30,21 @@ def test_a_weight_counts_as_repetition():
 
 def test_constant_features_become_zero():
     sequences = Sequences.from_lengths(np.full((4, 1), 7.3), [2, 2])
-    assert not Scaling.standard(sequences, np.ones(2)).to_float32(sequences.values).any()
+    assert not Scaling.standard(sequences, np.ones(2)).to_float32(sequences).any()
 
 
 def test_large_offsets_keep_their_resolution():
     seconds = 1.7e9 + np.arange(8.0).reshape(-1, 1)
     sequences = Sequences.from_lengths(seconds, [8])
-    scaled = Scaling.standard(sequences, np.ones(1)).to_float32(seconds)[:-1]
+    scaled = Scaling.standard(sequences, np.ones(1)).to_float32(sequences)[:-1]
     np.testing.assert_allclose(np.diff(scaled[:, 0]), 1 / np.arange(8).std(), rtol=1e-5)
 
 
 def test_more_rows_than_a_chunk():
     values = np.random.default_rng(0).normal(size=(2 * CHUNK_ROWS + 3, 1))
-    scaled = Scaling(np.array([1.0]), np.array([2.0])).to_float32(values)
+    scaled = Scaling(np.array([1.0]), np.array([2.0])).to_float32(
+        Sequences.from_lengths(values, [len(values)])
+    )
     np.testing.assert_array_equal(scaled[:-1], ((values - 1) / 2).astype(np.float32))
 
 
@@ -51,10 +53,65 @@ def test_values_beyond_float32_are_an_error(standardize):
     sequences = Sequences.from_lengths(np.array([[1e300], [-1e300]]), [1, 1])
     scaling = Scaling.standard(sequences, np.ones(2)) if standardize else Scaling.identity(1)
     with pytest.raises(ValueError, match=r"largest absolute value is 1e\+300"):
-        scaling.to_float32(sequences.values)
+        scaling.to_float32(sequences)
 
 
 def test_huge_values_are_scaled_down():
     values = np.array([[1e100], [3e100]])
     sequences = Sequences.from_lengths(values, [1, 1])
-    assert Scaling.standard(sequences, np.ones(2)).to_float32(values)[:-1].tolist() == [[-1], [1]]
+    assert Scaling.standard(sequences, np.ones(2)).to_float32(sequences)[:-1].tolist() == [
+        [-1],
+        [1],
+    ]
+
+
+@pytest.mark.parametrize("per", ["sequence", "both"])
+def test_per_sequence_equals_scikit_learns_scaler_on_each(per):
+    X, _ = make_ragged(20)
+    scaled = Scaling.standard(as_sequences(X), np.ones(20), per).to_float32(as_sequences(X))
+    expected = np.concatenate([StandardScaler().fit_transform(x) for x in X])
+    np.testing.assert_allclose(scaled[:-1, -2:], expected, rtol=1e-6, atol=1e-6)
+    assert scaled.shape == (len(expected) + 1, 4 if per == "both" else 2)
+    assert not scaled[-1].any()
+
+
+def test_both_begins_with_the_scale_of_the_dataset():
+    sequences = as_sequences(make_ragged(20)[0])
+    both, one = (
+        Scaling.standard(sequences, np.ones(20), per).to_float32(sequences)
+        for per in ("both", "dataset")
+    )
+    np.testing.assert_array_equal(both[:, :2], one)
+
+
+def test_per_sequence_in_chunks_of_whole_sequences():
+    lengths = [3, CHUNK_ROWS - 1, 2 * CHUNK_ROWS, 1, CHUNK_ROWS, 7]
+    values = np.random.default_rng(0).normal(size=(sum(lengths), 1)) * 5 + 2
+    sequences = Sequences.from_lengths(values, lengths)
+    scaled = Scaling.identity(1, "sequence").to_float32(sequences)[:-1]
+    for got, x in zip(Sequences(scaled, sequences.offsets), sequences, strict=True):
+        np.testing.assert_allclose(got, (x - x.mean()) / (x.std() or 1), rtol=1e-5, atol=1e-6)
+
+
+def test_per_sequence_a_constant_becomes_zero():
+    sequences = Sequences.from_lengths(np.array([[0.1], [0.1], [0.1], [5.0]]), [3, 1])
+    scaled = Scaling.identity(1, "sequence").to_float32(sequences)
+    np.testing.assert_allclose(scaled, 0, atol=1e-12)
+
+
+def test_per_sequence_values_whose_variance_overflows_are_an_error():
+    sequences = Sequences.from_lengths(np.array([[1e300], [-1e300]]), [2])
+    with pytest.raises(ValueError, match=r"largest absolute value is 1e\+300"):
+        Scaling.identity(1, "sequence").to_float32(sequences)
+
+
+# Relative moments
+
+
+def test_relative_moments_are_those_of_scaled_sequences():
+    X, _ = make_ragged(21)
+    scaled = Scaling.standard(as_sequences(X), np.ones(21)).to_float32(as_sequences(X))[:-1]
+    means, deviations = relative_moments(as_sequences(X))
+    parts = list(Sequences(scaled, as_sequences(X).offsets))
+    np.testing.assert_allclose(means, [x.mean(axis=0) for x in parts], rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(deviations, [x.std(axis=0) for x in parts], rtol=1e-5)

@@ -251,9 +251,29 @@ def test_the_scale_of_all_weights_does_not_matter():
     np.testing.assert_array_equal(small, large)
 
 
-def test_standardised_input_is_free_of_units():
+@pytest.mark.parametrize("standardize", [True, "sequence", "both"])
+def test_standardised_input_is_free_of_units(standardize):
     # Powers of two: the units change no digit.
     scaled = [x * np.array([1024.0, 0.125]) for x in X]
     np.testing.assert_array_equal(
-        quick().fit(scaled, Y).predict_proba(scaled), quick().fit(X, Y).predict_proba(X)
+        quick(standardize=standardize).fit(scaled, Y).predict_proba(scaled),
+        quick(standardize=standardize).fit(X, Y).predict_proba(X),
     )
+
+
+def test_standardised_per_sequence_it_is_free_of_the_scale_of_each():
+    classifier = quick(standardize="sequence").fit(X, Y)
+    scaled = [x * 2.0**i for i, x in enumerate(X)]
+    np.testing.assert_array_equal(classifier.predict_proba(scaled), classifier.predict_proba(X))
+    moved = [x + i for i, x in enumerate(X)]
+    np.testing.assert_allclose(
+        classifier.predict_proba(moved), classifier.predict_proba(X), **FLOAT32
+    )
+
+
+@pytest.mark.parametrize("standardize", ["sequence", "both"])
+def test_standardised_per_sequence_it_owes_nothing_to_its_company(standardize):
+    classifier = quick(standardize=standardize).fit(X, Y)
+    together = classifier.predict_proba(X)
+    alone = np.concatenate([classifier.predict_proba([x]) for x in X])
+    np.testing.assert_array_equal(alone, together)

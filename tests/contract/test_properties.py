@@ -145,7 +145,7 @@ PARAMETERS = {
     "dense_sizes": st.one_of(st.just(()), WIDTHS),
     "dropout": usually(FRACTION, st.sampled_from([1.0, -0.1, np.nan])),
     "recurrent_dropout": FRACTION,
-    "standardize": st.booleans(),
+    "standardize": st.sampled_from([False, True, "auto", "both", "sequence"]),
     "mask_value": st.sampled_from([None, None, None, 0.0, np.nan]),
     "class_weight": usually(
         st.sampled_from([None, "balanced"]),

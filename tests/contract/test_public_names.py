@@ -36,7 +36,7 @@ PARAMETERS = {
     "dense_sizes": (), "dropout": 0.0,
     "recurrent_dropout": 0.0, "embedding_dim": None, "vocabulary_size": None,
     "embedding_weights": None, "freeze_embedding": False, "embedding_dropout": 0.0,
-    "standardize": True, "mask_value": None, "class_weight": None,
+    "standardize": "auto", "mask_value": None, "class_weight": None,
     "label_smoothing": 0.0, "mixup_alpha": 0.2, "auxiliary_loss": 0.0, "l1": 0.0, "l2": 0.0,
     "weight_decay": None, "optimizer": "adam",
     "learning_rate": 0.005, "lr_schedule": "one_cycle", "max_grad_norm": 1.0, "batch_size": "auto",

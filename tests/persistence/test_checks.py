@@ -21,6 +21,7 @@ def states():
     fitted = {
         "sequences": quick(max_epochs=2).fit(X, Y),
         "table": quick(max_epochs=2).set_output(transform="pandas").fit(frame, Y),
+        "both": quick(max_epochs=2, standardize="both").fit(X, Y),
         "tokens": quick(max_epochs=2, embedding_dim=3).fit(IDS, [0, 1] * 5),
         "convolutions": quick(
             max_epochs=2, conv_filters=(4, 20), auxiliary_loss=0.5, patch_size=2, conv_stride=1
@@ -88,6 +89,7 @@ WRONG_VALUES = {
         {"mean": np.zeros((2, 1)), "scale": np.ones((2, 1))},
         {"mean": np.array([0, np.inf]), "scale": np.ones(2)},
         {"mean": np.zeros(2), "scale": np.array([1, np.nan])},
+        *({"mean": np.zeros(2), "scale": np.ones(2), "per": per} for per in ("both", None, "os")),
     ],
     "_seed": [-1, 0.5, None],
     "_n_columns_in": [0, 3, "2"],
@@ -113,7 +115,7 @@ WRONG_NETWORKS = {
     "conv_kernel_sizes": [None, (0,), (3,), (10**12,)],
     "conv_dilations": [None, (0,), (3,)], "conv_stride": [0, 3, 1.0], "squeeze_excite": [0, None],
     "auxiliary_heads": [0, None],
-    "patch_size": [0, 2.0, None, 10**12],
+    "patch_size": [0, 2.0, None, 10**12], "standardize": ["both", "sequence", "auto", None, 2],
 }  # fmt: skip
 
 
@@ -158,6 +160,12 @@ def test_token_ids_are_not_scaled_and_measurements_are(states):
     scaling = {"mean": np.zeros(3), "scale": np.ones(3)}
     refuse(states["tokens"] | {"_scaling": scaling}, "_scaling does not agree")
     refuse(states["sequences"] | {"_scaling": None}, "_scaling does not agree")
+
+
+def test_a_scaling_per_sequence_is_of_a_network_that_takes_it(states):
+    scaling = states["both"]["_scaling"]
+    for per in ("dataset", "sequence"):
+        refuse(states["both"] | {"_scaling": scaling | {"per": per}}, "standardize does not agree")
 
 
 def test_columns_agree_with_the_features(states):

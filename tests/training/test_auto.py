@@ -3,13 +3,15 @@ import pytest
 
 from sklstm import LSTMSequenceClassifier
 from sklstm._compat import InvalidParameterError
+from sklstm._sequences import Sequences
 from sklstm._training._auto import resolve_auto
+from tests.helpers import make_ragged, short_sequences
 
 
 def resolve(n_sequences=10, n_timesteps=20, **parameters):
     everything = LSTMSequenceClassifier(**parameters).get_params(deep=False)
     lengths = np.resize(np.asarray(n_timesteps), n_sequences)
-    return resolve_auto(everything, lengths)
+    return resolve_auto(everything, short_sequences(lengths=lengths))
 
 
 @pytest.mark.parametrize(
@@ -94,3 +96,47 @@ def test_epochs_are_fewer_where_each_has_many_steps(n_sequences, batch_size, exp
 def test_batches_grow_with_the_data(n_sequences, expected):
     assert resolve(n_sequences, batch_size="auto")["batch_size"] == expected
     assert resolve(n_sequences, batch_size=7)["batch_size"] == 7
+
+
+# Standardisation
+
+
+def standardize(X, given="auto"):
+    parameters = LSTMSequenceClassifier(standardize=given).get_params(deep=False)
+    sequences = Sequences.from_lengths(np.concatenate(X), [len(x) for x in X])
+    return resolve_auto(parameters, sequences)["standardize"]
+
+
+def test_one_feature_is_standardised_both_ways_unless_it_has_one_scale():
+    X, _ = make_ragged(20, n_features=1)
+    assert standardize(X) == "both"
+    each = [(x - x.mean()) / x.std() for x in X]
+    assert standardize(each) is True
+    # As a file may have them: the deviation of a sample, rounded.
+    assert standardize([(x * 0.99).round(3) for x in each]) is True
+    assert standardize([*each[1:], each[0] + 1]) == "both"
+    assert standardize([*each[1:], each[0] * 2]) == "both"
+
+
+def test_a_few_large_sequences_are_not_to_hide_the_others():
+    X, _ = make_ragged(20)
+    assert standardize(X) is True
+    X[0][:, 1] *= 1000
+    assert standardize(X) == "both"
+
+
+def test_sequences_in_which_a_feature_is_constant_do_not_count():
+    flag = [np.eye(5, 2) if i == 0 else np.zeros((5, 2)) for i in range(50)]
+    assert standardize(flag) is True
+    assert standardize([np.ones((3, 2))] * 4) is True
+    assert standardize([np.ones((3, 1))] * 4) is True
+
+
+@pytest.mark.parametrize("given", [False, True, "sequence", "both"])
+def test_what_is_asked_for_is_done(given):
+    assert standardize(make_ragged(20)[0], given) == given
+
+
+def test_token_ids_have_no_scale():
+    assert resolve(embedding_dim=4)["standardize"] is False
+    assert resolve(embedding_dim=4, standardize="both")["standardize"] is False

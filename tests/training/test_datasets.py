@@ -19,7 +19,7 @@ from sklstm._training._datasets import (
     weigh_classes,
 )
 from sklstm._training._specification import specify
-from tests.helpers import LENGTHS
+from tests.helpers import short_sequences
 
 CPU = torch.device("cpu")
 
@@ -85,9 +85,7 @@ def test_the_scaling_is_learnt_from_the_part_given():
 
 def split(data, **parameters):
     given = LSTMSequenceClassifier(validation_fraction=0.2, **parameters).get_params(deep=False)
-    return split_for_validation(
-        data, specify(given, n_features=1, n_classes=3, lengths=LENGTHS, seed=0)
-    )
+    return split_for_validation(data, specify(given, short_sequences(1), n_classes=3, seed=0))
 
 
 @pytest.mark.parametrize("part", ["stratified", "last"])

@@ -12,7 +12,7 @@ from sklstm._training import _fingerprint
 from sklstm._training._datasets import Labelled
 from sklstm._training._fingerprint import Fingerprint, as_text, digest_of, digests_of, fingerprint
 from sklstm._training._specification import specify
-from tests.helpers import LENGTHS, make_ragged, quick
+from tests.helpers import make_ragged, quick, short_sequences
 
 
 def test_values_that_mean_the_same_have_the_same_text():
@@ -108,7 +108,7 @@ def of(specification, previous=None):
 
 def test_a_device_counts_by_its_type():
     parameters = LSTMSequenceClassifier().get_params(deep=False)
-    cpu = specify(parameters, n_features=2, n_classes=2, lengths=LENGTHS, seed=0)
+    cpu = specify(parameters, short_sequences(2), n_classes=2, seed=0)
     first, second = (replace(cpu, device=torch.device("cuda", index)) for index in (0, 1))
     assert of(first) == of(second)
     assert of(first).differences(of(cpu)) == ["'device' was 'cpu' and is 'cuda' now"]
@@ -116,7 +116,7 @@ def test_a_device_counts_by_its_type():
 
 def test_a_model_to_go_on_from_counts_by_weights_scaling_and_epochs():
     parameters = LSTMSequenceClassifier().get_params(deep=False)
-    specification = specify(parameters, n_features=2, n_classes=2, lengths=LENGTHS, seed=0)
+    specification = specify(parameters, short_sequences(2), n_classes=2, seed=0)
     fitted = quick(max_epochs=1).fit(*make_ragged())
     net, scaling = fitted.net_, fitted._scaling
     prints = [of(specification), of(specification, (net, scaling))]

@@ -257,6 +257,7 @@ def test_what_became_of_auto_is_told_and_makes_the_same_fit():
     adaptive |= {"conv_stride": "auto"}
     classifier = quick(**adaptive).fit(X, y)
     assert classifier.resolved_params_ == {
+        "standardize": True,
         "patch_size": 2, "conv_filters": (64, 128, 64), "conv_kernel_sizes": (8, 5, 3),
         "conv_dilations": (1, 1, 1),
         "conv_stride": 1,

@@ -18,7 +18,7 @@ from sklstm._training._specification import specify
 from sklstm._training._threads import own_team
 from sklstm._training._train import _build_net, _run, train
 from sklstm.exceptions import TrainingDivergedError
-from tests.helpers import FLOAT32, LENGTHS, make_ragged
+from tests.helpers import FLOAT32, make_ragged, short_sequences
 
 CPU = torch.device("cpu")
 
@@ -37,7 +37,7 @@ def specification(**parameters):
     plain = {"hidden_sizes": 4, "lr_schedule": None, "max_grad_norm": None, "max_epochs": 1}
     plain |= {"batch_size": 100, "conv_filters": (), "mixup_alpha": 0.0}
     given = LSTMSequenceClassifier(**{**plain, **parameters}).get_params(deep=False)
-    return specify(given, n_features=2, n_classes=2, lengths=LENGTHS, seed=0)
+    return specify(given, short_sequences(2), n_classes=2, seed=0)
 
 
 def build(data, **parameters):
@@ -215,7 +215,7 @@ def test_token_ids_have_no_size():
     ids = Sequences.from_lengths(np.ones((3, 1), dtype=np.int64), [1, 2])
     tokens = LabelledSequences(to_device(ids, None, CPU), torch.zeros(2), torch.ones(2))
     given = LSTMSequenceClassifier(4, embedding_dim=3).get_params(deep=False)
-    network = specify(given, n_features=1, n_classes=2, lengths=LENGTHS, seed=0, vocabulary_size=5)
+    network = specify(given, short_sequences(1), n_classes=2, seed=0, vocabulary_size=5)
     net = _build_net(network, tokens, None, np.random.default_rng(0))
     assert "largest input" not in str(divergence("The loss", net, tokens))
 

@@ -9,7 +9,7 @@ from sklstm._files._container import Kind, read_file, write_file
 from sklstm._files._values import UnstorableError
 from sklstm._training._snapshot import describe_optimizer, load_optimizer, pack, unpack
 from sklstm._training._specification import specify
-from tests.helpers import LENGTHS
+from tests.helpers import short_sequences
 
 KIND = Kind("test", 1)
 
@@ -82,7 +82,7 @@ def test_the_state_of_an_optimizer_keeps_its_dtypes(tmp_path):
 
 def specification(**parameters):
     given = LSTMSequenceClassifier(**parameters).get_params(deep=False)
-    return specify(given, n_features=2, n_classes=2, lengths=LENGTHS, seed=0)
+    return specify(given, short_sequences(2), n_classes=2, seed=0)
 
 
 def test_an_optimizer_is_described_by_its_class_and_options():

@@ -5,12 +5,12 @@ import torch
 
 from sklstm import LSTMSequenceClassifier
 from sklstm._training._specification import specify
-from tests.helpers import LENGTHS
+from tests.helpers import short_sequences
 
 
 def specification(**parameters):
     given = LSTMSequenceClassifier(**parameters).get_params(deep=False)
-    return specify(given, n_features=3, n_classes=4, lengths=LENGTHS, seed=7)
+    return specify(given, short_sequences(3), n_classes=4, seed=7)
 
 
 def test_everything_is_resolved():
@@ -31,6 +31,13 @@ def test_a_given_weight_decay_wins_over_the_names_own():
 def test_is_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError, match="seed"):
         specification().seed = 3
+
+
+def test_both_scales_are_twice_the_inputs():
+    one, both = (specification(standardize=s, conv_filters=()).network for s in (True, "both"))
+    assert (one.n_features, both.n_features, both.n_inputs) == (3, 3, 6)
+    assert both.build().encoder.layers[0].forwards.weight_ih_l0.shape[1] == 6
+    assert both.cost().multiplications > one.cost().multiplications
 
 
 def test_the_network_is_built_as_specified():

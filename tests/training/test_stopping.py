@@ -116,6 +116,12 @@ def test_does_not_stop_while_one_cycle_still_raises_the_learning_rate():
     assert rates.argmax() == 14
 
 
+def test_epochs_of_mixed_sequences_are_not_epochs_without_improvement():
+    options = {"n_iter_no_change": 4, "max_epochs": 50, "lr_schedule": None}
+    mixing = stopping(scoring=lambda *_: 0.5, mixup_alpha=0.2, **options).fit(X, LABELS)
+    assert mixing.n_iter_ == 25 + 4
+
+
 def test_of_equal_scores_the_smaller_loss_is_the_better():
     constant = stopping(scoring=lambda *_: 0.5, max_epochs=10, n_iter_no_change=20).fit(X, LABELS)
     losses = constant.history_["valid_loss"]

@@ -12,7 +12,7 @@ from sklstm._sequences import Sequences
 from sklstm._training import _heap
 from sklstm._training._specification import specify
 from sklstm._training._train import train
-from tests.helpers import LENGTHS, make_ragged
+from tests.helpers import make_ragged, short_sequences
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def data():
 def specification(seed=0, **parameters):
     small = {"hidden_sizes": 4, "batch_size": 5, "max_epochs": 3}
     given = LSTMSequenceClassifier(**{**small, **parameters}).get_params(deep=False)
-    return specify(given, n_features=2, n_classes=2, lengths=LENGTHS, seed=seed)
+    return specify(given, short_sequences(2), n_classes=2, seed=seed)
 
 
 def weights(trained):

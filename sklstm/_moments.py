@@ -1,0 +1,38 @@
+"""Mean and standard deviation of each sequence by itself."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sklstm._sequences import Array, Sequences
+
+EPSILON = np.finfo(np.float64).eps
+
+
+def means_and_deviations(sequences: Sequences) -> tuple[Array, Array]:
+    """Of each feature in each sequence, by scikit-learn's formulae: (n_sequences, n_features) each.
+
+    Values are float64; NaN is left out, and is the mean where a sequence has nothing else. The
+    deviation is exactly 0 where rounding alone could make it, or where the variance overflows.
+    """
+    starts, values = sequences.offsets[:-1], sequences.values
+    observed = ~np.isnan(values)
+    counts = np.add.reduceat(observed, starts, axis=0, dtype=np.float64)
+    with np.errstate(invalid="ignore", over="ignore"):
+        means = np.add.reduceat(np.where(observed, values, 0.0), starts, axis=0) / counts
+        deviations = np.where(observed, values - np.repeat(means, sequences.lengths, axis=0), 0.0)
+        # Two passes: the second term is the rounding error of the mean, 0 in exact arithmetic.
+        residuals = np.add.reduceat(deviations, starts, axis=0)
+        variances = np.add.reduceat(deviations**2, starts, axis=0) - residuals**2 / counts
+        variances /= counts
+        # What rounding alone can leave of a constant feature.
+        bound = counts * EPSILON * variances + (counts * means * EPSILON) ** 2
+        return means, np.where(variances <= bound, 0.0, np.sqrt(variances))
+
+
+def scaled_within(sequences: Sequences, centers: Array, scales: Array) -> Array:
+    """The values of each sequence less its center, divided by its scale; not by a scale of 0."""
+    lengths, scales = sequences.lengths, np.where(scales == 0, 1.0, scales)
+    values: Array = sequences.values - np.repeat(centers, lengths, axis=0)
+    values /= np.repeat(scales, lengths, axis=0)
+    return values
