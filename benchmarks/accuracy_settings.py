@@ -53,6 +53,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "dropout 0.5, of vectors 0.4": {"dropout": 0.5, "embedding_dropout": 0.4},
     "temperature": {"calibration": "temperature"},
     "vote of five": {"votes": 5},
+    "both, vote of five": {**BOTH, "votes": 5},
     # Whole recipes.
     "before the study": {
         "conv_filters": (), "patch_size": 1, "batch_size": 32, "max_epochs": 100,
@@ -72,7 +73,8 @@ QUESTIONS: dict[str, tuple[str, ...]] = {
         "default", "LSTM only", "no squeeze-and-excite", "filters 32, 64, 32",
         "filters 128, 256, 128",
     ),
-    "branches": ("default", "both", "all three"),
+    "branches": ("default", "both"),
+    "strides": ("default", "both", "all three"),
     "widths": ("default", "width 32", "width 128", "two layers"),
     "reading": ("default", "one direction", "last state", "mean", "attention"),
     "inputs": ("default", "no patches", "patches of 2", "patches of 4"),
@@ -90,7 +92,7 @@ QUESTIONS: dict[str, tuple[str, ...]] = {
         "weight decay 0.05", "label smoothing 0.1",
     ),
     "mixup": ("default", "no mixup"),
-    "votes": ("default", "vote of five"),
+    "votes": ("default", "vote of five", "both, vote of five"),
     "text": ("default", "no mixup", "filters 64, 128, 64", "dropout 0.5, of vectors 0.4"),
     "probabilities": ("default", "label smoothing 0.1", "temperature"),
 }  # fmt: skip
