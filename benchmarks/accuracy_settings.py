@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+# Convolutions with dilations, and a loss of each branch; "all three" has finer strides besides.
+BOTH: dict[str, Any] = {"conv_dilations": "auto", "auxiliary_loss": 0.5}
+
 # "calibration" puts a `CalibratedClassifierCV` around the classifier; "votes" makes a
 # `VotingClassifier` of so many that differ in their seed. All else are parameters.
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -14,10 +17,10 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "filters 32, 64, 32": {"conv_filters": (32, 64, 32)},
     "filters 128, 256, 128": {"conv_filters": (128, 256, 128)},
     "filters 64, 128, 64": {"conv_filters": (64, 128, 64)},
-    "no dilations": {"conv_dilations": 1},
-    "no auxiliary losses": {"auxiliary_loss": 0.0},
-    "neither": {"conv_dilations": 1, "auxiliary_loss": 0.0},
-    "finer strides": {"conv_stride": "auto"},
+    "dilations": {"conv_dilations": "auto"},
+    "auxiliary losses": {"auxiliary_loss": 0.5},
+    "both": BOTH,
+    "all three": {**BOTH, "conv_stride": "auto"},
     "width 32": {"hidden_sizes": 32},
     "width 128": {"hidden_sizes": 128},
     "two layers": {"hidden_sizes": (64, 64)},
@@ -52,6 +55,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "dropout 0.5, of vectors 0.4": {"dropout": 0.5, "embedding_dropout": 0.4},
     "temperature": {"calibration": "temperature"},
     "vote of five": {"votes": 5},
+    "both, vote of five": {**BOTH, "votes": 5},
     # Whole recipes.
     "before the study": {
         "conv_filters": (), "patch_size": 1, "batch_size": 32, "max_epochs": 100,
@@ -71,9 +75,10 @@ QUESTIONS: dict[str, tuple[str, ...]] = {
         "default", "LSTM only", "no squeeze-and-excite", "filters 32, 64, 32",
         "filters 128, 256, 128",
     ),
-    "branches": ("default", "neither"),
-    "apart": ("default", "no dilations", "no auxiliary losses", "neither"),
-    "strides": ("default", "finer strides"),
+    "branches": ("default", "both"),
+    "dilations": ("default", "dilations"),
+    "apart": ("default", "dilations", "auxiliary losses", "both"),
+    "strides": ("default", "both", "all three"),
     "widths": ("default", "width 32", "width 128", "two layers"),
     "reading": ("default", "one direction", "last state", "mean", "attention"),
     "inputs": ("default", "no patches", "patches of 2", "patches of 4"),
@@ -91,7 +96,7 @@ QUESTIONS: dict[str, tuple[str, ...]] = {
         "weight decay 0.05", "label smoothing 0.1",
     ),
     "mixup": ("default", "no mixup"),
-    "votes": ("default", "vote of five"),
+    "votes": ("default", "vote of five", "both, vote of five"),
     "text": ("default", "no mixup", "filters 64, 128, 64", "dropout 0.5, of vectors 0.4"),
     "probabilities": ("default", "label smoothing 0.1", "temperature"),
 }  # fmt: skip

@@ -74,7 +74,7 @@ class LSTMSequenceClassifier(
     conv_kernel_sizes : int, tuple of int or "auto", default="auto"
         Timesteps (patches, where these are larger) that each convolutional layer reads at once; an
         int is for all of them. "auto" is 8, 5, 3 and then 3 for each further layer.
-    conv_dilations : int, tuple of int or "auto", default="auto"
+    conv_dilations : int, tuple of int or "auto", default=1
         How far apart these timesteps are: 1 for neighbours. "auto" is 1, 2, 4 and so on: the branch
         sees almost twice as much of a sequence at once.
     conv_stride : int, "auto" or None, default=None
@@ -124,7 +124,7 @@ class LSTMSequenceClassifier(
         Both parameters of the Beta distribution of shares at which, in the first half of the
         epochs, each sequence and its target are mixed with another's (mixup [8]_), so that small
         data are not learnt by heart: 0.2 leaves most almost as they are, 0 mixes none.
-    auxiliary_loss : float, default=0.5
+    auxiliary_loss : float, default=0.0
         Weight of the losses of two more output layers, one that reads the LSTM layers alone and one
         that reads the convolutions alone: neither branch then leaves the work to the other (deep
         supervision [7]_). Predictions and recorded losses are without them. Only with convolutions.
@@ -312,7 +312,7 @@ class LSTMSequenceClassifier(
         patch_size: int | Literal["auto"] = "auto",
         conv_filters: int | Sequence[int] | Literal["auto"] = "auto",
         conv_kernel_sizes: int | Sequence[int] | Literal["auto"] = "auto",
-        conv_dilations: int | Sequence[int] | Literal["auto"] = "auto",
+        conv_dilations: int | Sequence[int] | Literal["auto"] = 1,
         conv_stride: int | Literal["auto"] | None = None,
         squeeze_excite: bool = True,
         dense_sizes: int | Sequence[int] = (),
@@ -328,7 +328,7 @@ class LSTMSequenceClassifier(
         class_weight: Mapping[Any, float] | Literal["balanced"] | None = None,
         label_smoothing: float = 0.0,
         mixup_alpha: float = 0.2,
-        auxiliary_loss: float = 0.5,
+        auxiliary_loss: float = 0.0,
         l1: float = 0.0,
         l2: float = 0.0,
         weight_decay: float | None = None,

@@ -62,7 +62,7 @@ def test_every_optimizer_learns(optimizer):
     {"max_grad_norm": None}, {"standardize": False}, {"standardize": "both"},
     {"early_stopping": True}, {"lr_schedule": "plateau"},
     {"conv_filters": 8, "conv_kernel_sizes": 3},
-    {"conv_filters": (8, 8), "conv_dilations": 3, "auxiliary_loss": 0.0},
+    {"conv_filters": (8, 8), "conv_dilations": 3, "auxiliary_loss": 0.5},
     {"conv_filters": 8, "patch_size": 4, "conv_stride": 2},
     {"conv_filters": (8, 6), "squeeze_excite": False}, {"conv_filters": "auto"},
     {"conv_filters": 8, "precision": "bfloat16"},
@@ -263,7 +263,7 @@ def test_warm_start_goes_on_where_fit_alone_begins_anew():
     ("parameters", "error"),
     [
         ({"hidden_sizes": (8, 8)}, r"'hidden_sizes' was \(8,\) when it began and is \(8, 8\)"),
-        ({"auxiliary_loss": 0}, "'auxiliary_loss > 0' was True when it began and is False"),
+        ({"auxiliary_loss": 0.5}, "'auxiliary_loss > 0' was False when it began and is True"),
     ],
 )
 def test_warm_start_needs_the_same_network(parameters, error):

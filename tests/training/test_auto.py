@@ -36,8 +36,8 @@ def test_convolutions(parameters, filters, kernel_sizes):
 @pytest.mark.parametrize(
     ("parameters", "expected"),
     [
-        ({}, (1, 2, 4)),
-        ({"conv_dilations": 1}, (1, 1, 1)),
+        ({}, (1, 1, 1)),
+        ({"conv_dilations": "auto"}, (1, 2, 4)),
         ({"conv_filters": ()}, ()),
         ({"conv_filters": (7,) * 5, "conv_dilations": "auto"}, (1, 2, 4, 8, 16)),
         ({"conv_dilations": 3}, (3, 3, 3)),

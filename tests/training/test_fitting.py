@@ -254,12 +254,12 @@ def test_without_early_stopping_refit_has_no_effect():
 def test_what_became_of_auto_is_told_and_makes_the_same_fit():
     X, y = make_cube(20, n_timesteps=140)
     adaptive = {"patch_size": "auto", "conv_filters": "auto", "batch_size": "auto"}
-    adaptive |= {"conv_dilations": "auto", "conv_stride": "auto"}
+    adaptive |= {"conv_stride": "auto"}
     classifier = quick(**adaptive).fit(X, y)
     assert classifier.resolved_params_ == {
         "standardize": True,
         "patch_size": 2, "conv_filters": (64, 128, 64), "conv_kernel_sizes": (8, 5, 3),
-        "conv_dilations": (1, 2, 4),
+        "conv_dilations": (1, 1, 1),
         "conv_stride": 1,
         "batch_size": 32, "max_epochs": 5, "device": "cpu", "precision": "float32",
     }  # fmt: skip
