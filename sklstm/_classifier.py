@@ -65,7 +65,7 @@ class LSTMSequenceClassifier(
         Neighbouring timesteps that the layers read as one, with all their features side by side: a
         fit on long sequences takes less time, and nothing is lost. The last patch is filled up with
         zeros. "auto" is 1 for token ids and for measurements the least that leaves at most 128
-        patches in nine of ten sequences; at most 512 if there are 101 to 500 sequences.
+        patches in nine of ten sequences; at most 256 if there are 101 to 500 sequences.
     conv_filters : int, tuple of int or "auto", default="auto"
         Width of each convolutional layer of a branch beside the LSTM layers, first to last: it
         finds short patterns wherever they are (LSTM-FCN [5]_). The mean over time of the last

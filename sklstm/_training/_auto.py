@@ -20,7 +20,7 @@ FILTERS, KERNEL_SIZES, FURTHER_KERNEL_SIZE = (64, 128, 64), (8, 5, 3), 3
 # Patches are such that nine of ten sequences have at most so many: the larger number where there
 # are more than FEW sequences, enough to learn details from, and no more than MANY, which would take
 # minutes.
-MOST_PATCHES, MOST_FINE_PATCHES, FEW, MANY, SHARE = 128, 512, 100, 500, 0.9
+MOST_PATCHES, MOST_FINE_PATCHES, FEW, MANY, SHARE = 128, 256, 100, 500, 0.9
 # The first convolution takes at least so many steps in a patch, where that has as many timesteps.
 STEPS = 4
 # A batch is a sixty-fourth of the data, rounded to a power of two, within these bounds.

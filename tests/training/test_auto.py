@@ -59,8 +59,8 @@ def test_patches_are_so_large_that_most_sequences_have_at_most_128(n_timesteps, 
     assert resolve(100, n_timesteps, patch_size=7)["patch_size"] == 7
 
 
-@pytest.mark.parametrize(("n_timesteps", "expected"), [(128, 1), (512, 1), (513, 2), (2000, 4)])
-def test_of_neither_few_nor_many_sequences_most_have_at_most_512(n_timesteps, expected):
+@pytest.mark.parametrize(("n_timesteps", "expected"), [(128, 1), (256, 1), (257, 2), (2000, 8)])
+def test_of_neither_few_nor_many_sequences_most_have_at_most_256(n_timesteps, expected):
     for n_sequences in (101, 500):
         assert resolve(n_sequences, n_timesteps)["patch_size"] == expected
 
