@@ -149,8 +149,8 @@ class LSTMSequenceClassifier(
         - "cosine": down to 0 along half a cosine
         - "exponential": down to a hundredth in the last epoch, by the same factor each epoch
         - "one_cycle": up over the first 30 % of the steps, then down to almost 0 [4]_
-        - "plateau": halved when the validation score, or without one the training loss, has not
-          improved for 5 epochs
+        - "plateau": halved when the training loss, or with ``early_stopping`` the validation score,
+          has not improved for 5 epochs; those with mixing do not count
         - None: constant
     max_grad_norm : float, default=1.0
         Gradients are scaled down to this Euclidean norm if they exceed it. None: they are not.
@@ -186,9 +186,9 @@ class LSTMSequenceClassifier(
     device : str or torch.device, default="cpu"
         "cpu", "cuda", "cuda:1" and so on, or "auto": a GPU where there is one.
     precision : {"auto", "bfloat16", "float32"}, default="float32"
-        Arithmetic of the LSTM layers; weights and logits are float32. "bfloat16" is up to twice as
-        fast where the machine computes in it; "auto" uses it on such a CPU if a layer has a width
-        of 64 or more.
+        Arithmetic of LSTM layers and convolutions; weights and logits are float32. "bfloat16" is up
+        to twice as fast where the machine computes in it; "auto" uses it on such a CPU if an LSTM
+        layer has a width of 64 or more.
     warm_start : bool, default=False
         Whether a further ``fit`` goes on from the weights, the standardisation and the optimizer's
         state of the last one, for ``max_epochs`` more.
@@ -254,7 +254,7 @@ class LSTMSequenceClassifier(
 
     Weights are normalised within each batch, so their effect fades with small batches and is gone
     with ``batch_size=1``. What convolutions find is normalised over the real timesteps of a batch
-    while training, by running statistics afterwards, whatever the weights.
+    (on a CPU those of similar length) while training, later by running statistics, both unweighted.
 
     A pickle or a copy holds the weights, not the optimizer's state: a training that goes on from
     one begins with a fresh optimizer. Fits in several threads of one process take turns.

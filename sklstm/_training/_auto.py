@@ -1,6 +1,7 @@
 """Parameters that are "auto" -> what suits the data: the one place where that is decided.
 
-The values follow from a study of accuracy (docs/adr/0034-defaults.rst, 0036 and 0038).
+The values follow from a study of accuracy (docs/adr/0034-defaults.rst and the pages
+0036, 0038 and 0040).
 """
 
 from __future__ import annotations

@@ -13,12 +13,34 @@ from sklstm._training._optimizers import build_schedule, learning_rate
 
 
 class LearningRate(Callback):
-    """Records the learning rate of each epoch's last step, and moves it along its schedule."""
+    """Records the learning rate of each epoch's last step, and moves it along its schedule.
 
-    def __init__(self, schedule: str | None, n_epochs: int, n_batches: int) -> None:
+    Parameters
+    ----------
+    schedule : str or None
+        Its name.
+    n_epochs, n_batches : int
+        How many there will be, and how many batches in each.
+    n_mixed_epochs : int, default=0
+        First epochs whose loss and score "plateau" does not judge.
+    follows_score : bool, default=False
+        Whether "plateau" follows the validation score instead of the training loss.
+    """
+
+    def __init__(
+        self,
+        schedule: str | None,
+        n_epochs: int,
+        n_batches: int,
+        *,
+        n_mixed_epochs: int = 0,
+        follows_score: bool = False,
+    ) -> None:
         self.schedule = schedule
         self.n_epochs = n_epochs
         self.n_batches = n_batches
+        self.n_mixed_epochs = n_mixed_epochs
+        self.follows_score = follows_score
 
     def on_train_begin(self, net: Any, **kwargs: Any) -> None:
         self._scheduler: Any = None
@@ -40,8 +62,11 @@ class LearningRate(Callback):
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         net.history.record("learning_rate", self._learning_rate)
         if self.schedule == "plateau":
-            epoch = net.history[-1]
-            self._scheduler.step(epoch.get("valid_score", -epoch["train_loss"]))
+            n_epochs_done = self.n_epochs - self._n_steps_left // self.n_batches
+            if n_epochs_done > self.n_mixed_epochs:
+                epoch = net.history[-1]
+                progress = epoch["valid_score"] if self.follows_score else -epoch["train_loss"]
+                self._scheduler.step(progress)
         elif self._scheduler is not None and not self._steps_by_batch:
             self._scheduler.step()
 

@@ -154,10 +154,12 @@ def _stop_and_refit(
     """Train on what is not held out and then, with ``refit``, anew on everything."""
     account = None if checkpoint is None else checkpoint.account
     if account is None:
+        # What is split off here remains a part of X to those who read an error.
+        naming: AbstractContextManager[None] = nullcontext() if held_out is None else named_val()
         training = data
         if specification.early_stopping and held_out is None:
             training, held_out = split_for_validation(data, specification)
-        learnt = _learn(specification, training, held_out, parameters, previous, checkpoint)
+        learnt = _learn(specification, training, held_out, parameters, previous, checkpoint, naming)
         if not (specification.early_stopping and specification.refit):
             return learnt
         account = learnt.trained.account
@@ -175,6 +177,7 @@ def _learn(
     parameters: Mapping[str, Any],
     previous: tuple[SequenceNet, Scaling | None] | None,
     checkpoint: Checkpoint | None,
+    naming: AbstractContextManager[None] | None = None,
 ) -> Learnt:
     """Train on ``data``: scaling and class weights come from them alone, or from before."""
     net, scaling = previous if previous is not None else (None, None)
@@ -186,7 +189,7 @@ def _learn(
         training = put_on_device(drop_weightless(data, weight_of_class), *placed)
         validation = None
         if held_out is not None:
-            with named_val():
+            with naming or nullcontext():
                 validation = as_validation(held_out, *placed)
         trained = train(specification, training, validation, previous=net, checkpoint=checkpoint)
         return Learnt(trained, scaling)

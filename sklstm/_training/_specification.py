@@ -70,8 +70,8 @@ class NetworkSpecification:
     def cost(self) -> Cost:
         """What a timestep costs, a share of its patch.
 
-        With convolutions no batch is cut for speed: their normalisation is that of a whole batch,
-        and they are computed beside the LSTM layers.
+        With convolutions no batch is cut for speed, as their normalisation is by part, and they are
+        computed beside the LSTM layers. Long sequences among short ones are cut off all the same.
         """
         directions = 2 if self.bidirectional else 1
         # Four gates, cell and state, and as much again for their gradients, in float32.

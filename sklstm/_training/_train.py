@@ -117,7 +117,14 @@ def _build_net(
     n_batches = len(ShuffledBatches(training, specification.batch_size, batch_rng))
     # The monitor first: the schedule, the bar and the user's callbacks read what it records.
     callbacks: list[Any] = [EpochTimer()] if monitor is None else [EpochTimer(), monitor]
-    callbacks.append(LearningRate(specification.lr_schedule, specification.max_epochs, n_batches))
+    schedule = LearningRate(
+        specification.lr_schedule,
+        specification.max_epochs,
+        n_batches,
+        n_mixed_epochs=specification.n_mixed_epochs,
+        follows_score=specification.early_stopping,
+    )
+    callbacks.append(schedule)
     if specification.verbose and not is_parallel_worker():
         # "loss" as a score is the negative of the loss that is shown already.
         score = "valid_loss" if specification.scoring == "loss" else "valid_score"

@@ -209,7 +209,8 @@ def _check_convolutions(parameters: Mapping[str, Any]) -> None:
         sizes = parameters[name]
         if sizes == "auto":
             continue
-        _check_sizes(name, sizes, at_least=1)
+        # No layers, no sizes: so is what became of "auto" where there are none.
+        _check_sizes(name, sizes, at_least=1 if n_layers else 0)
         if n_layers and not isinstance(sizes, Integral) and len(sizes) != n_layers:
             raise InvalidParameterError(
                 f"The {name!r} parameter must be an int, or have one int for each of the {n_layers}"

@@ -37,6 +37,17 @@ def test_plateau_follows_the_validation_score():
     assert falling.history_["learning_rate"][-1] == 0.02
 
 
+def test_plateau_does_not_judge_epochs_with_mixing():
+    parameters = {"lr_schedule": "plateau", "early_stopping": True, "scoring": lambda *_: 0.5}
+    parameters |= {"n_iter_no_change": 20, "max_epochs": 20, "validation_fraction": 0.2}
+    rates = {
+        alpha: fit(**parameters, mixup_alpha=alpha).history_["learning_rate"] for alpha in (0, 0.2)
+    }
+    # The first of them that counts is the best, and the rate falls after five more.
+    assert (rates[0] < 0.02).argmax() == 6
+    assert (rates[0.2] < 0.02).argmax() == 16
+
+
 def test_silent_by_default(capfd):
     fit()
     assert capfd.readouterr() == ("", "")

@@ -121,12 +121,14 @@ def test_without_early_stopping_validation_data_are_scored_and_change_nothing():
     assert (watched.best_epoch_, watched.n_iter_, watched.stop_reason_) == (5, 5, "max_epochs")
 
 
-def test_without_early_stopping_no_score_stops_anything():
-    scores = iter([0.9, 0.1, 0.2, 0.3, 0.4])
-    plain = quick(lr_schedule=None).fit(X, LABELS)
-    watched = quick(lr_schedule=None, n_iter_no_change=1, scoring=lambda *_: next(scores))
+@pytest.mark.parametrize("lr_schedule", [None, "plateau"])
+def test_without_early_stopping_no_score_stops_or_slows_anything(lr_schedule):
+    scores = iter([0.9, 0.1, 0.2, 0.3, 0.4, 0.4, 0.4, 0.4])
+    parameters = {"lr_schedule": lr_schedule, "max_epochs": 8, "mixup_alpha": 0}
+    plain = quick(**parameters).fit(X, LABELS)
+    watched = quick(**parameters, n_iter_no_change=1, scoring=lambda *_: next(scores))
     watched.fit(X, LABELS, X_val=X_VAL, y_val=LABELS_VAL)
-    assert (watched.best_epoch_, watched.best_score_) == (5, 0.4)
+    assert (watched.best_epoch_, watched.best_score_) == (8, 0.4)
     assert torch.equal(weights(plain), weights(watched))
 
 
@@ -265,6 +267,22 @@ def test_what_became_of_auto_is_told_and_makes_the_same_fit():
     }  # fmt: skip
     spelt_out = quick(**classifier.resolved_params_).fit(X, y)
     np.testing.assert_array_equal(spelt_out.predict_proba(X), classifier.predict_proba(X))
+
+
+@pytest.mark.parametrize("parameters", [{"conv_filters": ()}, {"embedding_dim": 3}])
+def test_what_became_of_auto_without_convolutions_makes_the_same_fit(parameters):
+    X = [[1, 2], [2, 1], [3]] * 4
+    classifier = quick(**parameters).fit(X, [0, 1, 1] * 4)
+    assert classifier.resolved_params_["conv_dilations"] == ()
+    spelt_out = quick(**parameters | classifier.resolved_params_).fit(X, [0, 1, 1] * 4)
+    np.testing.assert_array_equal(spelt_out.predict_proba(X), classifier.predict_proba(X))
+
+
+def test_what_is_held_out_of_X_is_called_X_in_errors():
+    X, y = make_cube(20, n_timesteps=4)
+    X[-1] = 1e300
+    with pytest.raises(ValueError, match=r"^X is too large.*\n\nDivide X by"):
+        quick(early_stopping=True, validation_part="last").fit(X, y)
 
 
 def test_auto_epochs_are_those_that_were_run():
