@@ -7,7 +7,8 @@ import numpy as np
 from sklstm._sequences import IntArray
 
 # Sorting within windows of this many batches leaves a few percent of padding on log-normal lengths
-# (benchmarks/LOG.md) and keeps the batches of successive epochs different.
+# (benchmarks/LOG.md). An epoch of fewer batches is sorted whole: but for ties its batches are those
+# of every other epoch (what has been tried instead: benchmarks/LOG.md, sixth round of accuracy).
 WINDOW_BATCHES = 64
 
 
