@@ -21,10 +21,9 @@ class LearningRate(Callback):
         Its name.
     n_epochs, n_batches : int
         How many there will be, and how many batches in each.
-    n_mixed_epochs : int, default=0
-        First epochs whose loss and score "plateau" does not judge.
     follows_score : bool, default=False
-        Whether "plateau" follows the validation score instead of the training loss.
+        Whether "plateau" follows the validation score instead of the training loss. It judges
+        neither while sequences are mixed.
     """
 
     def __init__(
@@ -33,13 +32,11 @@ class LearningRate(Callback):
         n_epochs: int,
         n_batches: int,
         *,
-        n_mixed_epochs: int = 0,
         follows_score: bool = False,
     ) -> None:
         self.schedule = schedule
         self.n_epochs = n_epochs
         self.n_batches = n_batches
-        self.n_mixed_epochs = n_mixed_epochs
         self.follows_score = follows_score
 
     def on_train_begin(self, net: Any, **kwargs: Any) -> None:
@@ -62,8 +59,7 @@ class LearningRate(Callback):
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         net.history.record("learning_rate", self._learning_rate)
         if self.schedule == "plateau":
-            n_epochs_done = self.n_epochs - self._n_steps_left // self.n_batches
-            if n_epochs_done > self.n_mixed_epochs:
+            if not net.is_mixing:
                 epoch = net.history[-1]
                 progress = epoch["valid_score"] if self.follows_score else -epoch["train_loss"]
                 self._scheduler.step(progress)

@@ -166,7 +166,7 @@ def _stop_and_refit(
         if checkpoint is not None:
             checkpoint.begin_refit(account)
     as_long = replace(specification, max_epochs=account["best_epoch"], early_stopping=False)
-    refitted = _learn(as_long, data, None, parameters, None, checkpoint)
+    refitted = _learn(as_long, data, None, parameters, None, checkpoint, nullcontext())
     return replace(refitted, trained=replace(refitted.trained, **account))
 
 
@@ -177,7 +177,7 @@ def _learn(
     parameters: Mapping[str, Any],
     previous: tuple[SequenceNet, Scaling | None] | None,
     checkpoint: Checkpoint | None,
-    naming: AbstractContextManager[None] | None = None,
+    naming: AbstractContextManager[None],
 ) -> Learnt:
     """Train on ``data``: scaling and class weights come from them alone, or from before."""
     net, scaling = previous if previous is not None else (None, None)
@@ -189,7 +189,7 @@ def _learn(
         training = put_on_device(drop_weightless(data, weight_of_class), *placed)
         validation = None
         if held_out is not None:
-            with naming or nullcontext():
+            with naming:
                 validation = as_validation(held_out, *placed)
         trained = train(specification, training, validation, previous=net, checkpoint=checkpoint)
         return Learnt(trained, scaling)

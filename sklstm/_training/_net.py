@@ -105,9 +105,14 @@ class SequenceNet(NeuralNet):
                 raise
             self.should_stop = True
 
+    @property
+    def is_mixing(self) -> bool:
+        """Whether the sequences of this epoch are mixed."""
+        return self.n_epochs_done < self.n_mixed_epochs
+
     def get_iterator(self, dataset: LabelledSequences, training: bool = False) -> ShuffledBatches:
         """The batches of the next epoch, drawn anew at each iteration; mixed in the first ones."""
-        alpha = self.mixup_alpha if self.n_epochs_done < self.n_mixed_epochs else 0.0
+        alpha = self.mixup_alpha if self.is_mixing else 0.0
         return ShuffledBatches(dataset, self.batch_size, self.batch_rng, self.cost, alpha)
 
     def run_single_epoch(

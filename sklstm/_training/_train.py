@@ -121,7 +121,6 @@ def _build_net(
         specification.lr_schedule,
         specification.max_epochs,
         n_batches,
-        n_mixed_epochs=specification.n_mixed_epochs,
         follows_score=specification.early_stopping,
     )
     callbacks.append(schedule)
