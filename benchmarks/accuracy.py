@@ -25,6 +25,7 @@ import numpy as np
 
 from benchmarks import accuracy_report
 from benchmarks.accuracy_settings import QUESTIONS, SETTINGS
+from benchmarks.machine import processor
 from benchmarks.sets import Set, find_sets, take
 
 RESULTS = Path(__file__).parent / "results" / "accuracy"
@@ -89,7 +90,10 @@ class Job:
 
 @dataclass(frozen=True)
 class Fit:
-    """What came out of a job."""
+    """What came out of a job, and on which processor: on another one bits differ, and so do fits.
+
+    The processor is unknown for fits that are older than this field.
+    """
 
     key: str
     set: str
@@ -102,6 +106,7 @@ class Fit:
     calibration_error: float
     seconds: float
     n_epochs: int
+    processor: str = ""
 
 
 def run(job: Job, key: str) -> Fit:
@@ -131,6 +136,7 @@ def run(job: Job, key: str) -> Fit:
         calibration_error(probabilities.max(axis=1), predicted == y_score),
         seconds,
         _n_epochs(model[-1]),
+        processor(),
     )
 
 

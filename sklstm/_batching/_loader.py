@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sklstm._batching._buckets import training_batches
+from sklstm._batching._buckets import in_a_ring, training_batches
 from sklstm._batching._parts import Cost, cut
 from sklstm._batching._scaling import Scaling
 from sklstm._sequences import Array, IntArray, Sequences
@@ -228,8 +228,9 @@ class ShuffledBatches(Iterable[Batch]):
     def _mixed_batch(self, indices: IntArray, parts: Sequence[slice]) -> Batch:
         """A batch with shares of at least a half: either of two may be called the other."""
         if not self.dataset.sequences.have_one_length:
-            # By length, each sequence would have the same neighbours in every epoch.
-            indices = np.concatenate([self.rng.permutation(indices[part]) for part in parts])
+            # Of a longer one only the beginning goes in, with the share of the target of all of it.
+            lengths = self.dataset.sequences.host_lengths
+            indices = np.concatenate([in_a_ring(indices[p], lengths, self.rng) for p in parts])
         batch = self.dataset.batch(indices, parts)
         shares = self.rng.beta(self.mixup_alpha, self.mixup_alpha, size=len(indices))
         shares_B = torch.from_numpy(np.maximum(shares, 1 - shares)).float()

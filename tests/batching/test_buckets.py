@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from sklstm._batching._buckets import WINDOW_BATCHES, prediction_batches, training_batches
+from sklstm._batching._buckets import prediction_batches, training_batches
 
 
 def log_normal_lengths(n, seed=0):
@@ -40,20 +40,36 @@ def test_similar_lengths_share_a_batch():
     assert bucketed < 0.1
 
 
-def test_epochs_differ_and_a_seed_repeats_them():
-    lengths = log_normal_lengths(100)
+@pytest.mark.parametrize("n", [20, 50, 100, 640, 1000])
+def test_no_batch_comes_back_in_the_next_epoch_and_a_seed_repeats_them(n):
+    # No two lengths alike: ties, whose order is random, would make a difference by themselves.
+    lengths = np.random.default_rng(1).permutation(n) + 1
     rng = np.random.default_rng(0)
     first, second = (training_batches(lengths, 10, rng) for _ in range(2))
     again = training_batches(lengths, 10, np.random.default_rng(0))
     assert [b.tolist() for b in first] == [b.tolist() for b in again]
-    assert [b.tolist() for b in first] != [b.tolist() for b in second]
+    assert {frozenset(b) for b in first}.isdisjoint({frozenset(b) for b in second})
+
+
+@pytest.mark.parametrize("n_batches", [2, 4])
+def test_few_batches_are_drawn_whatever_the_lengths(n_batches):
+    lengths = np.repeat([5, 50], 16 * n_batches)
+    batches = training_batches(lengths, 32, np.random.default_rng(0))
+    assert all(8 <= (lengths[batch] == 5).sum() <= 24 for batch in batches)
+
+
+@pytest.mark.parametrize("n", [20, 640, 5000])
+def test_lengths_ascend_in_a_batch(n):
+    lengths = log_normal_lengths(n)
+    batches = training_batches(lengths, 10, np.random.default_rng(0))
+    assert all((np.diff(lengths[batch]) >= 0).all() for batch in batches)
 
 
 def test_short_sequences_do_not_come_first():
     lengths = np.sort(log_normal_lengths(640))
     batches = training_batches(lengths, 10, np.random.default_rng(0))
     means = [lengths[batch].mean() for batch in batches]
-    assert len(batches) == WINDOW_BATCHES
+    assert len(batches) == 64
     assert abs(np.corrcoef(means, np.arange(len(means)))[0, 1]) < 0.4
 
 

@@ -82,22 +82,37 @@ def test_under_mixup_at_least_half_of_a_sequence_is_its_own():
     assert mean[0] > 0.99 > mean[1] > 0.7 > 0.52 > mean[2]
 
 
-@pytest.mark.parametrize("lengths", [[9] * 64, range(1, 65)])
-def test_under_mixup_each_epoch_brings_other_neighbours(lengths):
-    """Also where no two lengths are equal, and in parts, which keep the lengths together."""
+@pytest.mark.parametrize("lengths", [[9] * 64, range(40, 104)], ids=["equal", "unequal"])
+@pytest.mark.parametrize("cost", [None, Cost(10**7, 10**7, 100)], ids=["whole", "parts"])
+def test_under_mixup_each_epoch_brings_other_neighbours(lengths, cost):
+    """Also where no two lengths are equal and every epoch is one batch."""
+    neighbours = [set() for _ in range(64)]
+    for classes, others in neighbours_under_mixup(lengths, cost, n_epochs=20):
+        for own, other in zip(classes, others, strict=True):
+            neighbours[own].add(int(other))
+    assert min(map(len, neighbours)) > 5
+
+
+@pytest.mark.parametrize("cost", [None, Cost(10**7, 10**7, 100)], ids=["whole", "parts"])
+def test_under_mixup_neighbours_are_of_about_the_same_length(cost):
+    lengths = np.geomspace(10, 1000, 64).astype(int)
+    for classes, others in neighbours_under_mixup(lengths, cost, n_epochs=20):
+        ratios = lengths[others] / lengths[classes]
+        assert np.abs(np.log(ratios)).max() < np.log(2.5)
+        assert np.median(np.abs(np.log(ratios))) < np.log(1.3)
+
+
+def neighbours_under_mixup(lengths, cost, n_epochs):
+    """Of each part of some epochs of one batch: the sequences, and what each is mixed with."""
     X = [np.zeros((t, 1)) for t in lengths]
     dataset = LabelledSequences(build(X), torch.arange(64), torch.ones(64))
-    cost = Cost(multiplications=10**7, widest=10**7, bytes=100)
     batches = ShuffledBatches(dataset, 64, np.random.default_rng(0), cost, 0.5)
-    neighbours = [set() for _ in range(64)]
-    for _ in range(20):
+    for _ in range(n_epochs):
         ((inputs, targets),) = batches
         sizes = [len(i.values) for i in inputs]
-        assert len(sizes) > 1
+        assert (len(sizes) > 1) == (cost is not None)
         for of_part in targets.classes.split(sizes):
-            for own, other in zip(of_part, of_part.roll(1), strict=True):
-                neighbours[own].add(int(other))
-    assert min(map(len, neighbours)) > 5
+            yield of_part.numpy(), of_part.roll(1).numpy()
 
 
 def test_lengths_are_rounded_up_to_few_and_by_little():
