@@ -51,16 +51,19 @@ class Choice:
 
 # What helps data of any size.
 COMMON: Mapping[str, Uniform | Choice] = {
-    "standardize": Choice(("both", True)),
     "pooling": Choice(("attention", "last", "max", "mean")),
     "dropout": Uniform(0.0, 0.6),
     "label_smoothing": Choice((0.0, 0.05, 0.1)),
     "mixup_alpha": Choice((0.0, 0.2, 1.0)),
     "weight_decay": Uniform(1e-4, 1e-1, log=True),
+}
+MEASUREMENTS: Mapping[str, Uniform | Choice] = {
+    "standardize": Choice(("both", True)),
     # Of convolutions; without them they change nothing.
     "conv_dilations": Choice((1, "auto")),
     "auxiliary_loss": Choice((0.0, 0.5)),
 }
+TOKEN_IDS: Mapping[str, Uniform | Choice] = {"embedding_dropout": Uniform(0.0, 0.5)}
 # The fewer sequences, the narrower the networks and the smaller the batches.
 SPACES: Mapping[str, Mapping[str, Uniform | Choice]] = {
     "small": {
@@ -86,6 +89,7 @@ MOST_SMALL, MOST_MEDIUM = 500, 10_000
 def param_distributions(
     n_sequences: int,
     *,
+    token_ids: bool = False,
     step: str | None = None,
     library: Literal["scikit-learn", "optuna"] = "scikit-learn",
 ) -> dict[str, Any]:
@@ -98,6 +102,9 @@ def param_distributions(
     ----------
     n_sequences : int
         How many there are to train on: at most 500 are small data, at most 10,000 are medium.
+    token_ids : bool, default=False
+        Whether the sequences are of token ids, which have an embedding and by default no
+        convolutions. The width of the embedding is for you to set or to add.
     step : str, default=None
         Name of the classifier's step in a pipeline, such as "lstmsequenceclassifier"; the names of
         the parameters begin with it. None: the classifier itself is searched.
@@ -136,11 +143,11 @@ def param_distributions(
     >>> search.best_params_["hidden_sizes"] in space["hidden_sizes"]
     True
     """
-    _check(n_sequences, library)
+    _check(n_sequences, token_ids, library)
     size = "small" if n_sequences <= MOST_SMALL else "large"
     if MOST_SMALL < n_sequences <= MOST_MEDIUM:
         size = "medium"
-    space = {**SPACES[size], **COMMON}
+    space = {**SPACES[size], **COMMON, **(TOKEN_IDS if token_ids else MEASUREMENTS)}
     prefix = "" if step is None else f"{step}__"
     if library == "scikit-learn":
         return {prefix + name: values.for_scikit_learn() for name, values in space.items()}
@@ -148,11 +155,15 @@ def param_distributions(
     return {prefix + name: values.for_optuna(distributions) for name, values in space.items()}
 
 
-def _check(n_sequences: Any, library: Any) -> None:
+def _check(n_sequences: Any, token_ids: Any, library: Any) -> None:
     if isinstance(n_sequences, bool) or not isinstance(n_sequences, Integral) or n_sequences < 1:
         raise InvalidParameterError(
             "The 'n_sequences' parameter must be an int of at least 1. Got"
             f" {n_sequences!r} instead."
+        )
+    if not isinstance(token_ids, bool):
+        raise InvalidParameterError(
+            f"The 'token_ids' parameter must be True or False. Got {token_ids!r} instead."
         )
     if library not in LIBRARIES:
         accepted = ", ".join(map(repr, sorted(LIBRARIES)))

@@ -15,18 +15,38 @@ X, Y = make_ragged(40)
 SIZES = [1, 500, 501, 10_000, 10_001]
 
 
+@pytest.mark.parametrize("token_ids", [False, True])
 @pytest.mark.parametrize("n_sequences", SIZES)
-def test_whatever_is_drawn_is_accepted(n_sequences):
-    space = param_distributions(n_sequences)
+def test_whatever_is_drawn_is_accepted(n_sequences, token_ids):
+    space = param_distributions(n_sequences, token_ids=token_ids)
     for drawn in ParameterSampler(space, 200, random_state=0):
         check_parameters(LSTMSequenceClassifier(**drawn))
 
 
+@pytest.mark.parametrize("token_ids", [False, True])
+def test_each_parameter_makes_a_difference(token_ids):
+    """To the defaults, which have convolutions for measurements and an embedding for token ids."""
+    rng = np.random.default_rng(0)
+    sequences, kind = rng.normal(size=(20, 9, 2)), {}
+    if token_ids:
+        sequences, kind = rng.integers(1, 50, size=(20, 9)), {"embedding_dim": 8}
+    for name, values in param_distributions(20, token_ids=token_ids).items():
+        ends = (values[0], values[-1]) if isinstance(values, list) else values.support()
+        one, other = (
+            LSTMSequenceClassifier(**kind, **{name: end}, max_epochs=2, random_state=0)
+            .fit(sequences, np.arange(20) % 2)
+            .predict_proba(sequences)
+            for end in ends
+        )
+        assert not np.array_equal(one, other), name
+
+
+@pytest.mark.parametrize("token_ids", [False, True])
 @pytest.mark.parametrize("n_sequences", SIZES)
-def test_both_libraries_draw_from_the_same(n_sequences):
+def test_both_libraries_draw_from_the_same(n_sequences, token_ids):
     pytest.importorskip("optuna")
-    ours = param_distributions(n_sequences)
-    optunas = param_distributions(n_sequences, library="optuna")
+    ours = param_distributions(n_sequences, token_ids=token_ids)
+    optunas = param_distributions(n_sequences, token_ids=token_ids, library="optuna")
     assert ours.keys() == optunas.keys()
     for name, values in ours.items():
         if isinstance(values, list):
@@ -80,6 +100,7 @@ def test_optuna_takes_it():
     [
         ({"n_sequences": 0}, "The 'n_sequences' parameter must be an int of at least 1. Got 0"),
         ({"n_sequences": 2.5}, "Got 2.5 instead"),
+        ({"n_sequences": 9, "token_ids": "no"}, "'token_ids' parameter must be True or False"),
         ({"n_sequences": 9, "library": "Optuna"}, r"among \{'optuna', 'scikit-learn'\}. Got 'Op"),
     ],
 )
