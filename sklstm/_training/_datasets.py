@@ -15,7 +15,7 @@ from sklstm._sequences import Array, IntArray, Sequences
 from sklstm._training._specification import Specification
 from sklstm._training._split import split_rows
 from sklstm._training._stopping import Validation
-from sklstm._validation._groups import check_groups
+from sklstm._validation._groups import check_groups, number_groups
 from sklstm._validation._targets import check_classes, check_targets, encode_targets
 from sklstm._validation._weights import check_weights, class_weights
 
@@ -78,14 +78,15 @@ def label(sequences: Sequences, given: Given, classes: Array | None, *, estimato
     """
     labels = check_targets(given.y, len(sequences), estimator=estimator)
     weights = check_weights(given.sample_weight, sequences)
-    groups = None if given.groups is None else check_groups(given.groups, len(sequences))
+    names = None if given.groups is None else check_groups(given.groups, len(sequences))
     if not weights.all():
         rows = np.flatnonzero(weights)
         sequences, labels, weights = sequences.take(rows), labels[rows], weights[rows]
-        groups = None if groups is None else groups[rows]
+        names = None if names is None else names[rows]
     if classes is None:
         classes = check_classes(labels)
     codes = encode_targets(labels, classes)
+    groups = None if names is None else number_groups(names)
     return Labelled(sequences, codes, classes, weights, given.sample_weight is not None, groups)
 
 

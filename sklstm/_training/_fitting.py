@@ -28,7 +28,14 @@ from sklstm._training._randomness import draw_seed
 from sklstm._training._snapshot import describe_optimizer
 from sklstm._training._specification import Specification, specify
 from sklstm._training._train import Trained, train
-from sklstm._validation._features import bare, check_first_X, check_next_X, form_of, kept_form
+from sklstm._validation._features import (
+    bare,
+    check_first_X,
+    check_next_X,
+    form_of,
+    kept_form,
+    vocabulary_size_for,
+)
 from sklstm._validation._held_out import named_val
 
 
@@ -57,17 +64,23 @@ def fitted_attributes(
         inputs = check_first_X(given.X, parameters, estimator=name)
         form = form_of(inputs)
     data = label(inputs.sequences, given, classes, estimator=name)
+    previous_network = estimator._network_specification if resumes else None
+    if previous_network is not None:
+        vocabulary_size = previous_network.vocabulary_size
+    else:
+        # Of what is left: the ids of a sequence of weight 0 do not count either.
+        vocabulary_size = vocabulary_size_for(data.sequences, parameters)
     specification = specify(
         parameters,
         data.sequences,
         n_classes=len(data.classes),
         # A training that goes on holds out what it held out before.
         seed=estimator._seed if resumes else draw_seed(estimator.random_state),
-        vocabulary_size=inputs.vocabulary_size,
-        previous=estimator._network_specification if resumes else None,
+        vocabulary_size=vocabulary_size,
+        previous=previous_network,
     )
-    if resumes:
-        estimator._network_specification.check_same(specification.network)
+    if previous_network is not None:
+        previous_network.check_same(specification.network)
     held_out = None
     if given_val is not None:
         like = bare(estimator, form)

@@ -5,22 +5,33 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from sklstm._compat import check_feature_names, check_n_features
+from sklstm._sequences import Sequences
 from sklstm._validation._inputs import Inputs, check_inputs
 from sklstm._validation._parameters import takes_tokens
-from sklstm._validation._tokens import check_tokens
+from sklstm._validation._tokens import check_tokens, count_ids
 
 
 def check_first_X(X: Any, parameters: Mapping[str, Any], *, estimator: str) -> Inputs:
     """X for an estimator that has not been fitted: measurements, or token ids if it embeds them."""
     if not takes_tokens(parameters):
         return check_inputs(X, mask_value=parameters["mask_value"], estimator=estimator)
+    return check_tokens(X, vocabulary_size=_given_vocabulary_size(parameters))
+
+
+def vocabulary_size_for(sequences: Sequences, parameters: Mapping[str, Any]) -> int | None:
+    """How many ids are embedded: those given, or as many as these sequences have.
+
+    None says that they are measurements.
+    """
+    if not takes_tokens(parameters):
+        return None
+    return _given_vocabulary_size(parameters) or count_ids(sequences)
+
+
+def _given_vocabulary_size(parameters: Mapping[str, Any]) -> int | None:
     size, weights = parameters["vocabulary_size"], parameters["embedding_weights"]
-    if size is None and weights is not None:
-        size = np.shape(weights)[0]
-    return check_tokens(X, vocabulary_size=size)
+    return len(weights) if size is None and weights is not None else size
 
 
 def check_next_X(

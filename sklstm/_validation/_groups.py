@@ -5,20 +5,30 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.utils import check_array, column_or_1d
+from sklearn.utils import check_array
 
-from sklstm._sequences import IntArray
+from sklstm._sequences import Array, IntArray
 
 
-def check_groups(groups: Any, n_sequences: int) -> IntArray:
-    """Groups, of any type that can be told apart, numbered as they first occur."""
+def check_groups(groups: Any, n_sequences: int) -> Array:
+    """The group of each sequence, of any type that can be told apart."""
     if np.ndim(groups) == 0:
         raise TypeError(f"groups must hold one entry for each sequence. Got {groups!r} instead.")
-    names = column_or_1d(check_array(groups, input_name="groups", ensure_2d=False, dtype=None))
+    names: Array = check_array(groups, input_name="groups", ensure_2d=False, dtype=None)
+    if names.size != len(names):
+        raise ValueError(
+            "groups must hold one entry for each sequence. Got an array of shape"
+            f" {names.shape} instead.\n\nMake one entry of several: f'{{subject}}-{{day}}'."
+        )
     if len(names) != n_sequences:
         raise ValueError(
             f"Found input variables with inconsistent numbers of samples: X has {n_sequences}"
             f" sequences, groups has {len(names)} entries."
         )
+    return names.ravel()
+
+
+def number_groups(names: Array) -> IntArray:
+    """The groups numbered as they first occur."""
     numbers: dict[Any, int] = {}
     return np.array([numbers.setdefault(name, len(numbers)) for name in names.tolist()], np.int64)

@@ -26,15 +26,11 @@ REMEDY_TEXT = (
 
 
 class Inputs(NamedTuple):
-    """Checked X. ``column_names`` and ``n_columns`` are None unless X was two-dimensional.
-
-    ``vocabulary_size`` is None unless X is token ids.
-    """
+    """Checked X. ``column_names`` and ``n_columns`` are None unless X was two-dimensional."""
 
     sequences: Sequences
     n_columns: int | None = None
     column_names: Array | None = None
-    vocabulary_size: int | None = None
 
 
 def check_inputs(

@@ -216,6 +216,18 @@ def test_a_weight_of_zero_is_removal_to_the_bit():
         np.testing.assert_array_equal(weighted.predict_proba(X), removed.predict_proba(X))
 
 
+def test_token_ids_of_weight_zero_are_not_in_the_vocabulary():
+    tokens = [np.arange(2, 5 + i % 7) for i in range(20)]
+    embedded = {"embedding_dim": 3, "conv_filters": ()}
+    weighted = quick(**embedded).fit(
+        [np.array([50, 3]), *tokens], np.r_[0, Y], np.r_[0, np.ones(20)]
+    )
+    removed = quick(**embedded).fit(tokens, Y)
+    np.testing.assert_array_equal(weighted.predict_proba(tokens), removed.predict_proba(tokens))
+    with pytest.raises(ValueError, match=r"X\[0\]\[0\] is 50"):
+        weighted.predict([np.array([50, 3])])
+
+
 # With the full batch in each step, twenty float32 steps of another summation order.
 FULL_BATCH = {"batch_size": 1000, "max_epochs": 20}
 TRAINED = {"rtol": 2e-3, "atol": 2e-4}

@@ -111,7 +111,7 @@ def test_a_weight_of_zero_removes_the_group_too():
     sequences = make([0, 1, 0, 1]).sequences
     given = Given(None, ["a", "b", "a", "b"], [1, 0, 2, 3], ["p", "q", "r", "p"])
     labelled = label(sequences, given, None, estimator="LSTMSequenceClassifier")
-    assert labelled.groups.tolist() == [0, 2, 0]
+    assert labelled.groups.tolist() == [0, 1, 0]
     assert labelled.labels.tolist() == ["a", "a", "b"]
     assert labelled.sample_weight.tolist() == [1, 2, 3]
 

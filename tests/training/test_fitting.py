@@ -69,6 +69,17 @@ def test_weights_of_zero_are_left_out_before_anything_is_held_out():
     assert rows == list(range(30, 40))
 
 
+@pytest.mark.parametrize("n_groups", [3, 10])
+def test_a_group_of_weight_zero_is_no_group(n_groups):
+    # The group that occurs first, so that all others would have other numbers.
+    groups = np.arange(60) * n_groups // 60
+    kept = groups > 0
+    rows = held_out_rows(X, LABELS, sample_weight=kept.astype(float), groups=groups)
+    without = held_out_rows([x for x, k in zip(X, kept, strict=True) if k], LABELS[kept],
+                            groups=groups[kept])  # fmt: skip
+    assert np.array_equal(rows, np.flatnonzero(kept)[without])
+
+
 def test_groups_without_a_held_out_part_are_checked_and_have_no_effect():
     plain = quick().fit(X, LABELS)
     assert torch.equal(weights(quick().fit(X, LABELS, groups=np.arange(60) // 2)), weights(plain))

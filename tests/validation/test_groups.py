@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sklstm._validation._groups import check_groups
+from sklstm._validation._groups import check_groups, number_groups
 
 
 @pytest.mark.parametrize(
@@ -17,7 +17,7 @@ from sklstm._validation._groups import check_groups
     ],
 )
 def test_groups_of_any_kind_are_numbered_as_they_occur(groups):
-    assert check_groups(groups, 3).tolist() == [0, 1, 0]
+    assert number_groups(check_groups(groups, 3)).tolist() == [0, 1, 0]
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,8 @@ def test_groups_of_any_kind_are_numbered_as_they_occur(groups):
     [
         ([0, 1], "X has 3 sequences, groups has 2 entries"),
         ([0.0, np.nan, 1.0], "Input groups contains NaN"),
-        (np.eye(3), r"should be a 1d array, got an array of shape \(3, 3\)"),
+        (np.eye(3), r"groups must hold one entry .* an array of shape \(3, 3\)"),
+        ([("bo", 1), ("al", 2), ("bo", 1)], r"groups must hold one entry .* of shape \(3, 2\)"),
     ],
 )
 def test_bad_groups(groups, message):
