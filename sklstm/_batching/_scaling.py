@@ -61,8 +61,9 @@ class Scaling:
         if not (all_finite(scaled) and all_finite(self.scale)):
             largest = np.abs(sequences.values).max()
             raise ValueError(
-                f"X is too large for the network's float32: its largest absolute value is"
-                f" {largest:.3g}.\n\nDivide X by a constant, or set standardize=True."
+                "X is too large for the network's float32: its largest absolute value is"
+                f" {largest:.3g}.\n\nDivide X by a constant, which standardize=True does for values"
+                " below 1e150."
             )
         return scaled
 

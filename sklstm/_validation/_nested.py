@@ -36,6 +36,11 @@ def _from_arrow(X: Any) -> tuple[Array, Array] | None:
     timesteps = X.flatten()
     if not hasattr(timesteps, "value_lengths"):
         return timesteps.to_numpy(zero_copy_only=False).reshape(-1, 1), lengths
+    if timesteps.null_count:
+        raise ValueError(
+            f"X has {timesteps.null_count} null timestep(s).\n\nDrop them, or give lists of NaN and"
+            " fill these with SequenceImputer."
+        )
     widths = timesteps.value_lengths().to_numpy(zero_copy_only=False)
     values = timesteps.flatten().to_numpy(zero_copy_only=False)
     return _as_rows(values, widths), lengths

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -247,6 +248,9 @@ def _check_columns(columns: list[str], named: list[str], features: list[str] | N
                 f"frame has no column {name!r}. Its columns are {columns}."
                 f"{did_you_mean(str(name), [str(column) for column in columns])}"
             )
+    twice = [name for name, count in Counter(features or []).items() if count > 1]
+    if twice:
+        raise ValueError(f"features must name each column once. Twice: {twice}.")
     for name in features or []:
         if name in named:
             raise ValueError(

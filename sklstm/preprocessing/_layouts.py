@@ -111,7 +111,8 @@ def to_channel_first(X: Any) -> Any:
     [(3, 50), (3, 40)]
     """
     sequences = check_inputs(X, estimator="to_channel_first", allow_nan=True).sequences
-    if getattr(X, "ndim", 1) > 1:
+    # A jagged array has dimensions too, but no shape.
+    if len(getattr(X, "shape", ())) > 1:
         shape = (len(sequences), int(sequences.lengths[0]), sequences.n_features)
         return sequences.values.reshape(shape).swapaxes(1, 2)
     return [sequence.T for sequence in sequences]
@@ -161,6 +162,8 @@ def _from_nested(X: Any) -> list[Array]:
 
 def _from_long(X: Any) -> list[Array]:
     """From "pd-multiindex", whose rows must be sorted by sequence and time."""
+    if len(X) == 0:
+        raise ValueError("X has no rows.")
     if X.index.nlevels != 2:
         raise ValueError(
             f"The index of X must have two levels, sequence and time. Got {X.index.nlevels} levels"

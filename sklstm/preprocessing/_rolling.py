@@ -215,5 +215,7 @@ def _merge_moments(older: Array, newer: Array) -> Array:
     share = newer[:, 0] / np.maximum(count, 1)
     gap = newer[:, 1] - older[:, 1]
     mean = older[:, 1] + gap * share
-    squares = older[:, 2] + newer[:, 2] + gap**2 * older[:, 0] * share
+    # An empty window has no mean to be far from; its 0 times a square that overflows were NaN.
+    apart = np.where(older[:, 0] * newer[:, 0] > 0, gap, 0.0)
+    squares = older[:, 2] + newer[:, 2] + apart**2 * older[:, 0] * share
     return np.stack([count, mean, squares], axis=1)

@@ -42,7 +42,7 @@ class TokenEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         What the tokens of a text are.
 
         - "word": the matches of ``token_pattern``, as scikit-learn's ``CountVectorizer`` finds them
-        - "char": its characters
+        - "char": its characters, blanks included; neighbouring ones count as one blank
         - "bpe": subwords, by byte-pair encoding [1]_ learnt from the texts; needs the package
           ``tokenizers``
         - a callable: text in, list of tokens out
@@ -173,10 +173,7 @@ class TokenEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         least = self._fewest(len(documents))
         frequent = [token for token, count in counts.items() if count >= least]
         if not frequent:
-            raise ValueError(
-                f"No token occurs in {self.min_df} or more of the {len(documents)} texts.\n\nLower"
-                " min_df, or look whether the texts are empty."
-            )
+            raise self._no_token(len(documents))
         frequent.sort(key=lambda token: (-counts[token], token))
         self.vocabulary_ = number(frequent[: self.max_vocabulary])
         return self
@@ -247,6 +244,12 @@ class TokenEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         is_fraction = isinstance(self.min_df, float)
         return self.min_df * n_documents if is_fraction else self.min_df
 
+    def _no_token(self, n_documents: int) -> ValueError:
+        return ValueError(
+            f"No token occurs in {self.min_df} or more of the {n_documents} texts.\n\nLower min_df,"
+            " or look whether the texts are empty."
+        )
+
     def _shorten(self, tokens: list[Any]) -> list[Any]:
         if self.max_length is None or len(tokens) <= self.max_length:
             return tokens
@@ -270,16 +273,23 @@ class TokenEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
             show_progress=False,
         )
         tokenizer.train_from_iterator(map(as_text, documents), trainer)
-        ids = sorted((i, token) for token, i in tokenizer.get_vocab().items() if i >= FIRST_ID)
         # Text that reads "[PAD]" is text.
         tokenizer.encode_special_tokens = True
-        self.vocabulary_ = {token: i for i, token in ids}
+        # A network knows the ids up to the largest that it is given: those beyond are only in what
+        # is cut off.
+        kept = (self._shorten(ids) for ids in encode(tokenizer, documents))
+        largest = max((i for ids in kept for i in ids), default=UNKNOWN_ID)
+        ids = sorted((i, token) for token, i in tokenizer.get_vocab().items())
+        self.vocabulary_ = {token: i for i, token in ids if FIRST_ID <= i <= largest}
+        if not self.vocabulary_:
+            raise self._no_token(len(documents))
         self.tokenizer_ = tokenizer
         return self
 
     def _encode_bpe(self, documents: list[str | Tokens]) -> Iterable[list[int]]:
-        encodings = self.tokenizer_.encode_batch([as_text(document) for document in documents])
-        return (encoding.ids for encoding in encodings)
+        largest = max(self.vocabulary_.values())
+        encoded = encode(self.tokenizer_, documents)
+        return ([i if i <= largest else UNKNOWN_ID for i in ids] for ids in encoded)
 
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = dict(super().__getstate__())
@@ -368,6 +378,12 @@ def number(tokens: Sequence[str]) -> dict[str, int]:
         found = f"Twice: {twice[:3]}." if twice else "Got none."
         raise ValueError(f"vocabulary must hold different tokens, at least one. {found}")
     return ids
+
+
+def encode(tokenizer: Any, documents: list[str | Tokens]) -> Iterable[list[int]]:
+    """The ids of each document by a trained byte-pair encoding."""
+    encodings = tokenizer.encode_batch([as_text(document) for document in documents])
+    return (encoding.ids for encoding in encodings)
 
 
 def as_text(document: str | Tokens) -> str:

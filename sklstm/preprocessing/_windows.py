@@ -97,6 +97,11 @@ class Windows:
                 f"values must be of shape ({len(self.X)},) or ({len(self.X)}, n_values), one for"
                 f" each window. Got shape {values.shape} instead."
             )
+        if values.ndim == 2 and values.dtype.kind not in "buif":
+            raise ValueError(
+                "values of two dimensions must be numbers, to be averaged. Got dtype"
+                f" {values.dtype} instead.\n\nGive labels one column at a time: values[:, 0]."
+            )
         if values.ndim == 2:
             merged, spoken_for = self._mean(values)
         elif values.dtype.kind == "f" and not np.array_equal(values, np.floor(values)):
@@ -308,6 +313,12 @@ def _check_groups(groups: npt.ArrayLike | None, n_recordings: int) -> Array:
 
 def _labels_by_timestep(y: Any, sequences: Sequences) -> Array:
     """One label per timestep, the recordings end to end."""
+    if hasattr(y, "columns"):
+        raise ValueError(
+            f"y is a {type(y).__name__}, whose columns would be taken for recordings.\n\nGive the"
+            " column with the labels: y['name'], or [y['name']] if it holds those of the timesteps"
+            " of one recording."
+        )
     # list, because a pandas Series would look up y[0] by its index.
     items = list(y)
     if len(items) != len(sequences):

@@ -240,6 +240,7 @@ def test_values_that_are_not_one_per_timestep_are_rejected(lengths, message):
         (TABLE, {"sequence": ["id", "day"]}, ValueError, r"no column 'day'. .*'person'\]\.$"),
         (TABLE, {"features": ["X"]}, ValueError, "frame has no column 'X'"),
         (TABLE, {"features": ["x", "label"]}, ValueError, "'label' is named as a feature and as"),
+        (TABLE, {"features": ["x", "x"]}, ValueError, r"each column once. Twice: \['x'\]"),
         (TABLE, {"features": []}, ValueError, "No column is left for the features"),
         (TABLE, {"sequence": []}, ValueError, "sequence must name at least one column"),
         (

@@ -1,3 +1,4 @@
+import awkward
 import numpy as np
 import pandas as pd
 import pytest
@@ -143,6 +144,7 @@ def with_length(frame, row, column, length):
             ValueError,
             r"X.iloc\[0\]\['a'\] must be a series .* Got shape \(\) instead.\n\nA table of numbers",
         ),
+        (as_long(X)[:0], ValueError, "X has no rows"),
         (as_long(X)[::-1], ValueError, r"The rows of sequence 5 .*\n\nX = X.sort_index\(\)"),
         (
             pd.concat([as_long(X), as_long(X[:1])]),
@@ -164,6 +166,11 @@ def with_length(frame, row, column, length):
 def test_what_is_in_none_of_the_layouts_is_named(theirs, error, message):
     with pytest.raises(error, match=message):
         from_channel_first(theirs)
+
+
+def test_jagged_arrays_come_back_as_a_list():
+    back = to_channel_first(awkward.Array([[1.0, 2.0, 3.0], [3.0]]))
+    assert [x.tolist() for x in back] == [[[1.0, 2.0, 3.0]], [[3.0]]]
 
 
 def test_the_way_back_names_the_culprit_too():

@@ -113,6 +113,11 @@ def test_statistics_come_in_the_order_given():
     np.testing.assert_array_equal(turned, both[:, [6, 7, 0, 1]])
 
 
+def test_a_window_of_equal_values_does_not_vary_however_large_they_are():
+    rolling = RollingFeatures(2, statistics=("std",), append=False)
+    assert rolling.fit_transform([np.array([1e160, 1e160])])[0].tolist() == [[0.0], [0.0]]
+
+
 def test_nothing_to_add_leaves_the_features():
     np.testing.assert_array_equal(RollingFeatures(statistics=()).fit_transform(X)[0], X[0])
 

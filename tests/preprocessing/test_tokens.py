@@ -151,6 +151,25 @@ def test_subwords_cover_words_that_were_never_seen():
     assert encoder.transform(["", "ξ"])[0].tolist() == [1]
 
 
+@pytest.mark.parametrize("cut", ["end", "start"])
+def test_subwords_that_are_always_cut_off_have_no_id(cut):
+    texts = ["the lowest of rows is new zebra", "a newer show goes on quickly xylophone"] * 5
+    if cut == "start":
+        texts = [" ".join(reversed(text.split())) for text in texts]
+    encoder = TokenEncoder(analyzer="bpe", max_length=2, cut=cut).fit(texts)
+    largest = max(ids.max() for ids in encoder.transform(texts))
+    assert max(encoder.vocabulary_.values()) == largest
+    others = ["xylophone zebra", "zebra of quickly", "goes on"]
+    assert max(ids.max() for ids in encoder.transform(others)) <= largest
+    # More is known of those that are not cut.
+    assert len(TokenEncoder(analyzer="bpe").fit(texts).vocabulary_) > len(encoder.vocabulary_)
+
+
+def test_subwords_of_empty_texts_are_an_error():
+    with pytest.raises(ValueError, match=r"No token occurs in 1 or more of the 2 texts"):
+        TokenEncoder(analyzer="bpe").fit(["", " "])
+
+
 def test_subwords_without_their_package_name_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "tokenizers", None)
     with pytest.raises(ImportError, match=r"pip install 'sklstm\[subwords\]'"):

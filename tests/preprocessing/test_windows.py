@@ -253,6 +253,11 @@ GOOD, LABELS = make_recordings([6, 4])
         ),
         ({"y": ["a"]}, ValueError, "X has 2 recordings, y has labels for 1"),
         (
+            {"y": pd.DataFrame({"posture": ["a", "b"], "place": ["c", "d"]})},
+            ValueError,
+            r"y is a DataFrame, whose columns .*\n\nGive the column with the labels: y\['name'\]",
+        ),
+        (
             {"y": [LABELS[0], LABELS[1][:3]]},
             ValueError,
             r"y\[1\] must be of shape \(4,\).*\(3,\)",
@@ -274,6 +279,13 @@ def test_values_that_are_not_one_per_window_are_rejected(values):
     shape = str(np.shape(values)).replace("(", r"\(").replace(")", r"\)")
     with pytest.raises(ValueError, match=rf"of shape \(5,\) or \(5, n_values\), .* {shape} inst"):
         make_windows(GOOD, size=2).to_recordings(values)
+
+
+def test_labels_in_two_dimensions_are_an_error():
+    with pytest.raises(
+        ValueError, match=r"must be numbers, .* Got dtype <U1 .*\n\n.*values\[:, 0\]"
+    ):
+        make_windows(GOOD, size=2).to_recordings([["a", "b"]] * 5)
 
 
 def test_a_recording_without_a_window_has_no_nearest_value():

@@ -45,6 +45,11 @@ def test_a_null_sequence_is_an_error():
         flatten_nested(pyarrow.array([[1.0], None]))
 
 
+def test_a_null_timestep_is_an_error():
+    with pytest.raises(ValueError, match=r"X has 1 null timestep\(s\)"):
+        flatten_nested(pyarrow.array([[[1.0, 2.0], None], [[1.0, 2.0]]]))
+
+
 def test_a_flat_frame_is_none_of_these():
     assert flatten_nested(polars.DataFrame({"a": [1.0, 2.0]})) is None
     assert flatten_nested(np.ones((2, 3))) is None
