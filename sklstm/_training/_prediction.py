@@ -53,7 +53,12 @@ def _compute(
         outputs[indices] = function(*source.batch(indices)).cpu().numpy()
 
     batches = prediction_batches(source.host_lengths, MAX_TIMESTEPS, MAX_SEQUENCES)
-    with torch.inference_mode(), _resources(len(batches), source.device, team) as team:
+    with (
+        torch.inference_mode(),
+        # The caller's own: ``precision`` alone decides.
+        torch.autocast(source.device.type, enabled=False),
+        _resources(len(batches), source.device, team) as team,
+    ):
         run_all([partial(work, indices) for indices in batches], team)
     return outputs
 

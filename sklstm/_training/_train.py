@@ -67,7 +67,7 @@ def train(
     n_epochs_done = len(previous.history) if previous is not None else 0
     torch_seed, batch_seed = seeds_for(specification.seed, n_epochs_done)
     with (
-        _gradients(),
+        _own_modes(device),
         own_torch_generator(torch_seed, device),
         kept_heap(),
         own_team(device) as team,
@@ -83,9 +83,13 @@ def train(
 
 
 @contextmanager
-def _gradients() -> Iterator[None]:
-    """Gradients are recorded, also where the caller has switched them off."""
-    with torch.inference_mode(False), torch.enable_grad():
+def _own_modes(device: torch.device) -> Iterator[None]:
+    """Gradients are recorded and ``precision`` decides, whatever the caller has switched to."""
+    with (
+        torch.inference_mode(False),
+        torch.enable_grad(),
+        torch.autocast(device.type, enabled=False),
+    ):
         yield
 
 

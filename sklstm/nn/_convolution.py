@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from sklstm.nn._concurrency import Branch
 from sklstm.nn._normalization import BatchNorm
 from sklstm.nn._pooling import MeanPooling, padding_mask
-from sklstm.nn._rows import in_enough_rows
+from sklstm.nn._rows import product_of_rows
 
 # Squeeze-and-excite passes through a sixteenth of the filters [Karim 2019].
 REDUCTION = 16
@@ -223,12 +223,16 @@ class SqueezeExcite(nn.Module):
         self, values_BTD: Tensor, lengths_B: Tensor | None, squeeze: Tensor, excite: Tensor
     ) -> Tensor:
         """The weighed filters, shape (B, T, D)."""
-
-        def factors(means_BD: Tensor) -> Tensor:
-            return torch.sigmoid(torch.relu(means_BD @ squeeze.T) @ excite.T)
-
-        factors_BD = in_enough_rows(factors, self.mean(values_BTD, lengths_B))
+        squeezed_BE = torch.relu(product_of_rows(self.mean(values_BTD, lengths_B), squeeze))
+        logits_BD = product_of_rows(squeezed_BE, excite)
+        # torch's sigmoid rounds the last few numbers of a tensor otherwise, its tanh does not.
+        sigmoid = torch.sigmoid if self.training else _sigmoid_by_tanh
+        factors_BD = sigmoid(logits_BD)
         return values_BTD * factors_BD.unsqueeze(1)
+
+
+def _sigmoid_by_tanh(values: Tensor) -> Tensor:
+    return 0.5 + 0.5 * torch.tanh(0.5 * values)
 
 
 def largest_of_neighbours(values_BTD: Tensor, size: int) -> Tensor:
@@ -242,6 +246,9 @@ def largest_of_neighbours(values_BTD: Tensor, size: int) -> Tensor:
 
 def convolve(values_BTF: Tensor, weight: Tensor, dilation: int = 1) -> Tensor:
     """Sliding dot products with a weight (D, F, K), zeros beyond both ends, shape (B, T, D)."""
+    if weight.shape[2] == 1:
+        # A product without neighbours rounds by the number of rows (oneDNN, float32).
+        weight = nn.functional.pad(weight, (0, 1))
     kernel_size = weight.shape[2]
     before, after = (kernel_size - 1) // 2 * dilation, kernel_size // 2 * dilation
     batch_size = len(values_BTF)

@@ -117,10 +117,31 @@ def test_an_even_kernel_reads_one_more_timestep_ahead(kernel_size, dilation):
 
 @pytest.mark.parametrize("dilation", [1, 4])
 @pytest.mark.parametrize("n_timesteps", [3, 40])
-def test_a_sequence_alone_is_convolved_to_the_bit_as_in_company(n_timesteps, dilation):
-    values, weight = torch.randn(8, n_timesteps, 64), torch.randn(32, 64, 5)
+@pytest.mark.parametrize(("n_filters", "kernel_size"), [(32, 5), (3, 5), (32, 1), (3, 1)])
+def test_a_sequence_alone_is_convolved_to_the_bit_as_in_company(
+    n_timesteps, n_filters, kernel_size, dilation
+):
+    values, weight = torch.randn(20, n_timesteps, 64), torch.randn(n_filters, 64, kernel_size)
     together = convolve(values, weight, dilation)
     for i in range(len(values)):
         torch.testing.assert_close(
             convolve(values[i : i + 1], weight, dilation)[0], together[i], rtol=0, atol=0
         )
+
+
+@pytest.mark.parametrize("n_filters", [3, 17, 64])
+def test_a_sequence_alone_is_excited_to_the_bit_as_in_company(n_filters):
+    layer, values = SqueezeExcite(n_filters).eval(), torch.randn(60, 7, n_filters)
+    with torch.no_grad():
+        together = layer(values, None, *layer.weights())
+        for n in range(1, 60):
+            assert torch.equal(layer(values[:n], None, *layer.weights()), together[:n])
+
+
+def test_the_factor_is_a_sigmoid_while_training_and_afterwards():
+    layer, values = SqueezeExcite(5), 9 * torch.randn(4, 7, 5)
+    squeeze, excite = layer.weights()
+    factors = torch.sigmoid(torch.relu(values.mean(dim=1) @ squeeze.T) @ excite.T)
+    for mode in (True, False):
+        result = layer.train(mode)(values, None, squeeze, excite)
+        torch.testing.assert_close(result, values * factors.unsqueeze(1), **FLOAT32)

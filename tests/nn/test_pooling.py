@@ -28,6 +28,14 @@ def test_by_hand(pooling, padded, full):
     torch.testing.assert_close(pooling(STATES), torch.tensor(full, dtype=torch.float32))
 
 
+def test_attention_alone_is_to_the_bit_that_in_company():
+    pooling, states = AttentionPooling(6).eval(), torch.randn(60, 9, 6)
+    with torch.no_grad():
+        together = pooling(states)
+        for n in range(1, 60):
+            assert torch.equal(pooling(states[:n]), together[:n])
+
+
 def test_attention_by_hand():
     pooling = AttentionPooling(2)
     for row, length, pooled in zip(STATES, LENGTHS.tolist(), pooling(STATES, LENGTHS), strict=True):

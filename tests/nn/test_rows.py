@@ -7,26 +7,27 @@ from tests.helpers import FLOAT32
 
 
 @pytest.mark.parametrize("shape", [(1, 3), (15, 3), (16, 3), (40, 3), (2, 5, 3)])
-def test_equals_the_layer(shape):
-    linear, values = nn.Linear(3, 4), torch.randn(shape)
+@pytest.mark.parametrize("n_columns", [1, 4])
+def test_equals_the_layer(shape, n_columns):
+    linear, values = nn.Linear(3, n_columns), torch.randn(shape)
     torch.testing.assert_close(linear_of_rows(linear, values), linear(values), **FLOAT32)
 
 
-@pytest.mark.parametrize(("n_rows", "given"), [(1, MIN_ROWS), (15, MIN_ROWS), (16, 16), (40, 40)])
-def test_the_layer_is_given_enough_rows_for_its_usual_kernel(n_rows, given):
-    linear = nn.Linear(3, 4)
-    seen = []
-    linear.register_forward_hook(lambda module, inputs, output: seen.append(len(inputs[0])))
-    assert len(linear_of_rows(linear, torch.randn(n_rows, 3))) == n_rows
-    assert seen == [given]
-    assert MIN_ROWS >= 5
+@pytest.mark.parametrize("n_inputs", [3, 17, 64])
+@pytest.mark.parametrize("n_columns", [1, 2, 5])
+def test_a_row_has_the_same_bits_among_any_number(n_inputs, n_columns):
+    linear, values = nn.Linear(n_inputs, n_columns), torch.randn(100, n_inputs)
+    together = linear_of_rows(linear, values)
+    for n_rows in (1, 2, 4, 5, MIN_ROWS, 23, 29, 60):
+        assert torch.equal(linear_of_rows(linear, values[:n_rows]), together[:n_rows])
 
 
-def test_rows_that_fill_up_have_no_gradient():
-    linear, values = nn.Linear(3, 4), torch.randn(2, 3)
+@pytest.mark.parametrize("n_columns", [1, 4])
+def test_what_fills_up_has_no_gradient(n_columns):
+    linear, values = nn.Linear(3, n_columns), torch.randn(2, 3)
     linear_of_rows(linear, values).sum().backward()
     filled_up = linear.weight.grad.clone()
     linear.zero_grad()
     linear(values).sum().backward()
     torch.testing.assert_close(filled_up, linear.weight.grad, **FLOAT32)
-    assert linear.bias.grad.tolist() == [2.0] * 4
+    assert linear.bias.grad.tolist() == [2.0] * n_columns

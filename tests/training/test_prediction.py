@@ -87,6 +87,13 @@ def test_a_result_does_not_depend_on_its_company(network):
         np.testing.assert_allclose(np.concatenate(apart), together, rtol=1e-7, atol=1e-7)
 
 
+def test_the_callers_precision_has_no_effect(network):
+    X, _ = make_ragged(30)
+    expected = classify(network, put(X))
+    with torch.autocast("cpu", torch.bfloat16):
+        np.testing.assert_array_equal(classify(network, put(X)), expected)
+
+
 def test_predicting_leaves_the_network_in_evaluation_mode_and_without_gradients(network):
     network.train()
     embed(network, put(make_ragged(3)[0]))

@@ -160,10 +160,10 @@ def test_every_option_has_an_effect(data, option):
     assert not torch.allclose(weights(plain), weights(with_option), rtol=1e-3)
 
 
-def test_gradients_are_recorded_where_the_caller_has_switched_them_off(data):
+def test_the_callers_modes_of_torch_have_no_effect(data):
     expected = weights(train(specification(), data))
-    for switched_off in (torch.inference_mode(), torch.no_grad()):
-        with switched_off:
+    for mode in (torch.inference_mode(), torch.no_grad(), torch.autocast("cpu", torch.bfloat16)):
+        with mode:
             trained = train(specification(), data)
         assert torch.equal(weights(trained), expected)
 
