@@ -56,7 +56,7 @@ def _compute(
     with (
         torch.inference_mode(),
         # The caller's own: ``precision`` alone decides.
-        torch.autocast(source.device.type, enabled=False),
+        torch.autocast(source.device.type, enabled=False, cache_enabled=False),
         _resources(len(batches), source.device, team) as team,
     ):
         run_all([partial(work, indices) for indices in batches], team)

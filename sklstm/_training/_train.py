@@ -88,7 +88,8 @@ def _own_modes(device: torch.device) -> Iterator[None]:
     with (
         torch.inference_mode(False),
         torch.enable_grad(),
-        torch.autocast(device.type, enabled=False),
+        # Without its cache, which would hold weights of earlier steps until this ends.
+        torch.autocast(device.type, enabled=False, cache_enabled=False),
     ):
         yield
 

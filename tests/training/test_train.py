@@ -160,11 +160,12 @@ def test_every_option_has_an_effect(data, option):
     assert not torch.allclose(weights(plain), weights(with_option), rtol=1e-3)
 
 
-def test_the_callers_modes_of_torch_have_no_effect(data):
-    expected = weights(train(specification(), data))
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_the_callers_modes_of_torch_have_no_effect(data, precision):
+    expected = weights(train(specification(precision=precision), data))
     for mode in (torch.inference_mode(), torch.no_grad(), torch.autocast("cpu", torch.bfloat16)):
         with mode:
-            trained = train(specification(), data)
+            trained = train(specification(precision=precision), data)
         assert torch.equal(weights(trained), expected)
 
 
