@@ -142,6 +142,18 @@ def test_partial_fit_and_warm_start_keep_the_vocabulary():
     assert fitted.net_.module_.embedding.num_embeddings == 30
 
 
+@pytest.mark.parametrize(
+    "parameters", [{"vocabulary_size": 100}, {"vocabulary_size": None, "embedding_dim": None}]
+)
+def test_a_training_does_not_go_on_with_another_vocabulary(parameters):
+    fitted = tokens(max_epochs=1, warm_start=True).fit(X, Y)
+    if parameters["vocabulary_size"] is None:
+        parameters = parameters | {"embedding_weights": np.ones((100, 6))}
+    fitted.set_params(**parameters)
+    with pytest.raises(ValueError, match="'vocabulary_size' was 30 when it began and is 100 now"):
+        fitted.fit(X, Y)
+
+
 def test_early_stopping_knows_the_ids_of_the_held_out_part():
     fitted = tokens(vocabulary_size=None, early_stopping=True, max_epochs=3).fit(X, Y)
     assert fitted.net_.module_.embedding.num_embeddings == max(map(max, X)) + 1

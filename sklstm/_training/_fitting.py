@@ -33,8 +33,8 @@ from sklstm._validation._features import (
     check_first_X,
     check_next_X,
     form_of,
+    given_vocabulary_size,
     kept_form,
-    vocabulary_size_for,
 )
 from sklstm._validation._held_out import named_val
 
@@ -64,23 +64,18 @@ def fitted_attributes(
         inputs = check_first_X(given.X, parameters, estimator=name)
         form = form_of(inputs)
     data = label(inputs.sequences, given, classes, estimator=name)
-    previous_network = estimator._network_specification if resumes else None
-    if previous_network is not None:
-        vocabulary_size = previous_network.vocabulary_size
-    else:
-        # Of what is left: the ids of a sequence of weight 0 do not count either.
-        vocabulary_size = vocabulary_size_for(data.sequences, parameters)
     specification = specify(
         parameters,
         data.sequences,
         n_classes=len(data.classes),
         # A training that goes on holds out what it held out before.
         seed=estimator._seed if resumes else draw_seed(estimator.random_state),
-        vocabulary_size=vocabulary_size,
-        previous=previous_network,
+        # A training that goes on is told here if that has changed.
+        vocabulary_size=given_vocabulary_size(parameters) or inputs.vocabulary_size,
+        previous=estimator._network_specification if resumes else None,
     )
-    if previous_network is not None:
-        previous_network.check_same(specification.network)
+    if resumes:
+        estimator._network_specification.check_same(specification.network)
     held_out = None
     if given_val is not None:
         like = bare(estimator, form)

@@ -6,31 +6,22 @@ from collections.abc import Mapping
 from typing import Any
 
 from sklstm._compat import check_feature_names, check_n_features
-from sklstm._sequences import Sequences
 from sklstm._validation._inputs import Inputs, check_inputs
 from sklstm._validation._parameters import takes_tokens
-from sklstm._validation._tokens import check_tokens, count_ids
+from sklstm._validation._tokens import check_tokens
 
 
 def check_first_X(X: Any, parameters: Mapping[str, Any], *, estimator: str) -> Inputs:
     """X for an estimator that has not been fitted: measurements, or token ids if it embeds them."""
     if not takes_tokens(parameters):
         return check_inputs(X, mask_value=parameters["mask_value"], estimator=estimator)
-    return check_tokens(X, vocabulary_size=_given_vocabulary_size(parameters))
+    return check_tokens(X, vocabulary_size=given_vocabulary_size(parameters))
 
 
-def vocabulary_size_for(sequences: Sequences, parameters: Mapping[str, Any]) -> int | None:
-    """How many ids are embedded: those given, or as many as these sequences have.
-
-    None says that they are measurements.
-    """
-    if not takes_tokens(parameters):
-        return None
-    return _given_vocabulary_size(parameters) or count_ids(sequences)
-
-
-def _given_vocabulary_size(parameters: Mapping[str, Any]) -> int | None:
-    size, weights = parameters["vocabulary_size"], parameters["embedding_weights"]
+def given_vocabulary_size(parameters: Mapping[str, Any]) -> int | None:
+    """How many token ids the parameters say there are; None if they do not."""
+    size: int | None = parameters["vocabulary_size"]
+    weights = parameters["embedding_weights"]
     return len(weights) if size is None and weights is not None else size
 
 

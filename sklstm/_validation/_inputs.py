@@ -26,11 +26,15 @@ REMEDY_TEXT = (
 
 
 class Inputs(NamedTuple):
-    """Checked X. ``column_names`` and ``n_columns`` are None unless X was two-dimensional."""
+    """Checked X. ``column_names`` and ``n_columns`` are None unless X was two-dimensional.
+
+    ``vocabulary_size`` is None unless X is token ids.
+    """
 
     sequences: Sequences
     n_columns: int | None = None
     column_names: Array | None = None
+    vocabulary_size: int | None = None
 
 
 def check_inputs(

@@ -40,7 +40,7 @@ def check_tokens(X: Any, *, vocabulary_size: int | None) -> Inputs:
         An integer array or data frame of shape (n_sequences, n_timesteps), a list, tuple or object
         array of 1-D integer sequences, or a nested list of pyarrow, awkward or polars.
     vocabulary_size : int or None
-        Ids must be below it, if it is given.
+        Ids must be below it; None takes one more than the largest.
     """
     X = as_host(X)
     nested = flatten_nested(X)
@@ -52,12 +52,9 @@ def check_tokens(X: Any, *, vocabulary_size: int | None) -> Inputs:
         inputs = _from_rectangle(X)
     sequences = cut_padding(inputs.sequences, PADDING_ID)
     _check_range(sequences, vocabulary_size)
-    return inputs._replace(sequences=sequences)
-
-
-def count_ids(sequences: Sequences) -> int:
-    """The smallest vocabulary that has all these ids."""
-    return max(int(sequences.values.max()), UNKNOWN_ID) + 1
+    if vocabulary_size is None:
+        vocabulary_size = max(int(sequences.values.max()), UNKNOWN_ID) + 1
+    return inputs._replace(sequences=sequences, vocabulary_size=vocabulary_size)
 
 
 def _from_rectangle(X: Any) -> Inputs:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, wait
 from contextlib import contextmanager
@@ -104,24 +104,15 @@ def compute(branches: Sequence[Branch]) -> list[Tensor]:
     draw random numbers: who draws first would be chance.
     """
     team = _team.get()
+    if team is None or len(branches) == 1:
+        return [function(*tensors) for function, tensors in branches]
     if not torch.is_grad_enabled():
         return run_all([_bind(*branch) for branch in branches], team)
-    if len(branches) == 1 or (team is None and not _order_counts(branches)):
-        return [function(*tensors) for function, tensors in branches]
     functions = [function for function, _ in branches]
     sizes = [len(tensors) for _, tensors in branches]
     flat = [tensor for _, tensors in branches for tensor in tensors]
     values: tuple[Tensor, ...] = _Compute.apply(team, functions, sizes, *flat)  # type: ignore[no-untyped-call]
     return list(values)
-
-
-def _order_counts(branches: Sequence[Branch]) -> bool:
-    """Whether a gradient is a sum over three branches or more, which rounds by their order.
-
-    autograd adds up those of one graph in another order than those of `_Compute`.
-    """
-    wanted = Counter(id(t) for _, tensors in branches for t in tensors if t.requires_grad)
-    return max(wanted.values(), default=0) > 2
 
 
 class _Compute(torch.autograd.Function):
@@ -130,7 +121,7 @@ class _Compute(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
-        team: Team | None,
+        team: Team,
         functions: Sequence[Callable[..., Tensor]],
         sizes: Sequence[int],
         *flat: Tensor,

@@ -224,7 +224,7 @@ class SqueezeExcite(nn.Module):
     ) -> Tensor:
         """The weighed filters, shape (B, T, D)."""
         squeezed_BE = torch.relu(product_of_rows(self.mean(values_BTD, lengths_B), squeeze))
-        logits_BD = product_of_rows(squeezed_BE, excite)
+        logits_BD = product_of_rows(squeezed_BE, excite).float()
         # torch's sigmoid rounds the last few numbers of a tensor otherwise, its tanh does not.
         sigmoid = torch.sigmoid if self.training else _sigmoid_by_tanh
         factors_BD = sigmoid(logits_BD)

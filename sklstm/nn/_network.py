@@ -60,8 +60,8 @@ class SequenceNetwork(nn.Module):
     embedding_dropout : float, default=0.0
         Fraction of the vectors' values zeroed while training.
     precision : {"float32", "bfloat16"}, default="float32"
-        Arithmetic of the LSTM layers and of an attention pooling; weights, pooled vectors and
-        logits are float32 either way.
+        Arithmetic of the LSTM layers, the convolutions and an attention pooling; weights, pooled
+        vectors and logits are float32 either way.
 
     Examples
     --------
@@ -181,6 +181,10 @@ class SequenceNetwork(nn.Module):
             steps = as_patches(inputs_BTF, lengths_B, self.conv_stride)
         beside = [] if self.convolutions is None else [self.convolutions.branch(*steps)]
         patches_BPF, lengths_B = patches
+        if beside:
+            # Both directions read a node of their own: the gradient of three readers of one would
+            # be summed in an order that depends on the team, of two it has no order.
+            patches_BPF = patches_BPF.view_as(patches_BPF)
         pool = partial(self.pooling, lengths_B=lengths_B)
         pooled_BD, others = self.encoder.forward_beside(
             beside, patches_BPF, lengths_B, pool if self.pooling.by_direction else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from torch import Tensor, nn
 
 # Of fewer rows or columns than these a product takes another kernel, with another rounding
@@ -12,17 +14,30 @@ MIN_ROWS, MIN_COLUMNS = 16, 2
 
 def linear_of_rows(linear: nn.Linear, values: Tensor) -> Tensor:
     """The layer applied to values (..., D)."""
-    return product_of_rows(values, linear.weight, linear.bias)
+    if linear.out_features < MIN_COLUMNS:
+        return product_of_rows(values, linear.weight, linear.bias)
+    # By a call, which hooks of the layer see.
+    return _in_enough_rows(linear, values)
 
 
 def product_of_rows(values: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """The products of values (..., D) with a weight (E, D), shape (..., E), plus the bias (E,)."""
-    rows, n_columns = values.reshape(-1, values.shape[-1]), len(weight)
-    n_rows = len(rows)
-    if n_rows < MIN_ROWS:
-        rows = nn.functional.pad(rows, (0, 0, 0, MIN_ROWS - n_rows))
-    if n_columns < MIN_COLUMNS:
-        weight = nn.functional.pad(weight, (0, 0, 0, MIN_COLUMNS - n_columns))
-        bias = None if bias is None else nn.functional.pad(bias, (0, MIN_COLUMNS - n_columns))
-    result = nn.functional.linear(rows, weight, bias)[:n_rows, :n_columns]
-    return result.reshape(*values.shape[:-1], n_columns)
+    n_columns = len(weight)
+    missing = MIN_COLUMNS - n_columns
+    if missing > 0:
+        weight = nn.functional.pad(weight, (0, 0, 0, missing))
+        bias = None if bias is None else nn.functional.pad(bias, (0, missing))
+    result = _in_enough_rows(lambda rows: nn.functional.linear(rows, weight, bias), values)
+    return result[..., :n_columns]
+
+
+def _in_enough_rows(function: Callable[[Tensor], Tensor], values: Tensor) -> Tensor:
+    """The function of rows applied to values (..., D), given at least MIN_ROWS rows at a time."""
+    rows = values.reshape(-1, values.shape[-1])
+    missing = MIN_ROWS - len(rows)
+    if missing > 0:
+        rows = nn.functional.pad(rows, (0, 0, 0, missing))
+    result = function(rows)
+    if missing > 0:
+        result = result[:-missing]
+    return result.view(*values.shape[:-1], -1)

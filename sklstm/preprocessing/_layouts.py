@@ -111,8 +111,8 @@ def to_channel_first(X: Any) -> Any:
     [(3, 50), (3, 40)]
     """
     sequences = check_inputs(X, estimator="to_channel_first", allow_nan=True).sequences
-    # A jagged array has dimensions too, but no shape.
-    if len(getattr(X, "shape", ())) > 1:
+    # A jagged array of awkward has dimensions too.
+    if getattr(X, "ndim", 1) > 1 and len(set(sequences.lengths.tolist())) == 1:
         shape = (len(sequences), int(sequences.lengths[0]), sequences.n_features)
         return sequences.values.reshape(shape).swapaxes(1, 2)
     return [sequence.T for sequence in sequences]

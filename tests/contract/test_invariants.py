@@ -216,16 +216,18 @@ def test_a_weight_of_zero_is_removal_to_the_bit():
         np.testing.assert_array_equal(weighted.predict_proba(X), removed.predict_proba(X))
 
 
-def test_token_ids_of_weight_zero_are_not_in_the_vocabulary():
-    tokens = [np.arange(2, 5 + i % 7) for i in range(20)]
-    embedded = {"embedding_dim": 3, "conv_filters": ()}
-    weighted = quick(**embedded).fit(
-        [np.array([50, 3]), *tokens], np.r_[0, Y], np.r_[0, np.ones(20)]
+def test_token_ids_of_weight_zero_stay_in_the_vocabulary():
+    """Or a training could not go on with the same X, nor predict it."""
+    X_ids = [np.array([50, 3]), *(np.arange(2, 5 + i % 7) for i in range(20))]
+    y, weights = np.r_[0, Y], np.r_[0, np.ones(20)]
+    embedded = {"embedding_dim": 3, "conv_filters": (), "warm_start": True}
+    weighted = quick(**embedded).fit(X_ids, y, weights)
+    weighted.fit(X_ids, y, weights).predict(X_ids)
+    weighted, removed = (
+        quick(vocabulary_size=51, **embedded).fit(*data)
+        for data in ((X_ids, y, weights), (X_ids[1:], Y))
     )
-    removed = quick(**embedded).fit(tokens, Y)
-    np.testing.assert_array_equal(weighted.predict_proba(tokens), removed.predict_proba(tokens))
-    with pytest.raises(ValueError, match=r"X\[0\]\[0\] is 50"):
-        weighted.predict([np.array([50, 3])])
+    np.testing.assert_array_equal(weighted.predict_proba(X_ids), removed.predict_proba(X_ids))
 
 
 # With the full batch in each step, twenty float32 steps of another summation order.

@@ -78,19 +78,6 @@ def test_branches_have_the_same_bits_and_gradients_at_the_same_time(input_has_gr
         assert torch.equal(a, b)
 
 
-def test_a_gradient_of_three_branches_has_the_same_bits_at_the_same_time(team):
-    x = torch.randn(50, 40, requires_grad=True)
-    weights = [torch.randn(40, 30) for _ in range(3)]
-
-    def gradient():
-        values = compute([(lambda a, b: torch.tanh(a @ b), (x, w)) for w in weights])
-        return torch.autograd.grad(sum(value.sum() for value in values), x)[0]
-
-    alone = gradient()
-    with branches_on(team):
-        assert torch.equal(gradient(), alone)
-
-
 def test_branches_run_on_different_threads_forwards_and_backwards(team):
     everyone = threading.Barrier(2, timeout=10)
 

@@ -13,6 +13,16 @@ def test_equals_the_layer(shape, n_columns):
     torch.testing.assert_close(linear_of_rows(linear, values), linear(values), **FLOAT32)
 
 
+@pytest.mark.parametrize(("n_rows", "given"), [(1, MIN_ROWS), (15, MIN_ROWS), (16, 16), (40, 40)])
+def test_the_layer_is_given_enough_rows_for_its_usual_kernel(n_rows, given):
+    linear = nn.Linear(3, 4)
+    seen = []
+    linear.register_forward_hook(lambda module, inputs, output: seen.append(len(inputs[0])))
+    assert len(linear_of_rows(linear, torch.randn(n_rows, 3))) == n_rows
+    assert seen == [given]
+    assert MIN_ROWS >= 5
+
+
 @pytest.mark.parametrize("n_inputs", [3, 17, 64])
 @pytest.mark.parametrize("n_columns", [1, 2, 5])
 def test_a_row_has_the_same_bits_among_any_number(n_inputs, n_columns):

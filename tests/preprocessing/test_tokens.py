@@ -152,7 +152,7 @@ def test_subwords_cover_words_that_were_never_seen():
 
 
 @pytest.mark.parametrize("cut", ["end", "start"])
-def test_subwords_that_are_always_cut_off_have_no_id(cut):
+def test_no_subword_has_an_id_beyond_the_largest_that_is_kept(cut):
     texts = ["the lowest of rows is new zebra", "a newer show goes on quickly xylophone"] * 5
     if cut == "start":
         texts = [" ".join(reversed(text.split())) for text in texts]

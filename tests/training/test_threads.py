@@ -164,13 +164,16 @@ def test_a_fit_has_the_same_bits_with_any_number_of_threads(make, parameters, pa
     np.testing.assert_array_equal(probabilities_with(3, X, y, **parameters), alone)
 
 
+@pytest.mark.parametrize("hidden_sizes", [16, (16, 16)])
+@pytest.mark.parametrize("patch_size", [1, 2])
 def test_an_embedding_read_by_three_branches_has_the_same_bits_with_any_number_of_threads(
-    monkeypatch,
+    hidden_sizes, patch_size, monkeypatch
 ):
     always_the_team(monkeypatch)
     rng = np.random.default_rng(0)
     X = [rng.integers(2, 30, size=n) for n in rng.integers(5, 40, size=64)]
-    parameters = {"embedding_dim": 8, "conv_filters": (16,), "hidden_sizes": 16, "max_epochs": 30}
+    parameters = {"embedding_dim": 8, "conv_filters": (16,), "hidden_sizes": hidden_sizes}
+    parameters |= {"max_epochs": 40, "patch_size": patch_size}
     y = np.arange(64) % 2
     alone = probabilities_with(1, X, y, **parameters)
     np.testing.assert_array_equal(probabilities_with(3, X, y, **parameters), alone)

@@ -5,7 +5,7 @@ import pyarrow
 import pytest
 import torch
 
-from sklstm._validation._tokens import check_tokens, count_ids
+from sklstm._validation._tokens import check_tokens
 
 LISTS = [[2, 3, 4], [5]]
 PADDED = np.array([[2, 3, 4], [5, 0, 0]])
@@ -39,6 +39,7 @@ def test_every_form_gives_the_same_sequences(X):
     inputs = check(X)
     assert [x.ravel().tolist() for x in inputs.sequences] == LISTS
     assert inputs.sequences.values.dtype == np.int64
+    assert inputs.vocabulary_size == 6
 
 
 def test_zeros_at_the_end_are_padding_and_zeros_before_are_not():
@@ -47,8 +48,9 @@ def test_zeros_at_the_end_are_padding_and_zeros_before_are_not():
 
 
 def test_the_vocabulary_holds_padding_and_unknown_at_least():
-    assert count_ids(check([[1], [1]]).sequences) == 2
-    assert count_ids(check([[7], [1]]).sequences) == 8
+    assert check([[1], [1]]).vocabulary_size == 2
+    assert check([[7], [1]]).vocabulary_size == 8
+    assert check([[7], [1]], vocabulary_size=100).vocabulary_size == 100
 
 
 def test_the_callers_array_is_not_modified():
