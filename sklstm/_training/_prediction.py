@@ -55,7 +55,7 @@ def _compute(
     batches = prediction_batches(source.host_lengths, MAX_TIMESTEPS, MAX_SEQUENCES)
     with (
         torch.inference_mode(),
-        # The caller's own: ``precision`` alone decides.
+        # Not the caller's: ``precision`` alone decides.
         torch.autocast(source.device.type, enabled=False, cache_enabled=False),
         _resources(len(batches), source.device, team) as team,
     ):

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from sklstm.nn._concurrency import Branch
 from sklstm.nn._normalization import BatchNorm
 from sklstm.nn._pooling import MeanPooling, padding_mask
-from sklstm.nn._rows import product_of_rows
+from sklstm.nn._rows import in_enough_rows, product
 
 # Squeeze-and-excite passes through a sixteenth of the filters [Karim 2019].
 REDUCTION = 16
@@ -223,11 +223,14 @@ class SqueezeExcite(nn.Module):
         self, values_BTD: Tensor, lengths_B: Tensor | None, squeeze: Tensor, excite: Tensor
     ) -> Tensor:
         """The weighed filters, shape (B, T, D)."""
-        squeezed_BE = torch.relu(product_of_rows(self.mean(values_BTD, lengths_B), squeeze))
-        logits_BD = product_of_rows(squeezed_BE, excite).float()
         # torch's sigmoid rounds the last few numbers of a tensor otherwise, its tanh does not.
         sigmoid = torch.sigmoid if self.training else _sigmoid_by_tanh
-        factors_BD = sigmoid(logits_BD)
+
+        def factors(means_BD: Tensor) -> Tensor:
+            squeezed_BE = torch.relu(product(means_BD, squeeze))
+            return sigmoid(product(squeezed_BE, excite).float())
+
+        factors_BD = in_enough_rows(factors, self.mean(values_BTD, lengths_B))
         return values_BTD * factors_BD.unsqueeze(1)
 
 

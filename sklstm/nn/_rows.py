@@ -15,23 +15,12 @@ MIN_ROWS, MIN_COLUMNS = 16, 2
 def linear_of_rows(linear: nn.Linear, values: Tensor) -> Tensor:
     """The layer applied to values (..., D)."""
     if linear.out_features < MIN_COLUMNS:
-        return product_of_rows(values, linear.weight, linear.bias)
+        return in_enough_rows(lambda rows: product(rows, linear.weight, linear.bias), values)
     # By a call, which hooks of the layer see.
-    return _in_enough_rows(linear, values)
+    return in_enough_rows(linear, values)
 
 
-def product_of_rows(values: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """The products of values (..., D) with a weight (E, D), shape (..., E), plus the bias (E,)."""
-    n_columns = len(weight)
-    missing = MIN_COLUMNS - n_columns
-    if missing > 0:
-        weight = nn.functional.pad(weight, (0, 0, 0, missing))
-        bias = None if bias is None else nn.functional.pad(bias, (0, missing))
-    result = _in_enough_rows(lambda rows: nn.functional.linear(rows, weight, bias), values)
-    return result[..., :n_columns]
-
-
-def _in_enough_rows(function: Callable[[Tensor], Tensor], values: Tensor) -> Tensor:
+def in_enough_rows(function: Callable[[Tensor], Tensor], values: Tensor) -> Tensor:
     """The function of rows applied to values (..., D), given at least MIN_ROWS rows at a time."""
     rows = values.reshape(-1, values.shape[-1])
     missing = MIN_ROWS - len(rows)
@@ -40,4 +29,14 @@ def _in_enough_rows(function: Callable[[Tensor], Tensor], values: Tensor) -> Ten
     result = function(rows)
     if missing > 0:
         result = result[:-missing]
-    return result.view(*values.shape[:-1], -1)
+    return result.reshape(*values.shape[:-1], -1)
+
+
+def product(rows: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """The products of enough rows (N, D) with a weight (E, D), shape (N, E), plus the bias (E,)."""
+    missing = MIN_COLUMNS - len(weight)
+    if missing <= 0:
+        return nn.functional.linear(rows, weight, bias)
+    weight = nn.functional.pad(weight, (0, 0, 0, missing))
+    bias = None if bias is None else nn.functional.pad(bias, (0, missing))
+    return nn.functional.linear(rows, weight, bias)[:, :-missing]

@@ -142,6 +142,11 @@ def test_the_factor_is_a_sigmoid_while_training_and_afterwards():
     layer, values = SqueezeExcite(5), 9 * torch.randn(4, 7, 5)
     squeeze, excite = layer.weights()
     factors = torch.sigmoid(torch.relu(values.mean(dim=1) @ squeeze.T) @ excite.T)
+    expected = values * factors.unsqueeze(1)
+    (gradient,) = torch.autograd.grad(expected.sum(), excite)
     for mode in (True, False):
         result = layer.train(mode)(values, None, squeeze, excite)
-        torch.testing.assert_close(result, values * factors.unsqueeze(1), **FLOAT32)
+        torch.testing.assert_close(result, expected, **FLOAT32)
+        torch.testing.assert_close(
+            torch.autograd.grad(result.sum(), excite)[0], gradient, rtol=1e-4, atol=1e-4
+        )
