@@ -20,6 +20,7 @@ SIGNS = (
     "could not create a memory",
     # Of shapes that oneDNN knows, as ours are, it says so where scratch memory is missing.
     "could not create a primitive",
+    "could not execute a primitive",
 )
 
 

@@ -20,6 +20,7 @@ OUT_OF_MEMORY = [
     RuntimeError("std::bad_alloc"),
     RuntimeError("could not create a memory object"),
     RuntimeError("could not create a primitive"),
+    RuntimeError("could not execute a primitive"),
     torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB."),
     MemoryError("Unable to allocate 391. MiB for an array with shape (20, 5120000)"),
 ]
