@@ -233,7 +233,10 @@ class SequenceNet(NeuralNet):
         update_all(records)
         for parameter, summands in zip(parameters, zip(*gradients, strict=True), strict=True):
             # In the order of the parts, whoever was first: a sum's last bit depends on it.
-            parameter.grad = sum(summands[1:], start=summands[0])
+            total = sum(summands[1:], start=summands[0])
+            # As backward() would leave it. torch's fused optimizers pair elements by their place in
+            # memory, and the gradient of a convolution's weight comes in an order of its own.
+            parameter.grad = torch.empty_like(parameter).copy_(total)
         return torch.stack(losses).sum(), torch.cat(logits)
 
     def _losses(self, inputs: Inputs, targets: Targets) -> tuple[Tensor, Tensor, Tensor]:

@@ -14,6 +14,7 @@ from sklstm._batching._loader import LabelledSequences, to_device
 from sklstm._batching._scaling import Scaling
 from sklstm._sequences import Sequences
 from sklstm._training._net import divergence
+from sklstm._training._optimizers import OPTIMIZERS
 from sklstm._training._specification import specify
 from sklstm._training._threads import alone, own_team
 from sklstm._training._train import _build_net, _run, train
@@ -37,7 +38,8 @@ def specification(**parameters):
     plain = {"hidden_sizes": 4, "lr_schedule": None, "max_grad_norm": None, "max_epochs": 1}
     plain |= {"batch_size": 100, "conv_filters": (), "mixup_alpha": 0.0}
     given = LSTMSequenceClassifier(**{**plain, **parameters}).get_params(deep=False)
-    return specify(given, short_sequences(2), n_classes=2, seed=0)
+    size = given["vocabulary_size"]
+    return specify(given, short_sequences(2), n_classes=2, seed=0, vocabulary_size=size)
 
 
 def build(data, **parameters):
@@ -266,6 +268,54 @@ def test_the_gradient_of_a_batch_in_parts_is_that_of_the_whole(data, label_smoot
     assert whole["grad"].abs().sum() > 0
     for name in ("loss", "y_pred", "grad"):
         torch.testing.assert_close(apart[name], whole[name], **FLOAT32)
+
+
+LAYERS = {
+    "LSTM": {},
+    "stacked, one direction": {"hidden_sizes": (5, 4), "bidirectional": False},
+    "attention": {"pooling": "attention"},
+    "dense": {"dense_sizes": (6, 3)},
+    "convolutions": {"conv_filters": (5, 4)},
+    "convolutions of patches": {
+        "conv_filters": (8, 4), "patch_size": 2, "conv_stride": 1, "conv_dilations": (1, 2),
+    },
+    "auxiliary losses": {"conv_filters": (5, 4), "auxiliary_loss": 0.3},
+    "embedding": {"embedding_dim": 3, "vocabulary_size": 9},
+    "embedding, convolutions": {"embedding_dim": 3, "vocabulary_size": 9, "conv_filters": (5, 4)},
+}  # fmt: skip
+
+
+def as_token_ids(data):
+    ids = np.random.default_rng(0).integers(1, 9, size=(int(data.sequences.host_lengths.sum()), 1))
+    sequences = Sequences.from_lengths(ids, data.sequences.host_lengths)
+    return LabelledSequences(to_device(sequences, None, CPU), data.classes, data.weights)
+
+
+def columns_first(gradient):
+    """The same values; those that differ by the first index alone are neighbours in memory."""
+    return gradient.movedim(0, -1).contiguous().movedim(-1, 0)
+
+
+@pytest.mark.parametrize("order", ["the kernels' own", "columns first"])
+@pytest.mark.parametrize("layers", LAYERS)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_step_in_parts_is_that_of_the_whole(data, monkeypatch, optimizer, layers, order):
+    """Whatever memory order a kernel gives a gradient in; of trained normalisations."""
+    if "embedding" in layers:
+        data = as_token_ids(data)
+    if order == "columns first":
+        grad = torch.autograd.grad
+        monkeypatch.setattr(torch.autograd, "grad", lambda *a: map(columns_first, grad(*a)))
+    networks = []
+    for parts in ([slice(12)], [slice(0, 5), slice(5, 6), slice(6, 12)]):
+        torch.manual_seed(0)
+        net = build(data, learning_rate=0.01, optimizer=optimizer, **LAYERS[layers])
+        net.module_.eval()
+        net._set_training = lambda training: None
+        for _ in range(3):
+            net.train_step(data.batch(np.arange(12), parts))
+        networks.append(net.module_)
+    assert_same_weights(networks[1], networks[0])
 
 
 def test_a_step_of_mixed_sequences_is_the_one_by_hand(data):
