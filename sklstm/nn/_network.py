@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
+from functools import cache, partial
 
 import torch
 from torch import Tensor, nn
@@ -61,7 +61,8 @@ class SequenceNetwork(nn.Module):
         Fraction of the vectors' values zeroed while training.
     precision : {"float32", "bfloat16"}, default="float32"
         Arithmetic of the LSTM layers, the convolutions and an attention pooling; weights, pooled
-        vectors and logits are float32 either way.
+        vectors and logits are float32 either way. On a processor without bfloat16 kernels for LSTMs
+        all of it is float32.
 
     Examples
     --------
@@ -170,7 +171,7 @@ class SequenceNetwork(nn.Module):
             inputs_BTF = mixed(inputs_BTF, shares_B)
             if lengths_B is not None:
                 inputs_BTF = inputs_BTF.masked_fill(is_padding_BT.unsqueeze(2), 0)
-        if self.precision == "float32":
+        if self.precision == "float32" or not lstm_takes_bfloat16(inputs_BTF.device.type):
             return self._encode(inputs_BTF, lengths_B)
         with torch.autocast(inputs_BTF.device.type, torch.bfloat16):
             return self._encode(inputs_BTF, lengths_B).float()
@@ -248,3 +249,17 @@ def as_patches(
     by_patch = values_TBF.view(-1, size, batch_size, n_features).transpose(1, 2)
     patches_BPF = by_patch.reshape(-1, batch_size, size * n_features).transpose(0, 1)
     return patches_BPF, None if lengths_B is None else (lengths_B + size - 1) // size
+
+
+@cache
+def lstm_takes_bfloat16(device_type: str) -> bool:
+    """Whether there is a kernel: on a CPU oneDNN has none without AVX-512 and raises an error."""
+    if device_type != "cpu":
+        return True
+    lstm = nn.utils.skip_init(nn.LSTM, 1, 1)
+    try:
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+            lstm(torch.zeros(1, 1, 1))
+    except RuntimeError:
+        return False
+    return True
