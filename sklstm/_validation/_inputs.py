@@ -11,6 +11,7 @@ from sklearn.utils import check_array
 
 from sklstm._compat import get_feature_names
 from sklstm._sequences import Array, IntArray, Sequences, all_finite
+from sklstm._validation._frames import reject_cells, reject_times
 from sklstm._validation._nested import flatten_nested
 
 ACCEPTED_FORMS = (
@@ -96,6 +97,7 @@ def _from_rectangle(X: Any, estimator: str) -> Inputs:
     """Inputs from an array or data frame of two or three dimensions: a reshape, no loop."""
     if getattr(getattr(X, "dtype", None), "kind", "") in ("m", "M"):
         raise TypeError(f"X must hold real numbers. Got dtype {X.dtype}.")
+    reject_times(X)
     try:
         array = check_array(
             X,
@@ -106,7 +108,10 @@ def _from_rectangle(X: Any, estimator: str) -> Inputs:
             input_name="X",
         )
     except (TypeError, ValueError) as error:
+        reject_cells(X, "X", error)
         _reject_text(X, error)
+        if np.ndim(X) == 1 and hasattr(X, "shape"):
+            raise ValueError(_one_dimension_message(X.shape)) from error
         is_no_array = np.ndim(X) == 0 and not hasattr(X, "shape")
         if is_no_array or "setting an array element" in str(error):
             raise type(error)(f"X must be {ACCEPTED_FORMS}. Got a {type(X).__name__}.") from error
@@ -133,6 +138,14 @@ def _reject_text(X: Any, error: Exception) -> None:
 
 def _text_message(name: str, text: str | bytes) -> str:
     return f"{name} is text ({_shorten(text)}); a sequence is an array of numbers.\n\n{REMEDY_TEXT}"
+
+
+def _one_dimension_message(shape: tuple[int, ...]) -> str:
+    return (
+        f"X has one dimension (shape={shape}); it must be {ACCEPTED_FORMS}.\n\nReshape your data:"
+        " [X] if it is one univariate sequence, [[x] for x in X] if it is many sequences of one"
+        " timestep."
+    )
 
 
 def no_samples_message(shape: tuple[int, ...]) -> str:
@@ -193,6 +206,7 @@ def _as_item(item: Any, index: int) -> Array:
     """One item of a list as a numeric array of one or two dimensions."""
     if isinstance(item, (str, bytes)):
         raise ValueError(_text_message(f"X[{index}]", item))
+    reject_times(item, f"X[{index}]")
     try:
         array = np.asarray(as_host(item))
     except ValueError as error:
@@ -203,8 +217,8 @@ def _as_item(item: Any, index: int) -> Array:
     if array.ndim == 0 and np.isscalar(array.item()):
         raise ValueError(
             f"Expected one array per sequence, got a scalar: X[{index}] is {array.item()!r}.\n\n"
-            "Reshape your data either using array.reshape(1, -1) if it is a single sequence of one"
-            " feature, or array.reshape(-1, 1) if it is many sequences of one timestep."
+            "Reshape your data: [X] if it is one univariate sequence, [[x] for x in X] if it is"
+            " many sequences of one timestep."
         )
     if array.ndim not in (1, 2):
         raise ValueError(
@@ -212,7 +226,11 @@ def _as_item(item: Any, index: int) -> Array:
             f" univariate. Got {_describe(item, array)}."
         )
     if array.dtype.kind not in "biuf":
-        array = _as_float(array, f"X[{index}]")
+        try:
+            array = _as_float(array, f"X[{index}]")
+        except (TypeError, ValueError) as error:
+            reject_cells(item, f"X[{index}]", error)
+            raise
     return array
 
 
@@ -295,9 +313,14 @@ def _check_finite(sequences: Sequences, allow_nan: bool) -> None:
             f"{found} or NaN.\n\nReplace such values by a number, or by NaN where none is known."
         )
     padding = values[tuple(bad[0])]
+    remedy = "Fill or drop such values before calling the estimator"
+    if has_nan:
+        remedy += (
+            ": make_pipeline(sklstm.preprocessing.SequenceImputer(), LSTMSequenceClassifier())"
+        )
     raise ValueError(
-        f"{found}.\n\nFill or drop such values before calling the estimator. Where they pad the"
-        f" ends of sequences, set mask_value=float('{padding}')."
+        f"{found}.\n\n{remedy}. Where they pad the ends of sequences, set"
+        f" mask_value=float('{padding}')."
     )
 
 

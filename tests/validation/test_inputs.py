@@ -233,3 +233,24 @@ RAGGED = make_ragged(4)[0]
 def test_bad_input_is_named(X, error, message):
     with pytest.raises(error, match=message):
         check(X)
+
+
+def test_one_dimension_may_be_one_sequence_or_many():
+    for X in (np.ones(3), pd.Series(np.ones(3)), torch.ones(3)):
+        message = (
+            r"(?s)^X has one dimension \(shape=\(3,\)\).*\n\nReshape your data: \[X\] if it is one"
+        )
+        with pytest.raises(ValueError, match=message):
+            check(X)
+        assert as_lists(check([X])) == [[[1.0]] * 3]
+        assert as_lists(check([[x] for x in X])) == [[[1.0]]] * 3
+
+
+def test_what_is_missing_is_for_the_imputer_and_what_is_infinite_is_not():
+    remedy = "make_pipeline(sklstm.preprocessing.SequenceImputer(), LSTMSequenceClassifier())"
+    with pytest.raises(ValueError, match=r"NaN at X\[2\]\[1, 0\]; every value must") as missing:
+        check(with_value(np.nan, (2, 1, 0)))
+    assert remedy in str(missing.value)
+    with pytest.raises(ValueError, match=r"infinity at X\[2\]\[1, 0\]; every value") as infinite:
+        check(with_value(np.inf, (2, 1, 0)))
+    assert "Imputer" not in str(infinite.value)
