@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sklstm._compat import check_feature_names, check_n_features
+from sklstm._validation._hints import reject_token_ids, warn_of_misreading
 from sklstm._validation._inputs import Inputs, check_inputs
 from sklstm._validation._parameters import takes_tokens
 from sklstm._validation._tokens import check_tokens
@@ -14,7 +15,11 @@ from sklstm._validation._tokens import check_tokens
 def check_first_X(X: Any, parameters: Mapping[str, Any], *, estimator: str) -> Inputs:
     """X for an estimator that has not been fitted: measurements, or token ids if it embeds them."""
     if not takes_tokens(parameters):
-        return check_inputs(X, mask_value=parameters["mask_value"], estimator=estimator)
+        reject_token_ids(X, estimator=estimator)
+        inputs = check_inputs(X, mask_value=parameters["mask_value"], estimator=estimator)
+        # Past this function, fitted_attributes, _fit and fit: the user's own line.
+        warn_of_misreading(X, inputs, stacklevel=5)
+        return inputs
     return check_tokens(X, vocabulary_size=given_vocabulary_size(parameters))
 
 

@@ -8,6 +8,10 @@ import numpy as np
 
 # How the names of the dtypes of pandas, polars and pyarrow begin that are points or spans of time.
 KINDS_OF_TIME = ("date", "time", "duration", "period")
+# What no timestep of a univariate sequence is called.
+NAMES_IN_LONG_TABLES = ("id", "time", "timepoint", "timepoints", "timestamp", "timestep")
+
+ROW_IS_A_SEQUENCE = "a data frame is read as one univariate sequence of numbers per row"
 
 
 def reject_times(frame: Any, name: str = "X") -> None:
@@ -51,6 +55,33 @@ def reject_cells(frame: Any, name: str, error: Exception) -> None:
             ) from error
 
 
+def find_long_table(X: Any) -> str | None:
+    """What to say of a data frame with a name that tells of one row per timestep."""
+    names = [*_levels(X), *X.columns] if _is_frame(X) else []
+    told = [name for name in names if str(name).lower() in NAMES_IN_LONG_TABLES]
+    return f"X has {told[0]!r}, but {ROW_IS_A_SEQUENCE}.{long_table_remedy(X)}" if told else None
+
+
+def long_table_remedy(X: Any) -> str:
+    """The paragraph on how to read a long table; nothing if X is no data frame."""
+    if not _is_frame(X):
+        return ""
+    table, sequence, time = "X", "...", "..."
+    if levels := _levels(X):
+        table, sequence, time = "X.reset_index()", repr(levels[:-1]), repr(levels[-1])
+    return (
+        "\n\nIf X is a long table, one row per timestep, read it with"
+        f" sklstm.preprocessing.sequences_from_frame({table}, sequence={sequence}, time={time})."
+    )
+
+
+def _levels(frame: Any) -> list[Any]:
+    """The levels of a frame's index, as reset_index names them; none if there is one only."""
+    names = getattr(getattr(frame, "index", None), "names", ())
+    named = [f"level_{i}" if name is None else name for i, name in enumerate(names)]
+    return named if len(named) > 1 else []
+
+
 def _is_frame(X: Any) -> bool:
     return hasattr(X, "columns") and hasattr(X, "dtypes")
 
@@ -66,7 +97,7 @@ def _first_odd_cell(frame: Any, place: int) -> list[tuple[Any, str, Any]]:
 
 def _reading(name: str) -> str:
     if name == "X":
-        return "a data frame is read as one univariate sequence of numbers per row"
+        return ROW_IS_A_SEQUENCE
     return "a sequence in a data frame is numbers, one row per timestep"
 
 

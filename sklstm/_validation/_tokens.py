@@ -29,6 +29,10 @@ REMEDY_FLOAT = (
 )
 
 
+class TokenIds(list[IntArray]):
+    """What TokenEncoder gives: a list that can be told from one of measurements."""
+
+
 def check_tokens(X: Any, *, vocabulary_size: int | None) -> Inputs:
     """Convert X to sequences of int64 token ids without modifying it; zeros at the end are cut off.
 

@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklstm._compat import check_feature_names_in
 from sklstm._sequences import Array, Sequences
 from sklstm._validation._features import check_features, keep_form
+from sklstm._validation._hints import reject_token_ids
 from sklstm._validation._inputs import Inputs, check_inputs
 from sklstm._validation._parameters import validate_parameters
 
@@ -89,6 +90,7 @@ class SequenceTransformer(TransformerMixin, BaseEstimator, ABC):
     def _check_new_X(self, X: Any) -> Inputs:
         """X to fit on, once the parameters are known to be right."""
         self._check_parameters()
+        reject_token_ids(X, estimator=type(self).__name__)
         return check_inputs(X, estimator=type(self).__name__, allow_nan=True)
 
     def _check_X(self, X: Any) -> Inputs:

@@ -19,7 +19,7 @@ from sklstm._optional import require
 from sklstm._sequences import IntArray
 from sklstm._validation._inputs import no_samples_message
 from sklstm._validation._parameters import validate_parameters
-from sklstm._validation._tokens import PADDING_ID, UNKNOWN_ID
+from sklstm._validation._tokens import PADDING_ID, UNKNOWN_ID, TokenIds
 
 FIRST_ID = 2
 PADDING_TOKEN, UNKNOWN_TOKEN = "[PAD]", "[UNK]"
@@ -201,7 +201,9 @@ class TokenEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
                 [known.get(token, UNKNOWN_ID) for token in text]
                 for text in self._analyze(documents)
             )
-        return [np.array(self._shorten(ids) or [UNKNOWN_ID], dtype=np.int64) for ids in encoded]
+        return TokenIds(
+            np.array(self._shorten(ids) or [UNKNOWN_ID], dtype=np.int64) for ids in encoded
+        )
 
     def inverse_transform(self, X: Iterable[Iterable[int]]) -> list[list[str]]:
         """The tokens of sequences of ids.

@@ -1,0 +1,91 @@
+"""X that can be read, though hardly as it is meant: an error, or a warning at the first fit."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from sklstm._sequences import Array
+from sklstm._validation._frames import find_long_table
+from sklstm._validation._inputs import Inputs, as_host
+from sklstm._validation._tokens import UNKNOWN_ID, TokenIds
+
+# Of the sets of aeon's archive most have at most so many channels; nearly all have so many
+# timesteps, and so many for each channel.
+MOST_CHANNELS, FEWEST_TIMESTEPS, FEWEST_PER_CHANNEL = 12, 20, 5
+
+
+def reject_token_ids(X: Any, *, estimator: str) -> None:
+    """Raise if X is what TokenEncoder gives: the numbers of tokens measure nothing."""
+    if isinstance(X, TokenIds):
+        raise ValueError(
+            f"X is token ids, as TokenEncoder gives them, which {estimator} would take for"
+            " measurements.\n\nGive them to an embedding, with no step in between:"
+            " make_pipeline(TokenEncoder(), LSTMSequenceClassifier(embedding_dim=32))."
+        )
+
+
+def warn_of_misreading(X: Any, inputs: Inputs, *, stacklevel: int) -> None:
+    """Warn of measurements that look like token ids, channels before timesteps or a long table."""
+    for message in (_integers(X, inputs), _channels_first(inputs), find_long_table(X)):
+        if message is not None:
+            warnings.warn(message, stacklevel=stacklevel + 1)
+
+
+def _integers(X: Any, inputs: Inputs) -> str | None:
+    """What to say of lists of 1-D integer sequences that may be token ids."""
+    values = inputs.sequences.values
+    # Arrays are left alone: integers in equal rows are often counts.
+    is_array = inputs.n_columns is not None or len(getattr(X, "shape", ())) > 1
+    if is_array or values.shape[1] > 1:
+        return None
+    first = next(iter(X))
+    # A list of pyarrow is no array.
+    first = np.asarray(as_host(first.as_py() if hasattr(first, "as_py") else first))
+    # Ids have no sign, and neither 0 nor 1 is that of a token.
+    is_ids = values.min() >= 0 and values.max() > UNKNOWN_ID and (values == np.floor(values)).all()
+    if first.ndim != 1 or first.dtype.kind not in "iu" or not is_ids:
+        return None
+    begins = ", ".join(map(str, first[:3].tolist()))
+    return (
+        f"X is read as measurements of one feature, but it is lists of integers: X[0] begins with"
+        f" {begins}.\n\nIf they are token ids, set embedding_dim=32. If they are counts or other"
+        " measurements, give them as such: [np.asarray(x, dtype=float) for x in X]."
+    )
+
+
+def _channels_first(inputs: Inputs) -> str | None:
+    """What to say of short and wide sequences of one length, as aeon's are if not turned round."""
+    sequences = inputs.sequences
+    timesteps, n_features = int(sequences.lengths[0]), sequences.n_features
+    is_wide = n_features >= max(FEWEST_TIMESTEPS, FEWEST_PER_CHANNEL * timesteps)
+    if timesteps > MOST_CHANNELS or not is_wide or (sequences.lengths != timesteps).any():
+        return None
+    if _is_smooth(sequences.values, timesteps):
+        return None
+    return (
+        f"X is read as few timesteps ({timesteps}) of many features ({n_features}); arrays of aeon"
+        " and sktime look so, which have channels before timesteps.\n\nIf X has, turn it round:"
+        " X = sklstm.preprocessing.from_channel_first(X). If not, silence this warning:"
+        " warnings.filterwarnings('ignore', 'X is read as few timesteps'). It comes where at most"
+        f" {MOST_CHANNELS} timesteps have at least {FEWEST_TIMESTEPS} features, and"
+        f" {FEWEST_PER_CHANNEL} times as many features as there are timesteps, unless neighbouring"
+        " timesteps differ less than half as much as neighbouring features."
+    )
+
+
+def _is_smooth(values: Array, timesteps: int) -> bool:
+    """Whether neighbouring timesteps differ less than half as much as neighbouring features.
+
+    In sets of aeon's that were not turned round they differ 1.4 to 16 times as much, in noise
+    equally, in levels and random walks of features with units of their own 0.02 to 0.2 times.
+    """
+    if timesteps == 1:
+        return False
+    # A hundred sequences are enough to tell.
+    cube = values[: 100 * timesteps].reshape(-1, timesteps, values.shape[1])
+    with np.errstate(all="ignore"):
+        over_time, across = (np.abs(np.diff(cube, axis=axis)).mean() for axis in (1, 2))
+    return bool(2 * over_time < across)
