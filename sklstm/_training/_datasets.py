@@ -15,6 +15,7 @@ from sklstm._sequences import Array, IntArray, Sequences
 from sklstm._training._specification import Specification
 from sklstm._training._split import split_rows
 from sklstm._training._stopping import Validation
+from sklstm._validation._frames import long_table_remedy
 from sklstm._validation._groups import check_groups, number_groups
 from sklstm._validation._targets import check_classes, check_targets, encode_targets
 from sklstm._validation._weights import check_weights, class_weights
@@ -76,7 +77,8 @@ def label(sequences: Sequences, given: Given, classes: Array | None, *, estimato
 
     ``classes`` None says that they are to be found in what is left.
     """
-    labels = check_targets(given.y, len(sequences), estimator=estimator)
+    remedy = long_table_remedy(given.X)
+    labels = check_targets(given.y, len(sequences), estimator=estimator, remedy=remedy)
     weights = check_weights(given.sample_weight, sequences)
     names = None if given.groups is None else check_groups(given.groups, len(sequences))
     if not weights.all():

@@ -64,7 +64,23 @@ def check_features(
         raise ValueError(
             f"X has {inputs.sequences.n_features} features, but {type(estimator).__name__} is"
             f" expecting {n_features} features as input at each timestep."
+            f"{_reshape_remedy(inputs, n_features)}"
         )
+
+
+def _reshape_remedy(inputs: Inputs, n_features: int) -> str:
+    """The paragraph on how to give X with so many features at each timestep, if its shape says."""
+    n, lengths = len(inputs.sequences), inputs.sequences.lengths
+    if inputs.n_columns == n_features:
+        return (
+            f"\n\nX of shape ({n}, {n_features}) is read as {n} univariate sequences, one a row."
+            " Reshape your data: [X] if it is one sequence."
+        )
+    if inputs.n_columns is not None and n == n_features:
+        return "\n\nReshape your data: [X.T] if it is one sequence, channels before timesteps."
+    if (lengths == n_features).all():
+        return "\n\nIf X has channels before timesteps: sklstm.preprocessing.from_channel_first(X)."
+    return ""
 
 
 def check_token_columns(estimator: Any, X: Any, inputs: Inputs) -> None:

@@ -184,11 +184,18 @@ def _from_list(X: Sequence[Any]) -> Sequences:
         lambda array: array.shape[1] != n_features,
         lambda index, array: (
             f"X[{index}] has {array.shape[1]} features but X[0] has {n_features}; every timestep"
-            " of every sequence needs the same features."
+            f" of every sequence needs the same features.{_channels_remedy(arrays)}"
         ),
     )
     values = _as_float(np.concatenate(arrays), "X")
     return Sequences.from_lengths(values, [len(array) for array in arrays])
+
+
+def _channels_remedy(arrays: list[Array]) -> str:
+    """The paragraph on sequences that have one number of rows, which then are channels."""
+    if len({len(array) for array in arrays}) > 1:
+        return ""
+    return "\n\nIf X has channels before timesteps: sklstm.preprocessing.from_channel_first(X)."
 
 
 def _reject_first(

@@ -11,8 +11,8 @@ from sklstm._compat import check_y
 from sklstm._sequences import Array, IntArray
 
 
-def check_targets(y: Any, n_sequences: int, *, estimator: str) -> Array:
-    """y as a 1-D array of class labels, one for each sequence."""
+def check_targets(y: Any, n_sequences: int, *, estimator: str, remedy: str = "") -> Array:
+    """y as a 1-D array of class labels, one for each sequence; ``remedy`` is for another number."""
     if y is None:
         raise ValueError(f"{estimator} requires y to be passed, but the target y is None.")
     labels: Array = check_y(y, estimator=estimator)
@@ -29,7 +29,7 @@ def check_targets(y: Any, n_sequences: int, *, estimator: str) -> Array:
     if len(labels) != n_sequences:
         raise ValueError(
             f"Found input variables with inconsistent numbers of samples: X has {n_sequences}"
-            f" sequences, y has {len(labels)} labels."
+            f" sequences, y has {len(labels)} labels.{remedy}"
         )
     return labels
 

@@ -232,7 +232,10 @@ def make_windows(
         {"size": size, "step": step, "label": label, "short": short},
         caller_name="make_windows",
     )
-    sequences = check_inputs(X, estimator="make_windows", allow_nan=True).sequences
+    inputs = check_inputs(X, estimator="make_windows", allow_nan=True)
+    sequences = inputs.sequences
+    if inputs.n_columns is not None:
+        _reject_rows(len(sequences), inputs.n_columns, size)
     own_groups = _check_groups(groups, len(sequences))
     if short == "error":
         _reject_short(sequences.lengths, size)
@@ -269,6 +272,17 @@ def _place(lengths: IntArray, size: int, step: int) -> tuple[IntArray, IntArray]
     first_windows = np.cumsum(counts) - counts
     starts = (np.arange(counts.sum()) - first_windows[recordings]) * step
     return recordings, starts
+
+
+def _reject_rows(n_rows: int, n_columns: int, size: int) -> None:
+    """Raise for a 2-D X of one long recording, whose rows would be recordings too short."""
+    if n_columns < size <= n_rows:
+        raise ValueError(
+            f"X of shape ({n_rows}, {n_columns}) is read as {n_rows} univariate recordings of"
+            f" {n_columns} timesteps; a recording needs at least as many as a window, which has"
+            f" {size}.\n\nGive make_windows([X], [y], ...) if it is one recording of {n_rows}"
+            " timesteps."
+        )
 
 
 def _reject_short(lengths: IntArray, size: int) -> None:

@@ -313,3 +313,15 @@ def test_fractions_are_averaged_in_one_dimension_as_in_two():
     (column,) = windows.to_recordings(values[:, None])
     np.testing.assert_array_equal(flat, column[:, 0])
     assert windows.to_recordings([1.0, 0.0, 0.0, 1.0])[0].tolist() == [1, 0, 0, 0, 0, 1]
+
+
+@pytest.mark.parametrize("short", ["drop", "error"])
+@pytest.mark.parametrize("container", [np.asarray, pd.DataFrame])
+def test_one_recording_out_of_its_list_is_told_to_go_into_one(container, short):
+    X, y = container(np.arange(150.0).reshape(50, 3)), [0] * 25 + [1] * 25
+    message = r"(?s)^X of shape \(50, 3\) is read as 50 univariate .*make_windows\(\[X\], \[y\], "
+    with pytest.raises(ValueError, match=message):
+        make_windows(X, y, size=10, short=short)
+    assert make_windows([X], [y], size=10).X.shape == (5, 10, 3)
+    with pytest.raises(ValueError, match=r"X has one dimension (?s:.)* \[X\] if it is one univ"):
+        make_windows(np.arange(50.0), size=10)

@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -143,3 +144,18 @@ def test_a_balance_of_extreme_weights_is_finite():
     assert torch.isfinite(placed.weights).all()
     # Balanced classes weigh the same, whatever their sequences weigh.
     assert placed.weights.tolist() == pytest.approx([1.0] * 3)
+
+
+def test_labels_of_the_sequences_of_a_long_table_name_the_call_that_reads_it():
+    index = pd.MultiIndex.from_product([range(4), range(2)], names=["trip", None])
+    sequences, y = short_sequences(lengths=(1,) * 8), [0, 1, 0, 1]
+    message = (
+        r"(?s)X has 8 sequences, y has 4 labels\.\n\nIf X is a long table.*\(X\.reset_index\(\), "
+    )
+    with pytest.raises(ValueError, match=message) as raised:
+        label(sequences, Given(pd.DataFrame({"v": range(8)}, index), y), None, estimator="E")
+    assert "sequence=['trip'], time='level_1'" in str(raised.value)
+    with pytest.raises(ValueError, match=r"\(X, sequence=\.\.\., time=\.\.\.\)"):
+        label(sequences, Given(pd.DataFrame({"v": range(8)}), y), None, estimator="E")
+    with pytest.raises(ValueError, match=r"y has 4 labels\.$"):
+        label(sequences, Given(np.ones((8, 1)), y), None, estimator="E")

@@ -41,3 +41,25 @@ def test_a_timestep_must_keep_its_features():
 def test_a_single_sequence_out_of_its_list_is_pointed_out():
     with pytest.raises(ValueError, match=r"X of shape \(9, 1\) is one sequence of 9 timesteps"):
         check(np.ones((9, 1)))
+
+
+def test_one_sequence_out_of_its_list_is_told_to_go_into_one():
+    message = (
+        r"X has 1 features, but .* expecting 3 .*\n\nX of shape \(9, 3\) is read as 9 univ.* \[X\]"
+    )
+    for X in (np.ones((9, 3)), np.ones((9, 3)).tolist(), pd.DataFrame(np.ones((9, 3)))):
+        with pytest.raises(ValueError, match=message):
+            check(X, n_features=3)
+        check([X], n_features=3)
+    with pytest.raises(ValueError, match=r"Reshape your data: \[X.T\] if it is one sequence, chan"):
+        check(np.ones((3, 9)), n_features=3)
+
+
+def test_channels_before_timesteps_are_told_to_turn_round():
+    for X in (np.ones((4, 3, 9)), [np.ones((3, 9))] * 2):
+        with pytest.raises(
+            ValueError, match=r"X has 9 features, but (?s:.)*from_channel_first\(X\)"
+        ):
+            check(X, n_features=3)
+    with pytest.raises(ValueError, match=r"at each timestep\.$"):
+        check(np.ones((4, 5, 9)), n_features=3)

@@ -254,3 +254,11 @@ def test_what_is_missing_is_for_the_imputer_and_what_is_infinite_is_not():
     with pytest.raises(ValueError, match=r"infinity at X\[2\]\[1, 0\]; every value") as infinite:
         check(with_value(np.inf, (2, 1, 0)))
     assert "Imputer" not in str(infinite.value)
+
+
+def test_channels_of_unequal_length_are_told_to_turn_round():
+    message = r"X\[1\] has 5 features but X\[0\] has 9; (?s:.)*from_channel_first\(X\)"
+    with pytest.raises(ValueError, match=message):
+        check([np.ones((3, 9)), np.ones((3, 5))])
+    with pytest.raises(ValueError, match=r"needs the same features\.$"):
+        check([np.ones((3, 9)), np.ones((2, 5))])
