@@ -280,9 +280,11 @@ def test_what_became_of_auto_is_told_and_makes_the_same_fit():
     np.testing.assert_array_equal(spelt_out.predict_proba(X), classifier.predict_proba(X))
 
 
-@pytest.mark.parametrize("parameters", [{"conv_filters": ()}, {"embedding_dim": 3}])
-def test_what_became_of_auto_without_convolutions_makes_the_same_fit(parameters):
-    X = [[1, 2], [2, 1], [3]] * 4
+@pytest.mark.parametrize(
+    ("parameters", "dtype"), [({"conv_filters": ()}, float), ({"embedding_dim": 3}, int)]
+)
+def test_what_became_of_auto_without_convolutions_makes_the_same_fit(parameters, dtype):
+    X = [np.array(x, dtype=dtype) for x in ([1, 2], [2, 1], [3])] * 4
     classifier = quick(**parameters).fit(X, [0, 1, 1] * 4)
     assert classifier.resolved_params_["conv_dilations"] == ()
     spelt_out = quick(**parameters | classifier.resolved_params_).fit(X, [0, 1, 1] * 4)
