@@ -8,12 +8,14 @@ import numpy as np
 from sklearn.utils import check_array
 
 from sklstm._sequences import Array, IntArray
+from sklstm._validation._missing import reject_missing
 
 
 def check_groups(groups: Any, n_sequences: int) -> Array:
     """The group of each sequence, of any type that can be told apart."""
     if np.ndim(groups) == 0:
         raise TypeError(f"groups must hold one entry for each sequence. Got {groups!r} instead.")
+    reject_missing(groups, "groups", "group")
     names: Array = check_array(groups, input_name="groups", ensure_2d=False, dtype=None)
     if names.size != len(names):
         raise ValueError(

@@ -9,12 +9,15 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from sklstm._compat import check_y
 from sklstm._sequences import Array, IntArray
+from sklstm._validation._missing import entries, reject_missing
 
 
 def check_targets(y: Any, n_sequences: int, *, estimator: str, remedy: str = "") -> Array:
     """y as a 1-D array of class labels, one for each sequence; ``remedy`` is for another number."""
     if y is None:
         raise ValueError(f"{estimator} requires y to be passed, but the target y is None.")
+    _reject_several_labels(y, estimator)
+    reject_missing(y, "y", "label")
     labels: Array = check_y(y, estimator=estimator)
     try:
         check_classification_targets(labels)
@@ -32,6 +35,36 @@ def check_targets(y: Any, n_sequences: int, *, estimator: str, remedy: str = "")
             f" sequences, y has {len(labels)} labels.{remedy}"
         )
     return labels
+
+
+def _reject_several_labels(y: Any, estimator: str) -> None:
+    """Raise if sequences have more than one label each, with the call that makes one of them."""
+    labels = entries(y)
+    if labels.ndim == 1 and labels.dtype == object:
+        for index, label in enumerate(labels):
+            if isinstance(label, (list, tuple, set, frozenset, np.ndarray)):
+                raise ValueError(
+                    f"y[{index}] is {label!r:.60}, but y must have one label for each sequence."
+                )
+    if labels.ndim < 2 or labels[:1].size < 2:
+        return
+    found = f"y should be a 1d array, got an array of shape {labels.shape} instead"
+    if labels.ndim > 2 or not ((labels == 0) | (labels == 1)).all():
+        raise ValueError(f"{found}: y must have one label for each sequence.")
+    if (labels.sum(axis=1) == 1).all():
+        raise ValueError(f"{found}: its rows are one-hot.\n\nGive {_from_one_hot(y)}.")
+    raise ValueError(
+        f"{found}: {estimator} learns one label for each sequence, not several.\n\nTrain one"
+        f" classifier for each column: sklearn.multioutput.MultiOutputClassifier({estimator}())."
+    )
+
+
+def _from_one_hot(y: Any) -> str:
+    """The call that makes labels of one-hot rows; of a data frame, the names of its columns."""
+    for method in ("idxmax", "argmax"):
+        if hasattr(y, method):
+            return f"y.{method}(axis=1)"
+    return "numpy.argmax(y, axis=1)"
 
 
 def encode_targets(y: Array, classes: Array) -> IntArray:

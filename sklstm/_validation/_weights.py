@@ -10,10 +10,13 @@ from sklearn.utils.class_weight import compute_class_weight
 
 from sklstm._compat import check_sample_weight
 from sklstm._sequences import Array, Sequences
+from sklstm._validation._missing import reject_missing
 
 
 def check_weights(sample_weight: Any, sequences: Sequences) -> Array:
     """One non-negative float64 weight for each sequence, not all of them 0."""
+    if sample_weight is not None:
+        reject_missing(sample_weight, "sample_weight", "weight")
     weights: Array = check_sample_weight(
         sample_weight,
         sequences,

@@ -24,7 +24,12 @@ def test_groups_of_any_kind_are_numbered_as_they_occur(groups):
     ("groups", "message"),
     [
         ([0, 1], "X has 3 sequences, groups has 2 entries"),
-        ([0.0, np.nan, 1.0], "Input groups contains NaN"),
+        (
+            [0.0, np.nan, 1.0],
+            r"Input groups contains NaN at groups\[1\]; every sequence needs a gr",
+        ),
+        (["a", None, "b"], r"Input groups contains None at groups\[1\]"),
+        (np.ma.array([0, 1, 1], mask=[0, 0, 1]), r"contains masked entries at groups\[2\]"),
         (np.eye(3), r"groups must hold one entry .* an array of shape \(3, 3\)"),
         ([("bo", 1), ("al", 2), ("bo", 1)], r"groups must hold one entry .* of shape \(3, 2\)"),
     ],

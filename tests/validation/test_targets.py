@@ -1,6 +1,8 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from sklearn.exceptions import DataConversionWarning
 
 from sklstm._validation._targets import check_classes, check_targets, encode_targets
 
@@ -39,6 +41,63 @@ def test_bad_targets(y, message):
         check_targets(y, 3, estimator="LSTMSequenceClassifier")
 
 
+@pytest.mark.parametrize(
+    ("y", "call"),
+    [
+        (np.eye(3), r"y\.argmax\(axis=1\)"),
+        (np.eye(3, dtype=bool), r"y\.argmax\(axis=1\)"),
+        (torch.eye(3), r"y\.argmax\(axis=1\)"),
+        (pd.DataFrame(np.eye(3), columns=["a", "b", "c"]), r"y\.idxmax\(axis=1\)"),
+        ([[1, 0], [0, 1], [1, 0]], r"numpy\.argmax\(y, axis=1\)"),
+    ],
+)
+def test_one_hot_labels_name_the_call_that_reads_them(y, call):
+    with pytest.raises(ValueError, match=rf"its rows are one-hot\.\n\nGive {call}\.\Z") as raised:
+        check_targets(y, 3, estimator="LSTMSequenceClassifier")
+    assert str(raised.value).startswith("y should be a 1d array, got an array of shape (3, ")
+    # The call as it stands, and what it gives is taken.
+    call = str(raised.value).partition("Give ")[2].removesuffix(".")
+    given = eval(call, {"numpy": np, "y": y})  # noqa: S307
+    assert check_targets(given, 3, estimator="E").tolist() in ([0, 1, 2], [0, 1, 0], list("abc"))
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (
+            [[1, 1], [0, 1], [1, 0]],
+            r"E learns one label .*\n\nTrain one classifier for each column",
+        ),
+        (np.zeros((3, 2)), r"shape \(3, 2\) instead: E learns one label for each sequence, not"),
+        (np.ones((3, 5), dtype=int) * 7, r"\(3, 5\) instead: y must have one label for each seq"),
+        (np.array([["a", "b"]] * 3), r"\(3, 2\) instead: y must have one label for each seq"),
+        (np.zeros((3, 2, 2)), r"\(3, 2, 2\) instead: y must have one label for each sequence"),
+        ([["a", "b"], ["a"], ["b"]], r"y\[0\] is \['a', 'b'\], but y must have one label for each"),
+        (pd.Series(["a", ("b", "a"), "b"]), r"y\[1\] is \('b', 'a'\), but y must have one label"),
+        (["a", {"b"}, "b"], r"y\[1\] is {'b'}, but y must have one label for each sequence"),
+    ],
+)
+def test_several_labels_for_a_sequence(y, message):
+    with pytest.raises(ValueError, match=message):
+        check_targets(y, 3, estimator="E")
+
+
+@pytest.mark.parametrize(
+    "y", [[["a"], ["b"], ["a"]], [[1], [0], [1]], np.ones((3, 1)), pd.DataFrame({"y": [0, 1, 0]})]
+)
+def test_a_column_is_flattened_with_scikit_learns_warning(y):
+    with pytest.warns(DataConversionWarning, match="A column-vector y was passed"):
+        assert check_targets(y, 3, estimator="E").shape == (3,)
+
+
+@pytest.mark.parametrize(
+    "y", [["a", None, "b"], ["a", float("nan"), "b"], np.ma.array([0, 1, 1], mask=[0, 1, 0])]
+)
+def test_missing_labels_are_named(y):
+    with pytest.raises(ValueError, match=r"Input y contains .* at y\[1\]; every sequence needs"):
+        check_targets(y, 3, estimator="E")
+
+
 def test_one_class_is_an_error():
     with pytest.raises(ValueError, match=r"y has 1 class \('a'\); a classifier needs at least 2"):
         check_classes(np.array(["a", "a"]))
@@ -49,7 +108,7 @@ def test_unknown_labels_are_named():
         encode_targets(np.array(["a", "c"]), np.array(["a", "b"]))
 
 
-@pytest.mark.parametrize(("other", "name"), [(None, "None"), (1, "1"), (b"b", "b'b'")])
+@pytest.mark.parametrize(("other", "name"), [(1, "1"), (b"b", "b'b'")])
 def test_labels_of_several_types_are_an_error_that_names_the_first(other, name):
     labels = np.array(["a", "b", other, other], dtype=object)
     with pytest.raises(TypeError, match=rf"Got 'a' at y\[0\] and {name} at y\[2\]"):

@@ -17,6 +17,8 @@ def test_no_weights_are_ones():
         ([1, 2], r"sample_weight.shape == \(2,\), expected \(3,\)"),
         ([1, -1, 1], "Negative values in data passed to `sample_weight`"),
         ([1, np.nan, 1], "sample_weight contains NaN"),
+        ([1, np.nan, 1], r"at sample_weight\[1\]; every sequence needs a weight"),
+        (np.ma.array([1, 1, 1], mask=[0, 0, 1]), r"masked entries at sample_weight\[2\]"),
         ([0, 0, 0], "at least one non-zero"),
     ],
 )

@@ -1,0 +1,48 @@
+"""Labels, weights and groups that are missing, by their index."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from sklstm._sequences import Array
+from sklstm._validation._inputs import enumerate_names
+
+
+def entries(values: Any) -> Array:
+    """The values as an array; those of a list as they are: NumPy makes the text "nan" of NaN."""
+    return np.asarray(values, dtype=object if isinstance(values, (list, tuple)) else None)
+
+
+def reject_missing(values: Any, name: str, noun: str) -> None:
+    """Raise for what is None, NaN, NaT, pandas.NA or masked: each sequence needs a ``noun``."""
+    array = entries(values).ravel()
+    if isinstance(values, np.ma.MaskedArray) and np.any(values.mask):
+        rows, kinds = np.flatnonzero(values.mask), ["masked entries"]
+    elif array.dtype.kind == "O":
+        found = {row: kind for row, value in enumerate(array) if (kind := _missing(value))}
+        rows, kinds = np.array(list(found)), list(dict.fromkeys(found.values()))
+    elif array.dtype.kind in "fmM":
+        rows = np.flatnonzero(array != array)
+        kinds = ["NaN" if array.dtype.kind == "f" else "NaT"]
+    else:
+        return
+    if len(rows) == 0:
+        return
+    names = enumerate_names([f"{name}[{row}]" for row in rows[:3]], len(rows))
+    raise ValueError(
+        f"Input {name} contains {' and '.join(kinds)} at {names}; every sequence needs a"
+        f" {noun}.\n\nDrop such sequences, with their labels, before calling the estimator."
+    )
+
+
+def _missing(value: Any) -> str:
+    """What a missing value is called; nothing of any other value."""
+    if value is None or value is np.ma.masked:
+        return "None" if value is None else "masked entries"
+    if type(value).__name__ in ("NAType", "NaTType"):
+        return str(value)
+    if isinstance(value, (float, np.floating, np.datetime64, np.timedelta64)) and value != value:
+        return "NaT" if isinstance(value, (np.datetime64, np.timedelta64)) else "NaN"
+    return ""
