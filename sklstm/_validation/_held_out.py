@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+NAMES = re.compile(r"""(?<!\w)(?P<quote>['"]).*?(?P=quote)(?!\w)|\b(?P<name>X|y|sample_weight)\b""")
+
 
 def check_held_out(
     X_val: Any, y_val: Any, sample_weight_val: Any, parameters: Mapping[str, Any]
@@ -32,12 +34,13 @@ def check_held_out(
 def named_val() -> Iterator[None]:
     """Errors about X, y and sample_weight inside name X_val, y_val and sample_weight_val.
 
-    The checks are those of any X and y, and would call X_val[17] X[17].
+    The checks are those of any X and y, and would call X_val[17] X[17]. What is in quotes is the
+    user's, such as a label 'y', and stays.
     """
     try:
         yield
     except (TypeError, ValueError) as error:
         if error.args and isinstance(error.args[0], str):
-            message = re.sub(r"\b(X|y|sample_weight)\b", r"\1_val", error.args[0])
+            message = NAMES.sub(lambda m: m[0] + "_val" * bool(m["name"]), error.args[0])
             error.args = (message, *error.args[1:])
         raise

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from sklstm._validation._held_out import check_held_out, named_val
@@ -37,6 +39,15 @@ def test_errors_name_the_validation_data(kind):
     )
     with pytest.raises(kind, match=expected), named_val():
         raise kind("X[3][1] has y and sample_weight; MaX, Xs and class_weight stay, X.")
+
+
+def test_what_is_quoted_is_the_users_and_stays():
+    message = (
+        "y has labels that are not in classes: ['y', \"X\"]. X's own: 'my X or y', 'sample_weight'"
+    )
+    expected = "y_val" + message[1:].replace("X's", "X_val's")
+    with pytest.raises(ValueError, match=rf"^{re.escape(expected)}\Z"), named_val():
+        raise ValueError(message)
 
 
 def test_other_errors_pass_unchanged():
