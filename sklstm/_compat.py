@@ -5,6 +5,7 @@ from __future__ import annotations
 from inspect import signature
 from typing import Any
 
+from sklearn.metrics import get_scorer, get_scorer_names
 from sklearn.utils._param_validation import (
     Interval,
     InvalidParameterError,
@@ -37,6 +38,20 @@ def accepts_sample_weight(scorer: Any) -> bool:
     return "sample_weight" in signature(getattr(scorer, "_score_func", scorer)).parameters
 
 
+def is_metric(scoring: Any) -> bool:
+    """Whether a callable is a function of labels and predictions instead of a scorer."""
+    try:
+        names = list(signature(scoring).parameters)
+    except (TypeError, ValueError):
+        return False
+    return names[:1] in (["y_true"], ["labels_true"])
+
+
+def names_of_scorers(metric: Any) -> list[str]:
+    """The names of scikit-learn's scorers that are made of this metric."""
+    return [name for name in get_scorer_names() if get_scorer(name)._score_func is metric]
+
+
 __all__ = [
     "Interval",
     "InvalidParameterError",
@@ -49,5 +64,7 @@ __all__ = [
     "check_sample_weight",
     "check_y",
     "get_feature_names",
+    "is_metric",
+    "names_of_scorers",
     "validate_parameter_constraints",
 ]

@@ -12,7 +12,14 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import get_scorer_names
 
-from sklstm._compat import Interval, InvalidParameterError, StrOptions
+from sklstm._compat import (
+    Interval,
+    InvalidParameterError,
+    StrOptions,
+    is_metric,
+    names_of_scorers,
+    validate_parameter_constraints,
+)
 from sklstm._validation._inputs import as_host
 
 # Layers of conv_filters="auto".
@@ -106,26 +113,32 @@ def check_parameters(estimator: Any) -> None:
 
 def validate_parameters(estimator: Any) -> None:
     """scikit-learn's own check, and what a string that is misspelt may have been meant to be."""
-    try:
-        estimator._validate_params()
-    except InvalidParameterError as error:
-        raise InvalidParameterError(f"{error}{_hint(estimator, str(error))}") from None
-
-
-def _hint(estimator: Any, message: str) -> str:
-    for name, constraints in estimator._parameter_constraints.items():
-        value = getattr(estimator, name)
-        if isinstance(value, str) and message.startswith(f"The {name!r} parameter"):
-            return did_you_mean(value, _options(constraints))
-    return ""
+    for name, value in estimator.get_params(deep=False).items():
+        constraints = estimator._parameter_constraints.get(name, "no_validation")
+        try:
+            validate_parameter_constraints(
+                {name: constraints}, {name: value}, caller_name=type(estimator).__name__
+            )
+        except InvalidParameterError as error:
+            hint = did_you_mean(value, _options(constraints)) if isinstance(value, str) else ""
+            raise InvalidParameterError(f"{error}{hint}") from None
 
 
 def _check_scoring(scoring: Any) -> None:
     names = ("loss", *get_scorer_names())
+    accepted = "must be 'loss', the name of a scikit-learn scorer or a callable"
     if isinstance(scoring, str) and scoring not in names:
         raise InvalidParameterError(
-            "The 'scoring' parameter must be 'loss', the name of a scikit-learn scorer or a"
-            f" callable. Got {scoring!r} instead.{did_you_mean(scoring, names)}"
+            f"The 'scoring' parameter {accepted}. Got {scoring!r} instead."
+            f"{did_you_mean(scoring, names)}"
+        )
+    if not isinstance(scoring, str) and is_metric(scoring):
+        metric, known = getattr(scoring, "__name__", "..."), names_of_scorers(scoring)
+        by_name = f"scoring={min(known, key=len)!r} or " if known else ""
+        raise InvalidParameterError(
+            f"The 'scoring' parameter {accepted} of an estimator, X and y. Got {scoring!r}, which"
+            f" is a metric of labels and predictions.\n\nSet {by_name}"
+            f"scoring=sklearn.metrics.make_scorer({metric})."
         )
 
 

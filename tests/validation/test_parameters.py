@@ -1,10 +1,17 @@
+from functools import partial
+
 import numpy as np
 import pytest
+from sklearn.metrics import f1_score, get_scorer, hamming_loss, log_loss, make_scorer
 from sklearn.utils._param_validation import InvalidParameterError
 
 from sklstm import LSTMSequenceClassifier
 from sklstm._validation._parameters import PARAMETER_CONSTRAINTS, as_sizes, check_parameters
 from tests.helpers import make_ragged
+
+
+def own_metric(y_true, y_pred):
+    return 0.0
 
 
 def test_every_parameter_has_a_constraint():
@@ -48,6 +55,15 @@ def test_the_defaults_are_accepted():
         ({"class_weight": "balance"}, r"an instance of 'dict', .*\n\nDid you mean 'balanced'\?"),
         ({"scoring": "f1_makro"}, r"Got 'f1_makro' instead.\n\nDid you mean 'f1_macro'\?"),
         ({"scoring": "qqq"}, "must be 'loss', the name of a scikit-learn scorer or a callable"),
+        (
+            {"scoring": f1_score},
+            r"(?s)Got <function f1_score.*metric of labels and predictions\.\n\nSet scoring='f1' or"
+            r" scoring=sklearn\.metrics\.make_scorer\(f1_score\)\.\Z",
+        ),
+        ({"scoring": log_loss}, r"Set scoring='neg_log_loss' or scoring=.*\(log_loss\)"),
+        ({"scoring": hamming_loss}, r"\n\nSet scoring=sklearn.metrics.make_scorer\(hamming_loss\)"),
+        ({"scoring": partial(f1_score, average="macro")}, r"make_scorer\(\.\.\.\)"),
+        ({"scoring": own_metric}, r"make_scorer\(own_metric\)"),
         ({"max_epochs": 0}, "The 'max_epochs' parameter"),
         ({"batch_size": 2.5}, "The 'batch_size' parameter"),
         ({"auxiliary_loss": -0.1}, "The 'auxiliary_loss' parameter"),
@@ -82,6 +98,9 @@ def test_a_bad_parameter_is_named_with_what_it_may_be(parameters, message):
         {"mask_value": -1},
         {"scoring": "f1_macro"},
         {"scoring": lambda estimator, X, y: 0.0},
+        {"scoring": make_scorer(f1_score)},
+        {"scoring": get_scorer("f1")},
+        {"scoring": partial(lambda k, estimator, X, y: 0.0, 3)},
         {"verbose": True},
     ],
 )
@@ -96,6 +115,17 @@ def test_a_subclass_may_take_fewer_parameters():
 
     X, y = make_ragged(12)
     assert Narrow().fit(X, y).n_iter_ == 2
+
+
+def test_a_subclass_may_have_parameters_that_nobody_checks():
+    class Wider(LSTMSequenceClassifier):
+        def __init__(self, hidden_sizes=4, pooling="maxx", own=3):
+            super().__init__(hidden_sizes, pooling=pooling)
+            self.own = own
+
+    with pytest.raises(InvalidParameterError, match=r"of Wider must be .*\n\nDid you mean 'max'"):
+        check_parameters(Wider())
+    check_parameters(Wider(pooling="max", own="maxx"))
 
 
 @pytest.mark.parametrize(("sizes", "expected"), [(8, (8,)), ([8, np.int64(4)], (8, 4)), ((), ())])
