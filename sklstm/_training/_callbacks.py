@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import multiprocessing
 import threading
+from collections.abc import Iterable
 from typing import Any
 
-from skorch.callbacks import Callback
+from skorch.callbacks import Callback, LRScheduler
 from tqdm.auto import tqdm
 
 from sklstm._training._optimizers import build_schedule, learning_rate
@@ -42,7 +43,12 @@ class LearningRate(Callback):
     def on_train_begin(self, net: Any, **kwargs: Any) -> None:
         self._scheduler: Any = None
         self._steps_by_batch = False
-        if self.schedule is not None:
+        if self.schedule is None:
+            # As torch wants it of an optimizer whose schedule goes on from earlier epochs: a
+            # callback of the user's may have one.
+            for group in net.optimizer_.param_groups:
+                group.setdefault("initial_lr", group["lr"])
+        else:
             self._scheduler, self._steps_by_batch = build_schedule(
                 self.schedule, net.optimizer_, n_epochs=self.n_epochs, n_batches=self.n_batches
             )
@@ -76,6 +82,14 @@ class LearningRate(Callback):
         if self._scheduler is not None:
             self._scheduler.load_state_dict(state["schedule"])
         self._n_steps_left = state["n_steps_left"]
+
+
+def sets_learning_rate(callbacks: Iterable[Any] | None) -> bool:
+    """Whether one of the user's callbacks is skorch's LRScheduler, beside which no other acts."""
+    # skorch takes pairs of a name and a callback, and a class in place of an object.
+    bare = [item[1] if isinstance(item, tuple) else item for item in callbacks or ()]
+    kinds = [item if isinstance(item, type) else type(item) for item in bare]
+    return any(issubclass(kind, LRScheduler) for kind in kinds)
 
 
 class ProgressBar(Callback):

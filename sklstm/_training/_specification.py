@@ -12,6 +12,7 @@ import torch
 from sklstm._batching._parts import Cost
 from sklstm._sequences import Array, Sequences
 from sklstm._training._auto import is_auto, resolve_auto
+from sklstm._training._callbacks import sets_learning_rate
 from sklstm._training._device import resolve_device, resolve_precision
 from sklstm._training._optimizers import resolve_optimizer
 from sklstm._validation._inputs import as_host
@@ -205,7 +206,7 @@ def specify(
     if vocabulary_size is not None:
         n_features = parameters["embedding_dim"] or np.shape(embedding_weights)[1]
     optimizer, options, default_decay = resolve_optimizer(parameters["optimizer"])
-    weight_decay = parameters["weight_decay"]
+    weight_decay, callbacks = parameters["weight_decay"], tuple(parameters["callbacks"] or ())
     device = resolve_device(parameters["device"])
     hidden_sizes = as_sizes(parameters["hidden_sizes"])
     has_convolutions = len(resolved["conv_filters"]) > 0
@@ -242,7 +243,9 @@ def specify(
         weight_decay=default_decay if weight_decay is None else float(weight_decay),
         device=device,
         seed=seed,
-        callbacks=tuple(parameters["callbacks"] or ()),
+        # A scheduler among the callbacks decides alone.
+        lr_schedule=None if sets_learning_rate(callbacks) else parameters["lr_schedule"],
+        callbacks=callbacks,
         verbose=int(parameters["verbose"]),
         batch_size=resolved["batch_size"],
         max_epochs=resolved["max_epochs"],
@@ -252,7 +255,6 @@ def specify(
 
 _TAKEN_AS_THEY_ARE = (
     "learning_rate",
-    "lr_schedule",
     "label_smoothing",
     "mixup_alpha",
     "auxiliary_loss",

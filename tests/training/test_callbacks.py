@@ -3,9 +3,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from joblib import Parallel, delayed
-from skorch.callbacks import Callback
+from skorch.callbacks import Callback, LRScheduler
 
-from sklstm._training._callbacks import is_parallel_worker
+from sklstm._training._callbacks import is_parallel_worker, sets_learning_rate
 from sklstm.exceptions import TrainingDivergedError
 from tests.helpers import make_ragged, quick
 
@@ -46,6 +46,66 @@ def test_plateau_does_not_judge_epochs_with_mixing():
     # The first of them that counts is the best, and the rate falls after five more.
     assert (rates[0] < 0.02).argmax() == 6
     assert (rates[0.2] < 0.02).argmax() == 16
+
+
+def stepwise(**options):
+    return LRScheduler("StepLR", step_size=1, gamma=0.5, **options)
+
+
+class Own(LRScheduler):
+    pass
+
+
+class Rates(Callback):
+    """Keeps the rate of each step as the optimizer is about to use it."""
+
+    def __init__(self):
+        self.seen = []
+
+    def on_grad_computed(self, net, named_parameters, **kwargs):
+        self.seen.append(net.optimizer_.param_groups[0]["lr"])
+
+
+@pytest.mark.parametrize("lr_schedule", [None, "one_cycle", "plateau"])
+@pytest.mark.parametrize(
+    "callback",
+    [stepwise(), ("mine", stepwise()), Own("StepLR", step_size=1, gamma=0.5)],
+    ids=["plain", "named", "subclass"],
+)
+@pytest.mark.filterwarnings("ignore:lr_schedule=.* has no effect beside skorch's LRScheduler")
+def test_a_scheduler_of_the_users_decides_alone(lr_schedule, callback):
+    # Four batches an epoch.
+    fitted = fit(lr_schedule=lr_schedule, callbacks=[callback, rates := Rates()])
+    assert rates.seen == [0.02] * 4 + [0.01] * 4 + [0.005] * 4 + [0.0025] * 4
+    assert fitted.history_["learning_rate"].tolist() == [0.02, 0.01, 0.005, 0.0025]
+
+
+@pytest.mark.filterwarnings("ignore:lr_schedule=.* has no effect beside skorch's LRScheduler")
+def test_a_scheduler_by_steps_leaves_the_rate_of_the_last_step_in_the_history():
+    fitted = fit(callbacks=[stepwise(step_every="batch")], max_epochs=2)
+    assert fitted.history_["learning_rate"].tolist() == [0.02 / 2**3, 0.02 / 2**7]
+
+
+def test_which_callbacks_set_the_rate():
+    for callbacks in (
+        [stepwise()],
+        [("a", stepwise())],
+        [Rates(), Own()],
+        [LRScheduler],
+        [("b", Own)],
+    ):
+        assert sets_learning_rate(callbacks)
+    for callbacks in (None, [], [Rates()], [("a", Rates())], [Rates]):
+        assert not sets_learning_rate(callbacks)
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_a_scheduler_of_the_users_goes_on(method):
+    schedule = LRScheduler("LambdaLR", lr_lambda=lambda epoch: 0.5**epoch)
+    classifier = quick(lr_schedule=None, warm_start=True, callbacks=[schedule], max_epochs=1)
+    for _ in range(3):
+        getattr(classifier, method)(X, Y, **({} if method == "fit" else {"classes": [0, 1]}))
+    assert classifier.history_["learning_rate"].tolist() == [0.02, 0.01, 0.005]
 
 
 def test_silent_by_default(capfd):
