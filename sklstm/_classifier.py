@@ -12,11 +12,13 @@ import torch
 from sklearn.base import ClassifierMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
 from sklstm._sequences import Array
+from sklstm._training._callbacks import sets_learning_rate
 from sklstm._training._datasets import Given
 from sklstm._training._fitted import FittedNetwork
 from sklstm._training._fitting import fitted_attributes
 from sklstm._training._prediction import decisions, embed, log_probabilities, probabilities
 from sklstm._validation._held_out import check_held_out
+from sklstm._validation._names import translates_names
 from sklstm._validation._parameters import (
     PARAMETER_CONSTRAINTS,
     check_parameters,
@@ -24,6 +26,7 @@ from sklstm._validation._parameters import (
 )
 from sklstm._validation._targets import check_partial_fit_classes
 from sklstm._validation._weights import check_partial_fit_weight
+from sklstm._validation._without_effect import warn_without_effect
 
 
 class LSTMSequenceClassifier(
@@ -151,7 +154,8 @@ class LSTMSequenceClassifier(
         - "one_cycle": up over the first 30 % of the steps, then down to almost 0 [4]_
         - "plateau": halved when the training loss, or with ``early_stopping`` the validation score,
           has not improved for 5 epochs; those with mixing do not count
-        - None: constant
+        - None: constant, or as a ``skorch.callbacks.LRScheduler`` in ``callbacks`` sets it, beside
+          which no ``lr_schedule`` has an effect
     max_grad_norm : float, default=1.0
         Gradients are scaled down to this Euclidean norm if they exceed it. None: they are not.
     batch_size : int or "auto", default="auto"
@@ -165,21 +169,25 @@ class LSTMSequenceClassifier(
         score it after each epoch, stop when the score rises no more, and keep the weights of the
         best epoch (of equal scores, that of the smallest loss).
     validation_part : {"last", "stratified"}, default="stratified"
-        Which part is held out. ``groups`` given to ``fit`` are on one side of it as a whole.
+        Which part is held out, with ``early_stopping`` and unless ``fit`` is given ``X_val``.
+        ``groups`` given to ``fit`` are on one side of it as a whole.
 
         - "last": the last sequences in the order given, which are the latest if X is sorted by time
         - "stratified": the same fraction of each class, drawn at random; at least one sequence of
           each class that has two, and never the last one that could be trained on
     validation_fraction : float, default=0.1
-        Fraction in (0, 1) of the training sequences held out, with ``early_stopping``.
+        Fraction in (0, 1) of the training sequences held out, with ``early_stopping`` and unless
+        ``fit`` is given ``X_val``.
     n_iter_no_change : int, default=10
         Epochs without improvement before stopping, with ``early_stopping``. They do not count while
         "one_cycle" raises the learning rate or sequences are mixed.
     tol : float, default=1e-4
-        A score improves if it exceeds the best one by more than this, in the unit of the score.
+        A score improves if it exceeds the best one by more than this, in the unit of the score,
+        with ``early_stopping``.
     scoring : str or callable, default="loss"
-        What is scored on the held-out part: "loss" (less is better; its negative is the score), the
-        name of a scikit-learn scorer, or a scorer as ``sklearn.metrics.make_scorer`` makes them.
+        What is scored on the held-out part or on ``X_val``: "loss" (less is better; its negative is
+        the score), the name of a scikit-learn scorer, or a scorer as
+        ``sklearn.metrics.make_scorer`` makes them.
     refit : bool, default=False
         Whether to train anew on all sequences, for as many epochs as were best while a part of them
         was held out, with ``early_stopping``. Not with ``X_val``, nor with ``warm_start``.
@@ -259,6 +267,9 @@ class LSTMSequenceClassifier(
     A pickle or a copy holds the weights, not the optimizer's state: a training that goes on from
     one begins with a fresh optimizer. Fits in several threads of one process take turns.
 
+    A setting that has no effect in a ``fit``, such as ``validation_fraction`` without
+    ``early_stopping``, is named in a ``UserWarning``; defaults and "auto" never are.
+
     With an int ``random_state`` and one version of torch, on any number of threads, a fit gives the
     same bits each time on one machine.
 
@@ -303,6 +314,7 @@ class LSTMSequenceClassifier(
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = PARAMETER_CONSTRAINTS
 
+    @translates_names
     def __init__(
         self,
         hidden_sizes: int | Sequence[int] = 64,
@@ -402,6 +414,7 @@ class LSTMSequenceClassifier(
         self.random_state = random_state
         self.verbose = verbose
 
+    @translates_names
     def fit(
         self,
         X: Any,
@@ -458,13 +471,17 @@ class LSTMSequenceClassifier(
         """
         check_parameters(self)
         parameters, given_val = constructor_parameters(self), None
-        if check_held_out(X_val, y_val, sample_weight_val, parameters):
+        has_val = check_held_out(X_val, y_val, sample_weight_val, parameters)
+        if has_val:
             given_val = Given(X_val, y_val, sample_weight_val)
+        has_scheduler = sets_learning_rate(parameters["callbacks"])
+        warn_without_effect(parameters, has_val=has_val, has_scheduler=has_scheduler)
         resumes = bool(self.warm_start) and hasattr(self, "net_")
         classes = self.classes_ if resumes else None
         given = Given(X, y, sample_weight, groups)
         return self._fit(given, parameters, classes, resumes=resumes, given_val=given_val)
 
+    @translates_names
     def partial_fit(
         self,
         X: Any,
@@ -474,8 +491,9 @@ class LSTMSequenceClassifier(
     ) -> LSTMSequenceClassifier:
         """Train for one epoch on some more sequences, at a constant learning rate.
 
-        Features are standardised by the first call's sequences. Without effect are ``verbose``,
-        ``lr_schedule``, ``early_stopping``, ``max_epochs``, ``mixup_alpha`` and ``checkpoint``.
+        Features are standardised by the first call's sequences. Without effect, and without a
+        warning, are ``verbose``, ``lr_schedule``, ``early_stopping`` and what belongs to it,
+        ``max_epochs``, ``mixup_alpha`` and ``checkpoint``.
 
         Parameters
         ----------

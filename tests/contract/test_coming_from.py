@@ -6,6 +6,8 @@ not installed: its layers are written out in torch, its callbacks as the few lin
 
 import ast
 import copy
+import re
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,8 @@ from sklearn.base import clone
 from skorch.callbacks import Callback
 from torch import nn
 
+from sklstm import LSTMSequenceClassifier
+from sklstm._validation._without_effect import OF_HOLDING_OUT, OF_STOPPING
 from tests.by_hand import Final, States, copy_weights, lstm
 from tests.contract.test_documentation_code import code_blocks
 from tests.helpers import FLOAT32
@@ -137,7 +141,10 @@ def as_tensors(X, name):
 
 def fit_briefly(page, name, X, y):
     """The classifier of the page, trained for one epoch on other data than the page's."""
-    brief = clone(page[name]).set_params(max_epochs=1, early_stopping=False, class_weight=None)
+    defaults = LSTMSequenceClassifier().get_params()
+    of_stopping = {name: defaults[name] for name in (*OF_HOLDING_OUT, *OF_STOPPING)}
+    brief = clone(page[name]).set_params(**of_stopping, early_stopping=False)
+    brief.set_params(max_epochs=1, class_weight=None)
     return brief.fit(as_given(X, name), y)
 
 
@@ -265,6 +272,28 @@ def test_the_printed_schedule_is_constant(page):
         X, y = make_sequences(page[name])
         fitted = fit_briefly(page, name, X, y).set_params(max_epochs=4).fit(X, y)
         assert set(fitted.history_["learning_rate"]) == {0.001}
+
+
+def settings_in_the_tables():
+    """The constructor's settings that the page writes in words, such as ``tol=0.0``, as dicts."""
+    for snippet in re.findall(r"``([^`]+)``", PAGE.read_text()):
+        with suppress(SyntaxError, ValueError):
+            call = ast.parse(f"dict({snippet})", mode="eval").body
+            settings = {k.arg: ast.literal_eval(k.value) for k in call.keywords}
+            if settings and settings.keys() <= LSTMSequenceClassifier().get_params().keys():
+                yield snippet, settings
+
+
+def test_every_setting_in_words_has_an_effect():
+    X, y = make_sequences(LSTMSequenceClassifier())
+    found = dict(settings_in_the_tables())
+    assert 'early_stopping=True, validation_fraction=0.2, validation_part="last"' in found
+    for settings in found.values():
+        # Keras' weights name codes, ours the labels of the page.
+        is_ours = "rising" in settings.get("class_weight", ())
+        labels = np.array(["falling", "flat", "rising"])[y] if is_ours else y
+        # A warning would be an error.
+        LSTMSequenceClassifier(4, **{**settings, "max_epochs": 1}).fit(X, labels)
 
 
 def keras_stops(losses, patience):

@@ -83,7 +83,7 @@ def test_the_modules_for_torch_users_need_torch_alone():
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_sizes(path):
     # The estimator is mostly docstring.
-    limit = 600 if path.name == "_classifier.py" else 500
+    limit = 700 if path.name == "_classifier.py" else 500
     source = path.read_text()
     assert len(source.splitlines()) <= limit
     for node in ast.walk(ast.parse(source)):

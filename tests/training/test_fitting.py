@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import torch
 from sklearn.base import clone
+from sklearn.multioutput import MultiOutputClassifier
 from sklearn.utils._param_validation import InvalidParameterError
 from skorch.callbacks import Callback
 
@@ -123,7 +124,7 @@ def test_the_best_epoch_on_validation_data_is_kept():
 
 
 def test_without_early_stopping_validation_data_are_scored_and_change_nothing():
-    plain = quick(scoring="accuracy").fit(X, LABELS)
+    plain = quick().fit(X, LABELS)
     watched = quick(scoring="accuracy").fit(X, LABELS, X_val=X_VAL, y_val=LABELS_VAL)
     assert torch.equal(weights(plain), weights(watched))
     assert set(watched.history_) == {*plain.history_, "valid_loss", "valid_score"}
@@ -138,7 +139,8 @@ def test_without_early_stopping_no_score_stops_or_slows_anything(lr_schedule):
     parameters = {"lr_schedule": lr_schedule, "max_epochs": 8, "mixup_alpha": 0}
     plain = quick(**parameters).fit(X, LABELS)
     watched = quick(**parameters, n_iter_no_change=1, scoring=lambda *_: next(scores))
-    watched.fit(X, LABELS, X_val=X_VAL, y_val=LABELS_VAL)
+    with pytest.warns(UserWarning, match="^n_iter_no_change=1 has no effect"):
+        watched.fit(X, LABELS, X_val=X_VAL, y_val=LABELS_VAL)
     assert (watched.best_epoch_, watched.best_score_) == (8, 0.4)
     assert torch.equal(weights(plain), weights(watched))
 
@@ -209,6 +211,39 @@ def test_validation_data_may_be_token_ids():
         quick(embedding_dim=4).fit(ids, y, X_val=[[70]], y_val=[0])
 
 
+def test_missing_labels_weights_and_groups_are_named_wherever_they_are_given():
+    holes = np.ma.array(LABELS, mask=np.arange(60) == 7)
+    label = r"Input {} contains masked entries at {}\[7\]; every sequence needs a label"
+    with pytest.raises(ValueError, match=label.format("y", "y")):
+        quick().fit(X, holes)
+    with pytest.raises(ValueError, match=label.format("y", "y")):
+        quick().partial_fit(X, holes, classes=["a", "b", "c"])
+    with pytest.raises(ValueError, match=label.format("y_val", "y_val")):
+        quick().fit(X, LABELS, X_val=X, y_val=holes)
+    numbers = np.ma.array(np.ones(60), mask=np.arange(60) == 7)
+    with pytest.raises(ValueError, match=r"masked entries at sample_weight\[7\]"):
+        quick().fit(X, LABELS, numbers)
+    with pytest.raises(ValueError, match=r"masked entries at sample_weight_val\[7\]"):
+        quick().fit(X, LABELS, X_val=X, y_val=LABELS, sample_weight_val=numbers)
+    with pytest.raises(ValueError, match=r"masked entries at groups\[7\]"):
+        quick().fit(X, LABELS, groups=numbers)
+
+
+def test_a_label_of_the_name_of_an_argument_keeps_it():
+    with pytest.raises(ValueError, match=r"^y_val has labels that are not in classes: \['y'\]"):
+        quick().fit(X, LABELS, X_val=X[:1], y_val=["y"])
+
+
+def test_several_labels_are_learnt_as_the_message_says():
+    y = np.column_stack([Y == 0, Y != 1])
+    with pytest.raises(ValueError, match=r"MultiOutputClassifier\(LSTMSequenceClassifier\(\)\)"):
+        quick().fit(X, y)
+    cube, _ = make_cube(60)
+    for sequences in (X, cube):
+        several = MultiOutputClassifier(quick(max_epochs=1)).fit(sequences, y)
+        assert several.predict(sequences).shape == (60, 2)
+
+
 # Refit
 
 
@@ -255,9 +290,12 @@ def test_a_refit_goes_with_neither_validation_data_nor_warm_start():
 
 
 def test_without_early_stopping_refit_has_no_effect():
-    plain, refitted = (quick(refit=refit).fit(X, LABELS) for refit in (False, True))
+    plain, refitted = quick().fit(X, LABELS), quick(refit=True)
+    with pytest.warns(UserWarning, match="^refit=True has no effect with early_stopping=False"):
+        refitted.fit(X, LABELS)
     assert torch.equal(weights(plain), weights(refitted))
-    refitted.fit(X, LABELS, X_val=X_VAL, y_val=LABELS_VAL)
+    with pytest.warns(UserWarning, match="^refit=True has no effect with early_stopping=False"):
+        refitted.fit(X, LABELS, X_val=X_VAL, y_val=LABELS_VAL)
     assert refitted.partial_fit(X, LABELS).n_iter_ == 6
 
 

@@ -1,0 +1,78 @@
+"""Names that arguments have in other libraries, and what is meant by them here."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Sequence
+from functools import wraps
+from inspect import signature
+from typing import ParamSpec, TypeVar
+
+from sklstm._validation._parameters import PARAMETER_CONSTRAINTS
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# Those that are only spelt otherwise, such as hidden_size, are found by their likeness.
+ELSEWHERE = {
+    "epochs": "max_epochs",
+    "n_epochs": "max_epochs",
+    "num_epochs": "max_epochs",
+    "max_iter": "max_epochs",
+    "units": "hidden_sizes",
+    "n_units": "hidden_sizes",
+    "hidden_dim": "hidden_sizes",
+    "hidden_layer_sizes": "hidden_sizes",
+    "lr": "learning_rate",
+    "learning_rate_init": "learning_rate",
+    "patience": "n_iter_no_change",
+    "min_delta": "tol",
+    "metric": "scoring",
+    "metrics": "scoring",
+    "monitor": "scoring",
+    "seed": "random_state",
+}
+VALIDATION_DATA = "Call fit(X, y, X_val=..., y_val=...)."
+LAYERS = "Set hidden_sizes=(64, 64) in the constructor: one width for each layer."
+SPELT_OUT = {
+    "validation_data": VALIDATION_DATA,
+    "eval_set": VALIDATION_DATA,
+    "X_val": VALIDATION_DATA,
+    "y_val": VALIDATION_DATA,
+    "validation_split": "Set early_stopping=True, validation_fraction=... in the constructor.",
+    "n_layers": LAYERS,
+    "num_layers": LAYERS,
+}
+
+
+def translates_names(method: Callable[P, T]) -> Callable[P, T]:
+    """The method; its error for a keyword that it does not take says what may be meant by it."""
+    taken = [name for name in signature(method).parameters if name != "self"]
+
+    @wraps(method)
+    def checked(*args: P.args, **kwargs: P.kwargs) -> T:
+        unknown = [name for name in kwargs if name not in taken]
+        if unknown:
+            called = type(args[0]).__name__
+            if method.__name__ != "__init__":
+                called += f".{method.__name__}"
+            raise TypeError(
+                f"{called}() got an unexpected keyword argument {unknown[0]!r}."
+                f"{_remedy(unknown[0], taken)}"
+            )
+        return method(*args, **kwargs)
+
+    return checked
+
+
+def _remedy(name: str, taken: Sequence[str]) -> str:
+    """A paragraph on an unknown name, if there is anything to say of it."""
+    if name in SPELT_OUT:
+        return f"\n\n{SPELT_OUT[name]}"
+    choices = list(dict.fromkeys([*taken, *PARAMETER_CONSTRAINTS]))
+    meant = difflib.get_close_matches(ELSEWHERE.get(name, name), choices, n=1)
+    if not meant:
+        return ""
+    if meant[0] in taken:
+        return f"\n\nDid you mean {meant[0]!r}?"
+    return f"\n\nSet {meant[0]}=... in the constructor."
