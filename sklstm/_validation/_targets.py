@@ -49,14 +49,22 @@ def _reject_several_labels(y: Any, estimator: str) -> None:
     if labels.ndim < 2 or labels[:1].size < 2:
         return
     found = f"y should be a 1d array, got an array of shape {labels.shape} instead"
-    if labels.ndim > 2 or not ((labels == 0) | (labels == 1)).all():
+    numbers = _as_numbers(labels)
+    if labels.ndim > 2 or not np.isin(numbers, (0, 1)).all():
         raise ValueError(f"{found}: y must have one label for each sequence.")
-    if (labels.sum(axis=1) == 1).all():
+    if (numbers.sum(axis=1) == 1).all():
         raise ValueError(f"{found}: its rows are one-hot.\n\nGive {_from_one_hot(y)}.")
     raise ValueError(
         f"{found}: {estimator} learns one label for each sequence, not several.\n\nTrain one"
         f" classifier for each column: sklearn.multioutput.MultiOutputClassifier({estimator}())."
     )
+
+
+def _as_numbers(labels: Array) -> Array:
+    try:
+        return labels.astype(float)
+    except (TypeError, ValueError):
+        return np.full(labels.shape, np.nan)
 
 
 def _from_one_hot(y: Any) -> str:

@@ -71,6 +71,11 @@ def test_one_hot_labels_name_the_call_that_reads_them(y, call):
         (np.zeros((3, 2)), r"shape \(3, 2\) instead: E learns one label for each sequence, not"),
         (np.ones((3, 5), dtype=int) * 7, r"\(3, 5\) instead: y must have one label for each seq"),
         (np.array([["a", "b"]] * 3), r"\(3, 2\) instead: y must have one label for each seq"),
+        ([[pd.NA, 1]] * 3, r"\(3, 2\) instead: y must have one label for each sequence"),
+        (
+            np.array([["0", "1"], ["1", "1"], ["0", "1"]]),
+            "E learns one label for each sequence, not",
+        ),
         (np.zeros((3, 2, 2)), r"\(3, 2, 2\) instead: y must have one label for each sequence"),
         ([["a", "b"], ["a"], ["b"]], r"y\[0\] is \['a', 'b'\], but y must have one label for each"),
         (pd.Series(["a", ("b", "a"), "b"]), r"y\[1\] is \('b', 'a'\), but y must have one label"),
