@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -15,6 +14,7 @@ from sklstm._sequences import Array
 from sklstm._training._device import count_cuda_devices
 from sklstm._training._net import SequenceNet, bare_net
 from sklstm._training._specification import NetworkSpecification
+from sklstm._warnings import warn_user
 from sklstm.nn import SequenceNetwork
 
 
@@ -62,10 +62,9 @@ def _device_here(name: str) -> torch.device:
     """The device of that name, or the CPU if it is not here."""
     device = torch.device(name)
     if device.type == "cuda" and (device.index or 0) >= count_cuda_devices():
-        warnings.warn(
+        warn_user(
             f"The model was trained on {name!r}; torch finds no such CUDA device here, so it is"
             " loaded onto the CPU.",
-            stacklevel=2,
         )
         return torch.device("cpu")
     return device

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
@@ -21,6 +20,7 @@ from sklstm._training._losses import WeightedCrossEntropy, penalty
 from sklstm._training._memory import is_out_of_memory
 from sklstm._training._optimizers import learning_rate
 from sklstm._training._threads import Trial
+from sklstm._warnings import warn_user
 from sklstm.exceptions import TrainingDivergedError
 from sklstm.nn import SequenceNetwork
 from sklstm.nn._concurrency import Team, branches_on, run_all
@@ -186,12 +186,11 @@ class SequenceNet(NeuralNet):
         # Kernels are compiled into memory of their own, which the kept heap may leave none for.
         trim()
         halved = batch.halved()
-        warnings.warn(
+        warn_user(
             f"A training step ran out of memory on device {self.device!r}. It is now computed in"
             f" {len(halved.inputs)} parts whose gradients are added up, more slowly: the same"
             " result but for rounding; convolutions are normalised, and sequences mixed, within"
             " each part.\n\nA smaller batch_size avoids that, and changes the result.",
-            stacklevel=2,
         )
         return halved
 

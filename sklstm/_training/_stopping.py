@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self
@@ -17,6 +16,7 @@ from sklstm._batching._loader import LabelledSequences
 from sklstm._compat import accepts_sample_weight
 from sklstm._sequences import Array
 from sklstm._training._prediction import classify, decisions, probabilities
+from sklstm._warnings import warn_user
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,8 +176,7 @@ class ValidationMonitor(ValidationScores):
     def on_train_end(self, net: Any, **kwargs: Any) -> None:
         net.module_.load_state_dict(self.best_weights_)
         if self.best_score_ == -np.inf:
-            warnings.warn(
+            warn_user(
                 f"scoring={self.scoring!r} was NaN on the held-out sequences in every epoch; the"
                 " epoch of the smallest loss was kept.",
-                stacklevel=2,
             )

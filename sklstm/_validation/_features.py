@@ -17,8 +17,7 @@ def check_first_X(X: Any, parameters: Mapping[str, Any], *, estimator: str) -> I
     if not takes_tokens(parameters):
         reject_token_ids(X, estimator=estimator)
         inputs = check_inputs(X, mask_value=parameters["mask_value"], estimator=estimator)
-        # Past this function, fitted_attributes, _fit and fit: the user's own line.
-        warn_of_misreading(X, inputs, stacklevel=5)
+        warn_of_misreading(X, inputs)
         return inputs
     return check_tokens(X, vocabulary_size=given_vocabulary_size(parameters))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from sklstm._sequences import Array
 from sklstm._validation._frames import find_long_table
 from sklstm._validation._inputs import Inputs, as_host
 from sklstm._validation._tokens import UNKNOWN_ID, TokenIds
+from sklstm._warnings import warn_user
 
 # Of the sets of aeon's archive most have at most so many channels; nearly all have so many
 # timesteps, and so many for each channel.
@@ -27,11 +27,11 @@ def reject_token_ids(X: Any, *, estimator: str) -> None:
         )
 
 
-def warn_of_misreading(X: Any, inputs: Inputs, *, stacklevel: int) -> None:
+def warn_of_misreading(X: Any, inputs: Inputs) -> None:
     """Warn of measurements that look like token ids, channels before timesteps or a long table."""
     for message in (_integers(X, inputs), _channels_first(inputs), find_long_table(X)):
         if message is not None:
-            warnings.warn(message, stacklevel=stacklevel + 1)
+            warn_user(message)
 
 
 def _integers(X: Any, inputs: Inputs) -> str | None:

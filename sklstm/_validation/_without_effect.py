@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sklstm._validation._parameters import takes_tokens
+from sklstm._warnings import warn_user
 
 # What asks for nothing, and so is never missed. "auto" is not either.
 ASKS_FOR_NOTHING: dict[str, tuple[Any, ...]] = {
@@ -46,8 +46,7 @@ def warn_without_effect(
         if idle:
             settings = ", ".join(f"{name}={parameters[name]!r}" for name in idle)
             has = "has" if len(idle) == 1 else "have"
-            # Past fit and its decorator.
-            warnings.warn(f"{settings} {has} no effect {reason}.\n\n{remedy}", stacklevel=4)
+            warn_user(f"{settings} {has} no effect {reason}.\n\n{remedy}")
 
 
 def _reasons(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Integral
@@ -20,6 +19,7 @@ from sklstm._sequences import IntArray
 from sklstm._validation._inputs import no_samples_message
 from sklstm._validation._parameters import validate_parameters
 from sklstm._validation._tokens import PADDING_ID, UNKNOWN_ID, TokenIds
+from sklstm._warnings import warn_user
 
 FIRST_ID = 2
 PADDING_TOKEN, UNKNOWN_TOKEN = "[PAD]", "[UNK]"
@@ -235,10 +235,9 @@ class TokenEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
             return
         capital = next((token for token in self.vocabulary_ if token != token.lower()), None)
         if capital is not None:
-            warnings.warn(
+            warn_user(
                 f"vocabulary has tokens with capitals, such as {capital!r}, which no text has after"
                 " lowercase=True. Set lowercase=False, or put the vocabulary into lower case.",
-                stacklevel=3,
             )
 
     def _fewest(self, n_documents: int) -> float:

@@ -10,7 +10,7 @@ import sklstm
 
 ROOT = Path(sklstm.__file__).parent
 FLOORS = {
-    "_sequences": 0, "exceptions": 0, "_optional": 0, "_compat": 0,
+    "_sequences": 0, "exceptions": 0, "_optional": 0, "_compat": 0, "_warnings": 0,
     "_files": 1, "_moments": 1, "_validation": 1, "nn": 1,
     "_batching": 2, "preprocessing": 2, "datasets": 2,
     "_training": 3,

@@ -22,7 +22,7 @@ def warnings_of(X, **kwargs):
     inputs = check_inputs(X, estimator="LSTMSequenceClassifier", **kwargs)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        warn_of_misreading(X, inputs, stacklevel=1)
+        warn_of_misreading(X, inputs)
     return [str(warning.message) for warning in caught]
 
 
