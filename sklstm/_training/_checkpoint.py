@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from sklstm._files._atomic import follow_links
 from sklstm._files._container import MALFORMED, Kind, read_file, write_file
 from sklstm._files._lock import locked
 from sklstm._files._values import UnstorableError
@@ -121,8 +122,8 @@ def open_checkpoint(
     path = Path(given)
     if path.is_dir():
         path /= f"{fingerprint.digest[:32]}.safetensors"
-    # A link stays a link, and two names of a file are one.
-    path = path.resolve()
+    # Two names of a file are one.
+    path = follow_links(path)
     with ExitStack() as stack:
         try:
             stack.enter_context(locked(path))
