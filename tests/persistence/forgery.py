@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -34,3 +36,34 @@ def forge(
     length = int.from_bytes(data[:SIZE_OF_LENGTH], "little")
     before, after = _around_digest(data, length)
     path.write_bytes(b"".join([before, _digest(before, after), after]))
+
+
+LOAD = """
+import resource, sys
+from sklstm import load_model
+from sklstm.exceptions import ModelFileError
+
+def peak():
+    # Kilobytes; bytes on macOS.
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most * (1 if sys.platform == "darwin" else 1024)
+
+before = peak()
+for path in sys.argv[1:]:
+    try:
+        load_model(path)
+    except ModelFileError:
+        print("refused")
+    else:
+        print("loaded")
+print(peak() - before)
+"""
+
+
+def load_elsewhere(*paths: Path) -> tuple[list[str], int]:
+    """What becomes of the files in a process of its own, and how many bytes that takes at most."""
+    program = [sys.executable, "-c", LOAD, *map(str, paths)]
+    *outcomes, peak = subprocess.run(  # noqa: S603
+        program, capture_output=True, text=True, check=True
+    ).stdout.split()
+    return outcomes, int(peak)
