@@ -12,9 +12,6 @@ from sklstm.exceptions import ModelFileError
 from tests.helpers import make_ragged, quick
 from tests.persistence.forgery import forge, parts_of
 
-# A forged file may name a device that is not here, which is a warning.
-pytestmark = pytest.mark.filterwarnings("ignore:The model was trained on")
-
 X, Y = make_ragged(20)
 
 

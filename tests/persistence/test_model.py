@@ -154,7 +154,7 @@ def test_vectors_of_any_form_become_an_array(path, given):
     "parameters",
     [
         {"early_stopping": True, "scoring": "f1_macro", "validation_fraction": 0.3},
-        {"optimizer": torch.optim.RMSprop, "device": "cpu", "verbose": False},
+        {"optimizer": torch.optim.RMSprop, "warm_start": True},
         {"class_weight": {0: 1.0, 1: 2.5}, "standardize": False, "mask_value": np.nan},
         {"class_weight": "balanced", "learning_rate": np.float64(0.01), "batch_size": np.int64(7)},
         {
@@ -181,9 +181,31 @@ def test_a_partial_of_an_optimizer(path):
     )  # fmt: skip
 
 
-def test_a_torch_device_becomes_its_name(path):
-    estimator = quick(device=torch.device("cpu"), max_epochs=1).fit(X, Y)
-    assert through_a_file(estimator, path).device == "cpu"
+def test_what_belongs_to_the_run_stays_out_of_the_file(path):
+    of_the_run = {
+        "checkpoint": path.with_name("checkpoint"), "checkpoint_interval": 3, "verbose": True,
+        "device": torch.device("cpu"), "callbacks": [],
+    }  # fmt: skip
+    save_model(quick(max_epochs=1, **of_the_run).fit(X, Y), path)
+    path.with_name("checkpoint").unlink()
+    assert str(path.parent).encode() not in path.read_bytes()
+    content = parts_of(path)[0]["content"]
+    assert not content["parameters"].keys() & of_the_run.keys()
+    assert "device" not in content["state"]["net_"]
+    loaded = load_model(path)
+    defaults = LSTMSequenceClassifier().get_params()
+    assert {n: getattr(loaded, n) for n in of_the_run} == {n: defaults[n] for n in of_the_run}
+    # A fit writes nowhere.
+    loaded.fit(X, Y)
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_the_caller_says_where_to_compute(path, classifier):
+    save_model(classifier, path)
+    device = torch.device("cpu")
+    assert load_model(path, device=device).device is device
+    with pytest.raises(ValueError, match="'device' parameter must be 'cpu', 'cuda'"):
+        load_model(path, device="tpu")
 
 
 def test_parameters_set_after_the_fit_are_kept_as_they_are(path, classifier):
@@ -233,10 +255,11 @@ def test_a_model_of_a_gpu_loads_where_there_is_none(path, classifier, monkeypatc
     on_gpu.net_.device = "cuda:1"
     on_gpu.device = "cuda:1"
     save_model(on_gpu, path)
-    with pytest.warns(UserWarning, match="trained on 'cuda:1'; torch finds no such CUDA device"):
-        loaded = load_model(path)
-    assert loaded.device == "cuda:1"
+    loaded = load_model(path)
+    assert (loaded.device, str(loaded.net_.device)) == ("cpu", "cpu")
     np.testing.assert_array_equal(loaded.predict_proba(X), classifier.predict_proba(X))
+    with pytest.raises(ValueError, match="'device' parameter asks for 'cuda:1', a CUDA device"):
+        load_model(path, device="cuda:1")
 
 
 def test_the_file_tells_people_what_it_is(path, classifier):
@@ -401,6 +424,24 @@ def forged(path, classifier, change):
     forge(path, document, arrays)
 
 
+def many_layers(content, arrays):
+    content["state"]["_network_specification"]["dense_sizes"] = {"$tuple": [1] * 1_001}
+    for number in range(1_001):
+        name = f"state/net_/weights/{number}"
+        content["state"]["net_"]["weights"][str(number)] = {"$array": name}
+        arrays[name] = np.zeros(1, dtype=np.float32)
+
+
+def test_a_negative_variance_is_refused(path):
+    """Not X, which would be blamed for what comes of it."""
+    estimator = quick(conv_filters=(4,), max_epochs=1).fit(X, Y)
+    name = "state/net_/weights/convolutions.layers.0.normalization.variance"
+    for value in (-1.0, np.nan, np.inf):
+        forged(path, estimator, lambda c, a, value=value: a[name].fill(value))
+        with pytest.raises(ModelFileError, match="does not describe a model: net_ cannot be|weights"):
+            load_model(path)
+
+
 FORGERIES = {
     "unknown parameter": lambda c, a: c["parameters"].update(units=3),
     "parameter out of range": lambda c, a: c["parameters"].update(learning_rate=-1),
@@ -422,6 +463,13 @@ FORGERIES = {
         {"state/net_/weights/head.1.weight": np.zeros((4, 16), np.float64)}
     ),
     "weights that are NaN": lambda c, a: a["state/net_/weights/head.1.weight"].fill(np.nan),
+    "negative deviation": lambda c, a: a["state/_scaling/scale"].__imul__(-1),
+    "weights larger than any fit's": lambda c, a: a["state/net_/weights/head.1.weight"].fill(1e19),
+    "layers without number": lambda c, a: many_layers(c, a),
+    "epochs without a loss": lambda c, a: c["state"]["net_"]["history"][0].pop("train_loss"),
+    "checkpoint": lambda c, a: c["parameters"].update(checkpoint="poetry.lock"),
+    "device": lambda c, a: c["parameters"].update(device="cpu"),
+    "callbacks": lambda c, a: c["parameters"].update(callbacks=None),
     "method": lambda c, a: c["state"].update(predict=1),
     "class": lambda c, a: c["state"].update(__class__="os.system"),
 }  # fmt: skip
