@@ -30,7 +30,7 @@ def write_atomically(path: str | os.PathLike[str], chunks: Iterable[bytes | memo
         mode = _mode_of(target)
         opener = _as_new if mode is None else _as_private
         # Path.open takes no opener.
-        with open(temporary, "xb", opener=opener) as file:  # noqa: PTH123
+        with open(temporary, "xb", opener=opener) as file:
             for chunk in chunks:
                 file.write(chunk)
             file.flush()

@@ -131,7 +131,9 @@ def _is_scaling(value: Any) -> bool:
         and mean.shape == scale.shape
         and mean.dtype == scale.dtype == np.float64
     )
-    return alike and bool(np.isfinite(mean).all() and np.isfinite(scale).all() and (scale > 0).all())
+    return alike and bool(
+        np.isfinite(mean).all() and np.isfinite(scale).all() and (scale > 0).all()
+    )
 
 
 def _scales_as(standardize: bool | str, scaling: Mapping[str, Any]) -> bool:

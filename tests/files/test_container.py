@@ -13,9 +13,10 @@ from safetensors.numpy import save_file
 from sklstm._files import _container
 from sklstm._files._container import MAX_HEADER, MAX_VALUES, Kind, read_file, write_file
 from sklstm.exceptions import ModelFileError
-from tests.persistence.forgery import forge, load_elsewhere, parts_of
+from tests.persistence.forgery import forge, parts_of, run_elsewhere
 
 KIND = Kind("model", format=2)
+LOAD_ALL = "tests.persistence.forgery.load_all"
 CONTENT = {"numbers": np.arange(6.0).reshape(2, 3), "text": 'say "sha256":"0"', "empty": []}
 
 
@@ -227,7 +228,7 @@ def test_memory_is_bounded(tmp_path):
             paths.append(tmp_path / f"{number} {times}")
             n = int(times * share * MAX_VALUES * 0.9)
             forge(paths[-1], document, {}, content=f"[{','.join([pattern] * n)}]")
-    outcomes, peak = load_elsewhere(*paths)
+    outcomes, peak = run_elsewhere(LOAD_ALL, *paths)
     assert outcomes == ["refused"] * len(paths)
     assert peak < 150e6
 
@@ -236,7 +237,7 @@ def test_texts_take_what_is_there(path):
     document = {"kind": "model", "format": 1, "content": None}
     # One wide text, and in it four.
     forge(path, document, {}, content='{"$text":[60000000,[["a","b","c","d"]]]}')
-    outcomes, peak = load_elsewhere(path)
+    outcomes, peak = run_elsewhere(LOAD_ALL, path)
     assert outcomes == ["refused"]
     assert peak < 50e6
 
