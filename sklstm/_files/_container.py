@@ -28,8 +28,12 @@ from sklstm._sequences import Array
 from sklstm.exceptions import ModelFileError
 
 NAME = "sklstm"
-# Bytes. It is safetensors' own limit.
-MAX_HEADER = 100_000_000
+# Bytes of a header, and values in its JSON: no others are read or written, so that those who read
+# take 150 MB for the JSON at most (a value costs up to 80 bytes). Where arrays go with the values,
+# as with the words of a vocabulary, there may be one more for so many bytes of the file.
+MAX_HEADER = 32_000_000
+MAX_VALUES = 1_000_000
+BYTES_PER_FURTHER_VALUE = 64
 SIZE_OF_LENGTH = 8
 NO_DIGEST = b"0" * 64
 # In a text in a text, so its quotes are escaped. Those in the content are escaped twice and do not
@@ -60,16 +64,33 @@ class Header:
     size: int
 
     @classmethod
-    def parse(cls, header: bytes) -> Header:
-        """Raise one of MALFORMED for anything but the header of a file of ours."""
-        entries = json.loads(header.decode())
-        document = json.loads(entries.pop("__metadata__")[NAME])
+    def parse(cls, header: bytes, size: int) -> Header:
+        """Raise one of MALFORMED for anything but the header of a file of ours, of that size."""
+        entries = _parse_json(header.decode("ascii"), size)
+        document = _parse_json(entries.pop("__metadata__")[NAME], size)
         end = max((int(entry["data_offsets"][1]) for entry in entries.values()), default=0)
         # A newer format may have more in it.
         stated = {name: document[name] for name in ("kind", "format", "sha256", "content")}
         if not stated["format"] >= 1:
             raise ValueError(stated["format"])
         return cls(**stated, size=SIZE_OF_LENGTH + len(header) + end)
+
+
+def _parse_json(text: str, size: int) -> Any:
+    """The value, unless it takes more memory than a file of that size may ask for."""
+    n_values = _count_values(text)
+    if n_values > _max_values(size):
+        raise ValueError(f"{n_values:,} values")
+    return json.loads(text)
+
+
+def _count_values(text: str) -> int:
+    """At least as many values as there are in the JSON: what stands before each but the first."""
+    return sum(map(text.count, "[{,:"))
+
+
+def _max_values(size: int) -> int:
+    return MAX_VALUES + size // BYTES_PER_FURTHER_VALUE
 
 
 def write_file(path: str | os.PathLike[str], kind: Kind, content: Any) -> None:
@@ -83,11 +104,14 @@ def write_file(path: str | os.PathLike[str], kind: Kind, content: Any) -> None:
     }
     data = save(arrays, {NAME: json.dumps(document, allow_nan=False, separators=(",", ":"))})
     length = int.from_bytes(data[:SIZE_OF_LENGTH], "little")
-    if length > MAX_HEADER:
-        raise ValueError(
-            f"A {kind.name} file holds at most {MAX_HEADER:,} bytes of JSON; labels, names and the"
-            f" history of all epochs make {length:,} here.\n\nUse pickle or joblib instead."
-        )
+    n_values = _count_values(data[SIZE_OF_LENGTH : SIZE_OF_LENGTH + length].decode())
+    limits = (("bytes", length, MAX_HEADER), ("values", n_values, _max_values(len(data))))
+    for what, number, most in limits:
+        if number > most:
+            raise ValueError(
+                f"A {kind.name} file holds at most {most:,} {what} of JSON; labels, names and the"
+                f" history of all epochs make {number:,} here.\n\nUse pickle or joblib instead."
+            )
     before, after = _around_digest(data, length)
     write_atomically(path, [before, _digest(before, after), after])
 
@@ -105,7 +129,7 @@ def read_file(path: str | os.PathLike[str], kind: Kind) -> Any:
         size = os.fstat(file.fileno()).st_size
         length = int.from_bytes(file.read(SIZE_OF_LENGTH), "little")
         encoded = file.read(length) if length <= min(size, MAX_HEADER) else b""
-        header = _check_header(encoded, kind, name)
+        header = _check_header(encoded, size, kind, name)
         if header.size != size:
             raise ModelFileError(f"{name} is damaged: {size:,} bytes instead of {header.size:,}.")
         file.seek(0)
@@ -118,10 +142,10 @@ def read_file(path: str | os.PathLike[str], kind: Kind) -> Any:
         raise ModelFileError(f"{name} has content that makes no sense: {error!s:.200}") from error
 
 
-def _check_header(encoded: bytes, kind: Kind, name: str) -> Header:
+def _check_header(encoded: bytes, size: int, kind: Kind, name: str) -> Header:
     """The header of a file of this kind, in a format that can be read."""
     try:
-        header = Header.parse(encoded)
+        header = Header.parse(encoded, size)
     except MALFORMED as error:
         raise ModelFileError(
             f"{name} is not a {kind.name} file of sklstm, or it is damaged."

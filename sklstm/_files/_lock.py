@@ -37,7 +37,8 @@ def locked(path: Path) -> Iterator[None]:
     The system ends the lock with the process, so that none outlives a SIGKILL. Where there are no
     locks, nobody is kept out.
     """
-    beside = path.with_name(f"{path.name}.lock")
+    # A name that nobody else uses: poetry's lock file is poetry.lock.
+    beside = path.with_name(f".{path.name}.sklstm-lock")
     try:
         file = _acquire(beside)
     except BlockingIOError as error:
@@ -48,9 +49,15 @@ def locked(path: Path) -> Iterator[None]:
         try:
             yield
         finally:
-            # While it is still locked, and nobody else has it. Windows keeps open files.
-            with suppress(OSError):
-                beside.unlink()
+            _remove_empty(beside)
+
+
+def _remove_empty(path: Path) -> None:
+    """Remove what was made for the lock, while that is held: a file that says something stays."""
+    # Windows keeps open files.
+    with suppress(OSError):
+        if path.stat().st_size == 0:
+            path.unlink()
 
 
 def _acquire(path: Path) -> BinaryIO:

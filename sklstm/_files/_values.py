@@ -9,7 +9,7 @@ an object with one key that begins with ``$``::
     np.float32(1)       {"$number": ["float32", 1.0]}
     array of numbers    {"$array": name of the array among those aside}
     array of dates      {"$dates": ["datetime64[s]", name of an int64 array]}
-    array of str        {"$text": [width in characters, ["a", "b"]]}
+    array of str        {"$text": name of a uint32 array: a row for each, a code point a column}
     array of objects    {"$objects": ["a", "b"]}
 """
 
@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Mapping
 from numbers import Integral
 from typing import Any
@@ -34,8 +35,9 @@ NUMBERS = {
     )
 }
 DATES = re.compile(r"(datetime64|timedelta64)\[(Y|M|W|D|h|m|s|ms|us|ns|ps|fs|as)\]")
-# Most bytes of arrays of str, whose width is stated and not shown by the texts.
-MAX_TEXT = 2**28
+CODE_POINT = np.dtype(np.uint32)
+# Of lists in lists: those who look at what was read may take a few calls of Python's for each.
+MAX_DEPTH = 300
 
 
 class UnstorableError(TypeError):
@@ -89,15 +91,22 @@ def _encode_array(value: Array, arrays: dict[str, Array], name: str) -> Any:
         return {"$array": _put_aside(value, arrays, name)}
     if DATES.fullmatch(dtype.name):
         return {"$dates": [dtype.name, _put_aside(value.astype(np.int64), arrays, name)]}
-    if value.ndim == 1 and dtype.kind == "U" and value.nbytes <= MAX_TEXT:
-        return {"$text": [dtype.itemsize // 4, value.tolist()]}
+    if value.ndim == 1 and dtype.kind == "U" and dtype.itemsize:
+        return {"$text": _put_aside(_code_points(value), arrays, name)}
     if value.ndim == 1 and dtype.kind == "O":
         return {"$objects": encode(value.tolist(), arrays, name)}
     raise UnstorableError(name, f"an array of shape {value.shape} and dtype {dtype}")
 
 
+def _code_points(texts: Array) -> Array:
+    """Shape (n, width), 0 behind the end of a text: as NumPy holds them, which takes no more."""
+    native = np.ascontiguousarray(texts, dtype=texts.dtype.newbyteorder("="))
+    return native.view(CODE_POINT).reshape(len(texts), texts.dtype.itemsize // CODE_POINT.itemsize)
+
+
 def _put_aside(value: Array, arrays: dict[str, Array], name: str) -> str:
-    """The name under which the array is kept, different from all others."""
+    """The name under which the array is kept, different from all others and in ASCII."""
+    name = name.encode("ascii", "backslashreplace").decode()
     if name in arrays:
         name = f"{name} {len(arrays)}"
     # Of the machine's byte order and in one piece, as safetensors wants it.
@@ -106,16 +115,16 @@ def _put_aside(value: Array, arrays: dict[str, Array], name: str) -> str:
 
 
 class Decoder:
-    """Gives back what was encoded.
+    """Gives back what was encoded; it takes memory of the size of the JSON and of the arrays.
 
     JSON that `encode` does not make gives a ValueError, TypeError, KeyError, IndexError or
     OverflowError, or some other plain value. Nothing in it is called, or looked up outside this
-    file.
+    file. Lists and objects are decoded in place, and each array is given back once.
     """
 
     def __init__(self, arrays: Mapping[str, Array]) -> None:
-        self.arrays = arrays
-        self._text_left = MAX_TEXT
+        self._arrays = dict(arrays)
+        self._depth = 0
         self._of_tag = {
             "$tuple": self._tuple,
             "$dict": self._dict,
@@ -129,14 +138,25 @@ class Decoder:
 
     def decode(self, value: Any) -> Any:
         """The value."""
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise ValueError(f"lists in lists, {MAX_DEPTH} deep")
+        decoded = self._decode(value)
+        self._depth -= 1
+        return decoded
+
+    def _decode(self, value: Any) -> Any:
         if isinstance(value, list):
-            return [self.decode(item) for item in value]
+            value[:] = map(self.decode, value)
+            return value
         if not isinstance(value, dict):
             return value
         tag, payload = next(iter(value.items()), ("", None))
         if tag in self._of_tag:
             return self._of_tag[tag](payload)
-        return {key: self.decode(item) for key, item in value.items()}
+        for key, item in value.items():
+            value[key] = self.decode(item)
+        return value
 
     def _tuple(self, payload: Any) -> tuple[Any, ...]:
         return tuple(self.decode(payload))
@@ -148,28 +168,32 @@ class Decoder:
         return {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}[payload]
 
     def _number(self, payload: Any) -> Any:
-        name, number = payload
-        return NUMBERS[name].type(self.decode(number))
+        name, encoded = payload
+        number = self.decode(encoded)
+        if not isinstance(number, (bool, int, float)):
+            raise TypeError(f"{number!r:.60} is no number")
+        return NUMBERS[name].type(number)
 
     def _array(self, payload: Any) -> Array:
-        return self.arrays[payload]
+        return self._arrays.pop(payload)
 
     def _dates(self, payload: Any) -> Array:
         dtype, name = payload
         if not DATES.fullmatch(dtype):
             raise ValueError(f"{dtype!r:.60} is no dtype of dates")
-        return self.arrays[name].astype(np.int64, casting="no", copy=False).view(dtype)
+        return self._array(name).astype(np.int64, casting="no", copy=False).view(dtype)
 
     def _text(self, payload: Any) -> Array:
-        width, texts = payload
-        # All of them together: a few characters of JSON can ask for any amount of memory.
-        self._text_left -= 4 * width * len(texts)
-        if width < 1 or self._text_left < 0:
-            raise ValueError(f"{len(texts)} texts of width {width}")
-        return np.array(texts, dtype=f"U{width:d}")
+        points = self._array(payload)
+        n_texts, width = points.shape
+        if points.dtype != CODE_POINT or (points > sys.maxunicode).any():
+            raise ValueError(f"An array of {points.dtype} holds no texts")
+        return points.view(f"U{width:d}").reshape(n_texts)
 
     def _objects(self, payload: Any) -> Array:
         items = self.decode(payload)
         array = np.empty(len(items), dtype=object)
-        array[:] = items
+        # One by one: of a list of arrays NumPy would make an object of each number.
+        for i, item in enumerate(items):
+            array[i] = item
         return array

@@ -6,15 +6,22 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
 from itertools import chain
-from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 
+from sklstm._training._soundness import (
+    are_sound_weights,
+    is_integer,
+    is_real,
+    is_sound_epoch,
+)
 from sklstm._training._specification import NetworkSpecification
 from sklstm._validation._parameters import CHOICES
 
 Check = Callable[[Any], bool]
+# Some 30 kB of memory each.
+MAX_LAYERS = 1_000
 
 
 def check_state(state: Mapping[str, Any]) -> None:
@@ -62,33 +69,30 @@ def _check_items(items: Any, checks: Mapping[str, Check], *, optional: frozenset
 
 
 def _check_extent(network: Mapping[str, Any], weights: Mapping[str, Any]) -> None:
-    """No network larger than its weights: each size is a dimension of one, each layer has some."""
+    """No network larger than its weights: each size is a dimension of one, each layer has some.
+
+    A layer takes memory without any weights, which so many of them would need.
+    """
     n_weights = sum(array.size for array in weights.values())
     layers = [*chain(*(network.get(name, ()) for name in _WIDTHS))]
     sizes = [*layers, *network.get("conv_kernel_sizes", ()), network.get("patch_size", 1)]
     sizes += [network["n_features"], network["n_classes"]]
     if len(layers) > len(weights) or max(*sizes, network.get("vocabulary_size") or 0) > n_weights:
         raise ValueError("The network has fewer weights than it needs.")
-
-
-def _is_integer(value: Any) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool)
+    if len(layers) > MAX_LAYERS:
+        raise ValueError(f"The network has {len(layers)} layers; {MAX_LAYERS} are possible.")
 
 
 def _is_size(value: Any) -> bool:
-    return _is_integer(value) and value >= 1
+    return is_integer(value) and value >= 1
 
 
 def _is_bool(value: Any) -> bool:
     return isinstance(value, bool)
 
 
-def _is_real(value: Any) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool)
-
-
 def _is_fraction(value: Any) -> bool:
-    return _is_real(value) and 0 <= value < 1
+    return is_real(value) and 0 <= value < 1
 
 
 def _are_sizes(value: Any) -> bool:
@@ -127,7 +131,9 @@ def _is_scaling(value: Any) -> bool:
         and mean.shape == scale.shape
         and mean.dtype == scale.dtype == np.float64
     )
-    return alike and bool(np.isfinite(mean).all() and np.isfinite(scale).all() and scale.all())
+    return alike and bool(
+        np.isfinite(mean).all() and np.isfinite(scale).all() and (scale > 0).all()
+    )
 
 
 def _scales_as(standardize: bool | str, scaling: Mapping[str, Any]) -> bool:
@@ -141,17 +147,15 @@ def _is_history(value: Any) -> bool:
 
 
 def _is_net(value: Any) -> bool:
-    checks = {"weights": _are_weights, "history": _are_epochs, "device": _is_device}
+    checks = {"weights": are_sound_weights, "history": _are_epochs, "device": _is_device}
     _check_items(value, checks, optional=frozenset())
     return True
 
 
-def _are_weights(value: Any) -> bool:
-    return all(bool(np.isfinite(array).all()) for array in value.values())
-
-
 def _are_epochs(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(epoch, dict) for epoch in value)
+    return isinstance(value, list) and all(
+        is_sound_epoch(epoch, number) for number, epoch in enumerate(value, start=1)
+    )
 
 
 def _is_device(value: Any) -> bool:
@@ -170,12 +174,12 @@ ATTRIBUTES: dict[str, Check] = {
     "net_": _is_net,
     "history_": _is_history,
     "n_iter_": _is_size,
-    "best_epoch_": _is_integer,
-    "best_score_": _is_real,
+    "best_epoch_": is_integer,
+    "best_score_": is_real,
     "stop_reason_": lambda value: isinstance(value, str),
     "resolved_params_": _is_resolved,
     "_scaling": _is_scaling,
-    "_seed": lambda value: _is_integer(value) and value >= 0,
+    "_seed": lambda value: is_integer(value) and value >= 0,
     "_network_specification": _is_network,
     "_n_columns_in": lambda value: value is None or _is_size(value),
     "_n_features_out": _is_size,

@@ -18,11 +18,15 @@ from sklstm._classifier import LSTMSequenceClassifier
 from sklstm._files._container import MALFORMED, Kind, read_file, write_file
 from sklstm._files._values import UnstorableError, encode
 from sklstm._persistence._checks import ATTRIBUTES, check_state
+from sklstm._training._device import resolve_device
 from sklstm._validation._inputs import as_host
 from sklstm.exceptions import ModelFileError
 
 MODEL = Kind("model", format=1)
 PACKAGES = ("sklstm", "torch", "skorch", "sklearn", "numpy")
+# Of the machine and the run that an estimator was fitted in, not of the model. A file that had them
+# would let a later fit write to a path of someone else's.
+OF_THE_RUN = frozenset({"callbacks", "checkpoint", "checkpoint_interval", "device", "verbose"})
 OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
     name: thing
     for name, thing in vars(torch.optim).items()
@@ -34,9 +38,12 @@ def save_model(estimator: LSTMSequenceClassifier, path: str | os.PathLike[str]) 
     """Write a fitted estimator to a file that holds data and no code.
 
     The file is in the safetensors format: weights and all other arrays as tensors; parameters,
-    labels, names, history and the versions of the packages as JSON in its header. It carries a
-    format number and a checksum. It is written as a whole or not at all: after an error, a full
-    disk for one, the file that was there before is still there.
+    names, history and the versions of the packages as JSON in its header. It carries a format
+    number and a checksum. It is written as a whole or not at all: after an error, a full disk for
+    one, the file that was there before is still there.
+
+    What belongs to the run and not to the model stays out: ``callbacks``, ``checkpoint``,
+    ``checkpoint_interval``, ``device`` and ``verbose``. A loaded estimator has their defaults.
 
     Parameters
     ----------
@@ -54,6 +61,8 @@ def save_model(estimator: LSTMSequenceClassifier, path: str | os.PathLike[str]) 
         If it is anything but an `LSTMSequenceClassifier`, be it a subclass.
     OSError
         If the file cannot be written.
+    ValueError
+        If the history of all epochs or the labels are more than a file holds: a million values.
 
     Warns
     -----
@@ -87,14 +96,18 @@ def save_model(estimator: LSTMSequenceClassifier, path: str | os.PathLike[str]) 
     """
     _check_estimator(estimator)
     parameters, state = _describe(estimator)
-    _warn_of(_drop_unstorable(parameters), _drop_foreign(state))
+    callbacks = ["callbacks"] if estimator.callbacks else []
+    _warn_of([*callbacks, *_drop_unstorable(parameters)], _drop_foreign(state))
     check_state(state)
+    del state["net_"]["device"]
     versions = {name: str(importlib.import_module(name).__version__) for name in PACKAGES}
     content = {"versions": versions, "parameters": parameters, "state": state}
     write_file(path, MODEL, content)
 
 
-def load_model(path: str | os.PathLike[str]) -> LSTMSequenceClassifier:
+def load_model(
+    path: str | os.PathLike[str], *, device: str | torch.device = "cpu"
+) -> LSTMSequenceClassifier:
     """Read a fitted estimator from a file that `save_model` wrote.
 
     Nothing in the file is executed: it may come from anywhere. What it claims is checked before
@@ -104,6 +117,8 @@ def load_model(path: str | os.PathLike[str]) -> LSTMSequenceClassifier:
     ----------
     path : str or path-like
         The file.
+    device : str or torch.device, default="cpu"
+        Where the estimator is to compute, wherever it was trained; its parameter of this name.
 
     Returns
     -------
@@ -117,21 +132,18 @@ def load_model(path: str | os.PathLike[str]) -> LSTMSequenceClassifier:
         If the file is damaged, is something else, or is of a newer format.
     OSError
         If the file cannot be read; FileNotFoundError if there is none.
-
-    Warns
-    -----
-    UserWarning
-        If the estimator was trained on a CUDA device that is not here: it is loaded onto the CPU.
+    ValueError
+        If the ``device`` is none, or is not here.
 
     See Also
     --------
     save_model : Write the file.
     """
+    resolve_device(device)
     content = read_file(path, MODEL)
     try:
-        check_state(content["state"])
-        return _build(content["parameters"], content["state"])
-    except MALFORMED as error:
+        return _build(content["parameters"], content["state"], device)
+    except (RuntimeError, *MALFORMED) as error:
         raise ModelFileError(
             f"{os.fspath(path)!r} does not describe a model: {error!s:.200}"
         ) from error
@@ -163,11 +175,8 @@ def _describe(estimator: LSTMSequenceClassifier) -> tuple[dict[str, Any], dict[s
     """Parameters and all other attributes, as plain as they can be."""
     parameters = estimator.get_params(deep=False)
     state = {k: v for k, v in estimator.__getstate__().items() if k not in parameters}
+    parameters = {k: v for k, v in parameters.items() if k not in OF_THE_RUN}
     parameters["optimizer"] = _describe_optimizer(parameters["optimizer"])
-    if isinstance(parameters["device"], torch.device):
-        parameters["device"] = str(parameters["device"])
-    if parameters["checkpoint"] is not None:
-        parameters["checkpoint"] = os.fspath(parameters["checkpoint"])
     if parameters["embedding_weights"] is not None:
         parameters["embedding_weights"] = np.asarray(as_host(parameters["embedding_weights"]))
     return parameters, state
@@ -190,12 +199,20 @@ def _restore_optimizer(described: Any) -> Any:
     return optimizer if options is None else functools.partial(optimizer, **options)
 
 
-def _build(parameters: Mapping[str, Any], state: Mapping[str, Any]) -> LSTMSequenceClassifier:
+def _build(
+    parameters: Mapping[str, Any], state: Mapping[str, Any], device: str | torch.device = "cpu"
+) -> LSTMSequenceClassifier:
+    """The estimator that was described, if it can be one; one of MALFORMED if it cannot."""
+    if OF_THE_RUN & parameters.keys():
+        raise ValueError(f"{sorted(OF_THE_RUN & parameters.keys())} are no parameters of a model.")
+    net = {**state["net_"], "device": str(resolve_device(device))}
+    state = {**state, "net_": net}
+    check_state(state)
     if "optimizer" in parameters:
         parameters = {**parameters, "optimizer": _restore_optimizer(parameters["optimizer"])}
-    estimator = LSTMSequenceClassifier(**parameters)
+    estimator = LSTMSequenceClassifier(**parameters, device=device)
     estimator._validate_params()
-    estimator.__setstate__(dict(state))
+    estimator.__setstate__(state)
     return estimator
 
 

@@ -9,12 +9,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from sklstm._files._atomic import follow_links
 from sklstm._files._container import MALFORMED, Kind, read_file, write_file
 from sklstm._files._lock import locked
 from sklstm._files._values import UnstorableError
-from sklstm._training._fingerprint import Fingerprint
+from sklstm._training._fingerprint import Fingerprint, as_text
 from sklstm._training._net import SequenceNet
 from sklstm._training._snapshot import restore_snapshot, take_snapshot
+from sklstm._training._soundness import is_integer, is_real
 from sklstm.exceptions import ModelFileError, TrainingDivergedError
 
 CHECKPOINT = Kind("checkpoint", format=1)
@@ -52,8 +54,8 @@ class Checkpoint:
         try:
             earlier = Fingerprint(**content["fingerprint"])
             differences = self.fingerprint.differences(earlier)
-            self.seed, self.account = int(content["seed"]), content["account"]
-            self._snapshot = content["net"]
+            if not differences:
+                self._take(content)
         except MALFORMED as error:
             raise self._makes_no_sense(error) from error
         if differences:
@@ -61,6 +63,17 @@ class Checkpoint:
                 f"The checkpoint {str(self.path)!r} is of another fit: {', '.join(differences)}."
                 f"\n\nDelete the file to begin anew, or name another one. {FOLDER}"
             )
+
+    def _take(self, content: Mapping[str, Any]) -> None:
+        """The parts but for the fingerprint; ValueError for what no fit of its kind has written."""
+        seed, account, parameters = content["seed"], content["account"], self.fingerprint.parameters
+        is_drawn = parameters["random_state"] == as_text(None)
+        if not (is_integer(seed) and 0 <= seed < 2**63 and (is_drawn or seed == self.seed)):
+            raise ValueError(f"The seed cannot be {seed!r:.60}.")
+        if account is not None:
+            refits = parameters["early_stopping"] == parameters["refit"] == as_text(True)
+            _check_account(account, int(parameters["max_epochs"]) if refits else 0)
+        self.seed, self.account, self._snapshot = int(seed), account, content["net"]
 
     def begin(self, net: SequenceNet) -> None:
         """Bring a net whose training has just begun to where it was, if it was anywhere."""
@@ -104,6 +117,22 @@ class Checkpoint:
         )
 
 
+def _check_account(account: Mapping[str, Any], max_epochs: int) -> None:
+    """Raise ValueError unless a training of so many epochs at most may have come to this."""
+    history, best = account["history"], account["best_epoch"]
+    n_epochs = len(history["epoch"])
+    fits = (
+        account.keys() == {"history", "best_epoch", "best_score", "stop_reason"}
+        and all(array.shape == (n_epochs,) for array in history.values())
+        and is_integer(best)
+        and 1 <= best <= min(n_epochs, max_epochs)
+        and is_real(account["best_score"])
+        and account["stop_reason"] in ("no_improvement", "callback", "max_epochs")
+    )
+    if not fits:
+        raise ValueError("What the training before the refit came to is impossible.")
+
+
 @contextmanager
 def open_checkpoint(
     given: str | os.PathLike[str],
@@ -121,8 +150,8 @@ def open_checkpoint(
     path = Path(given)
     if path.is_dir():
         path /= f"{fingerprint.digest[:32]}.safetensors"
-    # A link stays a link, and two names of a file are one.
-    path = path.resolve()
+    # Two names of a file are one.
+    path = follow_links(path)
     with ExitStack() as stack:
         try:
             stack.enter_context(locked(path))

@@ -13,7 +13,9 @@ from sklstm._files._values import UnstorableError, encode
 from sklstm._training._callbacks import LearningRate
 from sklstm._training._fingerprint import as_text
 from sklstm._training._net import SequenceNet
+from sklstm._training._optimizer_state import load_optimizer
 from sklstm._training._randomness import own_torch_generator
+from sklstm._training._snapshot_checks import check_snapshot
 from sklstm._training._specification import Specification
 from sklstm._training._stopping import ValidationScores
 
@@ -23,8 +25,13 @@ TENSOR = "tensor"
 
 def take_snapshot(net: SequenceNet) -> dict[str, Any]:
     """The state after an epoch, or before the first; it shares memory with the net."""
+    packed: dict[str, Any] = pack(_state_of(net))
+    return packed
+
+
+def _state_of(net: SequenceNet) -> dict[str, Any]:
     cuda = torch.device(net.device).type == "cuda"
-    state = {
+    return {
         "weights": net.module_.state_dict(),
         "optimizer": net.optimizer_.state_dict(),
         "callbacks": {name: callback.state_dict() for name, callback in _own_callbacks(net)},
@@ -37,13 +44,15 @@ def take_snapshot(net: SequenceNet) -> dict[str, Any]:
         "torch_rng": torch.get_rng_state(),
         "cuda_rng": torch.cuda.get_rng_state(net.device) if cuda else None,
     }
-    packed: dict[str, Any] = pack(state)
-    return packed
 
 
 def restore_snapshot(net: SequenceNet, snapshot: Mapping[str, Any]) -> None:
-    """Bring a net, whose training has just begun, to where it was."""
+    """Bring a net, whose training has just begun, to where it was.
+
+    Raise ValueError, or one of MALFORMED, before anything is taken of what does not fit.
+    """
     state = unpack(snapshot)
+    check_snapshot(net, state, _state_of(net))
     net.module_.load_state_dict(state["weights"])
     load_optimizer(net.optimizer_, state["optimizer"])
     for name, callback in _own_callbacks(net):
@@ -90,22 +99,6 @@ def describe_optimizer(specification: Specification) -> str:
         ) from error
     options = {k: v for k, v in optimizer.param_groups[0].items() if k not in ("params", "lr")}
     return f"{type(optimizer).__module__}.{type(optimizer).__qualname__} {as_text(options)}"
-
-
-def load_optimizer(optimizer: torch.optim.Optimizer, state: Mapping[str, Any]) -> None:
-    """What its ``load_state_dict`` does, but with each tensor of the dtype that it had.
-
-    torch gives all but ``step`` the dtype of the weights.
-    """
-    optimizer.load_state_dict(dict(state))
-    parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    for index, entries in state["state"].items():
-        if not (isinstance(index, int) and isinstance(entries, Mapping)):
-            continue
-        loaded = optimizer.state[parameters[index]]
-        for name, value in entries.items():
-            if isinstance(value, torch.Tensor) and value.dtype != loaded[name].dtype:
-                loaded[name] = value.to(loaded[name].device)
 
 
 def _own_callbacks(net: SequenceNet) -> list[tuple[str, Any]]:

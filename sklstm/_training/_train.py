@@ -22,12 +22,10 @@ from sklstm._training._losses import WeightedCrossEntropy
 from sklstm._training._net import SequenceNet, divergence
 from sklstm._training._optimizers import ONE_CYCLE_RISE
 from sklstm._training._randomness import own_torch_generator, seeds_for
+from sklstm._training._soundness import LARGEST_WEIGHT
 from sklstm._training._specification import Specification
 from sklstm._training._stopping import Validation, ValidationMonitor, ValidationScores
 from sklstm._training._threads import Trial, own_team
-
-# The square of a larger one overflows float32, and with it the product of two layers.
-LARGEST_WEIGHT = 1e18
 
 # What skorch's own callbacks look for in a net's history and nobody else does.
 FOR_SKORCH = {"batches", "train_batch_count", "train_loss_best", "valid_loss_best"}

@@ -153,3 +153,59 @@ def test_a_link_stays_a_link(path):
     write_atomically(link, [NEW])
     assert link.is_symlink()
     assert path.read_bytes() == NEW
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o444, 0o604])
+def test_a_file_is_never_more_open_than_it_was(path, mode):
+    path.chmod(mode)
+    seen = []
+
+    def chunks():
+        for chunk in (NEW, NEW):
+            seen.extend(stat.S_IMODE(entry.stat().st_mode) for entry in path.parent.iterdir())
+            yield chunk
+
+    write_atomically(path, chunks())
+    assert len(seen) == 4
+    assert all(other & ~mode & 0o077 == 0 for other in seen)
+    assert stat.S_IMODE(path.stat().st_mode) == mode
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.ENOTSUP])
+def test_a_file_system_without_permissions(path, monkeypatch, number):
+    monkeypatch.setattr(os, "chmod", fail(OSError(number, "refused")))
+    write_atomically(path, [NEW])
+    assert path.read_bytes() == NEW
+    assert [entry.name for entry in path.parent.iterdir()] == ["model"]
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EPERM])
+def test_a_file_system_that_cannot_be_told_to_write_now(path, monkeypatch, number):
+    monkeypatch.setattr(os, "fsync", fail(OSError(number, "refused")))
+    write_atomically(path, [NEW])
+    assert path.read_bytes() == NEW
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EDQUOT])
+def test_a_disk_that_fails_is_an_error(path, monkeypatch, number):
+    monkeypatch.setattr(os, "fsync", fail(OSError(number, "failed")))
+    with pytest.raises(OSError, match=r"failed: '.*/model'"):
+        write_atomically(path, [NEW])
+    assert_untouched(path)
+
+
+def test_links_that_go_round_in_a_circle(path):
+    for name, other in (("one", "two"), ("two", "one")):
+        path.with_name(name).symlink_to(path.with_name(other))
+    with pytest.raises(OSError, match=r"Too many levels of symbolic links: '.*/one'") as raised:
+        write_atomically(path.with_name("one"), [NEW])
+    assert raised.value.errno == errno.ELOOP
+    assert sorted(entry.name for entry in path.parent.iterdir()) == ["model", "one", "two"]
+
+
+def test_a_link_to_a_file_that_is_not_there_yet(path):
+    path.unlink()
+    path.with_name("link").symlink_to(path)
+    write_atomically(path.with_name("link"), [NEW])
+    assert path.with_name("link").is_symlink()
+    assert path.read_bytes() == NEW

@@ -10,11 +10,13 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from sklstm._files._container import MAX_HEADER, Kind, read_file, write_file
+from sklstm._files import _container
+from sklstm._files._container import MAX_HEADER, MAX_VALUES, Kind, read_file, write_file
 from sklstm.exceptions import ModelFileError
-from tests.persistence.forgery import forge, parts_of
+from tests.persistence.forgery import forge, parts_of, run_elsewhere
 
 KIND = Kind("model", format=2)
+LOAD_ALL = "tests.persistence.forgery.load_all"
 CONTENT = {"numbers": np.arange(6.0).reshape(2, 3), "text": 'say "sha256":"0"', "empty": []}
 
 
@@ -211,3 +213,68 @@ def test_more_json_than_can_be_read_is_not_written(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match=r"holds at most 1,000 bytes of JSON; .* make 2,\d+ here"):
         write_file(tmp_path / "file", KIND, "x" * 2_000)
     assert list(tmp_path.iterdir()) == []
+
+
+# What takes most for its size, and as much of it as is let in; or more than that.
+PATTERNS = {
+    "[]": 0.5, '{"":0}': 0.3, '"\\u0100b"': 1.0, '{"$float":"nan"}': 0.3, '{"$objects":[]}': 0.2,
+}  # fmt: skip
+
+
+def test_memory_is_bounded(tmp_path):
+    document, paths = {"kind": "model", "format": 1, "content": None}, []
+    for number, (pattern, share) in enumerate(PATTERNS.items()):
+        for times in (1, 3):
+            paths.append(tmp_path / f"{number} {times}")
+            n = int(times * share * MAX_VALUES * 0.9)
+            forge(paths[-1], document, {}, content=f"[{','.join([pattern] * n)}]")
+    outcomes, peak = run_elsewhere(LOAD_ALL, *paths)
+    assert outcomes == ["refused"] * len(paths)
+    assert peak < 150e6
+
+
+def test_texts_take_what_is_there(path):
+    document = {"kind": "model", "format": 1, "content": None}
+    # One wide text, and in it four.
+    forge(path, document, {}, content='{"$text":[60000000,[["a","b","c","d"]]]}')
+    outcomes, peak = run_elsewhere(LOAD_ALL, path)
+    assert outcomes == ["refused"]
+    assert peak < 50e6
+
+
+def test_more_values_than_are_ever_written_are_not_read(path, monkeypatch):
+    monkeypatch.setattr(_container, "MAX_VALUES", 10)
+    assert_refused(path, "is not a model file")
+
+
+def test_more_values_than_can_be_read_are_not_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(_container, "MAX_VALUES", 100)
+    match = r"holds at most 1\d\d values of JSON; labels, names and the history .* make 2\d\d here"
+    with pytest.raises(ValueError, match=match):
+        write_file(tmp_path / "file", KIND, [1] * 200)
+    assert list(tmp_path.iterdir()) == []
+    write_file(tmp_path / "file", KIND, [1] * 90)
+    assert read_file(tmp_path / "file", KIND) == [1] * 90
+
+
+def test_large_arrays_may_have_many_names(path, monkeypatch):
+    """A word of a vocabulary has a row of numbers."""
+    monkeypatch.setattr(_container, "MAX_VALUES", 100)
+    words = [f"word {i}" for i in range(1_000)]
+    write_file(path, KIND, [words, np.zeros((1_000, 16), dtype=np.float32)])
+    assert read_file(path, KIND)[0] == words
+
+
+def test_a_header_is_in_ascii(path):
+    document, arrays = parts_of(path)
+    forge(path, document, {**arrays, "ä": np.zeros(1)})
+    assert_refused(path, "is not a model file")
+    names = {"ü": np.zeros(1), "\ud800": "\U0001f600"}
+    write_file(path, KIND, names)
+    assert read_file(path, KIND).keys() == names.keys()
+
+
+def test_links_that_go_round_in_a_circle(tmp_path):
+    (tmp_path / "file").symlink_to(tmp_path / "file")
+    with pytest.raises(OSError, match=r"Too many levels of symbolic links: '.*/file'"):
+        read_file(tmp_path / "file", KIND)

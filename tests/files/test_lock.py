@@ -41,6 +41,19 @@ def test_the_file_itself_is_left_alone(tmp_path):
     assert not path.exists()
 
 
+@pytest.mark.parametrize("name", ["poetry.lock", ".poetry.lock", ".poetry.sklstm-lock"])
+def test_files_of_others_stay(tmp_path, name):
+    other = tmp_path / name
+    other.write_text("content")
+    for _ in range(2):
+        with locked(tmp_path / "poetry"):
+            with pytest.raises(BlockingIOError, match="works on"), locked(tmp_path / "poetry"):
+                pass
+            assert other.read_text() == "content"
+    assert list(tmp_path.iterdir()) == [other]
+    assert other.read_text() == "content"
+
+
 HOLDER = """
 import pathlib, sys, time
 from sklstm._files._lock import locked
@@ -101,7 +114,7 @@ def test_a_lock_that_was_removed_before_it_was_locked_does_not_count(tmp_path, m
 
     def lock_too_late(descriptor):
         monkeypatch.setattr(_lock, "_lock", lock)
-        (tmp_path / "file.lock").unlink()
+        (tmp_path / ".file.sklstm-lock").unlink()
         lock(descriptor)
 
     monkeypatch.setattr(_lock, "_lock", lock_too_late)

@@ -88,7 +88,7 @@ WRONG_VALUES = {
         {"mean": np.zeros(2, np.float32), "scale": np.ones(2, np.float32)},
         {"mean": np.zeros((2, 1)), "scale": np.ones((2, 1))},
         {"mean": np.array([0, np.inf]), "scale": np.ones(2)},
-        {"mean": np.zeros(2), "scale": np.array([1, np.nan])},
+        *({"mean": np.zeros(2), "scale": np.array([1, s])} for s in (np.nan, np.inf, 0.0, -1.0)),
         *({"mean": np.zeros(2), "scale": np.ones(2), "per": per} for per in ("both", None, "os")),
     ],
     "_seed": [-1, 0.5, None],
@@ -131,6 +131,8 @@ def test_networks_that_no_fit_leaves_behind(states, name):
     [
         ("device", "cuda:"), ("device", "mps"), ("device", "cuda:1000"), ("device", "os.system"),
         ("history", [1]), ("history", {}), ("weights", {}), ("weights", []),
+        ("history", [{}]), ("history", [{"epoch": 1}]),
+        ("history", [{"epoch": 2, "train_loss": 1.0, "dur": 1.0, "learning_rate": 1.0}]),
     ],
 )  # fmt: skip
 def test_nets_that_no_fit_leaves_behind(states, name, wrong):

@@ -1,19 +1,20 @@
-"""Model files with bits, ends and statements changed: an error or a sound model, never less."""
+"""Files with bits, ends and statements changed: an error or what is sound, never less."""
 
-import copy
 import random
+import shutil
 import time
+import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from sklstm import load_model, save_model
 from sklstm.exceptions import ModelFileError
+from tests.crashing import crash_after
 from tests.helpers import make_ragged, quick
-from tests.persistence.forgery import forge, parts_of
-
-# A forged file may name a device that is not here, which is a warning.
-pytestmark = pytest.mark.filterwarnings("ignore:The model was trained on")
+from tests.persistence.forgery import edit, forge, parts_of, peak, run_elsewhere
 
 X, Y = make_ragged(20)
 
@@ -70,49 +71,6 @@ DAMAGES = [
     flip_bits, flip_bits_of_the_header, truncate, extend, overwrite, cut_out, repeat_a_part,
 ]  # fmt: skip
 
-# Forgery: JSON edited by someone who then puts the right checksum on it ---------------------------
-
-VALUES = [
-    None, True, False, 0, 1, 2, -1, 10**9, 10**30, 0.5, -0.0, 1e308, "", "a", "cuda", "__class__",
-    "os.system", [], {}, [1], {"a": 1}, {"$tuple": [8]}, {"$tuple": []}, {"$tuple": [10**6]},
-    {"$float": "nan"}, {"$float": "inf"}, {"$number": ["int64", 3]}, {"$text": [1, ["a", "b"]]},
-    {"$text": [10**8, ["a", "b"]]}, {"$objects": ["a", None]}, {"$dict": [[0, 1]]},
-    {"$array": "state/_scaling/mean"}, {"$array": "state/net_/weights/head.1.weight"},
-    {"$dates": ["datetime64[s]", "state/history_/epoch"]}, {"class": "Adam", "options": {"a": 1}},
-]  # fmt: skip
-
-
-def places(value, place=()):
-    """The way to each value inside a JSON value."""
-    items = value.items() if isinstance(value, dict) else enumerate(value)
-    for key, item in items:
-        yield (*place, key)
-        if isinstance(item, (dict, list)):
-            yield from places(item, (*place, key))
-
-
-def edit(document, arrays, rng):
-    """Change one to three statements, or one array, in place."""
-    for _ in range(rng.randint(1, 3)):
-        *way, last = rng.choice(list(places(document["content"])))
-        inner = document["content"]
-        for key in way:
-            inner = inner[key]
-        change = rng.choice(["set", "set", "set", "delete", "add"])
-        value = copy.deepcopy(rng.choice(VALUES))
-        if change == "delete":
-            del inner[last]
-        elif change == "add" and isinstance(inner, dict):
-            inner[rng.choice(["a", "$tuple", "__init__", "fit", "net_"])] = value
-        else:
-            inner[last] = value
-    if rng.random() < 0.3:
-        name = rng.choice(sorted(arrays))
-        arrays[name] = rng.choice([
-            arrays[name].ravel(), arrays[name][:0], arrays[name].astype(np.float64),
-            np.full_like(arrays[name], np.nan if arrays[name].dtype.kind == "f" else -1),
-        ])  # fmt: skip
-
 
 class Tally:
     """What came of the files, and how long the slowest took."""
@@ -123,15 +81,23 @@ class Tally:
 
     def load(self, path):
         """The model, or None if the file is refused; any other error is a failure of the test."""
+        return self.take(lambda: load_model(path))
+
+    def take(self, make):
+        """What is made of a file, or None if that is refused."""
         begin = time.perf_counter()
         try:
-            model = load_model(path)
+            made = make()
         except ModelFileError:
-            model = None
+            made = None
+        except ValueError as error:
+            # Checkpoints only: one that says that it is of another fit.
+            assert " is of another fit: " in str(error)  # noqa: PT017
+            made = None
         self.slowest = max(self.slowest, time.perf_counter() - begin)
-        self.refused += model is None
-        self.loaded += model is not None
-        return model
+        self.refused += made is None
+        self.loaded += made is not None
+        return made
 
 
 def fuzz_with_damage(saved, path, n):
@@ -165,10 +131,65 @@ def fuzz_with_forgery(saved, path, n):
     return tally
 
 
-def report(say, what, tally):
+def fuzz_checkpoints(folder, n):
+    """Forged checkpoints of all kinds in turn: what a fit makes of each."""
+    rng, tally = random.Random(0), Tally()
+    paths = {kind: folder / f"{number} {kind}" for number, kind in enumerate(CHECKPOINTS)}
+    for kind, path in paths.items():
+        path.unlink(missing_ok=True)
+        crash_after(CHECKPOINTS[kind][0], X, Y, checkpoint=path, **CHECKPOINTS[kind][1])
+    for number in range(n):
+        kind = list(CHECKPOINTS)[number % len(CHECKPOINTS)]
+        document, arrays = parts_of(paths[kind])
+        edit(document, arrays, rng)
+        forge(folder / "forged", document, arrays)
+        classifier = quick(checkpoint=folder / "forged", **CHECKPOINTS[kind][1])
+        if tally.take(lambda classifier=classifier: classifier.fit(X, Y)) is None:
+            assert set(vars(classifier)) == set(classifier.get_params())
+        else:
+            probabilities = classifier.predict_proba(X)
+            np.testing.assert_allclose(probabilities.sum(axis=1), 1.0, rtol=1e-6)
+    return tally
+
+
+# How many epochs are done, and of which fit.
+STOPPING = {"early_stopping": True, "validation_fraction": 0.25, "max_epochs": 4}
+CHECKPOINTS = {
+    "default": (2, {"max_epochs": 3}),
+    "not begun": (0, {"max_epochs": 2}),
+    "adamw": (2, {"optimizer": "adamw", "lr_schedule": "plateau", **STOPPING}),
+    "sgd": (1, {"optimizer": "sgd", "lr_schedule": None, "max_epochs": 2, "dropout": 0.2}),
+    "rmsprop": (1, {"optimizer": "rmsprop", "lr_schedule": "exponential", "max_epochs": 2}),
+    "lbfgs": (1, {"optimizer": torch.optim.LBFGS, "max_epochs": 2}),
+    "convolutions": (2, {"conv_filters": (4,), "mixup_alpha": 0.5, "max_epochs": 3}),
+    "refit": (5, {"refit": True, "dense_sizes": (2,), **STOPPING}),
+}
+
+
+def fuzz_elsewhere(what, folder, n):
+    """Fuzz in a process of its own; bytes above what a sound file takes, with its size."""
+    folder = Path(folder)
+    warnings.simplefilter("ignore")
+    if what == "checkpoints":
+        fuzz_checkpoints(folder, len(CHECKPOINTS))
+        before = peak()
+        tally = fuzz_checkpoints(folder, int(n))
+    else:
+        saved = folder / "model.safetensors"
+        FUZZERS[what](saved, folder / "changed", 10)
+        before = peak()
+        tally = FUZZERS[what](saved, folder / "changed", int(n))
+    return {**vars(tally), "peak": peak() - before}
+
+
+FUZZERS = {"damage": fuzz_with_damage, "forgery": fuzz_with_forgery}
+
+
+def report(say, what, figures):
     say(
-        f"{what}: {tally.refused + tally.loaded} files, {tally.refused} refused,"
-        f" {tally.loaded} loaded, slowest {1000 * tally.slowest:.1f} ms"
+        f"{what}: {figures['refused'] + figures['loaded']} files, {figures['refused']} refused,"
+        f" {figures['loaded']} loaded, slowest {1000 * figures['slowest']:.1f} ms,"
+        f" {figures['peak'] / 1e6:.0f} MB more than a sound file"
     )
 
 
@@ -180,11 +201,47 @@ def test_a_hundred_files(saved, tmp_path):
     assert forged.loaded > 0
 
 
+def test_forty_checkpoints(tmp_path):
+    forged = fuzz_checkpoints(tmp_path, 40)
+    assert forged.refused > 30
+    assert forged.loaded > 0
+
+
+@pytest.mark.parametrize("kind", ["default", "adamw", "sgd", "rmsprop", "lbfgs"])
+def test_the_state_of_an_optimizer_with_one_element_in_each_tensor(tmp_path, kind):
+    """Its steps read and write as much as the weights have, wherever that is in memory."""
+    path, (n_epochs, parameters) = tmp_path / "file", CHECKPOINTS[kind]
+    crash_after(n_epochs, X, Y, checkpoint=path, **parameters)
+    document, arrays = parts_of(path)
+    for name, array in arrays.items():
+        if name.startswith("net/optimizer/state") and array.ndim:
+            arrays[name] = np.ones(1, dtype=array.dtype)
+    forge(path, document, arrays)
+    figures = run_elsewhere("tests.persistence.test_fuzzing.go_on", path, kind)
+    assert figures == ["ModelFileError", True]
+
+
+def go_on(path, kind):
+    """What the error of a fit with this checkpoint is, and whether it names the optimizer."""
+    try:
+        quick(checkpoint=path, **CHECKPOINTS[kind][1]).fit(X, Y)
+    except Exception as error:
+        return type(error).__name__, "the optimizer" in str(error)
+    return None
+
+
+LIMIT = 200e6
+
+
 @pytest.mark.slow
-def test_thousands_of_files(saved, tmp_path, say):
-    damaged = fuzz_with_damage(saved, tmp_path / "damaged", 7_000)
-    report(say, "Damaged model files", damaged)
-    forged = fuzz_with_forgery(saved, tmp_path / "forged", 3_000)
-    report(say, "Forged model files with a right checksum", forged)
+@pytest.mark.parametrize(
+    ("what", "n"), [("damage", 7_000), ("forgery", 5_000), ("checkpoints", 2_000)]
+)
+def test_thousands_of_files(saved, tmp_path, say, what, n):
+    if what != "checkpoints":
+        shutil.copy(saved, tmp_path / "model.safetensors")
+    figures = run_elsewhere("tests.persistence.test_fuzzing.fuzz_elsewhere", what, tmp_path, n)
+    report(say, what, figures)
+    assert figures["peak"] < LIMIT
     # A load is a few milliseconds; seconds would be a way to make a service hang.
-    assert max(damaged.slowest, forged.slowest) < 2.0
+    assert what == "checkpoints" or figures["slowest"] < 2.0

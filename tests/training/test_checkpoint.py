@@ -196,6 +196,20 @@ def test_a_path_that_cannot_be_written_is_an_error_before_anything_is_trained(tm
         quick(checkpoint="/proc/file", callbacks=[CrashAfter(0)]).fit(X, Y)
 
 
+def test_links_that_go_round_in_a_circle(tmp_path):
+    (tmp_path / "file").symlink_to(tmp_path / "file")
+    with pytest.raises(OSError, match=r"Too many levels of symbolic links: '.*/file'"):
+        quick(checkpoint=tmp_path / "file", callbacks=[CrashAfter(0)]).fit(X, Y)
+
+
+def test_a_lock_file_of_others_stays(tmp_path):
+    other = tmp_path / "poetry.lock"
+    other.write_text("content")
+    quick(checkpoint=tmp_path / "poetry", max_epochs=1).fit(X, Y)
+    assert other.read_text() == "content"
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["poetry", "poetry.lock"]
+
+
 def test_a_disk_that_is_full_at_the_start_is_an_error_at_once(tmp_path, monkeypatch):
     def fail(*arguments):
         raise OSError(28, "No space left on device")
@@ -281,7 +295,7 @@ def test_it_is_a_parameter_like_any_other(tmp_path):
     assert clone(fitted).checkpoint == path
     assert pickle.loads(pickle.dumps(fitted)).checkpoint == path
     save_model(fitted, tmp_path / "model")
-    assert load_model(tmp_path / "model").checkpoint == str(path)
+    assert load_model(tmp_path / "model").checkpoint is None
     with pytest.raises(
         ValueError, match="'checkpoint' parameter of LSTMSequenceClassifier must be"
     ):

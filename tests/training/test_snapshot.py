@@ -7,7 +7,8 @@ import torch
 from sklstm import LSTMSequenceClassifier
 from sklstm._files._container import Kind, read_file, write_file
 from sklstm._files._values import UnstorableError
-from sklstm._training._snapshot import describe_optimizer, load_optimizer, pack, unpack
+from sklstm._training._optimizer_state import load_optimizer
+from sklstm._training._snapshot import describe_optimizer, pack, unpack
 from sklstm._training._specification import specify
 from tests.helpers import short_sequences
 

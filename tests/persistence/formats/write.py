@@ -12,7 +12,8 @@ from sklstm._persistence._model import MODEL
 
 FOLDER = Path(__file__).parent
 PARAMETERS = {
-    "hidden_sizes": 3, "dense_sizes": (2,), "pooling": "attention", "max_epochs": 2,
+    "hidden_sizes": 3, "dense_sizes": (2,), "pooling": "attention", "conv_filters": (4, 3, 2),
+    "max_epochs": 2,
     "early_stopping": True, "class_weight": {"rising": 2.0}, "random_state": 0,
 }  # fmt: skip
 
