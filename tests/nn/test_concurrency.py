@@ -1,5 +1,4 @@
 import threading
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -10,8 +9,8 @@ from sklstm.nn._dropout import drawing_from, dropout
 
 @pytest.fixture
 def team():
-    with ThreadPoolExecutor(2) as executor:
-        yield Team(executor, 2)
+    with Team(2) as team:
+        yield team
 
 
 def test_results_come_in_the_order_of_the_tasks(team):

@@ -53,7 +53,7 @@ def test_trainings_in_threads_take_turns():
 
     expected = [draw(seed) for seed in range(20)]
     before = torch.get_rng_state()
-    with ThreadPoolExecutor(4) as threads:
+    with ThreadPoolExecutor(4) as threads, pytest.warns(UserWarning, match="take turns"):
         drawn = list(threads.map(draw, range(20)))
     assert all(torch.equal(a, b) for a, b in zip(drawn, expected, strict=True))
     assert torch.equal(torch.get_rng_state(), before)
