@@ -3,6 +3,7 @@ import threading
 import numpy as np
 import pytest
 import torch
+from threadpoolctl import threadpool_limits
 
 from sklstm._batching import _parts
 from sklstm._training import _prediction, _threads
@@ -217,3 +218,45 @@ def test_an_error_in_one_thread_arrives_and_the_limits_are_back(monkeypatch):
     with pytest.raises(ValueError, match="in a part"):
         quick().fit(X, y)
     assert torch.get_num_threads() == 3
+
+
+# Where the system gives no more threads
+
+
+@pytest.mark.usefixtures("three_threads")
+@pytest.mark.parametrize("n_startable", [0, 1])
+def test_fits_and_predictions_go_on_with_the_threads_there_are(n_startable, monkeypatch):
+    always_the_team(monkeypatch)
+    monkeypatch.setattr(_prediction, "MAX_SEQUENCES", 8)
+    X, y = make_ragged(60)
+    parameters = {"conv_filters": (6, 4), "early_stopping": True}
+    expected = quick(**parameters).fit(X, y).predict_proba(X)
+    start, n_started = threading.Thread.start, [0]
+
+    def start_some(thread):
+        if n_started[0] % 2 >= n_startable:
+            raise RuntimeError("can't start new thread")
+        n_started[0] += 1
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_some)
+    np.testing.assert_array_equal(quick(**parameters).fit(X, y).predict_proba(X), expected)
+    assert torch.get_num_threads() == 3
+
+
+@pytest.mark.usefixtures("three_threads")
+def test_inside_another_the_number_of_threads_is_still_known():
+    with alone() as outer, own_team(CPU) as team, alone() as inner:
+        assert (outer, team.n_others, inner) == (3, 2, 3)
+        assert torch.get_num_threads() == 1
+    assert torch.get_num_threads() == 3
+
+
+@pytest.mark.usefixtures("three_threads")
+def test_each_openmp_library_has_its_own_limit_back():
+    with threadpool_limits(2, user_api="openmp"):
+        libraries = _threads._openmp_libraries()
+        before = [library.get_num_threads() for library in libraries]
+        with alone():
+            assert {library.get_num_threads() for library in libraries} == {1}
+        assert [library.get_num_threads() for library in libraries] == before

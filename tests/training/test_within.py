@@ -132,7 +132,7 @@ def state():
         ],
         "autocast's cache": (torch.is_autocast_cache_enabled(), torch.autocast_decrement_nesting()),
         "random numbers": torch.get_rng_state().tolist(),
-        "default dtype": torch.get_default_dtype(),
+        "defaults": (torch.get_default_dtype(), torch.get_default_device()),
         "users of the heap": len(_heap._users),
         "turn": _is_free(_randomness._one_at_a_time),
         "inside": [vars(module._here) for module in (_threads, _randomness)],
