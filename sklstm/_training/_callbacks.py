@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import sys
 import threading
 from collections.abc import Iterable
 from typing import Any
@@ -122,4 +123,24 @@ class ProgressBar(Callback):
 def is_parallel_worker() -> bool:
     """Whether this is a process or thread of a parallel search, whose bars would mix."""
     in_process = multiprocessing.current_process().name != "MainProcess"
-    return in_process or threading.current_thread() is not threading.main_thread()
+    in_thread = threading.current_thread() is not threading.main_thread()
+    return in_process or in_thread or _is_ray_worker() or _is_dask_worker()
+
+
+def _is_ray_worker() -> bool:
+    # A worker has imported it.
+    ray: Any = sys.modules.get("ray")
+    if ray is None or not ray.is_initialized():
+        return False
+    return bool(ray.get_runtime_context().worker.mode == ray.WORKER_MODE)
+
+
+def _is_dask_worker() -> bool:
+    distributed: Any = sys.modules.get("distributed")
+    if distributed is None:
+        return False
+    try:
+        distributed.get_worker()
+    except ValueError:
+        return False
+    return True

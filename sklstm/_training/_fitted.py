@@ -14,9 +14,12 @@ from sklstm._batching._scaling import Scaling
 from sklstm._sequences import Array
 from sklstm._training._keeping import pack_state, unpack_state
 from sklstm._training._memory import prediction_memory
+from sklstm._training._modes import own_modes
 from sklstm._training._net import SequenceNet
 from sklstm._training._prediction import check_outputs, classify
 from sklstm._training._specification import NetworkSpecification
+from sklstm._training._threads import alone
+from sklstm._training._within import within
 from sklstm._validation._features import check_next_X
 from sklstm._validation._inputs import Inputs
 
@@ -54,6 +57,9 @@ class FittedNetwork(BaseEstimator):
     def _compute(self, function: Callable[..., Array], X: Any) -> Array:
         """What the function gives for each sequence: one row of finite numbers."""
         check_is_fitted(self)
+        return within([alone()], lambda: self._compute_alone(function, X))
+
+    def _compute_alone(self, function: Callable[..., Array], X: Any) -> Array:
         sequences, net = self._check_X(X).sequences, self.net_
         source = HostSequences(sequences, self._scaling, torch.device(net.device))
         with prediction_memory(self._network_specification, sequences, net.device):
@@ -63,4 +69,5 @@ class FittedNetwork(BaseEstimator):
         return pack_state(super().__getstate__())
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(unpack_state(state))
+        contexts = [own_modes(gradients=True), alone()]
+        super().__setstate__(within(contexts, lambda: unpack_state(state)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from sklstm._batching._scaling import Scaling
@@ -23,11 +24,14 @@ from sklstm._training._datasets import (
 )
 from sklstm._training._fingerprint import fingerprint
 from sklstm._training._memory import training_memory
+from sklstm._training._modes import own_modes
 from sklstm._training._net import SequenceNet
-from sklstm._training._randomness import draw_seed
+from sklstm._training._randomness import draw_seed, own_turn
 from sklstm._training._snapshot import describe_optimizer
 from sklstm._training._specification import Specification, specify
+from sklstm._training._threads import alone
 from sklstm._training._train import Trained, train
+from sklstm._training._within import within
 from sklstm._validation._features import (
     bare,
     check_first_X,
@@ -57,6 +61,24 @@ def fitted_attributes(
     given_val: Given | None = None,
 ) -> dict[str, Any]:
     """Check, encode, weigh, specify, train: the attributes by name, none of them set yet."""
+
+    def work() -> dict[str, Any]:
+        return _fitted_attributes(
+            estimator, given, parameters, classes, resumes=resumes, given_val=given_val
+        )
+
+    return within([own_modes(gradients=True), alone()], work)
+
+
+def _fitted_attributes(
+    estimator: Any,
+    given: Given,
+    parameters: Mapping[str, Any],
+    classes: Array | None,
+    *,
+    resumes: bool,
+    given_val: Given | None,
+) -> dict[str, Any]:
     name = type(estimator).__name__
     if resumes:
         inputs, form = estimator._check_X(given.X), kept_form(estimator)
@@ -83,11 +105,8 @@ def fitted_attributes(
     previous = (estimator.net_, estimator._scaling) if resumes else None
     has_seed = resumes or estimator.random_state is not None
     on = (data, held_out, parameters, previous)
-    with _open_checkpoint(specification, *on, has_seed=has_seed) as checkpoint:
-        if checkpoint is not None:
-            specification = replace(specification, seed=checkpoint.seed)
-        learnt = _stop_and_refit(specification, *on, checkpoint)
-    return form | _attributes(learnt, specification, data.classes)
+    work = partial(_learn_at_checkpoint, specification, *on, has_seed=has_seed)
+    return form | _attributes(*within([own_turn()], work), data.classes)
 
 
 def _attributes(learnt: Learnt, specification: Specification, classes: Array) -> dict[str, Any]:
@@ -119,6 +138,23 @@ def _label_val(
             like, given.X, n_features=n_features, vocabulary_size=size, mask_value=mask_value
         )
         return label(inputs.sequences, given, data.classes, estimator=type(like).__name__)
+
+
+def _learn_at_checkpoint(
+    specification: Specification,
+    data: Labelled,
+    held_out: Labelled | None,
+    parameters: Mapping[str, Any],
+    previous: tuple[SequenceNet, Scaling | None] | None,
+    *,
+    has_seed: bool,
+) -> tuple[Learnt, Specification]:
+    """What is learnt, and the specification with the seed that it was learnt with."""
+    on = (data, held_out, parameters, previous)
+    with _open_checkpoint(specification, *on, has_seed=has_seed) as checkpoint:
+        if checkpoint is not None:
+            specification = replace(specification, seed=checkpoint.seed)
+        return _stop_and_refit(specification, *on, checkpoint), specification
 
 
 def _open_checkpoint(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import cache
 
 # From glibc's malloc.h.
@@ -18,11 +19,10 @@ KEEP = {M_MMAP_MAX: 0, M_TRIM_THRESHOLD: 2**31 - 1}
 RESTORE = {M_MMAP_MAX: 65_536, M_MMAP_THRESHOLD: 32 * 2**20, M_TRIM_THRESHOLD: 64 * 2**20}
 
 _lock = threading.Lock()
-_users = 0
+_users: set[kept_heap] = set()
 
 
-@contextmanager
-def kept_heap() -> Iterator[None]:
+class kept_heap(AbstractContextManager[None]):
     """Blocks freed inside the context are reused instead of returned to the kernel.
 
     glibc maps every large block anew and unmaps it when freed, so a training step takes a page
@@ -34,19 +34,35 @@ def kept_heap() -> Iterator[None]:
     ----------
     ADR 6.
     """
-    global _users
-    with _lock:
-        _users += 1
-        if _users == 1:
-            _configure(KEEP)
-    try:
-        yield
-    finally:
+
+    def __enter__(self) -> None:
+        self.thread = threading.get_ident()
         with _lock:
-            _users -= 1
-            if _users == 0:
+            _users.add(self)
+            if len(_users) == 1:
+                _configure(KEEP)
+
+    def __exit__(self, *error: object) -> None:
+        with _lock:
+            if _users == {self}:
                 _configure(RESTORE)
                 trim()
+            # Last of all: if interrupted before, this is done again.
+            _users.discard(self)
+
+
+def _begin_in_child() -> None:
+    """Of the threads, a forked child has the one that forked; nobody else will leave or unlock."""
+    global _lock
+    _lock = threading.Lock()
+    gone = {user for user in _users if user.thread != threading.get_ident()}
+    _users.difference_update(gone)
+    if gone and not _users:
+        _configure(RESTORE)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_in_child)
 
 
 @cache

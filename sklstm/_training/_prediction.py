@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -13,7 +12,9 @@ from sklstm._batching._buckets import prediction_batches
 from sklstm._batching._loader import Source
 from sklstm._sequences import Array, IntArray, Sequences, all_finite
 from sklstm._training._heap import kept_heap
+from sklstm._training._modes import own_modes
 from sklstm._training._threads import alone, own_team
+from sklstm._training._within import within
 from sklstm.nn import SequenceNetwork
 from sklstm.nn._concurrency import Team, run_all
 
@@ -53,37 +54,25 @@ def _compute(
         outputs[indices] = function(*source.batch(indices)).cpu().numpy()
 
     batches = prediction_batches(source.host_lengths, MAX_TIMESTEPS, MAX_SEQUENCES)
-    with (
-        torch.inference_mode(),
-        # Not the caller's: ``precision`` alone decides.
-        torch.autocast(source.device.type, enabled=False, cache_enabled=False),
-        _resources(len(batches), source.device, team) as team,
-    ):
-        run_all([partial(work, indices) for indices in batches], team)
-    return outputs
-
-
-@contextmanager
-def _resources(n_batches: int, device: torch.device, team: Team | None) -> Iterator[Team | None]:
-    """Who computes; for more than one batch, in memory that is kept in between."""
-    if team is not None:
-        yield team
-    elif n_batches == 1:
-        with alone():
-            yield None
+    tasks = [partial(work, indices) for indices in batches]
+    modes = own_modes(gradients=False)
+    if team is not None or len(batches) == 1:
+        within([modes, alone()], lambda: run_all(tasks, team))
     else:
-        with kept_heap(), own_team(device) as own:
-            yield own
+        # Memory is kept from one batch to the next.
+        own = own_team(source.device)
+        within([modes, kept_heap(), own], lambda: run_all(tasks, own.team))
+    return outputs
 
 
 def probabilities(logits: Array) -> Array:
     """Softmax over the classes, (n, C), float64."""
-    return torch.softmax(torch.from_numpy(logits), dim=1).numpy()
+    return within([alone()], lambda: torch.softmax(torch.from_numpy(logits), dim=1).numpy())
 
 
 def log_probabilities(logits: Array) -> Array:
     """Logarithm of the softmax over the classes, (n, C), float64, finite where the softmax is 0."""
-    return torch.log_softmax(torch.from_numpy(logits), dim=1).numpy()
+    return within([alone()], lambda: torch.log_softmax(torch.from_numpy(logits), dim=1).numpy())
 
 
 def decisions(logits: Array) -> Array:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+import warnings
+from contextlib import AbstractContextManager, suppress
 
 import numpy as np
 import torch
 
-# torch has one generator for all threads, so trainings in threads of one process take turns. A lock
-# that its own thread may take again: a callback may fit another estimator.
+# torch has one generator for all threads, so trainings in threads of one process take turns.
 _one_at_a_time = threading.RLock()
+# Whether it is this thread's turn: a callback may fit another estimator.
+_here = threading.local()
 
 
 def draw_seed(random_state: int | np.random.RandomState | None) -> int:
@@ -36,14 +37,73 @@ def seeds_for(seed: int, n_epochs_done: int) -> tuple[int, int]:
     return int(network_seed), int(batch_seed)
 
 
-@contextmanager
-def own_torch_generator(seed: int, device: torch.device) -> Iterator[None]:
+class own_turn(AbstractContextManager[None]):
+    """Inside, no other thread of the process trains; a warning, if one does and this one waits."""
+
+    def __init__(self) -> None:
+        self._is_outermost = False
+
+    def __enter__(self) -> None:
+        self._is_outermost = not getattr(_here, "has_turn", False)
+        if not self._is_outermost:
+            return
+        if not _one_at_a_time.acquire(blocking=False):
+            warnings.warn(
+                "Another thread of this process is fitting an estimator, and this fit waits for its"
+                " end: fits in threads of one process take turns.\n\nFit in processes to gain from"
+                " more cores: joblib's backend 'loky' instead of 'threading', Dask workers of one"
+                " thread each.",
+                stacklevel=2,
+            )
+            _one_at_a_time.acquire()
+        _here.has_turn = True
+
+    def __exit__(self, *error: object) -> None:
+        if self._is_outermost:
+            # Released if it was acquired, however far that has come.
+            with suppress(RuntimeError):
+                _one_at_a_time.release()
+            _here.has_turn = False
+
+
+def _begin_in_child() -> None:
+    """The thread that had the lock may be none of a forked child's."""
+    global _one_at_a_time
+    _one_at_a_time = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_in_child)
+
+
+class own_torch_generator(AbstractContextManager[None]):
     """Seed the generators of the CPU and of ``device``; afterwards they are as they were before."""
-    devices: list[Any] = [device] if device.type == "cuda" else []
-    with _one_at_a_time, torch.random.fork_rng(devices=devices):
+
+    def __init__(self, seed: int, device: torch.device) -> None:
+        self._seed = seed
+        self._device = device
+        self._turn = own_turn()
+        self._state: torch.Tensor | None = None
+        self._cuda_state: torch.Tensor | None = None
+
+    def __enter__(self) -> None:
+        self._turn.__enter__()
+        self._state = torch.get_rng_state()
         # Not torch.manual_seed: that one would seed every other CUDA device as well.
-        torch.default_generator.manual_seed(seed)
-        for cuda_device in devices:
-            with torch.cuda.device(cuda_device):
-                torch.cuda.manual_seed(seed)
-        yield
+        torch.default_generator.manual_seed(self._seed)
+        if self._device.type == "cuda":
+            self._cuda_state = torch.cuda.get_rng_state(self._device)
+            index = self._device.index
+            generators = torch.cuda.default_generators
+            generators[torch.cuda.current_device() if index is None else index].manual_seed(
+                self._seed
+            )
+
+    def __exit__(self, *error: object) -> None:
+        if self._cuda_state is not None:
+            torch.cuda.set_rng_state(self._cuda_state, self._device)
+        if self._state is not None:
+            torch.set_rng_state(self._state)
+        # If this is done again, it may be another's turn.
+        self._state = self._cuda_state = None
+        self._turn.__exit__()

@@ -18,6 +18,7 @@ from sklstm._training._randomness import own_torch_generator
 from sklstm._training._snapshot_checks import check_snapshot
 from sklstm._training._specification import Specification
 from sklstm._training._stopping import ValidationScores
+from sklstm._training._within import within
 
 # The one key of what stands for a tensor.
 TENSOR = "tensor"
@@ -82,7 +83,7 @@ def describe_optimizer(specification: Specification) -> str:
             parameter.grad = torch.ones_like(parameter)
         return torch.zeros(())
 
-    with own_torch_generator(0, torch.device("cpu")):
+    def step() -> torch.optim.Optimizer:
         optimizer = specification.optimizer(
             [{"params": parameters}],
             lr=specification.learning_rate,
@@ -90,6 +91,9 @@ def describe_optimizer(specification: Specification) -> str:
         )
         closure()
         optimizer.step(closure)
+        return optimizer
+
+    optimizer = within([own_torch_generator(0, torch.device("cpu"))], step)
     try:
         encode(pack(optimizer.state_dict()), {})
     except UnstorableError as error:

@@ -88,7 +88,7 @@ class ValidationScores(Callback):
         dataset = self.validation.dataset
         team = net.trial.team if net.trial else None
         logits = classify(net.module_, dataset.sequences, team)
-        with torch.inference_mode():
+        with torch.no_grad():
             on_device = torch.from_numpy(logits).to(dataset.classes.device, torch.float32)
             loss = float(net.criterion_(on_device, dataset.classes, dataset.weights))
         if self.scoring == "loss":

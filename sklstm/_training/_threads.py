@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import math
+import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -73,8 +73,11 @@ class Trial:
             self._pace[has_team] = min(latest, 2 * known)
 
 
-@contextmanager
-def own_team(device: torch.device) -> Iterator[Team | None]:
+# How many threads torch would use outside, for a thread that is inside `alone`.
+_here = threading.local()
+
+
+class own_team(AbstractContextManager["Team | None"]):
     """As many threads as torch may use here, each computing on its own; None if that is one.
 
     torch itself would give every operation to an OpenMP team of them all. An LSTM is thousands of
@@ -88,42 +91,73 @@ def own_team(device: torch.device) -> Iterator[Team | None]:
     ----------
     ADR 21.
     """
-    with alone() as n_threads:
-        if device.type != "cpu" or n_threads == 1:
-            yield None
-            return
-        with ThreadPoolExecutor(n_threads - 1, "sklstm", _stay_alone) as executor:
-            yield Team(executor, n_threads - 1)
+
+    def __init__(self, device: torch.device) -> None:
+        self.team: Team | None = None
+        self._device = device
+        self._alone = alone()
+
+    def __enter__(self) -> Team | None:
+        n_threads = self._alone.__enter__()
+        if self._device.type == "cpu" and n_threads > 1:
+            self.team = Team(n_threads - 1, _stay_alone)
+            self.team.__enter__()
+            # The system may give no more threads.
+            if self.team.n_others == 0:
+                self.team = None
+        return self.team
+
+    def __exit__(self, *error: object) -> None:
+        if self.team is not None:
+            self.team.__exit__()
+        self._alone.__exit__()
 
 
-@contextmanager
-def alone() -> Iterator[int]:
+class alone(AbstractContextManager[int]):
     """Inside, this thread computes without others' help; gives how many torch would have used.
 
-    Not by `torch.set_num_threads`, which also decides for threads that start later.
+    Not by `torch.set_num_threads`, which also decides for threads that start later. Everything of
+    ours that computes is inside, a fit and a prediction as a whole, since a forked child would wait
+    for ever for the members of an OpenMP team that its parent has had.
     """
-    # torch sets a new thread's limits when first asked for them, so it has to be asked first.
-    n_threads = torch.get_num_threads()
-    if n_threads == 1:
-        yield 1
-        return
-    mkl_before = _limit_openmp_and_mkl(1, 1)
-    try:
-        yield n_threads
-    finally:
-        _limit_openmp_and_mkl(n_threads, mkl_before)
+
+    def __init__(self) -> None:
+        self._is_outermost = False
+        self._openmp_before: list[tuple[Any, int]] = []
+        self._mkl_before: list[int] = []
+
+    def __enter__(self) -> int:
+        n_threads: int = getattr(_here, "n_threads", 0)
+        if n_threads > 0:
+            return n_threads
+        # torch sets a new thread's limits when first asked for them, so it has to be asked first.
+        n_threads = torch.get_num_threads()
+        if n_threads > 1:
+            self._is_outermost = True
+            libraries = _openmp_libraries()
+            self._openmp_before = [(library, library.get_num_threads()) for library in libraries]
+            for library in libraries:
+                library.set_num_threads(1)
+            # MKL tells its limit when it is set. Both in one call: Ctrl-C could come between two.
+            self._mkl_before.extend(map(_limit_mkl(), [1]))
+            _here.n_threads = n_threads
+        return n_threads
+
+    def __exit__(self, *error: object) -> None:
+        for library, n_threads in self._openmp_before:
+            library.set_num_threads(n_threads)
+        for n_threads in self._mkl_before:
+            _limit_mkl()(n_threads)
+        if self._is_outermost:
+            _here.n_threads = 0
 
 
 def _stay_alone() -> None:
+    # As in `alone`: torch must not set them later.
     torch.get_num_threads()
-    _limit_openmp_and_mkl(1, 1)
-
-
-def _limit_openmp_and_mkl(n_openmp: int, n_mkl: int) -> int:
-    """Set how many threads this one may use, OpenMP's and MKL's; MKL's limit before."""
     for library in _openmp_libraries():
-        library.set_num_threads(n_openmp)
-    return _limit_mkl()(n_mkl)
+        library.set_num_threads(1)
+    _limit_mkl()(1)
 
 
 @cache

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -19,6 +17,7 @@ from sklstm._training._callbacks import LearningRate, ProgressBar, is_parallel_w
 from sklstm._training._checkpoint import Checkpoint
 from sklstm._training._heap import kept_heap
 from sklstm._training._losses import WeightedCrossEntropy
+from sklstm._training._modes import own_modes
 from sklstm._training._net import SequenceNet, divergence
 from sklstm._training._optimizers import ONE_CYCLE_RISE
 from sklstm._training._randomness import own_torch_generator, seeds_for
@@ -26,6 +25,7 @@ from sklstm._training._soundness import LARGEST_WEIGHT
 from sklstm._training._specification import Specification
 from sklstm._training._stopping import Validation, ValidationMonitor, ValidationScores
 from sklstm._training._threads import Trial, own_team
+from sklstm._training._within import within
 
 # What skorch's own callbacks look for in a net's history and nobody else does.
 FOR_SKORCH = {"batches", "train_batch_count", "train_loss_best", "valid_loss_best"}
@@ -64,32 +64,20 @@ def train(
     device = specification.device
     n_epochs_done = len(previous.history) if previous is not None else 0
     torch_seed, batch_seed = seeds_for(specification.seed, n_epochs_done)
-    with (
-        _own_modes(device),
-        own_torch_generator(torch_seed, device),
-        kept_heap(),
-        own_team(device) as team,
-    ):
+    threads = own_team(device)
+
+    def run() -> Trained:
         monitor = _build_monitor(specification, validation)
         net = _build_net(specification, training, monitor, np.random.default_rng(batch_seed))
-        net.trial = Trial(team)
+        net.trial = Trial(threads.team)
         if previous is not None:
             _continue_from(net, previous)
         _run(net, training, checkpoint)
-    _check_weights(net, training)
-    return _keep(net, monitor)
+        _check_weights(net, training)
+        return _keep(net, monitor)
 
-
-@contextmanager
-def _own_modes(device: torch.device) -> Iterator[None]:
-    """Gradients are recorded and ``precision`` decides, whatever the caller has switched to."""
-    with (
-        torch.inference_mode(False),
-        torch.enable_grad(),
-        # Without its cache, which would hold weights of earlier steps until this ends.
-        torch.autocast(device.type, enabled=False, cache_enabled=False),
-    ):
-        yield
+    modes, generator = own_modes(gradients=True), own_torch_generator(torch_seed, device)
+    return within([modes, generator, kept_heap(), threads], run)
 
 
 def _build_monitor(

@@ -2,33 +2,84 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, wait
-from contextlib import contextmanager
-from contextvars import ContextVar, copy_context
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from contextvars import ContextVar, Token, copy_context
+from queue import SimpleQueue
+from threading import Thread
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+# What the others of a team are to do; None: nothing more.
+Calls = SimpleQueue[Callable[[], None] | None]
 
-@dataclass(frozen=True)
-class Team:
-    """This thread and others that have nothing else to do.
 
-    Attributes
+class Team(AbstractContextManager["Team"]):
+    """This thread and others that have nothing else to do, from entering to leaving.
+
+    Before and after that, and in a forked child, which has no thread but the one that forked, the
+    others are none.
+
+    Parameters
     ----------
-    executor : Executor
-        Of the other threads.
     n_others : int
-        How many they are.
+        How many others to start. Fewer if the system gives no more threads.
+    prepare : callable, default=None
+        Called in each of them first.
     """
 
-    executor: Executor
-    n_others: int
+    def __init__(self, n_others: int, prepare: Callable[[], None] | None = None) -> None:
+        self._calls: Calls = SimpleQueue()
+        # Daemons: forgotten ones must not keep the interpreter from its end.
+        self._to_start = [
+            Thread(target=_serve, args=(self._calls, prepare), name=f"sklstm-{number}", daemon=True)
+            for number in range(n_others)
+        ]
+        self._started: list[Thread] = []
+        self._is_over = False
+        self._process = os.getpid()
+
+    @property
+    def n_others(self) -> int:
+        """How many others there are now."""
+        is_here = not self._is_over and os.getpid() == self._process
+        return len(self._started) if is_here else 0
+
+    def __enter__(self) -> Team:
+        for thread in self._to_start:
+            try:
+                thread.start()
+            except RuntimeError:
+                # A limit on threads, processes or memory: the same is done by those there are.
+                break
+            self._started.append(thread)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._is_over = True
+        self._calls.put(None)
+        for thread in self._started:
+            thread.join()
+
+    def give(self, call: Callable[[], None]) -> None:
+        """Let one of the others make the call, which raises nothing."""
+        self._calls.put(call)
+
+
+def _serve(calls: Calls, prepare: Callable[[], None] | None) -> None:
+    """Make the calls up to None, which is left to the next one."""
+    if prepare is not None:
+        prepare()
+    while (call := calls.get()) is not None:
+        call()
+        # It holds on to what it has computed.
+        del call
+    calls.put(None)
 
 
 def run_all(tasks: Sequence[Callable[[], Any]], team: Team | None) -> list[Any]:
@@ -36,10 +87,13 @@ def run_all(tasks: Sequence[Callable[[], Any]], team: Team | None) -> list[Any]:
 
     What a task computes must not depend on the others, random numbers included.
     """
-    if team is None or len(tasks) == 1:
+    n_helpers = 0 if team is None else min(team.n_others, len(tasks) - 1)
+    if team is None or n_helpers < 1:
         return [task() for task in tasks]
     results: list[Any] = [None] * len(tasks)
     waiting = deque(enumerate(tasks))
+    # How each helper has ended.
+    ends: SimpleQueue[BaseException | None] = SimpleQueue()
 
     def work() -> None:
         while True:
@@ -49,17 +103,39 @@ def run_all(tasks: Sequence[Callable[[], Any]], team: Team | None) -> list[Any]:
                 return
             results[index] = task()
 
-    n_helpers = min(team.n_others, len(tasks) - 1)
-    helpers = [team.executor.submit(_as_here(work)) for _ in range(n_helpers)]
+    n_given = 0
     try:
+        for _ in range(n_helpers):
+            team.give(_to_an_end(_as_here(work), ends))
+            n_given += 1
         work()
     finally:
         # Also after an error: nobody may go on in arrays that the caller gives up.
         waiting.clear()
-        wait(helpers)
-    for helper in helpers:
-        helper.result()
+        errors = [error for error in (ends.get() for _ in range(n_given)) if error is not None]
+    try:
+        if errors:
+            raise errors[0]
+    finally:
+        # With its traceback it would hold on to this frame, and to all tensors in it.
+        errors.clear()
     return results
+
+
+def _to_an_end(
+    function: Callable[[], Any], ends: SimpleQueue[BaseException | None]
+) -> Callable[[], None]:
+    """The function, which tells how it has ended: None, or what it has raised."""
+
+    def run() -> None:
+        try:
+            function()
+        except BaseException as error:
+            ends.put(error)
+        else:
+            ends.put(None)
+
+    return run
 
 
 def _as_here(function: Callable[[], Any]) -> Callable[[], Any]:
@@ -79,6 +155,26 @@ def _as_here(function: Callable[[], Any]) -> Callable[[], Any]:
     return run
 
 
+T = TypeVar("T")
+
+
+class having(AbstractContextManager[None], Generic[T]):
+    """Inside, a context variable has the value.
+
+    Not a generator: one that an interruption has left would come to its end at any later time.
+    """
+
+    def __init__(self, variable: ContextVar[T], value: T) -> None:
+        self._variable = variable
+        self._value = value
+
+    def __enter__(self) -> None:
+        self._token: Token[T] = self._variable.set(self._value)
+
+    def __exit__(self, *error: object) -> None:
+        self._variable.reset(self._token)
+
+
 # Branches of a network ---------------------------------------------------------------------------
 
 # What is computed, and from which tensors.
@@ -87,14 +183,9 @@ Branch = tuple[Callable[..., Tensor], Sequence[Tensor]]
 _team: ContextVar[Team | None] = ContextVar("team", default=None)
 
 
-@contextmanager
-def branches_on(team: Team | None) -> Iterator[None]:
+def branches_on(team: Team | None) -> AbstractContextManager[None]:
     """Inside, `compute` shares the branches among the team; None: it does not. CPU only."""
-    token = _team.set(team)
-    try:
-        yield
-    finally:
-        _team.reset(token)
+    return having(_team, team)
 
 
 def compute(branches: Sequence[Branch]) -> list[Tensor]:

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 
 import torch
 from torch import Tensor, nn
 
+from sklstm.nn._concurrency import having
+
 _generator: ContextVar[torch.Generator | None] = ContextVar("generator", default=None)
 
 
-@contextmanager
-def drawing_from(generator: torch.Generator | None) -> Iterator[None]:
+def drawing_from(generator: torch.Generator | None) -> AbstractContextManager[None]:
     """Inside, dropout draws from this generator instead of torch's, which all threads share."""
-    token = _generator.set(generator)
-    try:
-        yield
-    finally:
-        _generator.reset(token)
+    return having(_generator, generator)
 
 
 class Dropout(nn.Dropout):

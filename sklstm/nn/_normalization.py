@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from itertools import chain
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+
+from sklstm.nn._concurrency import having
 
 # A step moves the running statistics this far towards its own; the first ones are averaged.
 MOMENTUM = 0.1
@@ -95,14 +97,9 @@ Record = list[tuple[BatchNorm, Statistics]]
 _record: ContextVar[Record | None] = ContextVar("record", default=None)
 
 
-@contextmanager
-def statistics_into(record: Record) -> Iterator[None]:
+def statistics_into(record: Record) -> AbstractContextManager[None]:
     """Inside, layers that train note their statistics there and leave the running ones alone."""
-    token = _record.set(record)
-    try:
-        yield
-    finally:
-        _record.reset(token)
+    return having(_record, record)
 
 
 def update_all(records: Sequence[Record]) -> None:

@@ -1,5 +1,7 @@
+import gc
 import threading
-from concurrent.futures import ThreadPoolExecutor
+import weakref
+from functools import partial
 
 import pytest
 import torch
@@ -10,8 +12,8 @@ from sklstm.nn._dropout import drawing_from, dropout
 
 @pytest.fixture
 def team():
-    with ThreadPoolExecutor(2) as executor:
-        yield Team(executor, 2)
+    with Team(2) as team:
+        yield team
 
 
 def test_results_come_in_the_order_of_the_tasks(team):
@@ -104,3 +106,55 @@ def test_without_gradients_branches_are_shared_too(team):
     with torch.inference_mode(), branches_on(team):
         values = compute(branches(x, w, v))
     assert torch.equal(values[0], torch.tanh(x @ w))
+
+
+def test_the_others_are_there_from_entering_to_leaving():
+    team, before = Team(2), set(threading.enumerate())
+    assert team.n_others == 0
+    with team:
+        assert team.n_others == 2
+        others = set(threading.enumerate()) - before
+    assert team.n_others == 0
+    assert not any(thread.is_alive() for thread in others)
+
+
+def test_without_others_the_work_is_done_here():
+    with Team(2) as team:
+        pass
+    for alone in (team, Team(2), Team(0)):
+        assert run_all([threading.get_ident] * 3, alone) == [threading.get_ident()] * 3
+
+
+@pytest.mark.parametrize("n_startable", [0, 1])
+def test_a_team_is_of_those_threads_that_can_be_started(n_startable, monkeypatch):
+    start, started = threading.Thread.start, []
+
+    def start_some(thread):
+        if len(started) == n_startable:
+            raise RuntimeError("can't start new thread")
+        started.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_some)
+    with Team(3) as team:
+        assert team.n_others == n_startable
+        assert run_all([lambda i=i: i * i for i in range(20)], team) == [i * i for i in range(20)]
+
+
+def test_an_error_of_a_helper_keeps_nothing_of_the_call():
+    """Not until the garbage is collected, either: its tensors may be all the memory there is."""
+    everyone, held = threading.Barrier(3, timeout=10), torch.ones(3)
+    still_held = weakref.ref(held)
+
+    def fail(held):
+        everyone.wait()
+        raise ValueError("here and there")
+
+    gc.disable()
+    try:
+        with Team(2) as team, pytest.raises(ValueError, match="here and there"):
+            run_all([partial(fail, held)] * 3, team)
+        del held
+        assert still_held() is None
+    finally:
+        gc.enable()

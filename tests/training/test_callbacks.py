@@ -1,4 +1,6 @@
+import sys
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -150,3 +152,36 @@ def test_workers_show_no_bar(capfd):
     with ThreadPoolExecutor(1) as threads:
         threads.submit(fit, verbose=1).result()
     assert "train_loss=" not in capfd.readouterr().err
+
+
+# Neither Ray nor Dask is installed where this runs: what is asked of them, by the names that their
+# documentation gives.
+
+
+def ray(mode):
+    context = SimpleNamespace(worker=SimpleNamespace(mode=mode))
+    names = {"SCRIPT_MODE": 0, "WORKER_MODE": 1, "is_initialized": lambda: mode is not None}
+    return SimpleNamespace(get_runtime_context=lambda: context, **names)
+
+
+@pytest.mark.parametrize(("mode", "is_worker"), [(None, False), (0, False), (1, True)])
+def test_a_worker_of_ray_is_known_and_its_driver_is_none(mode, is_worker, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", ray(mode))
+    assert is_parallel_worker() is is_worker
+
+
+@pytest.mark.parametrize("is_worker", [False, True])
+def test_a_worker_of_dask_is_known_and_its_client_is_none(is_worker, monkeypatch):
+    def get_worker():
+        if not is_worker:
+            raise ValueError("No worker found")
+        return object()
+
+    monkeypatch.setitem(sys.modules, "distributed", SimpleNamespace(get_worker=get_worker))
+    assert is_parallel_worker() is is_worker
+
+
+@pytest.mark.parametrize("name", ["ray", "distributed"])
+def test_neither_is_imported_to_be_asked(name):
+    assert not is_parallel_worker()
+    assert name not in sys.modules

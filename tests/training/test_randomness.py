@@ -1,11 +1,16 @@
+import re
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
-from sklstm._training._randomness import draw_seed, own_torch_generator, seeds_for
+from sklstm._training import _randomness
+from sklstm._training._randomness import draw_seed, own_torch_generator, own_turn, seeds_for
+from tests.helpers import make_ragged, quick
 
 CPU = torch.device("cpu")
 
@@ -53,7 +58,7 @@ def test_trainings_in_threads_take_turns():
 
     expected = [draw(seed) for seed in range(20)]
     before = torch.get_rng_state()
-    with ThreadPoolExecutor(4) as threads:
+    with ThreadPoolExecutor(4) as threads, pytest.warns(UserWarning, match="take turns"):
         drawn = list(threads.map(draw, range(20)))
     assert all(torch.equal(a, b) for a, b in zip(drawn, expected, strict=True))
     assert torch.equal(torch.get_rng_state(), before)
@@ -75,3 +80,44 @@ def test_an_error_restores_the_state_too():
     with pytest.raises(RuntimeError, match="must match the size"), own_torch_generator(3, CPU):
         torch.rand(4) + torch.rand(3)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("parameters", [{}, {"early_stopping": True, "refit": True}])
+def test_a_fit_that_waits_for_another_says_so_once(parameters, monkeypatch, tmp_path):
+    has_turn, is_told, told = threading.Event(), threading.Event(), []
+
+    def hold():
+        with own_turn():
+            has_turn.set()
+            is_told.wait(timeout=30)
+
+    def warn(message, **options):
+        told.append(message)
+        is_told.set()
+
+    monkeypatch.setattr(_randomness, "warnings", SimpleNamespace(warn=warn))
+    X, y = make_ragged(40)
+    expected = quick(**parameters).fit(X, y).predict_proba(X)
+    thread = threading.Thread(target=hold)
+    thread.start()
+    has_turn.wait(timeout=30)
+    found = quick(**parameters, checkpoint=tmp_path / "file").fit(X, y).predict_proba(X)
+    thread.join()
+    np.testing.assert_array_equal(found, expected)
+    assert len(told) == 1
+    assert re.search(r"(?s)threads of one process take turns.*'loky'.*Dask", told[0])
+
+
+def test_after_nested_turns_it_is_the_turn_of_whoever_comes():
+    def take():
+        with own_turn():
+            taken.append(True)
+
+    taken = []
+    with own_turn(), own_turn():
+        pass
+    # A warning that it waits would be an error, and then nothing is taken.
+    thread = threading.Thread(target=take)
+    thread.start()
+    thread.join(timeout=30)
+    assert taken == [True]

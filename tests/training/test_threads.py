@@ -3,11 +3,12 @@ import threading
 import numpy as np
 import pytest
 import torch
+from threadpoolctl import threadpool_limits
 
 from sklstm._batching import _parts
 from sklstm._training import _prediction, _threads
 from sklstm._training._threads import Trial, alone, own_team
-from sklstm.nn._concurrency import Team
+from sklstm.nn._concurrency import Team, run_all
 from tests.helpers import make_cube, make_ragged, quick
 
 CPU = torch.device("cpu")
@@ -29,12 +30,18 @@ def in_new_thread(function):
     return result[0]
 
 
+def on_all(team, function):
+    """What the function gives on each thread of the team."""
+    everyone = threading.Barrier(team.n_others + 1, timeout=10)
+    return run_all([lambda: (everyone.wait(), function())[1]] * (team.n_others + 1), team)
+
+
 @pytest.mark.usefixtures("three_threads")
 def test_inside_every_thread_computes_alone_and_afterwards_all_is_as_it_was():
     with own_team(CPU) as team:
         assert team.n_others == 2
         assert torch.get_num_threads() == 1
-        assert team.executor.submit(torch.get_num_threads).result() == 1
+        assert on_all(team, torch.get_num_threads) == [1, 1, 1]
         assert in_new_thread(torch.get_num_threads) == 3
     assert torch.get_num_threads() == 3
     assert in_new_thread(torch.get_num_threads) == 3
@@ -86,7 +93,7 @@ def seconds_of(n_steps, with_team, without, monkeypatch, works=(1.0,)):
     """The seconds of all steps, and how many had the team."""
     clock = Clock()
     monkeypatch.setattr(_threads, "time", clock)
-    trial, n_with_team = Trial(Team(None, 1)), 0
+    trial, n_with_team = Trial(Team(1)), 0
     for number in range(n_steps):
         work = works[number % len(works)]
         with trial.step(work) as team:
@@ -108,7 +115,7 @@ def test_trying_costs_a_few_percent_of_the_faster_way(with_team, without, works,
 def test_the_way_that_has_become_faster_is_found(monkeypatch):
     clock = Clock()
     monkeypatch.setattr(_threads, "time", clock)
-    trial, choices = Trial(Team(None, 1)), []
+    trial, choices = Trial(Team(1)), []
     for number in range(2_000):
         with trial.step(1.0) as team:
             machine_is_busy = number < 1_000
@@ -211,3 +218,45 @@ def test_an_error_in_one_thread_arrives_and_the_limits_are_back(monkeypatch):
     with pytest.raises(ValueError, match="in a part"):
         quick().fit(X, y)
     assert torch.get_num_threads() == 3
+
+
+# Where the system gives no more threads
+
+
+@pytest.mark.usefixtures("three_threads")
+@pytest.mark.parametrize("n_startable", [0, 1])
+def test_fits_and_predictions_go_on_with_the_threads_there_are(n_startable, monkeypatch):
+    always_the_team(monkeypatch)
+    monkeypatch.setattr(_prediction, "MAX_SEQUENCES", 8)
+    X, y = make_ragged(60)
+    parameters = {"conv_filters": (6, 4), "early_stopping": True}
+    expected = quick(**parameters).fit(X, y).predict_proba(X)
+    start, n_started = threading.Thread.start, [0]
+
+    def start_some(thread):
+        if n_started[0] % 2 >= n_startable:
+            raise RuntimeError("can't start new thread")
+        n_started[0] += 1
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_some)
+    np.testing.assert_array_equal(quick(**parameters).fit(X, y).predict_proba(X), expected)
+    assert torch.get_num_threads() == 3
+
+
+@pytest.mark.usefixtures("three_threads")
+def test_inside_another_the_number_of_threads_is_still_known():
+    with alone() as outer, own_team(CPU) as team, alone() as inner:
+        assert (outer, team.n_others, inner) == (3, 2, 3)
+        assert torch.get_num_threads() == 1
+    assert torch.get_num_threads() == 3
+
+
+@pytest.mark.usefixtures("three_threads")
+def test_each_openmp_library_has_its_own_limit_back():
+    with threadpool_limits(2, user_api="openmp"):
+        libraries = _threads._openmp_libraries()
+        before = [library.get_num_threads() for library in libraries]
+        with alone():
+            assert {library.get_num_threads() for library in libraries} == {1}
+        assert [library.get_num_threads() for library in libraries] == before

@@ -126,7 +126,7 @@ def test_skorchs_callbacks_find_their_figures(data, tmp_path):
 class Watch(Callback):
     def on_batch_end(self, net, **kwargs):
         assert net.module_.training
-        self.users_of_the_heap = _heap._users
+        self.users_of_the_heap = len(_heap._users)
 
     def on_epoch_end(self, net, **kwargs):
         net.history.record("odd", [0.0] * len(net.history))
@@ -136,7 +136,7 @@ def test_the_network_is_in_training_mode_and_the_heap_kept(data):
     watch = Watch()
     trained = train(specification(callbacks=[watch]), data)
     assert watch.users_of_the_heap == 1
-    assert _heap._users == 0
+    assert len(_heap._users) == 0
     assert not trained.net.module_.training
 
 
