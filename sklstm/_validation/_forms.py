@@ -18,9 +18,11 @@ ACCEPTED_FORMS = (
 def as_known_form(X: Any) -> Any:
     """X as it is, but tensors as arrays and whatever has a length and an index as a list."""
     if getattr(X, "is_nested", False):
-        return list(X.unbind())
+        raise _not_accepted(X, "Give a list: list(X.unbind()).")
     if hasattr(X, "batch_sizes") and hasattr(X, "unsorted_indices"):
         raise _not_accepted(X, "Unpack it: torch.nn.utils.rnn.unpack_sequence(X).")
+    if hasattr(X, "collect"):
+        raise _not_accepted(X, "Compute it first: X.collect().")
     X = as_host(X)
     if isinstance(X, Mapping):
         raise _not_accepted(
@@ -28,7 +30,7 @@ def as_known_form(X: Any) -> Any:
             "Give the sequences alone: list(X.values()) if each value is one sequence, X['x'] if"
             " they are under the key 'x', [X] if X is one sequence and each value a feature.",
         )
-    if isinstance(X, (list, tuple, str, bytes)) or any(hasattr(X, name) for name in ARRAY_MARKS):
+    if isinstance(X, (list, tuple, str, bytes)) or _is_array(X):
         return X
     if hasattr(X, "__len__") and hasattr(X, "__getitem__"):
         # Not iter(X): a dataset of torch needs none, and what Python makes up for it may not end.
@@ -40,8 +42,10 @@ def as_known_form(X: Any) -> Any:
     return X
 
 
-# One of these has whatever NumPy or scikit-learn reads as an array or as a table.
-ARRAY_MARKS = ("__array__", "__array_interface__", "columns", "dtype")
+def _is_array(X: Any) -> bool:
+    """Whether X is an array or a table to NumPy or scikit-learn, sparse ones included."""
+    is_one = any(hasattr(X, name) for name in ("__array__", "__array_interface__", "__dataframe__"))
+    return is_one or (hasattr(X, "dtype") and hasattr(X, "shape"))
 
 
 def as_host(X: Any) -> Any:
@@ -68,15 +72,13 @@ def reject_pair(item: Any, name: str) -> None:
     """Raise if an item is a sequence with its label, as torch's datasets give them."""
     if not isinstance(item, tuple) or len(item) != 2:
         return
-    if np.ndim(as_host(item[1])) == 0 and _has_timesteps(item[0]):
+    first, second = item
+    is_label = np.isscalar(second) or getattr(second, "ndim", None) == 0
+    if is_label and (isinstance(first, (list, tuple)) or getattr(first, "ndim", 0) > 0):
         raise ValueError(
             f"{name} is a pair of a sequence and its label, as datasets of torch give them.\n\n"
             f"Give sequences and labels apart: {pairs_apart('X')}."
         )
-
-
-def _has_timesteps(thing: Any) -> bool:
-    return isinstance(thing, (list, tuple)) or getattr(thing, "ndim", 0) > 0
 
 
 def pairs_apart(name: str) -> str:

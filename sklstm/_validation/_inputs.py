@@ -189,7 +189,8 @@ def _from_list(X: Sequence[Any]) -> Inputs:
             f" of every sequence needs the same features.{_channels_remedy(arrays)}"
         ),
     )
-    values = _as_float(np.concatenate(arrays), "X")
+    # In the memory order of other forms, which sums depend on: frames of pandas have columns in it.
+    values = np.ascontiguousarray(_as_float(np.concatenate(arrays), "X"))
     return Inputs(Sequences.from_lengths(values, [len(array) for array in arrays]), None, names)
 
 

@@ -17,10 +17,12 @@ def without_masks(X: Any, *, gaps: bool = True) -> Any:
     """
     if not isinstance(X, np.ma.MaskedArray):
         return X
+    if X.ndim < 2 and X.dtype != object:
+        return np.asarray(X)
     if X.ndim == 1:
         # Of arrays: each is there or not.
         mask = _mask_of(X)
-        return [np.empty(0) if gone else x for x, gone in zip(X.data, mask, strict=True)]
+        return [np.ma.masked if gone else x for x, gone in zip(X.data, mask, strict=True)]
     lengths = _real_lengths(X)
     if not gaps:
         _reject_gaps(X, lengths)
@@ -32,8 +34,13 @@ def without_masks(X: Any, *, gaps: bool = True) -> Any:
 
 def without_mask(item: Any, name: str, *, gaps: bool = True) -> Any:
     """The same for one sequence of shape (n_timesteps, n_features) or (n_timesteps,)."""
+    if item is np.ma.masked:
+        raise ValueError(
+            f"{name} is masked, so it has no timesteps; every sequence needs at least one.\n\nDrop"
+            " such sequences, with their labels."
+        )
     if not isinstance(item, np.ma.MaskedArray) or item.ndim == 0:
-        return np.empty(0) if item is np.ma.masked else item
+        return item
     length = _real_lengths(item[None])
     if not gaps:
         _reject_gaps(item[None], length, name)
@@ -48,7 +55,7 @@ def _mask_of(X: Any) -> Array:
 
 def _real_lengths(X: Any) -> IntArray:
     """Timesteps of each sequence up to the last that is not masked in all features."""
-    is_real = ~_mask_of(X).reshape(*X.shape[:2], -1).all(axis=2)
+    is_real = ~_mask_of(X).all(axis=tuple(range(2, X.ndim)))
     positions = np.arange(1, X.shape[1] + 1)
     lengths: IntArray = np.where(is_real, positions, 0).max(axis=1, initial=0)
     return lengths
@@ -64,12 +71,12 @@ def _filled(X: Any) -> Array:
 
 def _reject_gaps(X: Any, lengths: IntArray, name: str | None = None) -> None:
     """Raise if token ids are masked before the end of their sequence."""
-    mask = _mask_of(X).reshape(*X.shape[:2], -1).any(axis=2)
+    mask = _mask_of(X).any(axis=tuple(range(2, X.ndim)))
     gaps = np.argwhere(mask & (np.arange(X.shape[1]) < lengths[:, None]))
     if len(gaps):
         sequence, timestep = gaps[0]
+        culprit = f"{name or f'X[{sequence}]'}[{timestep}]"
         raise ValueError(
-            f"{name or f'X[{sequence}]'}[{timestep}] is masked, but only the end of a sequence of"
-            " token ids may be.\n\nGive 1, the id of unknown tokens, where one is missing:"
-            " X.filled(1)."
+            f"{culprit} is masked, but of a sequence of token ids only the end may be.\n\nGive 1,"
+            f" the id of unknown tokens, where one is missing: {culprit} = 1."
         )

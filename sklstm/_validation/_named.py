@@ -69,8 +69,10 @@ def _from_fields(array: Array, name: str) -> Array:
 
 def _from_columns(columns: Mapping[Any, Any], name: str) -> Array:
     """A dict of one column of values for each feature, shape (n_timesteps, n_features)."""
-    arrays = {key: np.asanyarray(as_host(column)) for key, column in columns.items()}
-    if arrays and all(array.ndim == 0 for array in arrays.values()):
+    arrays = {key: _as_column(column, name, key) for key, column in columns.items()}
+    if not arrays:
+        return np.empty((0, 0))
+    if all(array.ndim == 0 for array in arrays.values()):
         raise ValueError(
             f"{name} is a dict of single values, one timestep; a sequence is an array of shape"
             " (n_timesteps, n_features).\n\nGive [X] if X is the timesteps of one sequence,"
@@ -87,6 +89,16 @@ def _from_columns(columns: Mapping[Any, Any], name: str) -> Array:
             f" value for each timestep.\n\n{_one_key(arrays)}"
         )
     return _stack(list(arrays.values()))
+
+
+def _as_column(column: Any, name: str, key: Any) -> Array:
+    try:
+        return np.asanyarray(as_host(column))
+    except ValueError as error:
+        raise ValueError(
+            f"{name}[{key!r}] must be one number for each timestep.\n\nIf the sequences are under"
+            f" one key: X = [x[{key!r}] for x in X]."
+        ) from error
 
 
 def _no_column_message(name: str, key: Any, arrays: Mapping[Any, Array]) -> str:

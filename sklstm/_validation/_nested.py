@@ -130,7 +130,8 @@ def _side_by_side(parts: list[Nested | None], names: Array) -> Nested:
     if len(complete) < len(parts) or not parts:
         raise ValueError(
             f"X has records of the fields {names.tolist()}, of which each must be one list of"
-            " numbers for each sequence.\n\nIf the sequences are in one field, give it alone."
+            " numbers for each sequence.\n\nIf the sequences are in one field, give it alone. If"
+            " each record is a timestep, give lists of records, one list for each sequence."
         )
     for part, name in zip(complete, names, strict=True):
         differs = np.flatnonzero(part.lengths != complete[0].lengths)
