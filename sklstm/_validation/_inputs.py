@@ -65,13 +65,12 @@ def check_inputs(
     if nested is not None:
         values = _as_float(nested.values, "X")
         inputs = Inputs(Sequences.from_lengths(values, nested.lengths), None, nested.names)
-    elif is_structured(X):
-        cube = without_masks(from_structured(X))
-        inputs = _from_list(cube) if isinstance(cube, list) else _from_rectangle(cube, estimator)
-        inputs = inputs._replace(column_names=np.array(X.dtype.names, dtype=object))
     else:
-        X = without_masks(X)
-        inputs = _from_list(X) if is_list_of_sequences(X) else _from_rectangle(X, estimator)
+        plain = without_masks(from_structured(X) if is_structured(X) else X)
+        is_list = is_list_of_sequences(plain)
+        inputs = _from_list(plain) if is_list else _from_rectangle(plain, estimator)
+        if is_structured(X):
+            inputs = inputs._replace(column_names=np.array(X.dtype.names, dtype=object))
     sequences = cut_padding(inputs.sequences, mask_value)
     _check_finite(sequences, allow_nan)
     return inputs._replace(sequences=sequences)
@@ -218,8 +217,9 @@ def _as_item(item: Any, index: int) -> Array:
         raise ValueError(_text_message(f"X[{index}]", item))
     reject_times(item, f"X[{index}]")
     reject_pair(item, f"X[{index}]")
+    plain = without_mask(as_host(item), f"X[{index}]")
     try:
-        array = as_array(without_mask(as_host(item), f"X[{index}]"))
+        array = as_array(plain)
     except ValueError as error:
         raise ValueError(
             f"X[{index}] is not a rectangular array; a sequence is an array of shape"

@@ -100,7 +100,7 @@ def _as_item(item: Any, index: int) -> IntArray:
         raise ValueError(f"X[{index}] is text ({item[:30]!r}), not token ids.\n\n{REMEDY_TEXT}")
     reject_pair(item, f"X[{index}]")
     if isinstance(item, Mapping):
-        raise TypeError(
+        raise ValueError(
             f"X[{index}] must be a 1-D sequence of token ids. Got a dict of {list(item)[:3]}.\n\n"
             "Give what is under one key: X = [x['input_ids'] for x in X]."
         )
