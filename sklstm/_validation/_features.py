@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from sklstm._compat import check_feature_names, check_n_features
+from sklstm._validation._feature_names import check_names
 from sklstm._validation._hints import reject_token_ids, warn_of_misreading
 from sklstm._validation._inputs import Inputs, check_inputs
-from sklstm._validation._named import check_names
 from sklstm._validation._parameters import takes_tokens
 from sklstm._validation._tokens import check_tokens
 

@@ -11,6 +11,12 @@ from sklearn.utils import check_array
 
 from sklstm._compat import get_feature_names
 from sklstm._sequences import Array, IntArray, Sequences, all_finite
+from sklstm._validation._feature_names import (
+    common_names,
+    from_structured,
+    is_structured,
+    read_named,
+)
 from sklstm._validation._forms import (
     ACCEPTED_FORMS,
     as_array,
@@ -20,7 +26,6 @@ from sklstm._validation._forms import (
 )
 from sklstm._validation._frames import reject_cells, reject_times
 from sklstm._validation._masks import without_mask, without_masks
-from sklstm._validation._named import common_names, from_structured, is_structured, read_named
 from sklstm._validation._nested import flatten_nested
 
 REMEDY_TEXT = (
