@@ -44,9 +44,11 @@ class LSTMSequenceClassifier(
     - a float array of shape ``(n_sequences, n_timesteps, n_features)``;
     - a 2-D array or data frame: one univariate sequence per row;
     - a list, tuple or object array of arrays of shape ``(n_timesteps_i, n_features)``, or 1-D if
-      univariate, of unequal length;
+      univariate, of unequal length; whatever else has a length and an index is read as a list;
+    - a list of data frames, dicts of columns or structured arrays, whose features have names;
+    - a masked array of NumPy, or a list of such: timesteps masked at the end are padding;
     - a torch tensor of any of these shapes;
-    - a nested list of pyarrow, awkward or polars;
+    - a nested list of pyarrow, awkward or polars, or structs of such;
     - with an embedding, token ids: an integer array of shape ``(n_sequences, n_timesteps)``, padded
       at the end with 0, or a list of 1-D integer sequences of unequal length.
 
@@ -223,7 +225,8 @@ class LSTMSequenceClassifier(
     n_features_in_ : int
         Number of columns of a 2-D X; otherwise number of features of a timestep.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns. Defined only if X was a data frame whose columns are all strings.
+        Names of the columns of a data frame, or of the features in a list of data frames. Defined
+        only if X was one of these and all names are strings.
     net_ : skorch.NeuralNet
         The trained net; ``net_.module_`` is the `sklstm.nn.SequenceNetwork`.
     history_ : dict of ndarray of shape (`n_iter_`,)

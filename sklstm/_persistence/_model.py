@@ -19,7 +19,7 @@ from sklstm._files._container import MALFORMED, Kind, read_file, write_file
 from sklstm._files._values import UnstorableError, encode
 from sklstm._persistence._checks import ATTRIBUTES, check_state
 from sklstm._training._device import resolve_device
-from sklstm._validation._inputs import as_host
+from sklstm._validation._forms import as_host
 from sklstm.exceptions import ModelFileError
 
 MODEL = Kind("model", format=1)

@@ -15,7 +15,7 @@ from sklstm._training._auto import is_auto, resolve_auto
 from sklstm._training._callbacks import sets_learning_rate
 from sklstm._training._device import resolve_device, resolve_precision
 from sklstm._training._optimizers import resolve_optimizer
-from sklstm._validation._inputs import as_host
+from sklstm._validation._forms import as_host
 from sklstm._validation._parameters import as_sizes
 from sklstm.nn import SequenceNetwork
 from sklstm.nn._embedding import build_embedding

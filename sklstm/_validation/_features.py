@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sklstm._compat import check_feature_names, check_n_features
+from sklstm._validation._feature_names import check_names
 from sklstm._validation._hints import reject_token_ids, warn_of_misreading
 from sklstm._validation._inputs import Inputs, check_inputs
 from sklstm._validation._parameters import takes_tokens
@@ -48,8 +49,11 @@ def check_features(
     """Raise unless X fits an estimator of so many features at each timestep.
 
     ``n_columns`` is that of the 2-D X that the estimator was fitted on, None after any other: only
-    rows that are to be compared with rows must have the same length.
+    rows that are to be compared with rows must have the same length, and names of columns are names
+    of timesteps there, of features anywhere else.
     """
+    if inputs.n_columns is None and n_columns is None:
+        check_names(estimator, inputs.column_names, X)
     if inputs.n_columns is not None and n_columns is not None:
         check_feature_names(estimator, X, reset=False)
         check_n_features(estimator, X, reset=False)

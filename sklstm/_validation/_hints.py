@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from sklstm._sequences import Array
+from sklstm._validation._forms import as_host
 from sklstm._validation._frames import find_long_table
-from sklstm._validation._inputs import Inputs, as_host
+from sklstm._validation._inputs import Inputs
 from sklstm._validation._tokens import UNKNOWN_ID, TokenIds
 from sklstm._warnings import warn_user
 

@@ -11,14 +11,22 @@ from sklearn.utils import check_array
 
 from sklstm._compat import get_feature_names
 from sklstm._sequences import Array, IntArray, Sequences, all_finite
-from sklstm._validation._frames import reject_cells, reject_times
-from sklstm._validation._nested import flatten_nested
-
-ACCEPTED_FORMS = (
-    "a float array of shape (n_sequences, n_timesteps, n_features), a 2-D array or data frame with"
-    " one univariate sequence per row, or a list of arrays of shape (n_timesteps_i, n_features)"
+from sklstm._validation._feature_names import (
+    common_names,
+    from_structured,
+    is_structured,
+    read_named,
 )
-
+from sklstm._validation._forms import (
+    ACCEPTED_FORMS,
+    as_array,
+    as_host,
+    as_known_form,
+    reject_pair,
+)
+from sklstm._validation._frames import reject_cells, reject_times
+from sklstm._validation._masks import without_mask, without_masks
+from sklstm._validation._nested import flatten_nested
 
 REMEDY_TEXT = (
     "Turn text into token ids first: make_pipeline(sklstm.preprocessing.TokenEncoder(),"
@@ -27,8 +35,10 @@ REMEDY_TEXT = (
 
 
 class Inputs(NamedTuple):
-    """Checked X. ``column_names`` and ``n_columns`` are None unless X was two-dimensional.
+    """Checked X.
 
+    ``n_columns`` is None unless X was two-dimensional. ``column_names`` are those of the columns of
+    such a data frame, otherwise of the features of a timestep; None if they have none.
     ``vocabulary_size`` is None unless X is token ids.
     """
 
@@ -46,8 +56,8 @@ def check_inputs(
     Parameters
     ----------
     X : array-like
-        Any form of ``ACCEPTED_FORMS``, a tensor of those shapes, or a nested list of pyarrow,
-        awkward or polars.
+        Any form of ``ACCEPTED_FORMS``, a tensor of those shapes, a nested list of pyarrow, awkward
+        or polars, or whatever else ``as_known_form``, ``without_masks`` and ``read_named`` know.
     estimator : str
         Name of the estimator, for messages.
     mask_value : float, default=None
@@ -55,26 +65,20 @@ def check_inputs(
     allow_nan : bool, default=False
         Whether values may be NaN; infinity never may.
     """
-    X = as_host(X)
+    X = as_known_form(X)
     nested = flatten_nested(X)
     if nested is not None:
-        inputs = Inputs(Sequences.from_lengths(_as_float(nested[0], "X"), nested[1]))
-    elif is_list_of_sequences(X):
-        inputs = Inputs(_from_list(X))
+        values = _as_float(nested.values, "X")
+        inputs = Inputs(Sequences.from_lengths(values, nested.lengths), None, nested.names)
     else:
-        inputs = _from_rectangle(X, estimator)
+        plain = without_masks(from_structured(X) if is_structured(X) else X)
+        is_list = is_list_of_sequences(plain)
+        inputs = _from_list(plain) if is_list else _from_rectangle(plain, estimator)
+        if is_structured(X):
+            inputs = inputs._replace(column_names=np.array(X.dtype.names, dtype=object))
     sequences = cut_padding(inputs.sequences, mask_value)
     _check_finite(sequences, allow_nan)
     return inputs._replace(sequences=sequences)
-
-
-def as_host(X: Any) -> Any:
-    """X as it is, but a torch tensor as a NumPy array."""
-    if not hasattr(X, "detach"):
-        return X
-    tensor = X.detach().cpu()
-    # NumPy has no bfloat16: the one dtype of torch that must be widened on the way.
-    return (tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor).numpy()
 
 
 def is_list_of_sequences(X: Any) -> bool:
@@ -160,11 +164,13 @@ def _no_features_message(shape: tuple[int, ...]) -> str:
 # Lists ------------------------------------------------------------------------------------------
 
 
-def _from_list(X: Sequence[Any]) -> Sequences:
-    """Sequences from a list, tuple or object array whose items are 1-D or 2-D arrays."""
+def _from_list(X: Sequence[Any]) -> Inputs:
+    """Inputs from a list, tuple or object array whose items are 1-D or 2-D arrays or have names."""
     if len(X) == 0:
         raise ValueError(no_samples_message((0,)))
-    arrays = [_as_item(item, index) for index, item in enumerate(X)]
+    read = [read_named(item, f"X[{index}]") for index, item in enumerate(X)]
+    arrays = [_as_item(item, index) for index, (item, _) in enumerate(read)]
+    names = common_names([own for _, own in read], X)
     ndim = arrays[0].ndim
     _reject_first(
         arrays,
@@ -187,8 +193,9 @@ def _from_list(X: Sequence[Any]) -> Sequences:
             f" of every sequence needs the same features.{_channels_remedy(arrays)}"
         ),
     )
-    values = _as_float(np.concatenate(arrays), "X")
-    return Sequences.from_lengths(values, [len(array) for array in arrays])
+    # In the memory order of other forms, which sums depend on: frames of pandas have columns in it.
+    values = np.ascontiguousarray(_as_float(np.concatenate(arrays), "X"))
+    return Inputs(Sequences.from_lengths(values, [len(array) for array in arrays]), None, names)
 
 
 def _channels_remedy(arrays: list[Array]) -> str:
@@ -214,8 +221,10 @@ def _as_item(item: Any, index: int) -> Array:
     if isinstance(item, (str, bytes)):
         raise ValueError(_text_message(f"X[{index}]", item))
     reject_times(item, f"X[{index}]")
+    reject_pair(item, f"X[{index}]")
+    plain = without_mask(as_host(item), f"X[{index}]")
     try:
-        array = np.asarray(as_host(item))
+        array = as_array(plain)
     except ValueError as error:
         raise ValueError(
             f"X[{index}] is not a rectangular array; a sequence is an array of shape"

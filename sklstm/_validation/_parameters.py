@@ -20,7 +20,7 @@ from sklstm._compat import (
     names_of_scorers,
     validate_parameter_constraints,
 )
-from sklstm._validation._inputs import as_host
+from sklstm._validation._forms import as_host
 
 # Layers of conv_filters="auto".
 N_AUTO_CONVOLUTIONS = 3

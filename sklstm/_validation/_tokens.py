@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from sklstm._compat import get_feature_names
 from sklstm._sequences import Array, IntArray, Sequences
+from sklstm._validation._forms import as_host, as_known_form, reject_pair
 from sklstm._validation._inputs import (
     REMEDY_TEXT,
     Inputs,
-    as_host,
     cut_padding,
     enumerate_names,
     is_list_of_sequences,
     name_value,
     no_samples_message,
 )
+from sklstm._validation._masks import without_mask, without_masks
 from sklstm._validation._nested import flatten_nested
 
 PADDING_ID, UNKNOWN_ID = 0, 1
@@ -46,10 +47,11 @@ def check_tokens(X: Any, *, vocabulary_size: int | None) -> Inputs:
     vocabulary_size : int or None
         Ids must be below it; None takes one more than the largest.
     """
-    X = as_host(X)
+    X = as_known_form(X)
     nested = flatten_nested(X)
+    X = without_masks(X, gaps=False)
     if nested is not None:
-        inputs = Inputs(Sequences.from_lengths(_as_ids(nested[0], "X"), nested[1]))
+        inputs = Inputs(Sequences.from_lengths(_nested_ids(nested.values), nested.lengths))
     elif is_list_of_sequences(X):
         inputs = Inputs(_from_list(X))
     else:
@@ -59,6 +61,14 @@ def check_tokens(X: Any, *, vocabulary_size: int | None) -> Inputs:
     if vocabulary_size is None:
         vocabulary_size = max(int(sequences.values.max()), UNKNOWN_ID) + 1
     return inputs._replace(sequences=sequences, vocabulary_size=vocabulary_size)
+
+
+def _nested_ids(values: Array) -> IntArray:
+    if values.shape[1] != 1:
+        raise ValueError(
+            f"Token ids must be one integer for each timestep. Got {values.shape[1]} features."
+        )
+    return _as_ids(values, "X")
 
 
 def _from_rectangle(X: Any) -> Inputs:
@@ -88,7 +98,14 @@ def _from_list(X: Sequence[Any]) -> Sequences:
 def _as_item(item: Any, index: int) -> IntArray:
     if isinstance(item, (str, bytes)):
         raise ValueError(f"X[{index}] is text ({item[:30]!r}), not token ids.\n\n{REMEDY_TEXT}")
-    array = np.asarray(as_host(item))
+    reject_pair(item, f"X[{index}]")
+    if isinstance(item, Mapping):
+        raise ValueError(
+            f"X[{index}] must be a 1-D sequence of token ids. Got a dict of {list(item)[:3]}.\n\n"
+            "Give what is under one key: X = [x['input_ids'] for x in X]."
+        )
+    item = as_host(item)
+    array = np.asarray(without_mask(item, f"X[{index}]", gaps=False))
     if array.ndim != 1:
         raise ValueError(
             f"X[{index}] must be a 1-D sequence of token ids. Got an array of shape {array.shape}."

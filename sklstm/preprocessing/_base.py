@@ -49,7 +49,8 @@ class SequenceTransformer(TransformerMixin, BaseEstimator, ABC):
         ndarray or list of ndarray
             In the form of X: a 3-D array for a 3-D array; for a 2-D array or data frame a 2-D array
             if a timestep has one channel, and otherwise a 3-D array; a list of arrays of shape
-            (n_timesteps_i, n_channels) for anything else. float32 if X is, otherwise float64.
+            (n_timesteps_i, n_channels) for anything else, and for a masked array of which masked
+            timesteps at the end are cut off. float32 if X is, otherwise float64.
         """
         inputs = self._check_X(X)
         return in_the_form_of(X, inputs, self._transform_values(inputs.sequences))
@@ -121,6 +122,7 @@ def in_the_form_of(X: Any, inputs: Inputs, values: Array) -> Array | list[Array]
         return values.reshape(shape)
     # A jagged array has dimensions too, but no shape.
     given = tuple(getattr(X, "shape", ()))
-    if len(given) == 3:
+    # Of a masked array timesteps may have been cut off.
+    if len(given) == 3 and len(values) == given[0] * given[1]:
         return values.reshape(*given[:2], n_channels)
     return list(Sequences(values, inputs.sequences.offsets))

@@ -43,7 +43,8 @@ class SequenceImputer(SequenceTransformer):
     n_features_in_ : int
         Number of columns of a 2-D X; otherwise number of features of a timestep.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns. Defined only if X was a data frame whose columns are all strings.
+        Names of the columns of a data frame, or of the features in a list of data frames. Defined
+        only if X was one of these and all names are strings.
     statistics_ : ndarray of shape (n_features,), float64
         Mean of each feature over all observed timesteps of the training sequences, or its median
         with ``strategy="median"``; 0 for a feature without any observation.

@@ -119,7 +119,8 @@ def to_channel_first(X: Any) -> Any:
 
 
 def _from_list(X: Sequence[Any]) -> list[Array]:
-    arrays = [np.asarray(item) for item in X]
+    # Masked arrays stay masked.
+    arrays = [np.asanyarray(item) for item in X]
     for index, array in enumerate(arrays):
         if array.ndim != 2:
             raise ValueError(

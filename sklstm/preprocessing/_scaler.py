@@ -46,7 +46,8 @@ class SequenceScaler(SequenceTransformer):
     n_features_in_ : int
         Number of columns of a 2-D X; otherwise number of features of a timestep.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns. Defined only if X was a data frame whose columns are all strings.
+        Names of the columns of a data frame, or of the features in a list of data frames. Defined
+        only if X was one of these and all names are strings.
     scaler_ : StandardScaler, MinMaxScaler, RobustScaler or None
         The scaler of scikit-learn, fitted on the timesteps of all sequences; None with
         ``per="sequence"``.

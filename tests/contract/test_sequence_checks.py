@@ -177,3 +177,16 @@ def test_tags_are_honest():
 
 def test_is_fitted_when_fitted(fitted):
     check_is_fitted(fitted)
+
+
+@pytest.mark.parametrize("junk", [0.0, 1e6])
+def test_masked_timesteps_at_the_end_have_no_part_in_a_fit(junk):
+    X, y = make_ragged(24)
+    padded = np.ma.masked_all((24, 9, 2))
+    padded.data[...] = junk
+    for row, x in zip(padded, X, strict=True):
+        row[: len(x)] = x
+    for form in (padded, list(padded)):
+        np.testing.assert_array_equal(
+            quick().fit(form, y).predict_proba(form), quick().fit(X, y).predict_proba(X)
+        )

@@ -6,6 +6,7 @@ import pyarrow as pa
 import pytest
 import torch
 
+from sklstm.preprocessing import SequenceImputer, SequenceScaler
 from sklstm.preprocessing._base import SequenceTransformer
 from tests.helpers import make_cube, make_ragged
 
@@ -137,3 +138,32 @@ def test_the_result_is_never_made_a_frame():
     with config_context(transform_output="pandas"):
         same(Repeat().fit_transform(RAGGED), RAGGED)
         same(Repeat().fit_transform(TABLE), TABLE)
+
+
+# Masked arrays
+
+CUBE = np.arange(12.0).reshape(2, 3, 2)
+
+
+def test_a_masked_end_is_cut_off_and_the_result_is_a_list():
+    X = np.ma.array(CUBE, mask=False)
+    X[1, 2] = np.ma.masked
+    for transformer in (SequenceScaler("minmax"), SequenceImputer()):
+        result = transformer.fit_transform(X)
+        expected = transformer.fit_transform([CUBE[0], CUBE[1, :2]])
+        assert [x.tolist() for x in result] == [x.tolist() for x in expected]
+
+
+def test_a_value_that_is_masked_elsewhere_is_missing_and_the_result_is_an_array():
+    X = np.ma.array(CUBE, mask=False)
+    X[0, 1, 0] = np.ma.masked
+    filled = SequenceImputer("linear").fit_transform(X)
+    assert type(filled) is np.ndarray
+    np.testing.assert_array_equal(filled, CUBE)
+    scaled = SequenceScaler("minmax").fit_transform(X)
+    assert np.argwhere(np.isnan(scaled)).tolist() == [[0, 1, 0]]
+
+
+def test_rows_with_masked_ends():
+    X = np.ma.masked_equal([[1, 2, 3], [4, 0, 0]], 0)
+    assert [x.ravel().tolist() for x in SequenceImputer().fit_transform(X)] == [[1, 2, 3], [4]]

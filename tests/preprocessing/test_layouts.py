@@ -176,3 +176,10 @@ def test_jagged_arrays_come_back_as_a_list():
 def test_the_way_back_names_the_culprit_too():
     with pytest.raises(ValueError, match=r"X\[1\] has 1 features but X\[0\] has 3"):
         to_channel_first([X[0], X[1][:, :1]])
+
+
+def test_masks_are_kept():
+    X = np.ma.masked_equal([[[1.0, 9.0], [3.0, 9.0]]], 9.0)
+    for form in (X, list(X)):
+        turned = from_channel_first(form)[0]
+        assert turned.filled(-1).tolist() == [[1, 3], [-1, -1]]

@@ -63,3 +63,35 @@ def test_channels_before_timesteps_are_told_to_turn_round():
             check(X, n_features=3)
     with pytest.raises(ValueError, match=r"at each timestep\.$"):
         check(np.ones((4, 5, 9)), n_features=3)
+
+
+FRAMES = [pd.DataFrame(np.ones((3, 2)), columns=["a", "b"])] * 2
+
+
+def test_features_must_keep_their_names_and_order():
+    check(FRAMES, n_features=2, names="ab")
+    message = (
+        r"feature names should match .* X\[0\] has .* another order than fit: 'b' where it has 'a'"
+    )
+    with pytest.raises(ValueError, match=message):
+        check([frame[["b", "a"]] for frame in FRAMES], n_features=2, names="ab")
+    with pytest.raises(ValueError, match=r"X\[0\] lacks 'c' and has 'b', which fit has not"):
+        check(FRAMES, n_features=2, names="ac")
+
+
+@pytest.mark.parametrize("X", [[np.ones((3, 2))], np.ones((1, 3, 2))], ids=["list", "3-D"])
+def test_names_in_one_of_both_are_a_warning_as_in_scikit_learn(X):
+    with pytest.warns(
+        UserWarning, match="does not have valid feature names, but BaseEstimator was f"
+    ):
+        check(X, n_features=2, names="ab")
+    with pytest.warns(
+        UserWarning, match="X has feature names, but BaseEstimator was fitted without"
+    ):
+        check(FRAMES, n_features=2)
+
+
+def test_names_of_columns_that_are_timesteps_are_not_those_of_features():
+    table = pd.DataFrame(TABLE, columns=list("abcd"))
+    check(table, names="x")
+    check([pd.DataFrame({"x": [1.0, 2.0]})], n_columns=4, names="abcd")

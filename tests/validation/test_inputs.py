@@ -200,7 +200,7 @@ RAGGED = make_ragged(4)[0]
             TypeError,
             r"X\[0\] must hold real numbers. Got",
         ),
-        ([[{"a": 1}]], TypeError, r"X\[0\] must hold real numbers"),
+        ([[object()]], TypeError, r"X\[0\] must hold real numbers"),
         (sparse.csr_array(np.eye(3)), TypeError, "Sparse data was passed for X, but dense data is"),
         ([], ValueError, r"Found array with 0 sample\(s\) \(shape=\(0,\)\)"),
         (np.empty((0, 3)), ValueError, r"Found array with 0 sample\(s\) \(shape=\(0, 3\)\)"),

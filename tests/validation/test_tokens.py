@@ -88,6 +88,11 @@ def test_the_callers_array_is_not_modified():
         ([], r"Found array with 0 sample\(s\)"),
         (np.empty((0, 3), dtype=int), r"Found array with 0 sample\(s\) \(shape=\(0, 3\)\)"),
         ([[2], []], r"X\[1\] has no timesteps"),
+        (pyarrow.array([[[2, 3]]]), r"one integer for each timestep. Got 2 features"),
+        (
+            [{"input_ids": [2, 3], "mask": [1, 1]}],
+            r"Got a dict of \['input_ids', 'mask'\].\n\nGive .*: X = \[x\['input_ids'\] for x",
+        ),
         ([[2], [0, 0]], r"X\[1\] has no timesteps"),
     ],
 )

@@ -1,0 +1,235 @@
+"""Sequences whose features have names: data frames, dicts of columns, records."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from sklstm._sequences import Array
+from sklstm._validation._forms import as_host
+
+Names = tuple[str, ...]
+
+
+def read_named(item: Any, name: str) -> tuple[Any, Names | None]:
+    """One sequence as NumPy reads it, and the names of its features; None if they have none."""
+    if is_structured(item):
+        return _from_fields(item, name), item.dtype.names
+    if isinstance(item, Mapping):
+        return _from_columns(item, name), _strings(item, name)
+    if _is_records(item):
+        return _from_records(item, name), _strings(item[0], f"{name}[0]")
+    # A frame of pyarrow has its columns themselves there.
+    columns = getattr(item, "column_names", getattr(item, "columns", None))
+    return item, None if columns is None else _strings(columns, name)
+
+
+def _strings(names: Any, name: str) -> Names | None:
+    """The names if all are strings, None if none is; scikit-learn does not take both either."""
+    names = tuple(names)
+    are_strings = {isinstance(own, str) for own in names}
+    if len(are_strings) == 2:
+        types = sorted({type(own).__name__ for own in names})
+        raise TypeError(
+            "Feature names are only supported if all input features have string names, but"
+            f" {name} has names of the types {types}.\n\nMake them strings:"
+            " x.columns = x.columns.astype(str)."
+        )
+    return names if are_strings == {True} else None
+
+
+# Columns and records ------------------------------------------------------------------------------
+
+
+def is_structured(X: Any) -> bool:
+    """Whether X is an array of NumPy whose values are records with named fields."""
+    return isinstance(X, np.ndarray) and X.dtype.names is not None
+
+
+def from_structured(X: Array) -> Array:
+    """The cube that a structured array of shape (n_sequences, n_timesteps) is."""
+    if X.ndim != 2:
+        raise ValueError(
+            f"X is a structured array of shape {X.shape}, but one of several sequences is of shape"
+            " (n_sequences, n_timesteps).\n\nReshape your data: [X] if it is one sequence."
+        )
+    return _from_fields(X, "X")
+
+
+def _from_fields(array: Array, name: str) -> Array:
+    """The fields of a structured array of any shape, as a further dimension."""
+    fields = {field: array[field] for field in array.dtype.names or ()}
+    for field, values in fields.items():
+        _check_column(values, array.ndim, f"{name}[{field!r}]")
+    return _stack(list(fields.values()))
+
+
+def _from_columns(columns: Mapping[Any, Any], name: str) -> Array:
+    """A dict of one column of values for each feature, shape (n_timesteps, n_features)."""
+    arrays = {key: _as_column(column, name, key) for key, column in columns.items()}
+    if not arrays:
+        return np.empty((0, 0))
+    if all(array.ndim == 0 for array in arrays.values()):
+        raise ValueError(
+            f"{name} is a dict of single values, one timestep; a sequence is an array of shape"
+            " (n_timesteps, n_features).\n\nGive [X] if X is the timesteps of one sequence,"
+            " pandas.DataFrame(X) if each item of X is one univariate sequence."
+        )
+    for key, array in arrays.items():
+        if array.ndim != 1:
+            raise ValueError(_no_column_message(name, key, arrays))
+        _check_column(array, 1, f"{name}[{key!r}]")
+    lengths = {key: len(array) for key, array in arrays.items()}
+    if len(set(lengths.values())) > 1:
+        raise ValueError(
+            f"{name} is a dict of columns of different lengths, {lengths}; each feature needs one"
+            f" value for each timestep.\n\n{_one_key(arrays)}"
+        )
+    return _stack(list(arrays.values()))
+
+
+def _as_column(column: Any, name: str, key: Any) -> Array:
+    try:
+        return np.asanyarray(as_host(column))
+    except ValueError as error:
+        raise ValueError(
+            f"{name}[{key!r}] must be one number for each timestep.\n\nIf the sequences are under"
+            f" one key: X = [x[{key!r}] for x in X]."
+        ) from error
+
+
+def _no_column_message(name: str, key: Any, arrays: Mapping[Any, Array]) -> str:
+    return (
+        f"{name} is a dict, but {name}[{key!r}] has {arrays[key].ndim} dimension(s); a dict is read"
+        " as one feature per key, each with one value for each timestep.\n\n"
+        f"{_one_key(arrays)}"
+    )
+
+
+def _one_key(arrays: Mapping[Any, Array]) -> str:
+    """How to give what is under one key, the one with the most dimensions."""
+    key = max(arrays, key=lambda key: arrays[key].ndim)
+    return f"If the sequences are under one key: X = [x[{key!r}] for x in X]."
+
+
+def _is_records(item: Any) -> bool:
+    """Whether an item is a list of dicts, one for each timestep."""
+    is_list = isinstance(item, (list, tuple)) or (
+        isinstance(item, np.ndarray) and item.dtype == object and item.ndim == 1
+    )
+    return is_list and len(item) > 0 and isinstance(item[0], Mapping)
+
+
+def _from_records(steps: Sequence[Any], name: str) -> Array:
+    """Dicts of the same keys, one for each timestep, shape (n_timesteps, n_features)."""
+    keys = list(steps[0])
+    for timestep, step in enumerate(steps):
+        if not isinstance(step, Mapping) or step.keys() != steps[0].keys():
+            found = list(step) if isinstance(step, Mapping) else type(step).__name__
+            raise ValueError(
+                f"{name}[{timestep}] must be a dict with the keys of {name}[0], {keys}, since every"
+                f" timestep needs the same features. Got {found} instead."
+            )
+    columns = [np.asarray([as_host(step[key]) for step in steps]) for key in keys]
+    for key, column in zip(keys, columns, strict=True):
+        _check_column(column, 1, f"{name}[...][{key!r}]")
+    return _stack(columns)
+
+
+def _check_column(values: Array, ndim: int, name: str) -> None:
+    """Raise unless a feature is one number for each timestep."""
+    if values.dtype.kind not in "biufcO":
+        raise TypeError(
+            f"{name} must hold real numbers. Got dtype {values.dtype}.\n\nLeave it out, or make it"
+            " a number."
+        )
+    if values.ndim != ndim:
+        raise ValueError(
+            f"{name} must be one number for each timestep. Got {values.ndim - ndim} dimension(s)"
+            " more."
+        )
+
+
+def _stack(columns: list[Array]) -> Array:
+    masked = any(isinstance(column, np.ma.MaskedArray) for column in columns)
+    stacked: Array = (np.ma.stack if masked else np.stack)(columns, axis=-1)
+    return stacked
+
+
+# Comparisons --------------------------------------------------------------------------------------
+
+
+def common_names(names: Sequence[Names | None], X: Any) -> Array | None:
+    """The names that all sequences have, None if none has any; an error if one has others."""
+    for index, own in enumerate(names):
+        if own != names[0]:
+            raise ValueError(
+                f"X[{index}] {_difference(own, names[0], 'X[0]')}; every sequence needs the same"
+                f" features in the same order.{_remedy(own, names[0], X, 'X[0].columns')}"
+            )
+    return None if names[0] is None else np.array(names[0], dtype=object)
+
+
+def check_names(estimator: Any, names: Array | None, X: Any) -> None:
+    """Raise if features are named otherwise than in fit, warn if only in one of both they are.
+
+    The words are those of scikit-learn, whose function sees the columns of tables only.
+    """
+    fitted = getattr(estimator, "feature_names_in_", None)
+    name = type(estimator).__name__
+    if fitted is None and names is not None:
+        warnings.warn(
+            f"X has feature names, but {name} was fitted without feature names", stacklevel=2
+        )
+    elif fitted is not None and names is None:
+        warnings.warn(
+            f"X does not have valid feature names, but {name} was fitted with feature names",
+            stacklevel=2,
+        )
+    elif fitted is not None and names is not None and tuple(names) != tuple(fitted):
+        own, wanted = tuple(names), tuple(fitted)
+        raise ValueError(
+            "The feature names should match those that were passed during fit: X[0]"
+            f" {_difference(own, wanted, 'fit')}."
+            f"{_remedy(own, wanted, X, 'estimator.feature_names_in_')}"
+        )
+
+
+def _difference(own: Names | None, wanted: Names | None, where: str) -> str:
+    """What distinguishes the names of a sequence from those in another place."""
+    if own is None or wanted is None:
+        has, lacks = ("no names", "has") if own is None else ("names", "has none")
+        return f"has {has} of features, but {where} {lacks}"
+    missing = [name for name in wanted if name not in own]
+    unexpected = [name for name in own if name not in wanted]
+    parts = [f"lacks {_listed(missing)}"] * bool(missing)
+    parts += [f"has {_listed(unexpected)}, which {where} has not"] * bool(unexpected)
+    if parts:
+        return " and ".join(parts)
+    place = next(
+        (i for i, pair in enumerate(zip(own, wanted, strict=False)) if len({*pair}) > 1), 0
+    )
+    return (
+        f"has its features in another order than {where}: {own[place]!r} where it has"
+        f" {wanted[place]!r}"
+    )
+
+
+def _listed(names: list[str]) -> str:
+    listed = ", ".join(map(repr, names[:3]))
+    return listed if len(names) <= 3 else f"{listed} and {len(names) - 3} more"
+
+
+def _remedy(own: Names | None, wanted: Names | None, X: Any, many: str) -> str:
+    """How to give the features that are wanted, if all are there; ``many`` names long lists."""
+    if own is None or wanted is None:
+        return "\n\nGive all as data frames, or all as arrays: X = [np.asarray(x) for x in X]."
+    if set(wanted) - set(own):
+        return ""
+    is_plain = isinstance(next(iter(X)), (Mapping, list, tuple))
+    frame = "pandas.DataFrame(x)" if is_plain else "x"
+    columns = f"{list(wanted)!r}" if len(wanted) <= 10 else many
+    return f"\n\nGive them in that order: X = [{frame}[{columns}] for x in X]."
