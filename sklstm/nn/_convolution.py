@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from sklstm.nn._concurrency import Branch
 from sklstm.nn._normalization import BatchNorm
 from sklstm.nn._pooling import MeanPooling, padding_mask
-from sklstm.nn._rows import in_enough_rows, product
+from sklstm.nn._rows import in_enough_rows, product, product_in_float64
 
 # Squeeze-and-excite passes through a sixteenth of the filters [Karim 2019].
 REDUCTION = 16
@@ -223,15 +223,20 @@ class SqueezeExcite(nn.Module):
         self, values_BTD: Tensor, lengths_B: Tensor | None, squeeze: Tensor, excite: Tensor
     ) -> Tensor:
         """The weighed filters, shape (B, T, D)."""
+        means_BD = self.mean(values_BTD, lengths_B)
+        if self.training:
+            return values_BTD * self._factors(means_BD, squeeze, excite).unsqueeze(1)
+        squeezed_BE = torch.relu(product_in_float64(means_BD, squeeze))
         # torch's sigmoid rounds the last few numbers of a tensor otherwise, its tanh does not.
-        sigmoid = torch.sigmoid if self.training else _sigmoid_by_tanh
+        factors_BD = _sigmoid_by_tanh(product_in_float64(squeezed_BE, excite))
+        return values_BTD * factors_BD.unsqueeze(1)
 
+    def _factors(self, means_BD: Tensor, squeeze: Tensor, excite: Tensor) -> Tensor:
         def factors(means_BD: Tensor) -> Tensor:
             squeezed_BE = torch.relu(product(means_BD, squeeze))
-            return sigmoid(product(squeezed_BE, excite).float())
+            return torch.sigmoid(product(squeezed_BE, excite).float())
 
-        factors_BD = in_enough_rows(factors, self.mean(values_BTD, lengths_B))
-        return values_BTD * factors_BD.unsqueeze(1)
+        return in_enough_rows(factors, means_BD)
 
 
 def _sigmoid_by_tanh(values: Tensor) -> Tensor:

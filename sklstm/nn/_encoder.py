@@ -113,9 +113,10 @@ class LSTMLayer(nn.Module):
         turn: Callable[[Tensor], Tensor] = _as_it_is,
     ) -> Branch:
         """What one direction computes, and from what."""
+        read = _run if self.training else _run_alike
 
         def run(inputs_BTF: Tensor, *weights: Tensor) -> Tensor:
-            states_BTH = _run(turn(inputs_BTF), weights)
+            states_BTH = read(turn(inputs_BTF), weights)
             return turn(states_BTH) if pool is None else pool(states_BTH)
 
         weight_ih, weight_hh, bias_ih, bias_hh = lstm.all_weights[0]
@@ -138,6 +139,21 @@ def _run(inputs_BTF: Tensor, weights: tuple[Tensor, ...]) -> Tensor:
         bidirectional=False,
         batch_first=True,
     )[0]
+
+
+def _run_alike(inputs_BTF: Tensor, weights: tuple[Tensor, ...]) -> Tensor:
+    """The same as `_run` gives, each sequence with the same bits in any company.
+
+    Where the inputs are as wide as the states, oneDNN adds up the two matrix products of a timestep
+    in one go, but not those of a sequence alone, and these round otherwise. One more input, which
+    is 0, keeps them apart.
+    """
+    weight_ih, weight_hh, *biases = weights
+    if weight_ih.shape[1] == weight_hh.shape[1]:
+        weight_ih = nn.functional.pad(weight_ih, (0, 1))
+        # Time-major in memory, as the LSTM kernels keep it.
+        inputs_BTF = nn.functional.pad(inputs_BTF.transpose(0, 1), (0, 1)).transpose(0, 1)
+    return _run(inputs_BTF, (weight_ih, weight_hh, *biases))
 
 
 class LSTMEncoder(nn.Module):

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from sklstm.nn._dropout import Dropout
 from sklstm.nn._initialization import initialize_linear
-from sklstm.nn._rows import linear_of_rows
+from sklstm.nn._rows import linear_of_vectors
 
 
 class DenseHead(nn.Sequential):
@@ -45,7 +45,7 @@ class DenseHead(nn.Sequential):
         values = pooled_BD
         for module in self:
             if isinstance(module, nn.Linear):
-                values = linear_of_rows(module, values)
+                values = linear_of_vectors(module, values)
             else:
                 values = module(values)
         return values

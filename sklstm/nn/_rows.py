@@ -10,14 +10,36 @@ from torch import Tensor, nn
 # (measured with MKL and float32): 1 to 4 rows differ from 5 and more in the last bit, and a single
 # column rounds by the number of rows, however many they are.
 MIN_ROWS, MIN_COLUMNS = 16, 2
+# If the width of the rows is no multiple of this, a few columns round by the number of rows, too.
+WIDTH_STEP = 4
+
+
+def linear_of_vectors(linear: nn.Linear, vectors_BD: Tensor) -> Tensor:
+    """The layer applied to one vector of each sequence, shape (B, E)."""
+    if linear.training:
+        return linear_of_rows(linear, vectors_BD)
+    return product_in_float64(vectors_BD, linear.weight, linear.bias)
+
+
+def product_in_float64(rows: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """The products of rows (N, D) with a weight (E, D), plus the bias (E,), (N, E) in float32.
+
+    Kernels differ in the last bits of float64, of which float32 shows nothing, whatever the
+    processor: too slow for the rows of all timesteps, and free for those of the sequences.
+    """
+    bias = None if bias is None else bias.double()
+    return nn.functional.linear(rows.double(), weight.double(), bias).float()
 
 
 def linear_of_rows(linear: nn.Linear, values: Tensor) -> Tensor:
     """The layer applied to values (..., D)."""
-    if linear.out_features < MIN_COLUMNS:
-        return in_enough_rows(lambda rows: product(rows, linear.weight, linear.bias), values)
-    # By a call, which hooks of the layer see.
-    return in_enough_rows(linear, values)
+    weight, missing = linear.weight, -linear.in_features % WIDTH_STEP
+    if missing and not linear.training:
+        values, weight = (nn.functional.pad(tensor, (0, missing)) for tensor in (values, weight))
+    elif linear.out_features >= MIN_COLUMNS:
+        # By a call, which hooks of the layer see.
+        return in_enough_rows(linear, values)
+    return in_enough_rows(lambda rows: product(rows, weight, linear.bias), values)
 
 
 def in_enough_rows(function: Callable[[Tensor], Tensor], values: Tensor) -> Tensor:

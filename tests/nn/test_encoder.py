@@ -118,3 +118,22 @@ def test_recurrent_dropout_equals_torch_with_the_dropped_weights():
         layer.forwards.weight_hh_l0.copy_(dropped)
     torch.testing.assert_close(layer.eval()(inputs), states, **FLOAT32)
     assert 5 < (dropped == 0).sum() < dropped.numel()
+
+
+@pytest.mark.parametrize("width", [1, 2, 6, 64])
+@pytest.mark.parametrize("n_inputs", [6, 64])
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_a_sequence_is_read_to_the_bit_as_in_company(width, n_inputs, bidirectional):
+    layer = LSTMLayer(n_inputs, width, bidirectional=bidirectional).eval()
+    inputs = torch.randn(9, 11, n_inputs)
+    with torch.no_grad():
+        together = layer(inputs)
+        for size in (1, 2, 5):
+            assert torch.equal(layer(inputs[:size]), together[:size])
+
+
+def test_a_layer_as_wide_as_its_input_trains_as_torch_does():
+    """What makes predictions alike must not change a single bit of what is trained."""
+    layer, inputs = LSTMLayer(6, 6), torch.randn(5, 11, 6)
+    assert torch.equal(layer(inputs), layer.forwards(inputs)[0])
+    torch.testing.assert_close(layer.eval()(inputs), layer.forwards(inputs)[0], **FLOAT32)

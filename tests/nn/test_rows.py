@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from sklstm.nn._rows import MIN_ROWS, linear_of_rows
+from sklstm.nn._rows import MIN_ROWS, linear_of_rows, linear_of_vectors
 from tests.helpers import FLOAT32
 
 
@@ -41,3 +41,33 @@ def test_what_fills_up_has_no_gradient(n_columns):
     linear(values).sum().backward()
     torch.testing.assert_close(filled_up, linear.weight.grad, **FLOAT32)
     assert linear.bias.grad.tolist() == [2.0] * n_columns
+
+
+@pytest.mark.parametrize("n_inputs", [5, 7, 18, 33])
+@pytest.mark.parametrize("n_columns", [1, 4, 9])
+def test_a_width_that_is_no_multiple_of_four_rounds_no_row_by_the_others(n_inputs, n_columns):
+    linear, values = nn.Linear(n_inputs, n_columns).eval(), torch.randn(512, n_inputs)
+    together = linear_of_rows(linear, values)
+    torch.testing.assert_close(together, nn.functional.linear(values, *linear.parameters()))
+    for n_rows in (1, 2, 3, 5, 15, 17, 33, 101, 300):
+        # The last ones: where a row stands matters as well.
+        assert torch.equal(linear_of_rows(linear, values[-n_rows:]), together[-n_rows:])
+
+
+@pytest.mark.parametrize("n_columns", [1, 4])
+def test_predicted_vectors_are_products_in_float64(n_columns):
+    linear, vectors = nn.Linear(7, n_columns).eval(), torch.randn(40, 7)
+    weight, bias = (parameter.double() for parameter in linear.parameters())
+    exact = (vectors.double().unsqueeze(1) * weight).sum(dim=2) + bias
+    assert torch.equal(linear_of_vectors(linear, vectors), exact.float())
+    assert linear_of_vectors(linear, vectors).dtype == torch.float32
+    alone = torch.cat([linear_of_vectors(linear, vector[None]) for vector in vectors])
+    assert torch.equal(alone, exact.float())
+
+
+@pytest.mark.parametrize("n_inputs", [7, 8])
+@pytest.mark.parametrize("function", [linear_of_rows, linear_of_vectors])
+def test_training_is_by_torchs_own_product(function, n_inputs):
+    """What makes predictions alike must not change a single bit of what is trained."""
+    linear, values = nn.Linear(n_inputs, 4), torch.randn(40, n_inputs)
+    assert torch.equal(function(linear, values), linear(values))
