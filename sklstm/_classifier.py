@@ -18,6 +18,7 @@ from sklstm._training._datasets import Given
 from sklstm._training._fitted import FittedNetwork
 from sklstm._training._fitting import fitted_attributes
 from sklstm._training._prediction import decisions, embed, log_probabilities, probabilities
+from sklstm._training._torch_settings import own_settings
 from sklstm._validation._features import column_of_sequences
 from sklstm._validation._held_out import check_held_out
 from sklstm._validation._names import translates_names
@@ -214,7 +215,8 @@ class LSTMSequenceClassifier(
     random_state : int, RandomState instance or None, default=None
         Determines weights, batches, shares, dropout and the held-out part. Pass an int for the same
         result each time. None takes fresh entropy from the operating system; NumPy's and torch's
-        global states are neither read nor changed.
+        global states are neither read nor changed, and torch's default dtype and device are not
+        asked.
     verbose : int, default=0
         0 is silent; 1 shows a progress bar over the epochs, though not from parallel workers.
 
@@ -630,7 +632,9 @@ class LSTMSequenceClassifier(
     def _fit(
         self, given: Given, parameters: Mapping[str, Any], classes: Array | None, **options: Any
     ) -> LSTMSequenceClassifier:
-        self._keep(fitted_attributes(self, given, parameters, classes, **options))
+        with own_settings(training=True):
+            fitted = fitted_attributes(self, given, parameters, classes, **options)
+        self._keep(fitted)
         return self
 
     def __sklearn_tags__(self) -> Any:

@@ -17,6 +17,7 @@ from sklstm._training._memory import prediction_memory
 from sklstm._training._net import SequenceNet
 from sklstm._training._prediction import check_outputs, classify
 from sklstm._training._specification import NetworkSpecification
+from sklstm._training._torch_settings import own_settings
 from sklstm._validation._features import check_next_X
 from sklstm._validation._inputs import Inputs
 
@@ -54,6 +55,10 @@ class FittedNetwork(BaseEstimator):
     def _compute(self, function: Callable[..., Array], X: Any) -> Array:
         """What the function gives for each sequence: one row of finite numbers."""
         check_is_fitted(self)
+        with own_settings():
+            return self._compute_exactly(function, X)
+
+    def _compute_exactly(self, function: Callable[..., Array], X: Any) -> Array:
         sequences, net = self._check_X(X).sequences, self.net_
         source = HostSequences(sequences, self._scaling, torch.device(net.device))
         with prediction_memory(self._network_specification, sequences, net.device):
@@ -63,4 +68,6 @@ class FittedNetwork(BaseEstimator):
         return pack_state(super().__getstate__())
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(unpack_state(state))
+        with own_settings():
+            unpacked = unpack_state(state)
+        super().__setstate__(unpacked)
