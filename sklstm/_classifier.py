@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from sklearn.base import ClassifierMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
 
 from sklstm._sequences import Array
 from sklstm._training._callbacks import sets_learning_rate
@@ -17,6 +18,7 @@ from sklstm._training._datasets import Given
 from sklstm._training._fitted import FittedNetwork
 from sklstm._training._fitting import fitted_attributes
 from sklstm._training._prediction import decisions, embed, log_probabilities, probabilities
+from sklstm._validation._features import column_of_sequences
 from sklstm._validation._held_out import check_held_out
 from sklstm._validation._names import translates_names
 from sklstm._validation._parameters import (
@@ -214,7 +216,8 @@ class LSTMSequenceClassifier(
     random_state : int, RandomState instance or None, default=None
         Determines weights, batches, shares, dropout and the held-out part. Pass an int for the same
         result each time. None takes fresh entropy from the operating system; NumPy's and torch's
-        global states are neither read nor changed.
+        global states are neither read nor changed, and torch's default dtype and device are not
+        asked.
     verbose : int, default=0
         0 is silent; 1 shows a progress bar over the epochs, though not from parallel workers.
 
@@ -607,6 +610,26 @@ class LSTMSequenceClassifier(
             of the last convolutional layer.
         """
         return self._compute(embed, X)
+
+    def get_feature_names_out(self, input_features: npt.ArrayLike | None = None) -> Array:
+        """Names of the values of the pooled vector: the class's name and a number.
+
+        Parameters
+        ----------
+        input_features : array-like of str of shape (`n_features_in_`,), default=None
+            Names of the features, which are checked and not used; or the one name of a column that
+            held whole sequences.
+
+        Returns
+        -------
+        ndarray of str of shape (n_features_out,)
+            lstmsequenceclassifier0, lstmsequenceclassifier1 and so on.
+        """
+        check_is_fitted(self)
+        if column_of_sequences(self, input_features) is not None:
+            input_features = None
+        names: Array = super().get_feature_names_out(input_features)
+        return names
 
     def _fit(
         self, given: Given, parameters: Mapping[str, Any], classes: Array | None, **options: Any

@@ -7,6 +7,8 @@ import numpy as np
 from sklstm._sequences import Array, Sequences
 
 EPSILON = np.finfo(np.float64).eps
+# The squares of larger values are normal numbers of float64, and so are those of their deviations.
+TINY = 2.0**-400
 
 
 def means_and_deviations(sequences: Sequences) -> tuple[Array, Array]:
@@ -15,6 +17,32 @@ def means_and_deviations(sequences: Sequences) -> tuple[Array, Array]:
     Values are float64; NaN is left out, and is the mean where a sequence has nothing else. The
     deviation is exactly 0 where rounding alone could make it, or where the variance overflows.
     """
+    means, deviations = _means_and_deviations(sequences)
+    if not (deviations < TINY).any():
+        return means, deviations
+    factors = factors_of_tiny(
+        np.fmax.reduceat(np.abs(sequences.values), sequences.offsets[:-1], axis=0)
+    )
+    if (factors == 1).all():
+        return means, deviations
+    larger = sequences.values * np.repeat(factors, sequences.lengths, axis=0)
+    means, deviations = _means_and_deviations(Sequences(larger, sequences.offsets))
+    return means / factors, deviations / factors
+
+
+def factors_of_tiny(largest: Array) -> Array:
+    """What makes values of about 1 of those whose largest size is tiny; 1 for all others.
+
+    Powers of two: a product with them has the same digits.
+    """
+    _, exponents = np.frexp(largest)
+    is_tiny = (largest > 0) & (largest < TINY)
+    # The largest power is 2 ** 1023, and the smallest number 2 ** -1074.
+    factors: Array = np.ldexp(1.0, np.where(is_tiny, np.minimum(-exponents, 1000), 0))
+    return factors
+
+
+def _means_and_deviations(sequences: Sequences) -> tuple[Array, Array]:
     starts, values = sequences.offsets[:-1], sequences.values
     observed = ~np.isnan(values)
     counts = np.add.reduceat(observed, starts, axis=0, dtype=np.float64)

@@ -42,6 +42,36 @@ def test_a_small_deviation_beside_a_large_mean_is_one():
     assert deviations[0] == pytest.approx(np.arange(8).std())
 
 
+@pytest.mark.parametrize("factor", [2.0**-500, 2.0**-700, 2.0**-1000])
+def test_tiny_values_have_the_moments_of_larger_ones(factor):
+    means, deviations = means_and_deviations(SEQUENCES)
+    tiny = Sequences(SEQUENCES.values * factor, SEQUENCES.offsets)
+    for found, expected in zip(means_and_deviations(tiny), (means, deviations), strict=True):
+        np.testing.assert_array_equal(found / factor, expected)
+
+
+def test_a_tiny_sequence_has_the_same_moments_beside_a_larger_one():
+    tiny = np.array([[1e-200], [3e-200], [np.nan]])
+    alone = means_and_deviations(Sequences.from_lengths(tiny, [3]))
+    beside = np.concatenate([tiny, [[0.0], [5.0]], tiny, [[0.0], [0.0]]])
+    means, deviations = means_and_deviations(Sequences.from_lengths(beside, [3, 2, 3, 2]))
+    np.testing.assert_allclose(means.ravel(), [2e-200, 2.5, 2e-200, 0])
+    np.testing.assert_allclose(deviations.ravel(), [1e-200, 2.5, 1e-200, 0])
+    assert (means[0], deviations[0]) == alone
+
+
+def test_the_smallest_numbers_there_are():
+    values = np.array([[0.0], [4.0]]) * np.finfo(np.float64).smallest_subnormal
+    _, deviations = means_and_deviations(Sequences.from_lengths(values, [2]))
+    assert deviations == values[1] / 2
+
+
+@pytest.mark.parametrize("value", [1e-200, -1e-310])
+def test_a_tiny_constant_has_no_deviation(value):
+    sequences = Sequences.from_lengths(np.full((7, 1), value), [7])
+    assert means_and_deviations(sequences)[1].tolist() == [[0]]
+
+
 def test_values_are_scaled_by_their_own_sequence():
     centers, scales = np.arange(40.0).reshape(20, 2), np.full((20, 2), 2.0)
     scaled = scaled_within(SEQUENCES, centers, scales)

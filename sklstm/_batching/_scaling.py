@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 from sklearn.preprocessing import StandardScaler
 
-from sklstm._moments import means_and_deviations, scaled_within
+from sklstm._moments import factors_of_tiny, means_and_deviations, scaled_within
 from sklstm._sequences import Array, Sequences, all_finite
 
 # Rows converted at a time: the float64 intermediate stays in the cache and small beside X.
@@ -40,9 +40,15 @@ class Scaling:
         Constant features become 0.
         """
         timestep_weights = np.repeat(weights, sequences.lengths)
+        values = sequences.values
+        factors = factors_of_tiny(np.maximum(values.max(axis=0), -values.min(axis=0)))
+        if (factors != 1).any():
+            values = values.astype(np.float64) * factors
         with np.errstate(over="ignore", invalid="ignore"):
-            scaler = StandardScaler().fit(sequences.values, sample_weight=timestep_weights)
-        return cls(scaler.mean_, scaler.scale_, per)
+            scaler = StandardScaler().fit(values, sample_weight=timestep_weights)
+        # Of the very smallest numbers of float64 the deviation may be none.
+        scale = np.maximum(scaler.scale_ / factors, np.finfo(np.float64).smallest_subnormal)
+        return cls(scaler.mean_ / factors, scale, per)
 
     def to_float32(self, sequences: Sequences) -> Array:
         """Scaled values and one last row of zeros, shape (n_timesteps + 1, n_features).
@@ -87,6 +93,8 @@ def relative_moments(sequences: Sequences) -> tuple[Array, Array]:
     """
     moments = [means_and_deviations(part) for _, part in _in_chunks(sequences)]
     means, deviations = (np.concatenate(pieces) for pieces in zip(*moments, strict=True))
+    factors = factors_of_tiny(np.maximum(np.abs(means), deviations).max(axis=0))
+    means, deviations = means * factors, deviations * factors
     shares = (sequences.lengths / len(sequences.values))[:, None]
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         offsets = means - (shares * means).sum(axis=0)

@@ -19,6 +19,7 @@ from sklstm._training._net import SequenceNet
 from sklstm._training._prediction import check_outputs, classify
 from sklstm._training._specification import NetworkSpecification
 from sklstm._training._threads import alone
+from sklstm._training._torch_settings import own_settings
 from sklstm._training._within import within
 from sklstm._validation._features import check_next_X
 from sklstm._validation._inputs import Inputs
@@ -57,7 +58,8 @@ class FittedNetwork(BaseEstimator):
     def _compute(self, function: Callable[..., Array], X: Any) -> Array:
         """What the function gives for each sequence: one row of finite numbers."""
         check_is_fitted(self)
-        return within([alone()], lambda: self._compute_alone(function, X))
+        contexts = [own_settings(), alone()]
+        return within(contexts, lambda: self._compute_alone(function, X))
 
     def _compute_alone(self, function: Callable[..., Array], X: Any) -> Array:
         sequences, net = self._check_X(X).sequences, self.net_
@@ -69,5 +71,5 @@ class FittedNetwork(BaseEstimator):
         return pack_state(super().__getstate__())
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        contexts = [own_modes(gradients=True), alone()]
+        contexts = [own_settings(), own_modes(gradients=True), alone()]
         super().__setstate__(within(contexts, lambda: unpack_state(state)))

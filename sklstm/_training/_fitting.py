@@ -30,6 +30,7 @@ from sklstm._training._randomness import draw_seed, own_turn
 from sklstm._training._snapshot import describe_optimizer
 from sklstm._training._specification import Specification, specify
 from sklstm._training._threads import alone
+from sklstm._training._torch_settings import own_settings
 from sklstm._training._train import Trained, train
 from sklstm._training._within import within
 from sklstm._validation._features import (
@@ -67,7 +68,7 @@ def fitted_attributes(
             estimator, given, parameters, classes, resumes=resumes, given_val=given_val
         )
 
-    return within([own_modes(gradients=True), alone()], work)
+    return within([own_settings(training=True), own_modes(gradients=True), alone()], work)
 
 
 def _fitted_attributes(

@@ -120,6 +120,13 @@ def keep_form(estimator: Any, inputs: Inputs) -> None:
     vars(estimator).update(form_of(inputs))
 
 
+def column_of_sequences(estimator: Any, input_features: Any) -> str | None:
+    """The one name given, if it is that of a column which held whole sequences."""
+    if input_features is None or estimator._n_columns_in is not None or len(input_features) != 1:
+        return None
+    return str(input_features[0])
+
+
 def bare(estimator: Any, form: Mapping[str, Any]) -> Any:
     """An estimator of the same class that has this form and nothing else."""
     other = object.__new__(type(estimator))

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.utils import check_array
 
 from sklstm._sequences import Array, IntArray
+from sklstm._validation._inputs import as_host
 from sklstm._validation._missing import reject_missing
 
 
@@ -16,7 +17,7 @@ def check_groups(groups: Any, n_sequences: int) -> Array:
     if np.ndim(groups) == 0:
         raise TypeError(f"groups must hold one entry for each sequence. Got {groups!r} instead.")
     reject_missing(groups, "groups", "group")
-    names: Array = check_array(groups, input_name="groups", ensure_2d=False, dtype=None)
+    names: Array = check_array(as_host(groups), input_name="groups", ensure_2d=False, dtype=None)
     if names.size != len(names):
         raise ValueError(
             "groups must hold one entry for each sequence. Got an array of shape"

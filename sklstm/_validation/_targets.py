@@ -9,6 +9,7 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from sklstm._compat import check_y
 from sklstm._sequences import Array, IntArray
+from sklstm._validation._inputs import as_host
 from sklstm._validation._missing import entries, reject_missing
 
 
@@ -18,7 +19,7 @@ def check_targets(y: Any, n_sequences: int, *, estimator: str, remedy: str = "")
         raise ValueError(f"{estimator} requires y to be passed, but the target y is None.")
     _reject_several_labels(y, estimator)
     reject_missing(y, "y", "label")
-    labels: Array = check_y(y, estimator=estimator)
+    labels: Array = check_y(as_host(y), estimator=estimator)
     try:
         check_classification_targets(labels)
     except TypeError as error:

@@ -10,6 +10,7 @@ from sklearn.utils.class_weight import compute_class_weight
 
 from sklstm._compat import check_sample_weight
 from sklstm._sequences import Array, Sequences
+from sklstm._validation._inputs import as_host
 from sklstm._validation._missing import reject_missing
 
 
@@ -18,8 +19,9 @@ def check_weights(sample_weight: Any, sequences: Sequences) -> Array:
     if sample_weight is not None:
         reject_missing(sample_weight, "sample_weight", "weight")
     weights: Array = check_sample_weight(
-        sample_weight,
-        sequences,
+        as_host(sample_weight),
+        # One number for each sequence: to array_api_dispatch, sequences are no array.
+        sequences.offsets[1:],
         dtype=np.float64,
         ensure_non_negative=True,
         allow_all_zero_weights=True,

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from sklstm.nn._concurrency import Branch
+from sklstm.nn._long import cut_long
 from sklstm.nn._normalization import BatchNorm
 from sklstm.nn._pooling import MeanPooling, padding_mask
 from sklstm.nn._rows import in_enough_rows, product, product_in_float64
@@ -174,19 +175,48 @@ class ConvolutionLayer(nn.Module):
         *excite: Tensor,
     ) -> Tensor:
         """The layer's result, shape (B, T, D), padded with zeros."""
-        values_BTD = convolve(values_BTF, weight, self.dilation)
-        rows_ND = values_BTD.flatten(0, 1).float()
-        if timesteps.real_N is None:
-            rows_ND = torch.relu(self.normalization(rows_ND, scale, shift))
+        parts = cut_long(values_BTF)
+        if len(parts) > 1 and timesteps.real_N is None:
+            values_BTD = self._activate_parts(parts, values_BTF, weight, scale, shift)
         else:
-            # Only real timesteps are normalised, and padding is zero again for the next layer.
-            real_ND = rows_ND.index_select(0, timesteps.real_N)
-            real_ND = torch.relu(self.normalization(real_ND, scale, shift))
-            rows_ND = torch.zeros_like(rows_ND).index_copy(0, timesteps.real_N, real_ND)
-        values_BTD = rows_ND.view(values_BTD.shape)
+            values_BTD = convolve(values_BTF, weight, self.dilation)
+            values_BTD = self._activate(values_BTD, timesteps.real_N, scale, shift)
         if self.squeeze_excite is not None:
             values_BTD = self.squeeze_excite(values_BTD, timesteps.lengths_B, *excite)
         return values_BTD
+
+    def _activate(
+        self, values_BTD: Tensor, real_N: Tensor | None, scale: Tensor, shift: Tensor
+    ) -> Tensor:
+        """What was convolved, normalised and rectified, in memory of its own."""
+        rows_ND = values_BTD.flatten(0, 1).float()
+        if real_N is None:
+            rows_ND = torch.relu(self.normalization(rows_ND, scale, shift))
+        else:
+            # Only real timesteps are normalised, and padding is zero again for the next layer.
+            real_ND = rows_ND.index_select(0, real_N)
+            real_ND = torch.relu(self.normalization(real_ND, scale, shift))
+            rows_ND = torch.zeros_like(rows_ND).index_copy(0, real_N, real_ND)
+        return rows_ND.view(values_BTD.shape)
+
+    def _activate_parts(
+        self,
+        parts: Sequence[slice],
+        values_BTF: Tensor,
+        weight: Tensor,
+        scale: Tensor,
+        shift: Tensor,
+    ) -> Tensor:
+        """The same as of the whole, each part convolved with the timesteps around it."""
+        before, after = reach(weight, self.dilation)
+        size = (*values_BTF.shape[:2], len(weight))
+        result_BTD = torch.empty(size, dtype=torch.float32, device=values_BTF.device)
+        for part in parts:
+            first = max(part.start - before, 0)
+            around = convolve(values_BTF[:, first : part.stop + after], weight, self.dilation)
+            own = around[:, part.start - first : part.stop - first]
+            result_BTD[:, part] = self._activate(own, None, scale, shift)
+        return result_BTD
 
 
 class SqueezeExcite(nn.Module):
@@ -229,7 +259,10 @@ class SqueezeExcite(nn.Module):
         squeezed_BE = torch.relu(product_in_float64(means_BD, squeeze))
         # torch's sigmoid rounds the last few numbers of a tensor otherwise, its tanh does not.
         factors_BD = _sigmoid_by_tanh(product_in_float64(squeezed_BE, excite))
-        return values_BTD * factors_BD.unsqueeze(1)
+        if torch.is_grad_enabled():
+            return values_BTD * factors_BD.unsqueeze(1)
+        # They are the layer's own, and as large as anything that it holds.
+        return values_BTD.mul_(factors_BD.unsqueeze(1))
 
     def _factors(self, means_BD: Tensor, squeeze: Tensor, excite: Tensor) -> Tensor:
         def factors(means_BD: Tensor) -> Tensor:
@@ -252,13 +285,18 @@ def largest_of_neighbours(values_BTD: Tensor, size: int) -> Tensor:
     return largest_BTD
 
 
+def reach(weight: Tensor, dilation: int) -> tuple[int, int]:
+    """How many timesteps before and after each one a weight (D, F, K) reads."""
+    kernel_size = weight.shape[2]
+    return (kernel_size - 1) // 2 * dilation, kernel_size // 2 * dilation
+
+
 def convolve(values_BTF: Tensor, weight: Tensor, dilation: int = 1) -> Tensor:
     """Sliding dot products with a weight (D, F, K), zeros beyond both ends, shape (B, T, D)."""
     if weight.shape[2] == 1:
         # A product without neighbours rounds by the number of rows (oneDNN, float32).
         weight = nn.functional.pad(weight, (0, 1))
-    kernel_size = weight.shape[2]
-    before, after = (kernel_size - 1) // 2 * dilation, kernel_size // 2 * dilation
+    before, after = reach(weight, dilation)
     batch_size = len(values_BTF)
     if batch_size == 1:
         # One sequence is convolved by another kernel, with another rounding (oneDNN, float32).

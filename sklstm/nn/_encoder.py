@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from sklstm.nn._concurrency import Branch, compute
 from sklstm.nn._dropout import Dropout, dropout
 from sklstm.nn._initialization import initialize_lstm
+from sklstm.nn._long import cut_long
 
 
 def _as_it_is(values_BTF: Tensor) -> Tensor:
@@ -127,18 +128,23 @@ class LSTMLayer(nn.Module):
 def _run(inputs_BTF: Tensor, weights: tuple[Tensor, ...]) -> Tensor:
     """Hidden states (B, T, H) of one layer in one direction."""
     zeros_1BH = inputs_BTF.new_zeros(1, len(inputs_BTF), weights[1].shape[1])
-    return torch.lstm(
-        inputs_BTF,
-        (zeros_1BH, zeros_1BH),
-        weights,
-        has_biases=True,
-        num_layers=1,
-        dropout=0.0,
-        # cuDNN refuses a backward pass where it was told that none would come.
-        train=torch.is_grad_enabled(),
-        bidirectional=False,
-        batch_first=True,
-    )[0]
+    memory, states = (zeros_1BH, zeros_1BH), []
+    for part in cut_long(inputs_BTF):
+        states_BTH, *last = torch.lstm(
+            inputs_BTF[:, part],
+            memory,
+            weights,
+            has_biases=True,
+            num_layers=1,
+            dropout=0.0,
+            # cuDNN refuses a backward pass where it was told that none would come.
+            train=torch.is_grad_enabled(),
+            bidirectional=False,
+            batch_first=True,
+        )
+        states.append(states_BTH)
+        memory = last[0], last[1]
+    return torch.cat(states, dim=1) if len(states) > 1 else states[0]
 
 
 def _run_alike(inputs_BTF: Tensor, weights: tuple[Tensor, ...]) -> Tensor:

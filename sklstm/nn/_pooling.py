@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from sklstm.nn._initialization import initialize_linear
+from sklstm.nn._long import cut_long
 from sklstm.nn._rows import linear_of_rows
 
 
@@ -103,7 +104,13 @@ def _sum_over_time(values_BTD: Tensor, training: bool) -> Tensor:
     """
     if training:
         return values_BTD.sum(dim=1, dtype=torch.float32)
-    return values_BTD.sum(dim=1, dtype=torch.float64).float()
+    first, *others = cut_long(values_BTD)
+    total_BD = values_BTD[:, first].sum(dim=1, dtype=torch.float64)
+    for part in others:
+        # torch copies what it sums in float64. Nothing new may stay behind such a copy: malloc
+        # would not put the next one into its place.
+        total_BD += values_BTD[:, part].sum(dim=1, dtype=torch.float64)
+    return total_BD.float()
 
 
 def padding_mask(lengths_B: Tensor, n_timesteps: int) -> Tensor:

@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklstm._compat import check_feature_names_in
 from sklstm._sequences import Array, Sequences
-from sklstm._validation._features import check_features, keep_form
+from sklstm._validation._features import check_features, column_of_sequences, keep_form
 from sklstm._validation._hints import reject_token_ids
 from sklstm._validation._inputs import Inputs, check_inputs
 from sklstm._validation._parameters import validate_parameters
@@ -62,6 +62,8 @@ class SequenceTransformer(TransformerMixin, BaseEstimator, ABC):
         ----------
         input_features : array-like of str of shape (`n_features_in_`,), default=None
             Names of the features; those of the data frame in `fit`, or x0, x1 and so on, if None.
+            One name for several features is that of a column which holds whole sequences: it is put
+            before theirs, as in walk_x0.
 
         Returns
         -------
@@ -70,7 +72,11 @@ class SequenceTransformer(TransformerMixin, BaseEstimator, ABC):
             column.
         """
         check_is_fitted(self)
-        names = check_feature_names_in(self, input_features)
+        column = column_of_sequences(self, input_features)
+        if column is None or self.n_features_in_ == 1:
+            names = check_feature_names_in(self, input_features)
+        else:
+            names = [f"{column}_{name}" for name in check_feature_names_in(self)]
         suffixes = self._suffixes()
         if self._n_columns_in is not None and len(suffixes) > 1:
             # The columns are timesteps of one feature, which itself has no name.

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
+from sklearn import config_context
 from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
 
 from sklstm._compat import StrOptions
@@ -194,7 +195,9 @@ class SequenceScaler(SequenceTransformer):
     def _transform_values(self, sequences: Sequences) -> Array:
         if self.scaler_ is None:
             return _scale_within(sequences, self.method)
-        values: Array = self.scaler_.transform(sequences.values)
+        # An array also where the user has asked scikit-learn's transformers for data frames.
+        with config_context(transform_output="default"):
+            values: Array = self.scaler_.transform(sequences.values)
         return values
 
     def _measure(self, scaler: Any, sequences: Sequences, sample_weight: Any) -> Any:

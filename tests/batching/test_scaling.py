@@ -67,6 +67,38 @@ def test_huge_values_are_scaled_down():
     ]
 
 
+@pytest.mark.parametrize("per", ["dataset", "sequence", "both"])
+def test_tiny_values_are_scaled_as_larger_ones_are(per):
+    X, _ = make_ragged(20)
+    weights = np.arange(1.0, 21.0)
+    expected = Scaling.standard(as_sequences(X), weights, per).to_float32(as_sequences(X))
+    # One feature of ordinary size beside one that is tiny.
+    tiny = as_sequences([x * [2.0**-700, 1.0] for x in X])
+    found = Scaling.standard(tiny, weights, per).to_float32(tiny)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_values_near_1e_200():
+    sequences = Sequences.from_lengths(np.array([[1e-200], [3e-200]]), [1, 1])
+    scaled = Scaling.standard(sequences, np.ones(2)).to_float32(sequences)
+    np.testing.assert_allclose(scaled[:-1, 0], [-1, 1], rtol=1e-6)
+
+
+@pytest.mark.parametrize("value", [0.0, 1e-200, -5e-324])
+def test_a_tiny_constant_becomes_zero(value):
+    sequences = Sequences.from_lengths(np.full((4, 1), value), [2, 2])
+    scaled = Scaling.standard(sequences, np.ones(2)).to_float32(sequences)
+    np.testing.assert_allclose(scaled, 0, atol=1e-12)
+
+
+def test_the_smallest_numbers_there_are_remain_finite():
+    smallest = np.finfo(np.float64).smallest_subnormal
+    sequences = Sequences.from_lengths(np.array([[0.0], [smallest], [0.0], [0.0]]), [4])
+    for per in ("dataset", "both"):
+        scaled = Scaling.standard(sequences, np.ones(1), per).to_float32(sequences)
+        assert np.isfinite(scaled).all()
+
+
 @pytest.mark.parametrize("per", ["sequence", "both"])
 def test_per_sequence_equals_scikit_learns_scaler_on_each(per):
     X, _ = make_ragged(20)
@@ -117,3 +149,12 @@ def test_relative_moments_are_those_of_scaled_sequences():
     parts = list(Sequences(scaled, as_sequences(X).offsets))
     np.testing.assert_allclose(means, [x.mean(axis=0) for x in parts], rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(deviations, [x.std(axis=0) for x in parts], rtol=1e-5)
+
+
+def test_relative_moments_of_tiny_values_are_those_of_larger_ones():
+    X, _ = make_ragged(20)
+    tiny = as_sequences([x * [2.0**-700, 1.0] for x in X])
+    for found, expected in zip(
+        relative_moments(tiny), relative_moments(as_sequences(X)), strict=True
+    ):
+        np.testing.assert_array_equal(found, expected)

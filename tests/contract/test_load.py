@@ -92,3 +92,21 @@ print(json.dumps([memory("VmHWM") - before, X.nbytes / 2**20]))
 """)
     say(f"A million sequences of {size:.0f} MB took {extra:.0f} MB more")
     assert extra < copies * size + 100
+
+
+@pytest.mark.slow
+@linux_only
+def test_one_sequence_of_a_million_timesteps_is_predicted_within_a_gigabyte(say):
+    """Of the default network two layers of convolutions are held at once: 770 bytes a timestep."""
+    extra = measure("""
+X, y = make_trends(60, random_state=0)
+classifier = LSTMSequenceClassifier(max_epochs=1, random_state=0).fit(X, y)
+x = np.random.default_rng(0).normal(size=(1_000_000, 1))
+classifier.predict_proba([x[:5000]])
+Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here
+before = memory("VmRSS")
+classifier.predict_proba([x])
+print(json.dumps(memory("VmHWM") - before))
+""")
+    say(f"A sequence of a million timesteps took {extra:.0f} MB")
+    assert extra < 1000

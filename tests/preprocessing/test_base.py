@@ -121,8 +121,15 @@ def test_names_of_channels():
 
 def test_names_may_be_given():
     assert Repeat(1).fit(RAGGED).get_feature_names_out(["u", "v"]).tolist() == ["ua", "va"]
-    with pytest.raises(ValueError, match=r"number of features \(2\), got 1"):
-        Repeat().fit(RAGGED).get_feature_names_out(["u"])
+    with pytest.raises(ValueError, match=r"number of features \(2\), got 3"):
+        Repeat().fit(RAGGED).get_feature_names_out(["u", "v", "w"])
+
+
+def test_the_name_of_a_column_of_sequences_is_put_before_those_of_the_features():
+    names = Repeat(1).fit(RAGGED).get_feature_names_out(["walk"])
+    assert names.tolist() == ["walk_x0a", "walk_x1a"]
+    univariate = [x[:, :1] for x in RAGGED]
+    assert Repeat(1).fit(univariate).get_feature_names_out(["walk"]).tolist() == ["walka"]
 
 
 def test_names_of_the_columns_of_a_table():
