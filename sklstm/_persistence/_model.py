@@ -18,6 +18,7 @@ from sklstm._classifier import LSTMSequenceClassifier
 from sklstm._files._container import MALFORMED, Kind, read_file, write_file
 from sklstm._files._values import UnstorableError, encode
 from sklstm._persistence._checks import ATTRIBUTES, check_state
+from sklstm._persistence._pipelines import Description, build_pipeline, describe_pipeline
 from sklstm._validation._inputs import as_host
 from sklstm.exceptions import ModelFileError
 
@@ -30,8 +31,8 @@ OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
 }
 
 
-def save_model(estimator: LSTMSequenceClassifier, path: str | os.PathLike[str]) -> None:
-    """Write a fitted estimator to a file that holds data and no code.
+def save_model(estimator: LSTMSequenceClassifier | Pipeline, path: str | os.PathLike[str]) -> None:
+    """Write a fitted estimator, or a pipeline of it, to a file that holds data and no code.
 
     The file is in the safetensors format: weights and all other arrays as tensors; parameters,
     labels, names, history and the versions of the packages as JSON in its header. It carries a
@@ -40,8 +41,10 @@ def save_model(estimator: LSTMSequenceClassifier, path: str | os.PathLike[str]) 
 
     Parameters
     ----------
-    estimator : LSTMSequenceClassifier
-        A fitted one.
+    estimator : LSTMSequenceClassifier or Pipeline
+        A fitted one. The steps of a pipeline are transformers of this package, any number of them,
+        and the estimator as the last one, if there is one: `TokenEncoder`, `SequenceScaler`,
+        `SequenceImputer`, `RollingFeatures` and "passthrough".
     path : str or path-like
         Where to; a file that is there is replaced. The name may have any ending; safetensors' own
         is ``.safetensors``.
@@ -51,7 +54,10 @@ def save_model(estimator: LSTMSequenceClassifier, path: str | os.PathLike[str]) 
     NotFittedError
         If the estimator is not fitted.
     TypeError
-        If it is anything but an `LSTMSequenceClassifier`, be it a subclass.
+        If it is anything but an `LSTMSequenceClassifier`, be it a subclass, or a pipeline with
+        another step, or one whose `TokenEncoder` has a function as ``analyzer``.
+    ValueError
+        If the pipeline has a ``memory``, or a step is not as a fit leaves it.
     OSError
         If the file cannot be written.
 
@@ -85,17 +91,17 @@ def save_model(estimator: LSTMSequenceClassifier, path: str | os.PathLike[str]) 
     >>> bool((loaded.predict_proba(X) == classifier.predict_proba(X)).all())
     True
     """
-    _check_estimator(estimator)
-    parameters, state = _describe(estimator)
-    _warn_of(_drop_unstorable(parameters), _drop_foreign(state))
-    check_state(state)
+    if type(estimator) is Pipeline:
+        content, parameters, others = describe_pipeline(estimator, _describe_whole)
+    else:
+        content, parameters, others = _describe_whole(estimator)
+    _warn_of(parameters, others)
     versions = {name: str(importlib.import_module(name).__version__) for name in PACKAGES}
-    content = {"versions": versions, "parameters": parameters, "state": state}
-    write_file(path, MODEL, content)
+    write_file(path, MODEL, {"versions": versions, **content})
 
 
-def load_model(path: str | os.PathLike[str]) -> LSTMSequenceClassifier:
-    """Read a fitted estimator from a file that `save_model` wrote.
+def load_model(path: str | os.PathLike[str]) -> LSTMSequenceClassifier | Pipeline:
+    """Read a fitted estimator, or a pipeline of it, from a file that `save_model` wrote.
 
     Nothing in the file is executed: it may come from anywhere. What it claims is checked before
     memory is taken for it, and its checksum tells of any bit that is not as it was written.
@@ -107,9 +113,10 @@ def load_model(path: str | os.PathLike[str]) -> LSTMSequenceClassifier:
 
     Returns
     -------
-    LSTMSequenceClassifier
-        It predicts what the saved one predicts, to the last bit with the same versions of the
-        packages and the same kind of machine. Further training goes on with a fresh optimizer.
+    LSTMSequenceClassifier or Pipeline
+        As it was saved. It predicts what the saved one predicts, to the last bit with the same
+        versions of the packages and the same kind of machine. Further training goes on with a fresh
+        optimizer.
 
     Raises
     ------
@@ -129,12 +136,22 @@ def load_model(path: str | os.PathLike[str]) -> LSTMSequenceClassifier:
     """
     content = read_file(path, MODEL)
     try:
-        check_state(content["state"])
+        if "steps" in content:
+            return build_pipeline(content, _build)
         return _build(content["parameters"], content["state"])
     except MALFORMED as error:
         raise ModelFileError(
             f"{os.fspath(path)!r} does not describe a model: {error!s:.200}"
         ) from error
+
+
+def _describe_whole(estimator: Any) -> Description:
+    """Content of a file for one estimator, and what it lacks: parameters, other attributes."""
+    _check_estimator(estimator)
+    parameters, state = _describe(estimator)
+    lost, others = _drop_unstorable(parameters), _drop_foreign(state)
+    check_state(state)
+    return {"parameters": parameters, "state": state}, lost, others
 
 
 def _check_estimator(estimator: Any) -> None:
@@ -144,17 +161,12 @@ def _check_estimator(estimator: Any) -> None:
         estimator._validate_params()
         return
     remedy = ""
-    if isinstance(estimator, LSTMSequenceClassifier):
+    if isinstance(estimator, (LSTMSequenceClassifier, Pipeline)):
         remedy = "A subclass is code, which no file of ours holds: keep it with pickle or joblib."
-    elif isinstance(estimator, Pipeline):
-        remedy = (
-            "Keep a whole pipeline with skops.io.dump, as the user guide shows, or its last step"
-            " alone: save_model(pipeline[-1], path)."
-        )
     elif hasattr(estimator, "best_estimator_"):
         remedy = "Save what the search has found: save_model(search.best_estimator_, path)."
     raise TypeError(
-        "save_model takes an LSTMSequenceClassifier. Got an instance of"
+        "save_model takes an LSTMSequenceClassifier, or a Pipeline of it. Got an instance of"
         f" {type(estimator).__name__} instead." + (f"\n\n{remedy}" if remedy else "")
     )
 
@@ -191,6 +203,7 @@ def _restore_optimizer(described: Any) -> Any:
 
 
 def _build(parameters: Mapping[str, Any], state: Mapping[str, Any]) -> LSTMSequenceClassifier:
+    check_state(state)
     if "optimizer" in parameters:
         parameters = {**parameters, "optimizer": _restore_optimizer(parameters["optimizer"])}
     estimator = LSTMSequenceClassifier(**parameters)
