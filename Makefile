@@ -10,12 +10,15 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 # scikeras, which the benchmarks compare with, needs an older scikit-learn than ours.
 KERAS := .venv-keras
 KERAS_INSTALLED := $(KERAS)/.installed
+# The lowest versions that pyproject.toml allows.
+LOWEST := .venv-lowest
+LOWEST_INSTALLED := $(LOWEST)/.installed
 # The networks of demo, docs and tests are too small for a second thread to help, and a team of
 # threads that shares its cores with anything else spends its time waiting for its own members.
 SINGLE := OMP_NUM_THREADS=1
 PYTEST := $(SINGLE) $(BIN)/python -m pytest -n 2 --dist worksteal
 
-.PHONY: demo test test-slow lint format docs bench bench-long clean
+.PHONY: demo test test-slow test-lowest lint format docs bench bench-long clean
 
 demo: $(SHOWN)
 	$(SINGLE) $(BIN)/python -B docs/examples/plot_1_japanese_vowels.py
@@ -25,6 +28,9 @@ test: $(INSTALLED)
 
 test-slow: $(INSTALLED)
 	$(PYTEST) -m slow
+
+test-lowest: $(LOWEST_INSTALLED)
+	$(SINGLE) $(LOWEST)/bin/python -m pytest -n 2 --dist worksteal -m "not slow"
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
@@ -46,7 +52,7 @@ bench-long: $(INSTALLED) $(KERAS_INSTALLED)
 	$(BIN)/python -m benchmarks --long
 
 clean:
-	rm -rf $(VENV) $(KERAS) docs/_build docs/gallery docs/reference/generated
+	rm -rf $(VENV) $(KERAS) $(LOWEST) docs/_build docs/gallery docs/reference/generated
 
 # Without bytecode, which takes more time and disk than one run of an example saves by it.
 $(SHOWN): pyproject.toml constraints.txt
@@ -59,6 +65,12 @@ $(INSTALLED): $(SHOWN)
 	@echo "Adding what tests, lint, docs and benchmarks need to $(VENV): 0.9 GB. Minutes."
 	$(PIP_INSTALL) -c constraints.txt -e '.[plots,docs,tests,lint,benchmarks]'
 	$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true  # templates in it are no Python
+	touch $@
+
+$(LOWEST_INSTALLED): pyproject.toml constraints-lowest.txt
+	@echo "Installing the lowest versions of all dependencies into $(LOWEST): 2 GB. Minutes."
+	$(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-lowest.txt -e '.[tests]'
 	touch $@
 
 $(KERAS_INSTALLED): benchmarks/keras-requirements.txt
