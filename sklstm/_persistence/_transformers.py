@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -127,7 +128,7 @@ def _restore_scaler(measured: Any, fitted_as: tuple[str, str], n_features: int) 
     if measured is None:
         return None
     checks: dict[str, Check] = {
-        name: lambda value, least=least: _is_measured(value, least, (n_features,))
+        name: partial(_is_measured, least=least, shape=(n_features,))
         for name, least in MEASURED[method].items()
     }
     if method in COUNTED:
