@@ -3,25 +3,34 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# What the demo needs, and on top of it what everything else needs.
+SHOWN := $(VENV)/.demo
 INSTALLED := $(VENV)/.installed
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 # scikeras, which the benchmarks compare with, needs an older scikit-learn than ours.
 KERAS := .venv-keras
 KERAS_INSTALLED := $(KERAS)/.installed
+# The lowest versions that pyproject.toml allows.
+LOWEST := .venv-lowest
+LOWEST_INSTALLED := $(LOWEST)/.installed
 # The networks of demo, docs and tests are too small for a second thread to help, and a team of
 # threads that shares its cores with anything else spends its time waiting for its own members.
 SINGLE := OMP_NUM_THREADS=1
 PYTEST := $(SINGLE) $(BIN)/python -m pytest -n 2 --dist worksteal
 
-.PHONY: demo test test-slow lint format docs bench bench-long clean
+.PHONY: demo test test-slow test-lowest lint format docs bench bench-long clean
 
-demo: $(INSTALLED)
-	$(SINGLE) $(BIN)/python docs/examples/plot_1_japanese_vowels.py
+demo: $(SHOWN)
+	$(SINGLE) $(BIN)/python -B docs/examples/plot_1_japanese_vowels.py
 
 test: $(INSTALLED)
 	$(PYTEST) -m "not slow"
 
 test-slow: $(INSTALLED)
 	$(PYTEST) -m slow
+
+test-lowest: $(LOWEST_INSTALLED)
+	$(SINGLE) $(LOWEST)/bin/python -m pytest -n 2 --dist worksteal -m "not slow"
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
@@ -43,12 +52,26 @@ bench-long: $(INSTALLED) $(KERAS_INSTALLED)
 	$(BIN)/python -m benchmarks --long
 
 clean:
-	rm -rf $(VENV) $(KERAS) docs/_build docs/gallery docs/reference/generated
+	rm -rf $(VENV) $(KERAS) $(LOWEST) docs/_build docs/gallery docs/reference/generated
 
-$(INSTALLED): pyproject.toml constraints.txt
+# Without bytecode, which takes more time and disk than one run of an example saves by it.
+$(SHOWN): pyproject.toml constraints.txt
+	@echo "Installing sklstm, torch, aeon and matplotlib into $(VENV): 1.3 GB, half of it torch (for CPUs). Minutes."
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[plots,docs,tests,lint,benchmarks]'
-	touch $(INSTALLED)
+	$(PIP_INSTALL) -c constraints.txt -e '.[plots]'
+	touch $@
+
+$(INSTALLED): $(SHOWN)
+	@echo "Adding what tests, lint, docs and benchmarks need to $(VENV): 0.9 GB. Minutes."
+	$(PIP_INSTALL) -c constraints.txt -e '.[plots,docs,tests,lint,benchmarks]'
+	$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true  # templates in it are no Python
+	touch $@
+
+$(LOWEST_INSTALLED): pyproject.toml constraints-lowest.txt
+	@echo "Installing the lowest versions of all dependencies into $(LOWEST): 2 GB. Minutes."
+	$(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-lowest.txt -e '.[tests]'
+	touch $@
 
 $(KERAS_INSTALLED): benchmarks/keras-requirements.txt
 	$(PYTHON) -m venv $(KERAS)

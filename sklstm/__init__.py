@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import importlib
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sklstm._classifier import LSTMSequenceClassifier
     from sklstm._persistence._model import load_model, save_model
+    from sklstm._persistence._skops import SKOPS_TRUSTED
 
 __version__ = "0.1.0.dev0"
 
 __all__ = [
+    "SKOPS_TRUSTED",
     "LSTMSequenceClassifier",
     "__version__",
     "datasets",
@@ -24,6 +27,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "SKOPS_TRUSTED": "sklstm._persistence._skops",
     "LSTMSequenceClassifier": "sklstm._classifier",
     "load_model": "sklstm._persistence._model",
     "save_model": "sklstm._persistence._model",
@@ -32,11 +36,19 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     # Lazily, so that the import of a part that needs no torch does not pay for torch.
-    if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
-    if name in __all__:
-        return importlib.import_module(f"sklstm.{name}")
-    raise AttributeError(f"module 'sklstm' has no attribute {name!r}")
+    if name not in __all__:
+        raise AttributeError(f"module 'sklstm' has no attribute {name!r}")
+    home = _import(_HOMES.get(name, f"sklstm.{name}"))
+    return getattr(home, name) if name in _HOMES else home
+
+
+def _import(module: str) -> ModuleType:
+    try:
+        return importlib.import_module(module)
+    except AttributeError as error:
+        # Raised by a package that does not fit another one. Python would take it for the answer
+        # that this package has no such name.
+        raise ImportError(f"{module} cannot be imported: {error}") from error
 
 
 def __dir__() -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from types import ModuleType
 
 
@@ -19,8 +20,8 @@ def require(package: str, *, extra: str) -> ModuleType:
     try:
         return importlib.import_module(package)
     except ModuleNotFoundError as error:
-        # The package is there but lacks something of its own: another extra would not help.
-        if error.name != package:
+        # The package is there but lacks something of its own: an extra would not help.
+        if error.name != package or importlib.util.find_spec(package) is not None:
             raise
         raise ImportError(
             f"This needs the package {package!r}, which is not installed.\n\n"

@@ -23,3 +23,24 @@ def test_what_a_package_lacks_itself_is_its_own_error(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ModuleNotFoundError, match="No module named 'no_such_package'"):
         require("half_installed", extra="frames")
+
+
+@pytest.mark.parametrize(
+    "error",
+    ["ImportError('libparquet.so: no such file')", "AttributeError('numpy has no product')"],
+)
+def test_a_package_that_fails_is_reported_as_itself(tmp_path, monkeypatch, error):
+    (tmp_path / "failing_package.py").write_text(f"raise {error}")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises((ImportError, AttributeError), match=r"libparquet|no product"):
+        require("failing_package", extra="frames")
+
+
+def test_a_package_that_lacks_itself_is_not_called_missing(tmp_path, monkeypatch):
+    """Such as a folder of which an interrupted installation has left a part."""
+    (tmp_path / "partial_package.py").write_text(
+        "raise ModuleNotFoundError('no extension', name='partial_package')"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ModuleNotFoundError, match="no extension"):
+        require("partial_package", extra="frames")

@@ -10,6 +10,7 @@ is downloaded.
 """
 
 import tempfile
+import time
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -62,7 +63,9 @@ pipeline = make_pipeline(
     FunctionTransformer(channels_last),
     LSTMSequenceClassifier(random_state=0, verbose=1),
 )
+start = time.perf_counter()
 pipeline.fit(X_train, y_train)
+fit_seconds = time.perf_counter() - start
 classifier = pipeline[-1]
 print(f"trained for {classifier.n_iter_} epochs")
 for parameter, value in classifier.resolved_params_.items():
@@ -82,25 +85,17 @@ print()
 print(classification_report(y_test, y_predicted, digits=3))
 
 # %%
-# A small search
-# --------------
+# Do fewer epochs do?
+# -------------------
 #
-# Would another pooling or another width have been better? Three-fold cross-validation on the
-# training sequences says. A parameter of a step is named as everywhere in scikit-learn. Each fold
+# ``max_epochs="auto"`` has chosen 100 epochs. Three-fold cross-validation on the training sequences
+# says what fewer are worth; a parameter of a step is named as everywhere in scikit-learn. Each fold
 # trains on 180 sequences only, so its accuracy is lower than that of a fit to all 270.
 
-candidate = clone(pipeline).set_params(
-    lstmsequenceclassifier__max_epochs=30,
-    lstmsequenceclassifier__verbose=0,
-)
 search = GridSearchCV(
-    candidate,
-    {
-        "lstmsequenceclassifier__pooling": ["max", "attention"],
-        "lstmsequenceclassifier__hidden_sizes": [32, 64],
-    },
+    clone(pipeline).set_params(lstmsequenceclassifier__verbose=0),
+    {"lstmsequenceclassifier__max_epochs": [3, 10, 30]},
     cv=3,
-    n_jobs=2,
 )
 search.fit(X_train, y_train)
 results = search.cv_results_
@@ -108,9 +103,17 @@ print("cross-validated accuracy, mean and standard deviation over the folds:")
 for parameters, mean, std in zip(
     results["params"], results["mean_test_score"], results["std_test_score"], strict=True
 ):
-    named = ", ".join(f"{name.partition('__')[2]}={value}" for name, value in parameters.items())
-    print(f"  {mean:.3f} +- {std:.3f}  {named}")
-print(f"the best one's test accuracy, fitted to all 270: {search.score(X_test, y_test):.4f}")
+    print(
+        f"  {mean:.3f} +- {std:.3f}  {parameters['lstmsequenceclassifier__max_epochs']:>2} epochs"
+    )
+
+fewer = search.best_params_["lstmsequenceclassifier__max_epochs"]
+accuracy = np.mean(y_predicted == y_test)
+print(f"test accuracy after {classifier.n_iter_} epochs, the default: {accuracy:.4f}")
+print(
+    f"test accuracy after {fewer} epochs, the best of these: {search.score(X_test, y_test):.4f},"
+    f" in {search.refit_time_ / fit_seconds:.0%} of the time"
+)
 
 # %%
 # One picture

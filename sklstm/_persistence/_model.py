@@ -18,6 +18,7 @@ from sklstm._classifier import LSTMSequenceClassifier
 from sklstm._files._container import MALFORMED, Kind, read_file, write_file
 from sklstm._files._values import UnstorableError, encode
 from sklstm._persistence._checks import ATTRIBUTES, check_state
+from sklstm._persistence._pipelines import Description, build_pipeline, describe_pipeline
 from sklstm._training._device import resolve_device
 from sklstm._validation._forms import as_host
 from sklstm.exceptions import ModelFileError
@@ -34,8 +35,8 @@ OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
 }
 
 
-def save_model(estimator: LSTMSequenceClassifier, path: str | os.PathLike[str]) -> None:
-    """Write a fitted estimator to a file that holds data and no code.
+def save_model(estimator: LSTMSequenceClassifier | Pipeline, path: str | os.PathLike[str]) -> None:
+    """Write a fitted estimator, or a pipeline of it, to a file that holds data and no code.
 
     The file is in the safetensors format: weights and all other arrays as tensors; parameters,
     names, history and the versions of the packages as JSON in its header. It carries a format
@@ -47,8 +48,10 @@ def save_model(estimator: LSTMSequenceClassifier, path: str | os.PathLike[str]) 
 
     Parameters
     ----------
-    estimator : LSTMSequenceClassifier
-        A fitted one.
+    estimator : LSTMSequenceClassifier or Pipeline
+        A fitted one. The steps of a pipeline are transformers of this package, any number of them,
+        and the estimator as the last one, if there is one: `TokenEncoder`, `SequenceScaler`,
+        `SequenceImputer`, `RollingFeatures` and "passthrough".
     path : str or path-like
         Where to; a file that is there is replaced. The name may have any ending; safetensors' own
         is ``.safetensors``.
@@ -58,11 +61,13 @@ def save_model(estimator: LSTMSequenceClassifier, path: str | os.PathLike[str]) 
     NotFittedError
         If the estimator is not fitted.
     TypeError
-        If it is anything but an `LSTMSequenceClassifier`, be it a subclass.
+        If it is anything but an `LSTMSequenceClassifier`, be it a subclass, or a pipeline with
+        another step, or one whose `TokenEncoder` has a function as ``analyzer``.
+    ValueError
+        If the pipeline has a ``memory``, or a step is not as a fit leaves it; if the history of all
+        epochs or the labels are more than a file holds, a million values.
     OSError
         If the file cannot be written.
-    ValueError
-        If the history of all epochs or the labels are more than a file holds: a million values.
 
     Warns
     -----
@@ -94,21 +99,19 @@ def save_model(estimator: LSTMSequenceClassifier, path: str | os.PathLike[str]) 
     >>> bool((loaded.predict_proba(X) == classifier.predict_proba(X)).all())
     True
     """
-    _check_estimator(estimator)
-    parameters, state = _describe(estimator)
-    callbacks = ["callbacks"] if estimator.callbacks else []
-    _warn_of([*callbacks, *_drop_unstorable(parameters)], _drop_foreign(state))
-    check_state(state)
-    del state["net_"]["device"]
+    if type(estimator) is Pipeline:
+        content, parameters, others = describe_pipeline(estimator, _describe_whole)
+    else:
+        content, parameters, others = _describe_whole(estimator)
+    _warn_of(parameters, others)
     versions = {name: str(importlib.import_module(name).__version__) for name in PACKAGES}
-    content = {"versions": versions, "parameters": parameters, "state": state}
-    write_file(path, MODEL, content)
+    write_file(path, MODEL, {"versions": versions, **content})
 
 
 def load_model(
     path: str | os.PathLike[str], *, device: str | torch.device = "cpu"
-) -> LSTMSequenceClassifier:
-    """Read a fitted estimator from a file that `save_model` wrote.
+) -> LSTMSequenceClassifier | Pipeline:
+    """Read a fitted estimator, or a pipeline of it, from a file that `save_model` wrote.
 
     Nothing in the file is executed: it may come from anywhere. What it claims is checked before
     memory is taken for it, and its checksum tells of any bit that is not as it was written.
@@ -122,9 +125,10 @@ def load_model(
 
     Returns
     -------
-    LSTMSequenceClassifier
-        It predicts what the saved one predicts, to the last bit with the same versions of the
-        packages and the same kind of machine. Further training goes on with a fresh optimizer.
+    LSTMSequenceClassifier or Pipeline
+        As it was saved. It predicts what the saved one predicts, to the last bit with the same
+        versions of the packages and the same kind of machine. Further training goes on with a fresh
+        optimizer.
 
     Raises
     ------
@@ -142,11 +146,25 @@ def load_model(
     resolve_device(device)
     content = read_file(path, MODEL)
     try:
-        return _build(content["parameters"], content["state"], device)
+        build = functools.partial(_build, device=device)
+        if "steps" in content:
+            return build_pipeline(content, build)
+        return build(content["parameters"], content["state"])
     except (RuntimeError, *MALFORMED) as error:
         raise ModelFileError(
             f"{os.fspath(path)!r} does not describe a model: {error!s:.200}"
         ) from error
+
+
+def _describe_whole(estimator: Any) -> Description:
+    """Content of a file for one estimator, and what it lacks: parameters, other attributes."""
+    _check_estimator(estimator)
+    parameters, state = _describe(estimator)
+    lost = [*(["callbacks"] if estimator.callbacks else []), *_drop_unstorable(parameters)]
+    others = _drop_foreign(state)
+    check_state(state)
+    del state["net_"]["device"]
+    return {"parameters": parameters, "state": state}, lost, others
 
 
 def _check_estimator(estimator: Any) -> None:
@@ -156,17 +174,12 @@ def _check_estimator(estimator: Any) -> None:
         estimator._validate_params()
         return
     remedy = ""
-    if isinstance(estimator, LSTMSequenceClassifier):
+    if isinstance(estimator, (LSTMSequenceClassifier, Pipeline)):
         remedy = "A subclass is code, which no file of ours holds: keep it with pickle or joblib."
-    elif isinstance(estimator, Pipeline):
-        remedy = (
-            "Keep a whole pipeline with skops.io.dump, as the user guide shows, or its last step"
-            " alone: save_model(pipeline[-1], path)."
-        )
     elif hasattr(estimator, "best_estimator_"):
         remedy = "Save what the search has found: save_model(search.best_estimator_, path)."
     raise TypeError(
-        "save_model takes an LSTMSequenceClassifier. Got an instance of"
+        "save_model takes an LSTMSequenceClassifier, or a Pipeline of it. Got an instance of"
         f" {type(estimator).__name__} instead." + (f"\n\n{remedy}" if remedy else "")
     )
 

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.utils import check_array
 
 from sklstm._sequences import Array, IntArray
-from sklstm._validation._inputs import as_host
+from sklstm._validation._forms import as_host
 from sklstm._validation._missing import reject_missing
 
 

@@ -9,7 +9,7 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from sklstm._compat import check_y
 from sklstm._sequences import Array, IntArray
-from sklstm._validation._inputs import as_host
+from sklstm._validation._forms import as_host
 from sklstm._validation._missing import entries, reject_missing
 
 

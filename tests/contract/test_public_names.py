@@ -12,8 +12,8 @@ from sklstm import LSTMSequenceClassifier, preprocessing
 
 PUBLIC = {
     "sklstm": [
-        "LSTMSequenceClassifier", "__version__", "datasets", "exceptions", "load_model", "nn",
-        "model_selection", "preprocessing", "save_model",
+        "LSTMSequenceClassifier", "SKOPS_TRUSTED", "__version__", "datasets", "exceptions",
+        "load_model", "nn", "model_selection", "preprocessing", "save_model",
     ],
     "sklstm.datasets": ["make_temporal_order", "make_trends"],
     "sklstm.exceptions": ["ModelFileError", "TrainingDivergedError"],
@@ -97,6 +97,48 @@ def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="module 'sklstm' has no attribute 'LSTM'"):
         _ = sklstm.LSTM
     assert set(dir(sklstm)) == set(PUBLIC["sklstm"])
+
+
+BROKEN = """
+import sys, types
+class Broken:
+    def find_spec(self, name, path=None, target=None):
+        if name == {package!r}:
+            from importlib.util import spec_from_loader
+            return spec_from_loader(name, self)
+    def create_module(self, spec):
+        raise {error}
+    def exec_module(self, module):
+        pass
+sys.meta_path.insert(0, Broken())
+try:
+    from sklstm import {name}
+except Exception as caught:
+    print(type(caught).__name__, caught)
+"""
+
+
+@pytest.mark.parametrize(
+    ("package", "name", "error", "expected"),
+    [
+        (
+            "torch", "LSTMSequenceClassifier", "ImportError('libcudart.so.12: no such file')",
+            "ImportError libcudart.so.12: no such file",
+        ),
+        (
+            "skorch", "LSTMSequenceClassifier", "AttributeError('numpy has no attribute product')",
+            "ImportError sklstm._classifier cannot be imported: numpy has no attribute product",
+        ),
+        (
+            "scipy.sparse", "preprocessing", "AttributeError('numpy has no attribute product')",
+            "ImportError sklstm.preprocessing cannot be imported: numpy has no attribute product",
+        ),
+        ("torch", "nn", "OSError('no libgomp.so.1')", "OSError no libgomp.so.1"),
+    ],
+)  # fmt: skip
+def test_a_dependency_that_cannot_be_imported_is_reported_as_itself(package, name, error, expected):
+    result = run(BROKEN.format(package=package, name=name, error=error))
+    assert result.stdout.strip() == expected, result.stderr
 
 
 def run(program):

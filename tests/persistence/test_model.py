@@ -13,7 +13,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import get_scorer
 from sklearn.model_selection import GridSearchCV
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline
 from skorch.callbacks import Callback
 
 from sklstm import LSTMSequenceClassifier, load_model, save_model
@@ -352,8 +352,8 @@ class Subclass(LSTMSequenceClassifier):
     ("thing", "match"),
     [
         (
-            make_pipeline(quick()),
-            r"instance of Pipeline instead\.\n\nKeep a whole pipeline with skops",
+            type("Own", (Pipeline,), {})([("lstm", quick())]),
+            r"instance of Own instead\.\n\nA subclass is code",
         ),
         (Subclass(), r"instance of Subclass instead\.\n\nA subclass is code"),
         (3, r"instance of int instead\.$"),
@@ -363,7 +363,8 @@ class Subclass(LSTMSequenceClassifier):
 )
 def test_other_things(path, thing, match):
     with pytest.raises(
-        TypeError, match="save_model takes an LSTMSequenceClassifier. Got an " + match
+        TypeError,
+        match="save_model takes an LSTMSequenceClassifier, or a Pipeline of it. Got an " + match,
     ):
         save_model(thing, path)
 

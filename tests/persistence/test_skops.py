@@ -10,12 +10,28 @@ import torch
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.pipeline import make_pipeline
 
+from sklstm import SKOPS_TRUSTED, LSTMSequenceClassifier, preprocessing
 from sklstm.preprocessing import RollingFeatures, SequenceImputer, SequenceScaler, TokenEncoder
 from tests.helpers import make_ragged, quick
 
 X, Y = make_ragged(20)
 TEXTS = ["north by north west", "south of the border", "due north [PAD]", "south south east"] * 4
 CLASSIFIER = "sklstm._classifier.LSTMSequenceClassifier"
+
+
+def test_the_public_list_names_each_class_that_has_a_fit():
+    own = [LSTMSequenceClassifier, *map(vars(preprocessing).get, preprocessing.__all__)]
+    classes = [cls for cls in own if hasattr(cls, "fit")]
+    names = [f"{cls.__module__}.{cls.__qualname__}" for cls in classes]
+    assert sorted(SKOPS_TRUSTED) == sorted(names)
+
+
+def test_the_public_list_is_all_that_a_pipeline_needs(tmp_path):
+    steps = [SequenceImputer(), RollingFeatures(), SequenceScaler(), quick(max_epochs=1)]
+    pipeline = make_pipeline(*steps).fit(X, Y)
+    skops.io.dump(pipeline, tmp_path / "pipeline.skops")
+    loaded = skops.io.load(tmp_path / "pipeline.skops", trusted=SKOPS_TRUSTED)
+    np.testing.assert_array_equal(loaded.predict_proba(X), pipeline.predict_proba(X))
 
 
 def through_skops(estimator, path, trusted):

@@ -1,0 +1,167 @@
+"""Pipelines of the package's own steps as plain values, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from itertools import pairwise
+from typing import Any
+
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
+
+from sklstm._classifier import LSTMSequenceClassifier
+from sklstm._persistence._checks import Check, _check_items, _is_bool
+from sklstm._persistence._transformers import (
+    TRANSFORMERS,
+    build_transformer,
+    describe_transformer,
+    widths_of,
+)
+from sklstm.preprocessing._tokens import TokenEncoder
+
+# Content of a file, names of the parameters that it lacks, and of other attributes.
+Description = tuple[dict[str, Any], list[str], list[str]]
+SKOPS = (
+    "Keep such a pipeline with skops: skops.io.dump(pipeline, path), then skops.io.load(path,"
+    " trusted=[*sklstm.SKOPS_TRUSTED, ...]) with the other types that it names."
+)
+
+
+def describe_pipeline(
+    pipeline: Pipeline, describe_classifier: Callable[[Any], Description]
+) -> Description:
+    """The pipeline as plain values; TypeError or ValueError if one of its steps is none."""
+    check_steps(pipeline)
+    steps: list[dict[str, Any]] = []
+    parameters: list[str] = []
+    others: list[str] = []
+    for name, step in pipeline.steps:
+        described, lost, unknown = _describe_step(name, step, describe_classifier)
+        steps.append({"name": name, **described})
+        parameters += [f"{name}__{parameter}" for parameter in lost]
+        others += [f"{name}.{attribute}" for attribute in unknown]
+    settings = {"verbose": pipeline.verbose, "transform_input": pipeline.transform_input}
+    check_agreement(pipeline)
+    return {"steps": steps, "pipeline": settings}, parameters, others
+
+
+def build_pipeline(
+    content: Mapping[str, Any],
+    build_classifier: Callable[[Mapping[str, Any], Mapping[str, Any]], Any],
+) -> Pipeline:
+    """The pipeline that was described; ValueError, TypeError or LookupError if there is none."""
+    _check_items(content, CONTENT, optional=frozenset())
+    _check_items(content["pipeline"], SETTINGS, optional=frozenset())
+    steps = []
+    for described in content["steps"]:
+        rest = {key: value for key, value in described.items() if key != "name"}
+        steps.append((described["name"], _build_step(rest, build_classifier)))
+    pipeline = Pipeline(steps, **content["pipeline"])
+    check_steps(pipeline)
+    check_agreement(pipeline)
+    return pipeline
+
+
+def check_steps(pipeline: Pipeline) -> None:
+    """Raise unless each step is one that a file can hold, under a name that scikit-learn takes."""
+    if not isinstance(pipeline.steps, list) or not pipeline.steps:
+        raise ValueError("A pipeline needs a list of at least one step.")
+    _check_names([name for name, _ in pipeline.steps])
+    if pipeline.memory is not None:
+        raise ValueError(
+            "A model file holds no path and no cache. Got a pipeline with"
+            f" memory={pipeline.memory!r:.60}.\n\nLeave it out: pipeline.set_params(memory=None)."
+        )
+    last = len(pipeline.steps) - 1
+    for index, (name, step) in enumerate(pipeline.steps):
+        is_last = type(step) is LSTMSequenceClassifier and index == last
+        is_transformer = type(step) in TRANSFORMERS.values()
+        if not (is_last or is_transformer or _is_passed_through(step)):
+            raise TypeError(
+                f"save_model takes pipelines of {', '.join(TRANSFORMERS)}, in any number, and an"
+                f" LSTMSequenceClassifier as the last step. Step {name!r} is an instance of"
+                f" {type(step).__name__}.\n\n{SKOPS}"
+            )
+        if isinstance(step, TokenEncoder) and callable(step.analyzer):
+            raise TypeError(
+                f"A model file holds no code, and step {name!r} has a function as 'analyzer'.\n\n"
+                "Cut the texts into tokens before the pipeline, which takes lists of tokens, and"
+                " leave analyzer as it is; or keep the pipeline with pickle or joblib."
+            )
+
+
+def check_agreement(pipeline: Pipeline) -> None:
+    """Raise ValueError if a step gives another number of features than the next one takes."""
+    steps = [step for _, step in pipeline.steps if not _is_passed_through(step)]
+    for before, after in pairwise(steps):
+        if isinstance(after, TokenEncoder):
+            raise ValueError("A TokenEncoder takes texts, so it must be the first step.")
+        given, taken = widths_of(before), _taken_by(after)
+        if given is not None and taken is not None and given[1] != taken:
+            raise ValueError(
+                f"{type(after).__name__} takes {taken} features at each timestep, and"
+                f" {type(before).__name__} before it gives {given[1]}.\n\nFit the pipeline again."
+            )
+
+
+def _describe_step(
+    name: str, step: Any, describe_classifier: Callable[[Any], Description]
+) -> Description:
+    if _is_passed_through(step):
+        return {"class": step}, [], []
+    if isinstance(step, LSTMSequenceClassifier):
+        content, parameters, others = describe_classifier(step)
+        return {"class": type(step).__name__, **content}, parameters, others
+    check_is_fitted(step)
+    try:
+        content, others = describe_transformer(step)
+    except (LookupError, TypeError, ValueError) as error:
+        raise ValueError(f"Step {name!r} is not as a fit leaves it: {error}") from error
+    return content, [], others
+
+
+def _build_step(described: Mapping[str, Any], build_classifier: Callable[..., Any]) -> Any:
+    name = described["class"]
+    if _is_passed_through(name) and len(described) == 1:
+        return name
+    if name == LSTMSequenceClassifier.__name__:
+        return build_classifier(described["parameters"], described["state"])
+    return build_transformer(described)
+
+
+def _is_passed_through(step: Any) -> bool:
+    return step is None or (isinstance(step, str) and step == "passthrough")
+
+
+def _check_names(names: list[Any]) -> None:
+    """As scikit-learn does before it fits."""
+    texts = all(isinstance(name, str) for name in names)
+    taken = {"memory", "steps", "transform_input", "verbose"}
+    if not texts or len(set(names)) < len(names) or taken & {*names}:
+        raise ValueError(f"These are no names of steps: {names!r:.100}")
+    if any("__" in name for name in names):
+        raise ValueError(f"A name of a step has no '__': {names!r:.100}")
+
+
+def _taken_by(step: Any) -> int | None:
+    """Features of a timestep that a step takes; None if they are token ids."""
+    if not isinstance(step, LSTMSequenceClassifier):
+        widths = widths_of(step)
+        return None if widths is None else widths[0]
+    if step._network_specification.vocabulary_size is not None:
+        return None
+    return int(step.n_features_in_) if step._n_columns_in is None else 1
+
+
+def _are_names_of_metadata(value: Any) -> bool:
+    return value is None or (
+        isinstance(value, list) and all(isinstance(name, str) for name in value)
+    )
+
+
+CONTENT: dict[str, Check] = {
+    "versions": lambda value: True,
+    "steps": lambda value: isinstance(value, list),
+    "pipeline": lambda value: isinstance(value, dict),
+}
+SETTINGS: dict[str, Check] = {"verbose": _is_bool, "transform_input": _are_names_of_metadata}
