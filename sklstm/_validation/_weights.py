@@ -10,7 +10,7 @@ from sklearn.utils.class_weight import compute_class_weight
 
 from sklstm._compat import check_sample_weight
 from sklstm._sequences import Array, Sequences
-from sklstm._validation._inputs import as_host
+from sklstm._validation._forms import as_host
 from sklstm._validation._missing import reject_missing
 
 
