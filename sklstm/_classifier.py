@@ -474,6 +474,13 @@ class LSTMSequenceClassifier(
             If the loss becomes NaN or infinite.
         MemoryError
             If a step or the sequences do not fit into memory; the message gives the sizes.
+
+        Warns
+        -----
+        UserWarning
+            If a setting has no effect; if X is probably not meant as it is read: lists of integers
+            without an embedding, few timesteps of many features, a data frame with a column such as
+            'id' or 'time'; if another thread of the process is fitting.
         """
         check_parameters(self)
         parameters, given_val = constructor_parameters(self), None
