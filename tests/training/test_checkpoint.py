@@ -36,7 +36,7 @@ CHANGES = [
     ({"standardize": False}, "'standardize' was True and is False now"),
     ({"optimizer": partial(torch.optim.Adam, fused=True, amsgrad=True)},
      "'optimizer' was torch.optim.adam.Adam {.*'amsgrad': False.*} and is .*'amsgrad': True"),
-    ({"dropout": 0.1, "l1": 0.2, "l2": 0.3, "tol": 0.4, "batch_size": 5},
+    ({"dropout": 0.1, "l1": 0.2, "l2": 0.3, "label_smoothing": 0.4, "batch_size": 5},
      "'batch_size' was 32 and is 5 now, 'dropout' was 0 .*, 'l1' was 0 .*, and 2 more"),
 ]  # fmt: skip
 
