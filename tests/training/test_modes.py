@@ -48,6 +48,7 @@ def test_a_context_of_autocast_that_was_never_left_does_not_count_afterwards():
 
 def test_a_context_of_a_device_that_was_never_left_does_not_count_afterwards(monkeypatch):
     """Otherwise a load that was interrupted would leave a torch without numbers."""
+    torch.get_default_device()  # imports what is patched
     # What torch notes for its compiler alone.
     monkeypatch.setattr(torch.utils._device, "CURRENT_DEVICE", None)
     with torch.device("cpu"):
