@@ -257,10 +257,10 @@ def lstm_takes_bfloat16(device_type: str) -> bool:
     if device_type != "cpu":
         return True
     # Not drawn: the generator is the caller's.
-    lstm = nn.LSTM(1, 1, device="meta").to_empty(device="cpu")
+    lstm = nn.LSTM(1, 1, device="meta", dtype=torch.float32).to_empty(device="cpu")
     try:
         with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-            lstm(torch.zeros(1, 1, 1))
+            lstm(torch.zeros(1, 1, 1, dtype=torch.float32, device="cpu"))
     except RuntimeError:
         return False
     return True
