@@ -11,6 +11,8 @@ from typing import Any
 
 import torch
 
+from sklstm._training._modes import function_modes, set_function_modes
+
 # Zero to a thread that flushes denormal numbers, for which torch has a setter and no getter.
 SMALLEST = 5e-324
 
@@ -26,14 +28,13 @@ class own_settings(AbstractContextManager[None]):
 
     def __init__(self, *, training: bool = False) -> None:
         self._shared = [PRECISION, DTYPE] if training else [PRECISION]
-        self._device: torch.device | None = None
+        self._function_modes: list[Any] | None = None
         self._flushes = False
 
     def __enter__(self) -> None:
-        # A context of torch's makes each of its calls slower, so only where it is needed.
-        if torch.empty(0).device.type != "cpu":
-            self._device = torch.device("cpu")
-            self._device.__enter__()
+        # A default device is one of them.
+        self._function_modes = function_modes()
+        set_function_modes([])
         self._flushes = not SMALLEST > 0
         if self._flushes:
             torch.set_flush_denormal(False)
@@ -45,9 +46,8 @@ class own_settings(AbstractContextManager[None]):
             setting.leave(self)
         if self._flushes:
             torch.set_flush_denormal(True)
-        if self._device is not None:
-            self._device.__exit__(None, None, None)
-            self._device = None
+        if self._function_modes is not None:
+            set_function_modes(self._function_modes)
 
 
 @dataclass(eq=False)

@@ -146,6 +146,18 @@ def test_a_callers_default_device_is_back_afterwards():
     assert torch.ones(1).device.type == "cpu"
 
 
+@pytest.mark.parametrize("is_entered", [False, True])
+def test_a_context_that_is_left_once_more_leaves_the_default_device_alone(is_entered):
+    settings = own_settings()
+    with torch.device("meta"):
+        if is_entered:
+            settings.__enter__()
+            settings.__exit__()
+        settings.__exit__()
+        assert torch.ones(1).device.type == "meta"
+    assert torch.ones(1).device.type == "cpu"
+
+
 def test_denormal_numbers_are_flushed_again_afterwards():
     if not torch.set_flush_denormal(True):
         pytest.skip("This processor cannot flush denormal numbers.")
