@@ -316,7 +316,10 @@ def test_set_params_works_on_a_fitted_estimator_for_every_parameter():
         assert name in only_one_value or value != defaults[name], name
         classifier.set_params(**{name: value})
     np.testing.assert_array_equal(classifier.predict_proba(X), before)
-    with pytest.warns(UserWarning, match="freeze_embedding=True have no effect"):
+    with (
+        pytest.warns(UserWarning, match="freeze_embedding=True have no effect"),
+        pytest.warns(UserWarning, match="checkpoint_interval=2 has no effect"),
+    ):
         assert same(classifier.fit(X, Y), other.fit(X, Y))
 
 
