@@ -24,14 +24,14 @@ def as_known_form(X: Any) -> Any:
     if hasattr(X, "collect"):
         raise _not_accepted(X, "Compute it first: X.collect().")
     X = as_host(X)
+    if isinstance(X, (list, tuple, str, bytes)) or _is_array(X):
+        return X
     if isinstance(X, Mapping):
         raise _not_accepted(
             X,
             "Give the sequences alone: list(X.values()) if each value is one sequence, X['x'] if"
             " they are under the key 'x', [X] if X is one sequence and each value a feature.",
         )
-    if isinstance(X, (list, tuple, str, bytes)) or _is_array(X):
-        return X
     if hasattr(X, "__len__") and hasattr(X, "__getitem__"):
         # Not iter(X): a dataset of torch needs none, and what Python makes up for it may not end.
         return [X[index] for index in range(len(X))]

@@ -6,6 +6,7 @@ import polars
 import pyarrow
 import pytest
 import torch
+from scipy.sparse import dok_array
 
 from sklstm._validation._forms import as_array, as_known_form
 from sklstm._validation._inputs import check_inputs
@@ -80,7 +81,9 @@ def test_token_ids_in_a_column_that_is_no_list():
 
 
 def test_what_numpy_reads_is_left_alone():
-    for X in (np.ones((2, 3)), pd.DataFrame(np.ones((2, 3))), RAGGED, "text", 3):
+    # Of sparse arrays this one is a dict, too; scikit-learn's words are for all of them.
+    sparse = dok_array(np.eye(2))
+    for X in (np.ones((2, 3)), pd.DataFrame(np.ones((2, 3))), RAGGED, "text", 3, sparse):
         assert as_known_form(X) is X
 
 
