@@ -315,7 +315,9 @@ def test_a_step_in_parts_is_that_of_the_whole(data, monkeypatch, optimizer, laye
         for _ in range(3):
             net.train_step(data.batch(np.arange(12), parts))
         networks.append(net.module_)
-    assert_same_weights(networks[1], networks[0])
+    for ours, theirs in zip(*(network.parameters() for network in networks), strict=True):
+        # A twentieth of a step: RMSprop and Adam magnify the rounding of gradients near 0.
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=5e-4)
 
 
 def test_a_step_of_mixed_sequences_is_the_one_by_hand(data):
