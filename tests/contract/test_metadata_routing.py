@@ -115,6 +115,8 @@ def test_the_last_part_within_folds_in_time(spy):
 
 def test_validation_data_reach_every_fold_unsplit(spy):
     spy.set_fit_request(X_val=True, y_val=True, sample_weight_val=True)
+    # Nothing is held out of X, and a fraction of it that were asked for would be warned of.
+    spy.set_params(validation_fraction=0.1)
     weight = np.arange(1.0, 11.0)
     params = {"X_val": X_VAL, "y_val": Y_VAL, "sample_weight_val": weight}
     cross_validate(spy, X, Y, cv=3, params=params)

@@ -1,5 +1,6 @@
 """scikit-learn's own checks, all of them, with the defaults and with other architectures."""
 
+import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklstm import LSTMSequenceClassifier
@@ -25,5 +26,7 @@ EXPECTED_FAILURES = {
     ],
     expected_failed_checks=lambda _: EXPECTED_FAILURES,
 )
+# scikit-learn sets it on every estimator that has it, whatever its other parameters are.
+@pytest.mark.filterwarnings("ignore:n_iter_no_change=20 has no effect:UserWarning")
 def test_check(estimator, check):
     check(estimator)
