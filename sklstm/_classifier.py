@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 import torch
+from scipy.special import log_softmax, softmax
 from sklearn.base import ClassifierMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
@@ -17,7 +18,7 @@ from sklstm._training._callbacks import sets_learning_rate
 from sklstm._training._datasets import Given
 from sklstm._training._fitted import FittedNetwork
 from sklstm._training._fitting import fitted_attributes
-from sklstm._training._prediction import decisions, embed, log_probabilities, probabilities
+from sklstm._training._prediction import decisions, embed
 from sklstm._validation._features import column_of_sequences
 from sklstm._validation._held_out import check_held_out
 from sklstm._validation._names import translates_names
@@ -569,7 +570,7 @@ class LSTMSequenceClassifier(
         ndarray of shape (n_sequences, n_classes), float64
             In the order of ``classes_``; each row sums to 1.
         """
-        return probabilities(self._logits(X))
+        return np.asarray(softmax(self._logits(X), axis=1))
 
     def predict_log_proba(self, X: Any) -> Array:
         """Natural logarithm of the probability of each class for each sequence.
@@ -584,7 +585,7 @@ class LSTMSequenceClassifier(
         ndarray of shape (n_sequences, n_classes), float64
             In the order of ``classes_``; finite even where `predict_proba` underflows to 0.
         """
-        return log_probabilities(self._logits(X))
+        return np.asarray(log_softmax(self._logits(X), axis=1))
 
     def decision_function(self, X: Any) -> Array:
         """Logits of each class for each sequence.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import importlib
 import os
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,6 +20,7 @@ from sklstm._persistence._checks import ATTRIBUTES, check_state
 from sklstm._persistence._pipelines import Description, build_pipeline, describe_pipeline
 from sklstm._training._device import resolve_device
 from sklstm._validation._forms import as_host
+from sklstm._warnings import warn_user
 from sklstm.exceptions import ModelFileError
 
 MODEL = Kind("model", format=1)
@@ -272,8 +272,7 @@ def _warn_of(parameters: list[str], others: list[str]) -> None:
             "\n\nA loaded estimator has the default instead, which matters to further training"
             f" alone. Set it again before: load_model(path).set_params({again})"
         )
-    warnings.warn(
+    warn_user(
         f"The model file lacks {', '.join(map(repr, parameters + others))}: it holds what a fit"
-        f" makes, and no code.{remedy}",
-        stacklevel=3,
+        f" makes, and no code.{remedy}"
     )

@@ -23,14 +23,12 @@ class own_modes(AbstractContextManager[None]):
         self._flags: tuple[bool, bool, int] | None = None
         self._autocast: list[tuple[str, bool, torch.dtype]] = []
         self._normal_mode: torch.inference_mode | None = None
-        self._function_modes: list[Any] | None = None
 
     def __enter__(self) -> None:
         self._autocast = [
             (device, torch.is_autocast_enabled(device), torch.get_autocast_dtype(device))
             for device in DEVICES
         ]
-        self._function_modes = function_modes()
         self._flags = torch.is_grad_enabled(), torch.is_autocast_cache_enabled(), _autocast_depth()
         if torch.is_inference_mode_enabled():
             self._normal_mode = torch.inference_mode(False)
@@ -54,8 +52,6 @@ class own_modes(AbstractContextManager[None]):
             _set_autocast_depth(depth)
             torch.set_autocast_cache_enabled(cache)
             torch.set_grad_enabled(gradients)
-        if self._function_modes is not None:
-            set_function_modes(self._function_modes)
 
 
 def _autocast_depth() -> int:
@@ -71,19 +67,3 @@ def _set_autocast_depth(depth: int) -> None:
         torch.autocast_decrement_nesting()
     for _ in range(depth - _autocast_depth()):
         torch.autocast_increment_nesting()
-
-
-def function_modes() -> list[Any]:
-    """The contexts that change what torch's functions do, such as that of a default device."""
-    n_modes = torch._C._len_torch_function_stack()
-    return [torch._C._get_function_stack_at(position) for position in range(n_modes)]
-
-
-def set_function_modes(modes: list[Any]) -> None:
-    """Have these contexts and no others."""
-    # torch has no public way out of a context that was entered and is forgotten.
-    if modes != function_modes():
-        while torch._C._len_torch_function_stack() > 0:
-            torch._C._pop_torch_function_stack()
-        for mode in modes:
-            torch._C._push_on_torch_function_stack(mode)

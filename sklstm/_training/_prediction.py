@@ -13,7 +13,7 @@ from sklstm._batching._loader import Source
 from sklstm._sequences import Array, IntArray, Sequences, all_finite
 from sklstm._training._heap import kept_heap
 from sklstm._training._modes import own_modes
-from sklstm._training._threads import alone, own_team
+from sklstm._training._threads import own_team
 from sklstm._training._within import within
 from sklstm.nn import SequenceNetwork
 from sklstm.nn._concurrency import Team, run_all
@@ -57,22 +57,12 @@ def _compute(
     tasks = [partial(work, indices) for indices in batches]
     modes = own_modes(gradients=False)
     if team is not None or len(batches) == 1:
-        within([modes, alone()], lambda: run_all(tasks, team))
+        within([modes], lambda: run_all(tasks, team))
     else:
         # Memory is kept from one batch to the next.
         own = own_team(source.device)
         within([modes, kept_heap(), own], lambda: run_all(tasks, own.team))
     return outputs
-
-
-def probabilities(logits: Array) -> Array:
-    """Softmax over the classes, (n, C), float64."""
-    return within([alone()], lambda: torch.softmax(torch.from_numpy(logits), dim=1).numpy())
-
-
-def log_probabilities(logits: Array) -> Array:
-    """Logarithm of the softmax over the classes, (n, C), float64, finite where the softmax is 0."""
-    return within([alone()], lambda: torch.log_softmax(torch.from_numpy(logits), dim=1).numpy())
 
 
 def decisions(logits: Array) -> Array:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import threading
-import warnings
 from contextlib import AbstractContextManager, suppress
 
 import numpy as np
 import torch
+
+from sklstm._warnings import warn_user
 
 # torch has one generator for all threads, so trainings in threads of one process take turns.
 _one_at_a_time = threading.RLock()
@@ -48,12 +49,11 @@ class own_turn(AbstractContextManager[None]):
         if not self._is_outermost:
             return
         if not _one_at_a_time.acquire(blocking=False):
-            warnings.warn(
+            warn_user(
                 "Another thread of this process is fitting an estimator, and this fit waits for its"
                 " end: fits in threads of one process take turns.\n\nFit in processes to gain from"
                 " more cores: joblib's backend 'loky' instead of 'threading', Dask workers of one"
-                " thread each.",
-                stacklevel=2,
+                " thread each."
             )
             _one_at_a_time.acquire()
         _here.has_turn = True

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 import torch
+from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import get_scorer
 from skorch.callbacks import Callback
@@ -15,7 +16,7 @@ from skorch.callbacks import Callback
 from sklstm._batching._loader import LabelledSequences
 from sklstm._compat import accepts_sample_weight
 from sklstm._sequences import Array
-from sklstm._training._prediction import classify, decisions, probabilities
+from sklstm._training._prediction import classify, decisions
 from sklstm._warnings import warn_user
 
 
@@ -42,7 +43,7 @@ class KnownLogits(ClassifierMixin, BaseEstimator):
         return labels
 
     def predict_proba(self, X: Any) -> Array:
-        return probabilities(self.logits)
+        return np.asarray(softmax(self.logits, axis=1))
 
     def decision_function(self, X: Any) -> Array:
         return decisions(self.logits)

@@ -11,8 +11,6 @@ from typing import Any
 
 import torch
 
-from sklstm._training._modes import function_modes, set_function_modes
-
 # Zero to a thread that flushes denormal numbers, for which torch has a setter and no getter.
 SMALLEST = 5e-324
 
@@ -33,8 +31,8 @@ class own_settings(AbstractContextManager[None]):
 
     def __enter__(self) -> None:
         # A default device is one of them.
-        self._function_modes = function_modes()
-        set_function_modes([])
+        self._function_modes = _function_modes()
+        _set_function_modes([])
         self._flushes = not SMALLEST > 0
         if self._flushes:
             torch.set_flush_denormal(False)
@@ -47,7 +45,7 @@ class own_settings(AbstractContextManager[None]):
         if self._flushes:
             torch.set_flush_denormal(True)
         if self._function_modes is not None:
-            set_function_modes(self._function_modes)
+            _set_function_modes(self._function_modes)
 
 
 @dataclass(eq=False)
@@ -105,6 +103,23 @@ class Shared:
         if self.users and here not in self.users.values():
             self._give_back()
         self.users = {user: thread for user, thread in self.users.items() if thread == here}
+
+
+# Contexts that change what torch's functions do, such as that of a default device ----------------
+
+
+def _function_modes() -> list[Any]:
+    n_modes = torch._C._len_torch_function_stack()
+    return [torch._C._get_function_stack_at(position) for position in range(n_modes)]
+
+
+def _set_function_modes(modes: list[Any]) -> None:
+    # torch has no public way out of a context that was entered and is forgotten.
+    if modes != _function_modes():
+        while torch._C._len_torch_function_stack() > 0:
+            torch._C._pop_torch_function_stack()
+        for mode in modes:
+            torch._C._push_on_torch_function_stack(mode)
 
 
 # How exactly products of float32 are computed ----------------------------------------------------

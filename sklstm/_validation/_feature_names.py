@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from sklstm._sequences import Array
 from sklstm._validation._forms import as_host
+from sklstm._warnings import warn_user
 
 Names = tuple[str, ...]
 
@@ -181,14 +181,9 @@ def check_names(estimator: Any, names: Array | None, X: Any) -> None:
     fitted = getattr(estimator, "feature_names_in_", None)
     name = type(estimator).__name__
     if fitted is None and names is not None:
-        warnings.warn(
-            f"X has feature names, but {name} was fitted without feature names", stacklevel=2
-        )
+        warn_user(f"X has feature names, but {name} was fitted without feature names")
     elif fitted is not None and names is None:
-        warnings.warn(
-            f"X does not have valid feature names, but {name} was fitted with feature names",
-            stacklevel=2,
-        )
+        warn_user(f"X does not have valid feature names, but {name} was fitted with feature names")
     elif fitted is not None and names is not None and tuple(names) != tuple(fitted):
         own, wanted = tuple(names), tuple(fitted)
         raise ValueError(

@@ -64,6 +64,10 @@ class SequenceScaler(SequenceTransformer):
 
     A feature without any value in `fit` becomes NaN.
 
+    What counts as constant is scikit-learn's decision: a range of less than 2.2e-15 with "minmax"
+    and "robust"; with "standard" and ``per="dataset"`` a deviation that is rounding, or so small
+    that its square is 0 (1e-162). Multiply X for smaller ones.
+
     Examples
     --------
     >>> import numpy as np

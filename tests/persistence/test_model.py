@@ -417,8 +417,9 @@ def test_after_an_error_the_earlier_model_is_whole(path, classifier, monkeypatch
 
 
 def test_there_is_a_file_of_each_format():
-    numbers = sorted(int(path.stem) for path in FORMATS.glob("*.safetensors"))
-    assert numbers == list(range(1, MODEL.format + 1))
+    files = {path.name for path in FORMATS.glob("*.safetensors")}
+    numbers = range(1, MODEL.format + 1)
+    assert files == {f"{n}{kind}.safetensors" for n in numbers for kind in ("", ".pipeline")}
 
 
 @pytest.mark.parametrize("number", range(1, MODEL.format + 1))
@@ -435,3 +436,12 @@ def test_earlier_formats(number):
     for name, value in expected["parameters"].items():
         assert getattr(loaded, name) == (tuple(value) if isinstance(value, list) else value)
     assert loaded.partial_fit(sequences, expected["y"]).n_iter_ == expected["n_iter"] + 1
+
+
+@pytest.mark.parametrize("number", range(1, MODEL.format + 1))
+def test_pipelines_of_earlier_formats(number):
+    loaded = load_model(FORMATS / f"{number}.pipeline.safetensors")
+    expected = json.loads((FORMATS / f"{number}.pipeline.json").read_text())
+    np.testing.assert_allclose(
+        loaded.predict_proba(expected["X"]), expected["probabilities"], atol=1e-5
+    )

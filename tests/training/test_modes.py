@@ -44,16 +44,3 @@ def test_a_context_of_autocast_that_was_never_left_does_not_count_afterwards():
         with torch.no_grad():
             layer.weight += 1
     assert not torch.equal(*outputs)
-
-
-def test_a_context_of_a_device_that_was_never_left_does_not_count_afterwards(monkeypatch):
-    """Otherwise a load that was interrupted would leave a torch without numbers."""
-    torch.get_default_device()  # imports what is patched
-    # What torch notes for its compiler alone.
-    monkeypatch.setattr(torch.utils._device, "CURRENT_DEVICE", None)
-    with torch.device("cpu"):
-        with own_modes(gradients=True):
-            torch.device("meta").__enter__()
-        assert torch.ones(1).device.type == "cpu"
-        assert len(torch.overrides._get_current_function_mode_stack()) == 1
-    assert len(torch.overrides._get_current_function_mode_stack()) == 0

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 import torch
-from scipy.special import log_softmax, softmax
 
 from sklstm._batching._loader import HostSequences, to_device
 from sklstm._batching._scaling import Scaling
@@ -12,25 +11,11 @@ from sklstm._training._prediction import (
     classify,
     decisions,
     embed,
-    log_probabilities,
-    probabilities,
 )
 from sklstm.nn import SequenceNetwork
 from tests.helpers import POOLINGS, make_ragged
 
 LOGITS = np.random.default_rng(0).normal(scale=30.0, size=(50, 4))
-
-
-def test_probabilities_are_the_softmax():
-    np.testing.assert_allclose(probabilities(LOGITS), softmax(LOGITS, axis=1), rtol=1e-12)
-    np.testing.assert_allclose(probabilities(LOGITS).sum(axis=1), 1.0, rtol=1e-14)
-    np.testing.assert_allclose(log_probabilities(LOGITS), log_softmax(LOGITS, axis=1), rtol=1e-12)
-
-
-def test_log_probabilities_stay_finite_where_probabilities_underflow():
-    logits = np.array([[0.0, 2000.0]])
-    assert probabilities(logits)[0, 0] == 0.0
-    assert log_probabilities(logits)[0, 0] == -2000.0
 
 
 def test_decisions_for_two_classes_favour_the_second():

@@ -2,7 +2,6 @@ import re
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -91,11 +90,11 @@ def test_a_fit_that_waits_for_another_says_so_once(parameters, monkeypatch, tmp_
             has_turn.set()
             is_told.wait(timeout=30)
 
-    def warn(message, **options):
+    def warn(message):
         told.append(message)
         is_told.set()
 
-    monkeypatch.setattr(_randomness, "warnings", SimpleNamespace(warn=warn))
+    monkeypatch.setattr(_randomness, "warn_user", warn)
     X, y = make_ragged(40)
     expected = quick(**parameters).fit(X, y).predict_proba(X)
     thread = threading.Thread(target=hold)

@@ -146,6 +146,19 @@ def test_a_callers_default_device_is_back_afterwards():
     assert torch.ones(1).device.type == "cpu"
 
 
+def test_a_context_of_a_device_that_was_never_left_does_not_count_afterwards(monkeypatch):
+    """Otherwise a load that was interrupted would leave a torch without numbers."""
+    torch.get_default_device()  # imports what is patched
+    # What torch notes for its compiler alone.
+    monkeypatch.setattr(torch.utils._device, "CURRENT_DEVICE", None)
+    with torch.device("cpu"):
+        with own_settings(training=True):
+            torch.device("meta").__enter__()
+        assert torch.ones(1).device.type == "cpu"
+        assert len(torch.overrides._get_current_function_mode_stack()) == 1
+    assert len(torch.overrides._get_current_function_mode_stack()) == 0
+
+
 @pytest.mark.parametrize("is_entered", [False, True])
 def test_a_context_that_is_left_once_more_leaves_the_default_device_alone(is_entered):
     settings = own_settings()

@@ -1,4 +1,4 @@
-"""Writes the file of the present format, with what is expected of it, beside this script."""
+"""Writes the files of the present format, with what is expected of them, beside this script."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import json
 from pathlib import Path
 
 import numpy as np
+from sklearn.pipeline import make_pipeline
 
 from sklstm import LSTMSequenceClassifier, save_model
 from sklstm._persistence._model import MODEL
+from sklstm.preprocessing import TokenEncoder
 
 FOLDER = Path(__file__).parent
 PARAMETERS = {
@@ -30,6 +32,17 @@ def main() -> None:
         "probabilities": classifier.predict_proba(X).tolist(),
     }  # fmt: skip
     (FOLDER / f"{MODEL.format}.json").write_text(json.dumps(expected) + "\n")
+    write_pipeline()
+
+
+def write_pipeline() -> None:
+    texts = ["north by north west", "south of the border", "due north", "south south east"] * 4
+    classifier = LSTMSequenceClassifier(2, embedding_dim=3, max_epochs=2, random_state=0)
+    pipeline = make_pipeline(TokenEncoder(max_length=6), classifier).fit(texts, ["n", "s"] * 8)
+    save_model(pipeline, FOLDER / f"{MODEL.format}.pipeline.safetensors")
+    new = [*texts[:4], "", "west of nowhere"]
+    expected = {"X": new, "probabilities": pipeline.predict_proba(new).tolist()}
+    (FOLDER / f"{MODEL.format}.pipeline.json").write_text(json.dumps(expected) + "\n")
 
 
 if __name__ == "__main__":
