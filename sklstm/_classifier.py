@@ -4,37 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy.special import log_softmax, softmax
-from sklearn.base import ClassifierMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils.validation import check_is_fitted
+from sklearn.base import ClassifierMixin
 
+from sklstm._base import BaseSequenceEstimator
+from sklstm._config._names import translates_names
+from sklstm._config._parameters import check_parameters
+from sklstm._data._labelled import Given
 from sklstm._sequences import Array
-from sklstm._training._callbacks import sets_learning_rate
-from sklstm._training._datasets import Given
-from sklstm._training._fitted import FittedNetwork
-from sklstm._training._fitting import fitted_attributes
-from sklstm._training._prediction import decisions, embed
-from sklstm._validation._features import column_of_sequences
-from sklstm._validation._held_out import check_held_out
-from sklstm._validation._names import translates_names
-from sklstm._validation._parameters import (
-    PARAMETER_CONSTRAINTS,
-    check_parameters,
-    constructor_parameters,
-)
-from sklstm._validation._targets import check_partial_fit_classes
-from sklstm._validation._weights import check_partial_fit_weight
-from sklstm._validation._without_effect import warn_without_effect
+from sklstm._tasks._class_weights import check_partial_fit_weight
+from sklstm._tasks._classification import Classification
+from sklstm._tasks._labels import check_partial_fit_classes
 
 
-class LSTMSequenceClassifier(
-    ClassNamePrefixFeaturesOutMixin, ClassifierMixin, TransformerMixin, FittedNetwork
-):
+class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
     r"""Long short-term memory network for the classification of sequences.
 
     Put it where a scikit-learn classifier goes: into a ``Pipeline``, a ``GridSearchCV``, a
@@ -319,7 +306,7 @@ class LSTMSequenceClassifier(
     array([1, 2, 1, 2])
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = PARAMETER_CONSTRAINTS
+    _task_type = Classification
 
     @translates_names
     def __init__(
@@ -483,17 +470,8 @@ class LSTMSequenceClassifier(
             without an embedding, few timesteps of many features, a data frame with a column such as
             'id' or 'time'; if another thread of the process is fitting.
         """
-        check_parameters(self)
-        parameters, given_val = constructor_parameters(self), None
-        has_val = check_held_out(X_val, y_val, sample_weight_val, parameters)
-        if has_val:
-            given_val = Given(X_val, y_val, sample_weight_val)
-        has_scheduler = sets_learning_rate(parameters["callbacks"])
-        warn_without_effect(parameters, has_val=has_val, has_scheduler=has_scheduler)
-        resumes = bool(self.warm_start) and hasattr(self, "net_")
-        classes = self.classes_ if resumes else None
-        given = Given(X, y, sample_weight, groups)
-        return self._fit(given, parameters, classes, resumes=resumes, given_val=given_val)
+        given_val = Given(X_val, y_val, sample_weight_val)
+        return self._fit(Given(X, y, sample_weight, groups), given_val)
 
     @translates_names
     def partial_fit(
@@ -533,12 +511,8 @@ class LSTMSequenceClassifier(
         """
         check_parameters(self)
         check_partial_fit_weight(self.class_weight)
-        resumes = hasattr(self, "net_")
-        known = check_partial_fit_classes(classes, self.classes_ if resumes else None)
-        parameters = constructor_parameters(self)
-        parameters |= {"max_epochs": 1, "lr_schedule": None, "early_stopping": False}
-        parameters |= {"checkpoint": None, "verbose": 0}
-        return self._fit(Given(X, y, sample_weight), parameters, known, resumes=resumes)
+        known = check_partial_fit_classes(classes, self.classes_ if hasattr(self, "net_") else None)
+        return self._fit_partially(Given(X, y, sample_weight), Classification(known))
 
     def predict(self, X: Any) -> Array:
         """Most probable label of each sequence.
@@ -553,8 +527,7 @@ class LSTMSequenceClassifier(
         ndarray of shape (n_sequences,)
             Labels, of the dtype of ``classes_``.
         """
-        codes = self._logits(X).argmax(axis=1)
-        labels: Array = self.classes_[codes]
+        labels: Array = self._predictor(X).predict()
         return labels
 
     def predict_proba(self, X: Any) -> Array:
@@ -570,7 +543,8 @@ class LSTMSequenceClassifier(
         ndarray of shape (n_sequences, n_classes), float64
             In the order of ``classes_``; each row sums to 1.
         """
-        return np.asarray(softmax(self._logits(X), axis=1))
+        probabilities: Array = self._predictor(X).predict_proba()
+        return probabilities
 
     def predict_log_proba(self, X: Any) -> Array:
         """Natural logarithm of the probability of each class for each sequence.
@@ -585,7 +559,8 @@ class LSTMSequenceClassifier(
         ndarray of shape (n_sequences, n_classes), float64
             In the order of ``classes_``; finite even where `predict_proba` underflows to 0.
         """
-        return np.asarray(log_softmax(self._logits(X), axis=1))
+        logarithms: Array = self._predictor(X).predict_log_proba()
+        return logarithms
 
     def decision_function(self, X: Any) -> Array:
         """Logits of each class for each sequence.
@@ -601,52 +576,5 @@ class LSTMSequenceClassifier(
             For two classes the logit of the second less that of the first: positive where
             ``classes_[1]`` is predicted.
         """
-        return decisions(self._logits(X))
-
-    def transform(self, X: Any) -> Array:
-        """Pooled vector of each sequence: what the dense head sees.
-
-        Parameters
-        ----------
-        X : array-like
-            Sequences in any of the forms listed above.
-
-        Returns
-        -------
-        ndarray of shape (n_sequences, n_features_out), float32
-            ``n_features_out`` is the width of the last LSTM layer, over both directions, and that
-            of the last convolutional layer.
-        """
-        return self._compute(embed, X)
-
-    def get_feature_names_out(self, input_features: npt.ArrayLike | None = None) -> Array:
-        """Names of the values of the pooled vector: the class's name and a number.
-
-        Parameters
-        ----------
-        input_features : array-like of str of shape (`n_features_in_`,), default=None
-            Names of the features, which are checked and not used; or the one name of a column that
-            held whole sequences.
-
-        Returns
-        -------
-        ndarray of str of shape (n_features_out,)
-            lstmsequenceclassifier0, lstmsequenceclassifier1 and so on.
-        """
-        check_is_fitted(self)
-        if column_of_sequences(self, input_features) is not None:
-            input_features = None
-        names: Array = super().get_feature_names_out(input_features)
-        return names
-
-    def _fit(
-        self, given: Given, parameters: Mapping[str, Any], classes: Array | None, **options: Any
-    ) -> LSTMSequenceClassifier:
-        self._keep(fitted_attributes(self, given, parameters, classes, **options))
-        return self
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = True
-        tags.transformer_tags.preserves_dtype = ["float32"]
-        return tags
+        decisions: Array = self._predictor(X).decision_function()
+        return decisions

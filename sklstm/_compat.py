@@ -14,13 +14,7 @@ from sklearn.utils._param_validation import (
     validate_parameter_constraints,
 )
 from sklearn.utils.validation import (
-    _check_feature_names as check_feature_names,
-)
-from sklearn.utils.validation import (
     _check_feature_names_in as check_feature_names_in,
-)
-from sklearn.utils.validation import (
-    _check_n_features as check_n_features,
 )
 from sklearn.utils.validation import (
     _check_sample_weight as check_sample_weight,
@@ -58,9 +52,7 @@ __all__ = [
     "RealNotInt",
     "StrOptions",
     "accepts_sample_weight",
-    "check_feature_names",
     "check_feature_names_in",
-    "check_n_features",
     "check_sample_weight",
     "check_y",
     "get_feature_names",

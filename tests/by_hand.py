@@ -3,9 +3,8 @@
 import torch
 from torch import nn
 
-from sklstm import LSTMSequenceClassifier
-from sklstm._training._specification import specify
-from tests.helpers import short_sequences
+from sklstm._training._configure import build_network
+from tests.helpers import configuration
 
 
 class Final(nn.Module):
@@ -28,8 +27,7 @@ def lstm(n_in, n_out, bidirectional=False):
 def build(parameters, sizes):
     """The network that the estimator would train."""
     given = {"bidirectional": False, "pooling": "last", "conv_filters": (), **parameters}
-    resolved = LSTMSequenceClassifier(**given).get_params(deep=False)
-    return specify(resolved, short_sequences(sizes[0]), n_classes=sizes[1], seed=0).network.build()
+    return build_network(configuration(sizes[0], n_outputs=sizes[1], **given).network)
 
 
 def copy_weights(network, by_hand):

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import torch
 
 from sklstm import LSTMSequenceClassifier
+from sklstm._config._configuration import Configuration
+from sklstm._config._options import Options
 from sklstm._sequences import Sequences
+from sklstm._tasks._classification import Classification
+from sklstm._training._configure import configure
+from sklstm._training._train import train
 
 POOLINGS = ("attention", "last", "max", "mean")
+
+TWO_CLASSES = Classification(np.array([0, 1]))
 
 # Two float32 results of the same arithmetic in another order, on values around 1.
 FLOAT32 = {"rtol": 1e-5, "atol": 1e-6}
@@ -20,6 +28,30 @@ def short_sequences(n_features: int = 1, lengths: Any = (6,) * 24) -> Sequences:
     """Twenty-four of 6 timesteps, where nothing depends on their number or their values."""
     values = np.random.default_rng(0).normal(size=(sum(lengths), n_features))
     return Sequences.from_lengths(values, lengths)
+
+
+def configuration(
+    n_features: int = 2,
+    *,
+    n_outputs: int = 2,
+    seed: int = 0,
+    n_tokens: int | None = None,
+    **parameters: Any,
+) -> Configuration:
+    """That of a classifier with these parameters, on `short_sequences`."""
+    return configure(
+        Options.of(LSTMSequenceClassifier(**parameters)),
+        short_sequences(n_features),
+        n_outputs=n_outputs,
+        seed=seed,
+        vocabulary_size=n_tokens,
+    )
+
+
+def train_net(configuration: Configuration, data: Any, **options: Any) -> Any:
+    """What `train` gives for two classes: the net and the parts of the summary."""
+    net, summary = train(configuration, TWO_CLASSES, data, **options)
+    return SimpleNamespace(net=net, **vars(summary))
 
 
 def make_ragged(n: int = 24, *, n_features: int = 2, n_classes: int = 2, seed: int = 0) -> Any:

@@ -35,13 +35,13 @@ class Inputs(NamedTuple):
 
 
 class Targets(NamedTuple):
-    """What the loss takes: the class of each sequence (B,), int64, and its weight (B,).
+    """What the loss takes: the target of each sequence, (B,) or (B, K), and its weight (B,).
 
     Under mixup also the share of each that is its own (B,), float32: the rest is that of the
     sequence before it in its part, the last one before the first.
     """
 
-    classes: Tensor
+    values: Tensor
     weights: Tensor
     shares: Tensor | None = None
 
@@ -159,13 +159,13 @@ def rounded_up(n_timesteps: int) -> int:
 
 @dataclass(frozen=True, eq=False)
 class LabelledSequences:
-    """Sequences with the class and the weight of each, all on the device.
+    """Sequences with the target and the weight of each, all on the device.
 
     This is the data set that the skorch net is given.
     """
 
     sequences: DeviceSequences
-    classes: Tensor
+    targets: Tensor
     weights: Tensor
 
     def __len__(self) -> int:
@@ -173,10 +173,10 @@ class LabelledSequences:
 
     def batch(self, indices: IntArray, parts: Sequence[slice]) -> Batch:
         """The sequences at ``indices``, their inputs in parts."""
-        rows_B = torch.from_numpy(indices).to(self.classes.device)
+        rows_B = torch.from_numpy(indices).to(self.targets.device)
         return Batch(
             [self.sequences.batch(indices[part]) for part in parts],
-            Targets(self.classes.index_select(0, rows_B), self.weights.index_select(0, rows_B)),
+            Targets(self.targets.index_select(0, rows_B), self.weights.index_select(0, rows_B)),
         )
 
 
@@ -234,7 +234,7 @@ class ShuffledBatches(Iterable[Batch]):
         batch = self.dataset.batch(indices, parts)
         shares = self.rng.beta(self.mixup_alpha, self.mixup_alpha, size=len(indices))
         shares_B = torch.from_numpy(np.maximum(shares, 1 - shares)).float()
-        shares_B = shares_B.to(batch.targets.classes.device)
+        shares_B = shares_B.to(batch.targets.weights.device)
         return batch._replace(targets=batch.targets._replace(shares=shares_B))
 
 

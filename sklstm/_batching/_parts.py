@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from sklstm._config._configuration import NetworkConfiguration
 from sklstm._sequences import IntArray
 
 # A part has at least this many sequences, and its widest layer at least this many multiplications a
@@ -38,6 +39,34 @@ class Cost:
     multiplications: int
     widest: int
     bytes: int
+
+    @classmethod
+    def of(cls, network: NetworkConfiguration) -> Cost:
+        """What a timestep costs, a share of its patch.
+
+        With convolutions no batch is cut for speed, as their normalisation is by part, and they are
+        computed beside the LSTM layers. Long sequences among short ones are cut off all the same.
+        """
+        directions, patch_size = 2 if network.bidirectional else 1, network.patch_size
+        # Four gates, cell and state, and as much again for their gradients, in float32.
+        bytes_kept = directions * sum(48 * size for size in network.hidden_sizes)
+        if network.conv_filters:
+            # What is convolved, normalised and rectified, and its gradients.
+            pool_size = patch_size // (network.conv_stride or patch_size)
+            bytes_kept += sum(24 * size for size in network.conv_filters)
+            bytes_kept += 24 * network.conv_filters[0] * (pool_size - 1)
+            return cls(0, widest=1, bytes=-(-bytes_kept // patch_size))
+        widths_in = [
+            network.n_inputs * patch_size,
+            *(directions * size for size in network.hidden_sizes[:-1]),
+        ]
+        layers = zip(widths_in, network.hidden_sizes, strict=True)
+        multiplications = [4 * size * (n + size) for n, size in layers]
+        return cls(
+            multiplications=directions * sum(multiplications) // patch_size,
+            widest=max(multiplications),
+            bytes=-(-bytes_kept // patch_size),
+        )
 
 
 def cut(lengths: IntArray, cost: Cost) -> list[slice]:

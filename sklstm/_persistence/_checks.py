@@ -4,50 +4,53 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, Field, fields
 from itertools import chain
 from typing import Any
 
 import numpy as np
 
+from sklstm._config._configuration import NetworkConfiguration
+from sklstm._config._options import CHOICES, MAY_BE_AUTO, OPTIONS
+from sklstm._tasks._task import Task
 from sklstm._training._soundness import (
     are_sound_weights,
     is_integer,
     is_real,
     is_sound_epoch,
 )
-from sklstm._training._specification import NetworkSpecification
-from sklstm._validation._parameters import CHOICES
 
 Check = Callable[[Any], bool]
 # Some 30 kB of memory each.
 MAX_LAYERS = 1_000
 
 
-def check_state(state: Mapping[str, Any]) -> None:
-    """Raise ValueError unless a fit may leave this behind, as `pack_state` packs it.
+def check_state(state: Mapping[str, Any], task_type: type[Task]) -> None:
+    """Raise ValueError unless a fit of such a task may leave this behind, as `pack_state` packs it.
 
     Weights and network are compared with one another first, so that no number in the description
     asks for more memory than its arrays have. That each weight has its shape is checked when the
     network is laid out.
     """
-    _check_items(state, ATTRIBUTES, optional=OPTIONAL)
-    network, weights = state["_network_specification"], state["net_"]["weights"]
+    _check_items(state, ATTRIBUTES | dict(task_type.attribute_checks), optional=OPTIONAL)
+    network, weights = state["_network"], state["net_"]["weights"]
     _check_extent(network, weights)
     n_columns, n_features = state["_n_columns_in"], state["n_features_in_"]
     takes_tokens = network.get("vocabulary_size") is not None
-    filters = network.get("conv_filters", ())
+    filters, dilations = network.get("conv_filters", ()), network.get("conv_dilations", ())
     width = network["hidden_sizes"][-1] * (2 if network["bidirectional"] else 1)
     width += filters[-1] if filters else 0
     names, scaling = state.get("feature_names_in_"), state["_scaling"]
     agreements = {
-        "classes_": len(state["classes_"]) == network["n_classes"],
+        "n_outputs": task_type.of(state).n_outputs == network["n_outputs"],
+        "hidden_sizes": len(network["hidden_sizes"]) >= 1,
         "n_features_in_": n_features == n_columns
         or (n_columns is None and (takes_tokens or n_features == network["n_features"])),
         "feature_names_in_": names is None or len(names) == n_features,
         "conv_kernel_sizes": len(network.get("conv_kernel_sizes", ())) == len(filters),
         "conv_stride": network.get("patch_size", 1) % (network.get("conv_stride") or 1) == 0,
-        "conv_dilations": len(network.get("conv_dilations", ())) in (0, len(filters)),
+        # No weight is as large as a dilation.
+        "conv_dilations": len(dilations) in (0, len(filters)) and max(dilations, default=1) < 2**31,
         "_n_features_out": state["_n_features_out"] == width,
         "_scaling": takes_tokens
         if scaling is None
@@ -76,7 +79,7 @@ def _check_extent(network: Mapping[str, Any], weights: Mapping[str, Any]) -> Non
     n_weights = sum(array.size for array in weights.values())
     layers = [*chain(*(network.get(name, ()) for name in _WIDTHS))]
     sizes = [*layers, *network.get("conv_kernel_sizes", ()), network.get("patch_size", 1)]
-    sizes += [network["n_features"], network["n_classes"]]
+    sizes += [network["n_features"], network["n_outputs"]]
     if len(layers) > len(weights) or max(*sizes, network.get("vocabulary_size") or 0) > n_weights:
         raise ValueError("The network has fewer weights than it needs.")
     if len(layers) > MAX_LAYERS:
@@ -105,15 +108,8 @@ def _is_network(value: Any) -> bool:
 
 
 def _is_resolved(value: Any) -> bool:
-    _check_items(
-        value, RESOLVED, optional=frozenset({"conv_dilations", "conv_stride", "standardize"})
-    )
+    _check_items(value, RESOLVED, optional=frozenset())
     return True
-
-
-def _are_classes(value: Any) -> bool:
-    is_label = value.dtype.kind != "O" or all(isinstance(label, str) for label in value)
-    return is_label and np.array_equal(np.unique(value), value)
 
 
 def _are_names(value: Any) -> bool:
@@ -168,7 +164,6 @@ def _is_output_configuration(value: Any) -> bool:
 
 # What a fit sets, and what may be set later. A file may lack the optional ones.
 ATTRIBUTES: dict[str, Check] = {
-    "classes_": _are_classes,
     "n_features_in_": _is_size,
     "feature_names_in_": _are_names,
     "net_": _is_net,
@@ -180,47 +175,38 @@ ATTRIBUTES: dict[str, Check] = {
     "resolved_params_": _is_resolved,
     "_scaling": _is_scaling,
     "_seed": lambda value: is_integer(value) and value >= 0,
-    "_network_specification": _is_network,
+    "_network": _is_network,
     "_n_columns_in": lambda value: value is None or _is_size(value),
     "_n_features_out": _is_size,
     "_sklearn_output_config": _is_output_configuration,
 }
 OPTIONAL = frozenset({"resolved_params_", "feature_names_in_", "_sklearn_output_config"})
 
-NETWORK: dict[str, Check] = {
-    "n_features": _is_size,
-    "n_classes": lambda value: _is_size(value) and value >= 2,
-    "hidden_sizes": lambda value: _are_sizes(value) and len(value) >= 1,
-    "bidirectional": _is_bool,
-    "pooling": lambda value: value in CHOICES["pooling"],
-    "dense_sizes": _are_sizes,
-    "dropout": _is_fraction,
-    "recurrent_dropout": _is_fraction,
-    "vocabulary_size": lambda value: value is None or _is_size(value),
-    "embedding_dropout": _is_fraction,
-    "freeze_embedding": _is_bool,
-    "precision": lambda value: value in ("bfloat16", "float32"),
-    "conv_filters": _are_sizes,
-    "conv_kernel_sizes": _are_sizes,
-    # No weight is as large as a dilation.
-    "conv_dilations": lambda value: _are_sizes(value) and max(value, default=1) < 2**31,
-    "conv_stride": lambda value: value is None or _is_size(value),
-    "squeeze_excite": _is_bool,
-    "auxiliary_heads": _is_bool,
-    "patch_size": _is_size,
-    "standardize": lambda value: _is_bool(value) or value in ("both", "sequence"),
-}
 # One size for each layer.
 _WIDTHS = ("hidden_sizes", "dense_sizes", "conv_filters")
 
-RESOLVED = {
-    **{name: check for name, check in NETWORK.items() if name.startswith(("conv_", "patch_"))},
-    "standardize": NETWORK["standardize"],
-    "batch_size": _is_size,
-    "max_epochs": _is_size,
-    "device": _is_device,
-    "precision": NETWORK["precision"],
-}
+
+def _check_of(option: Field[Any]) -> Check:
+    """What must hold of the value of a resolved option, by the field's type."""
+    names = {*CHOICES.get(option.name, ())} - {"auto"}
+    checks: dict[str, Check] = {
+        "bool": _is_bool,
+        "bool | str": lambda value: _is_bool(value) or value in names,
+        "float": _is_fraction,
+        "int": _is_size,
+        "int | None": lambda value: value is None or _is_size(value),
+        "str": lambda value: value in names,
+        "tuple[int, ...]": _are_sizes,
+    }
+    return checks[str(option.type)]
+
+
+NETWORK = {option.name: _check_of(option) for option in fields(NetworkConfiguration)}
+# Options that are newer than a file have their defaults.
 _WITH_A_DEFAULT = frozenset(
-    field.name for field in fields(NetworkSpecification) if field.default is not MISSING
+    option.name
+    for option in fields(NetworkConfiguration)
+    if option.default is not MISSING and NETWORK[option.name](option.default)
 )
+RESOLVED = {name: _check_of(OPTIONS[name]) for name in MAY_BE_AUTO if name != "device"}
+RESOLVED["device"] = _is_device

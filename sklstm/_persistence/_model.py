@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from sklstm._classifier import LSTMSequenceClassifier
+from sklstm._config._options import OF_RUN
+from sklstm._config._parameters import check_parameters
 from sklstm._files._container import MALFORMED, Kind, read_file, write_file
 from sklstm._files._values import UnstorableError, encode
 from sklstm._persistence._checks import ATTRIBUTES, check_state
@@ -25,9 +27,6 @@ from sklstm.exceptions import ModelFileError
 
 MODEL = Kind("model", format=1)
 PACKAGES = ("sklstm", "torch", "skorch", "sklearn", "numpy")
-# Of the machine and the run that an estimator was fitted in, not of the model. A file that had them
-# would let a later fit write to a path of someone else's.
-OF_THE_RUN = frozenset({"callbacks", "checkpoint", "checkpoint_interval", "device", "verbose"})
 OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
     name: thing
     for name, thing in vars(torch.optim).items()
@@ -161,8 +160,8 @@ def _describe_whole(estimator: Any) -> Description:
     _check_estimator(estimator)
     parameters, state = _describe(estimator)
     lost = [*(["callbacks"] if estimator.callbacks else []), *_drop_unstorable(parameters)]
-    others = _drop_foreign(state)
-    check_state(state)
+    others = _drop_foreign(state, ATTRIBUTES.keys() | estimator._task_type.attribute_checks.keys())
+    check_state(state, estimator._task_type)
     del state["net_"]["device"]
     return {"parameters": parameters, "state": state}, lost, others
 
@@ -171,7 +170,7 @@ def _check_estimator(estimator: Any) -> None:
     """Raise unless this is a fitted estimator of the very class that `load_model` builds."""
     if type(estimator) is LSTMSequenceClassifier:
         check_is_fitted(estimator)
-        estimator._validate_params()
+        check_parameters(estimator)
         return
     remedy = ""
     if isinstance(estimator, (LSTMSequenceClassifier, Pipeline)):
@@ -188,7 +187,7 @@ def _describe(estimator: LSTMSequenceClassifier) -> tuple[dict[str, Any], dict[s
     """Parameters and all other attributes, as plain as they can be."""
     parameters = estimator.get_params(deep=False)
     state = {k: v for k, v in estimator.__getstate__().items() if k not in parameters}
-    parameters = {k: v for k, v in parameters.items() if k not in OF_THE_RUN}
+    parameters = {k: v for k, v in parameters.items() if k not in OF_RUN}
     parameters["optimizer"] = _describe_optimizer(parameters["optimizer"])
     if parameters["embedding_weights"] is not None:
         parameters["embedding_weights"] = np.asarray(as_host(parameters["embedding_weights"]))
@@ -216,15 +215,15 @@ def _build(
     parameters: Mapping[str, Any], state: Mapping[str, Any], device: str | torch.device = "cpu"
 ) -> LSTMSequenceClassifier:
     """The estimator that was described, if it can be one; one of MALFORMED if it cannot."""
-    if OF_THE_RUN & parameters.keys():
-        raise ValueError(f"{sorted(OF_THE_RUN & parameters.keys())} are no parameters of a model.")
+    if OF_RUN & parameters.keys():
+        raise ValueError(f"{sorted(OF_RUN & parameters.keys())} are no parameters of a model.")
     net = {**state["net_"], "device": str(resolve_device(device))}
     state = {**state, "net_": net}
-    check_state(state)
+    check_state(state, LSTMSequenceClassifier._task_type)
     if "optimizer" in parameters:
         parameters = {**parameters, "optimizer": _restore_optimizer(parameters["optimizer"])}
     estimator = LSTMSequenceClassifier(**parameters, device=device)
-    estimator._validate_params()
+    check_parameters(estimator)
     estimator.__setstate__(state)
     return estimator
 
@@ -237,9 +236,9 @@ def _drop_unstorable(parameters: dict[str, Any]) -> list[str]:
     return names
 
 
-def _drop_foreign(state: dict[str, Any]) -> list[str]:
-    """Remove attributes that no fit sets, and figures of callbacks that are not plain."""
-    attributes = [name for name in state if name not in ATTRIBUTES]
+def _drop_foreign(state: dict[str, Any], known: Set[str]) -> list[str]:
+    """Remove attributes but the ``known`` ones, and figures of callbacks that are not plain."""
+    attributes = [name for name in state if name not in known]
     for name in attributes:
         del state[name]
     epochs = state["net_"]["history"]

@@ -148,7 +148,7 @@ def _taken_by(step: Any) -> int | None:
     if not isinstance(step, LSTMSequenceClassifier):
         widths = widths_of(step)
         return None if widths is None else widths[0]
-    if step._network_specification.vocabulary_size is not None:
+    if step._network.vocabulary_size is not None:
         return None
     return int(step.n_features_in_) if step._n_columns_in is None else 1
 

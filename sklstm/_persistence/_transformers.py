@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from sklstm._config._parameters import validate_parameters
 from sklstm._optional import require
 from sklstm._persistence._checks import (
     Check,
@@ -20,7 +21,6 @@ from sklstm._persistence._checks import (
     _is_output_configuration,
     _is_size,
 )
-from sklstm._validation._parameters import validate_parameters
 from sklstm.preprocessing._imputer import SequenceImputer
 from sklstm.preprocessing._rolling import RollingFeatures
 from sklstm.preprocessing._scaler import SCALERS, SequenceScaler

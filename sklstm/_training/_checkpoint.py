@@ -44,7 +44,7 @@ class Checkpoint:
         self.seed = seed
         self.interval = interval
         # What the first training came to, as soon as the refit has begun.
-        self.account: dict[str, Any] | None = None
+        self.summary: dict[str, Any] | None = None
         self._snapshot: Mapping[str, Any] | None = None
         if path.exists():
             self._read()
@@ -66,14 +66,14 @@ class Checkpoint:
 
     def _take(self, content: Mapping[str, Any]) -> None:
         """The parts but for the fingerprint; ValueError for what no fit of its kind has written."""
-        seed, account, parameters = content["seed"], content["account"], self.fingerprint.parameters
+        seed, summary, parameters = content["seed"], content["summary"], self.fingerprint.parameters
         is_drawn = parameters["random_state"] == as_text(None)
         if not (is_integer(seed) and 0 <= seed < 2**63 and (is_drawn or seed == self.seed)):
             raise ValueError(f"The seed cannot be {seed!r:.60}.")
-        if account is not None:
+        if summary is not None:
             refits = parameters["early_stopping"] == parameters["refit"] == as_text(True)
-            _check_account(account, int(parameters["max_epochs"]) if refits else 0)
-        self.seed, self.account, self._snapshot = int(seed), account, content["net"]
+            _check_summary(summary, int(parameters["max_epochs"]) if refits else 0)
+        self.seed, self.summary, self._snapshot = int(seed), summary, content["net"]
 
     def begin(self, net: SequenceNet) -> None:
         """Bring a net whose training has just begun to where it was, if it was anywhere."""
@@ -86,9 +86,9 @@ class Checkpoint:
             raise self._makes_no_sense(error) from error
         self._snapshot = None
 
-    def begin_refit(self, account: dict[str, Any]) -> None:
+    def begin_refit(self, summary: dict[str, Any]) -> None:
         """The first training is over, and the next one begins anew."""
-        self.account, self._snapshot = account, None
+        self.summary, self._snapshot = summary, None
 
     def after_epoch(self, net: SequenceNet) -> None:
         """Write what the net has come to, if it is time or the end."""
@@ -101,7 +101,7 @@ class Checkpoint:
         content = {
             "fingerprint": asdict(self.fingerprint),
             "seed": self.seed,
-            "account": self.account,
+            "summary": self.summary,
             "net": take_snapshot(net),
         }
         try:
@@ -117,17 +117,17 @@ class Checkpoint:
         )
 
 
-def _check_account(account: Mapping[str, Any], max_epochs: int) -> None:
+def _check_summary(summary: Mapping[str, Any], max_epochs: int) -> None:
     """Raise ValueError unless a training of so many epochs at most may have come to this."""
-    history, best = account["history"], account["best_epoch"]
+    history, best = summary["history"], summary["best_epoch"]
     n_epochs = len(history["epoch"])
     fits = (
-        account.keys() == {"history", "best_epoch", "best_score", "stop_reason"}
+        summary.keys() == {"history", "best_epoch", "best_score", "stop_reason"}
         and all(array.shape == (n_epochs,) for array in history.values())
         and is_integer(best)
         and 1 <= best <= min(n_epochs, max_epochs)
-        and is_real(account["best_score"])
-        and account["stop_reason"] in ("no_improvement", "callback", "max_epochs")
+        and is_real(summary["best_score"])
+        and summary["stop_reason"] in ("no_improvement", "callback", "max_epochs")
     )
     if not fits:
         raise ValueError("What the training before the refit came to is impossible.")

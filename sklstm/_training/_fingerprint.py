@@ -6,26 +6,23 @@ import hashlib
 import importlib
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 
-from sklstm._batching._scaling import Scaling
+from sklstm._config._configuration import Configuration
+from sklstm._config._options import OF_RUN
+from sklstm._data._labelled import Labelled
 from sklstm._sequences import Array
-from sklstm._training._datasets import Labelled
-from sklstm._training._net import SequenceNet
-from sklstm._training._specification import Specification
+from sklstm._training._net import Model
 
 # Other versions may draw other numbers, or add up in another order.
 PACKAGES = ("sklstm", "torch", "numpy")
-# Of a specification: compared in another form, or without effect on the result. Callbacks may have
-# one, but are code that nobody can compare.
-APART = frozenset(
-    {"network", "optimizer", "optimizer_options", "device", "seed", "embedding_weights"}
-    | {"verbose", "callbacks"}
-)
+# Of the configuration: compared in another form, or without effect on the result. Callbacks, which
+# belong to the run, may have one, but are code that nobody can compare.
+APART = OF_RUN | {"optimizer", "random_state", "embedding_weights", "mask_value", "warm_start"}
 # Bytes hashed at a time: what is not in one piece is copied.
 CHUNK_BYTES = 2**24
 
@@ -58,34 +55,27 @@ def _changed(then: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
 
 
 def fingerprint(
-    specification: Specification,
-    parameters: Mapping[str, Any],
+    configuration: Configuration,
     data: Labelled,
     held_out: Labelled | None,
-    previous: tuple[SequenceNet, Scaling | None] | None,
+    previous: Model | None,
     *,
     optimizer: str,
     seed: int | None,
 ) -> Fingerprint:
     """The fingerprint of a fit. ``optimizer`` describes one; ``seed`` None: one to be drawn."""
-    plain = {f.name: getattr(specification, f.name) for f in fields(specification)}
-    values = {
-        **{name: value for name, value in plain.items() if name not in APART},
-        **asdict(specification.network),
-        "class_weight": parameters["class_weight"],
-        "device": specification.device.type,
-        "random_state": seed,
-    }
-    texts = {name: as_text(value) for name, value in values.items()}
-    texts |= {"optimizer": optimizer}
+    names = [f.name for f in fields(configuration) if f.name not in APART]
+    values = {name: getattr(configuration, name) for name in names}
+    values |= {"device": configuration.device.type, "random_state": seed}
+    texts = {name: as_text(value) for name, value in values.items()} | {"optimizer": optimizer}
     texts |= {name: repr(importlib.import_module(name).__version__) for name in PACKAGES}
     sums = digests_of(data, "")
     if held_out is not None:
         sums |= digests_of(held_out, "_val")
-    if specification.embedding_weights is not None:
-        sums["embedding_weights"] = digest_of(specification.embedding_weights)
+    if configuration.embedding_weights is not None:
+        sums["embedding_weights"] = digest_of(configuration.embedding_weights)
     if previous is not None:
-        sums["the model that the training goes on from"] = _digest_of_model(*previous)
+        sums["the model that the training goes on from"] = _digest_of_model(previous)
     return Fingerprint(texts, sums)
 
 
@@ -113,10 +103,9 @@ def as_text(value: Any) -> str:
 def digests_of(data: Labelled, suffix: str) -> dict[str, str]:
     """A sum for each of the things that a user gives, by its name."""
     sequences = data.sequences
-    labels = np.array([data.classes.dtype.str, *map(repr, data.classes.tolist())])
     sums = {
         "X": digest_of(sequences.values, sequences.offsets),
-        "y": digest_of(data.codes, labels),
+        "y": digest_of(*data.task.digest_of(data.targets)),
         "sample_weight": digest_of(data.sample_weight, np.array(data.is_weighted)),
     }
     if data.groups is not None:
@@ -136,8 +125,8 @@ def digest_of(*arrays: Array) -> str:
     return digest.hexdigest()
 
 
-def _digest_of_model(net: SequenceNet, scaling: Scaling | None) -> str:
-    arrays = [tensor.cpu().numpy() for tensor in net.module_.state_dict().values()]
-    if scaling is not None:
-        arrays += [scaling.mean, scaling.scale]
-    return digest_of(*arrays, np.array(len(net.history)))
+def _digest_of_model(model: Model) -> str:
+    arrays = [tensor.cpu().numpy() for tensor in model.net.module_.state_dict().values()]
+    if model.scaling is not None:
+        arrays += [model.scaling.mean, model.scaling.scale]
+    return digest_of(*arrays, np.array(len(model.net.history)))

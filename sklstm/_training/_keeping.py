@@ -10,10 +10,11 @@ from typing import Any
 import torch
 
 from sklstm._batching._scaling import Scaling
+from sklstm._config._configuration import NetworkConfiguration
 from sklstm._sequences import Array
+from sklstm._training._configure import build_network
 from sklstm._training._device import count_cuda_devices
 from sklstm._training._net import SequenceNet, bare_net
-from sklstm._training._specification import NetworkSpecification
 from sklstm._warnings import warn_user
 from sklstm.nn import SequenceNetwork
 
@@ -23,7 +24,7 @@ def pack_state(state: Mapping[str, Any]) -> dict[str, Any]:
     packed = dict(state)
     if "net_" in packed:
         packed["net_"] = _pack_net(packed["net_"])
-        packed["_network_specification"] = asdict(packed["_network_specification"])
+        packed["_network"] = asdict(packed["_network"])
         if packed["_scaling"] is not None:
             packed["_scaling"] = asdict(packed["_scaling"])
     return packed
@@ -33,8 +34,8 @@ def unpack_state(packed: Mapping[str, Any]) -> dict[str, Any]:
     """The state that was packed, its net on its device, or on the CPU if that is not here."""
     state = dict(packed)
     if "net_" in state:
-        network = NetworkSpecification(**state["_network_specification"])
-        state["_network_specification"] = network
+        network = NetworkConfiguration(**state["_network"])
+        state["_network"] = network
         state["net_"] = _unpack_net(state["net_"], network)
         if state["_scaling"] is not None:
             state["_scaling"] = Scaling(**state["_scaling"])
@@ -50,7 +51,7 @@ def _pack_net(net: SequenceNet) -> dict[str, Any]:
     }
 
 
-def _unpack_net(packed: Mapping[str, Any], network: NetworkSpecification) -> SequenceNet:
+def _unpack_net(packed: Mapping[str, Any], network: NetworkConfiguration) -> SequenceNet:
     module = _build(network, packed["weights"]).eval()
     net = bare_net(module, _device_here(packed["device"]))
     for epoch in packed["history"]:
@@ -70,11 +71,11 @@ def _device_here(name: str) -> torch.device:
     return device
 
 
-def _build(network: NetworkSpecification, weights: Mapping[str, Array]) -> SequenceNetwork:
+def _build(network: NetworkConfiguration, weights: Mapping[str, Array]) -> SequenceNetwork:
     """The network with these weights. It takes memory only when all of them are known to fit."""
     # On the meta device a network has shapes, no memory, and draws nothing.
     with torch.device("meta"):
-        module = network.build()
+        module = build_network(network)
     tensors = {name: torch.from_numpy(array) for name, array in weights.items()}
     given, needed = _kinds(tensors), _kinds(module.state_dict())
     if given != needed:

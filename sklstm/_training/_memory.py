@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 import torch
 
+from sklstm._config._configuration import Configuration, NetworkConfiguration
 from sklstm._sequences import Sequences
-from sklstm._training._specification import NetworkSpecification, Specification
 
 # How torch, its allocators, cuBLAS and oneDNN say it, each in a RuntimeError of its own wording.
 SIGNS = (
@@ -25,11 +25,11 @@ SIGNS = (
 
 
 @contextmanager
-def training_memory(specification: Specification, sequences: Sequences) -> Iterator[None]:
+def training_memory(configuration: Configuration, sequences: Sequences) -> Iterator[None]:
     """Out of memory inside is a MemoryError that says what a training step holds."""
-    network, batch_size = specification.network, min(specification.batch_size, len(sequences))
+    network, batch_size = configuration.network, min(configuration.batch_size, len(sequences))
     with _said_in_users_sizes(
-        f"Training ran out of memory on device {str(specification.device)!r}. A step holds"
+        f"Training ran out of memory on device {str(configuration.device)!r}. A step holds"
         f" {batch_size} sequences of up to {_describe_timesteps(network, sequences)}, and what"
         f" {_describe_widths(network)} make of them; X has {len(sequences.values)} timesteps in"
         " all.\n\nReduce batch_size or hidden_sizes, or cut or downsample the longest sequences."
@@ -39,7 +39,7 @@ def training_memory(specification: Specification, sequences: Sequences) -> Itera
 
 @contextmanager
 def prediction_memory(
-    network: NetworkSpecification, sequences: Sequences, device: str
+    network: NetworkConfiguration, sequences: Sequences, device: str
 ) -> Iterator[None]:
     """Out of memory inside is a MemoryError that says what was to be predicted."""
     with _said_in_users_sizes(
@@ -68,14 +68,14 @@ def is_out_of_memory(error: BaseException) -> bool:
     return any(sign in str(error) for sign in SIGNS)
 
 
-def _describe_timesteps(network: NetworkSpecification, sequences: Sequences) -> str:
+def _describe_timesteps(network: NetworkConfiguration, sequences: Sequences) -> str:
     longest = f"{sequences.lengths.max()} timesteps"
     if network.vocabulary_size is not None:
         return longest
     return f"{longest} of {network.n_features} feature{'s' * (network.n_features > 1)}"
 
 
-def _describe_widths(network: NetworkSpecification) -> str:
+def _describe_widths(network: NetworkConfiguration) -> str:
     widths = f"hidden_sizes={network.hidden_sizes}{', bidirectional=True' * network.bidirectional}"
     if network.vocabulary_size is None:
         return widths

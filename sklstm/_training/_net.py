@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -15,8 +16,9 @@ from torch import Tensor, nn
 
 from sklstm._batching._loader import Batch, Inputs, LabelledSequences, ShuffledBatches, Targets
 from sklstm._batching._parts import Cost
+from sklstm._batching._scaling import Scaling
+from sklstm._tasks._losses import penalty
 from sklstm._training._heap import trim
-from sklstm._training._losses import WeightedCrossEntropy, penalty
 from sklstm._training._memory import is_out_of_memory
 from sklstm._training._optimizers import learning_rate
 from sklstm._training._threads import Trial
@@ -173,7 +175,7 @@ class SequenceNet(NeuralNet):
                         return self._backward(batch.inputs[0], batch.targets, team)
                     return self._backward_by_parts(batch, team)
             except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error) or len(batch.inputs) == len(batch.targets.classes):
+                if not is_out_of_memory(error) or len(batch.inputs) == len(batch.targets.weights):
                     raise
             # Not in the handler: the error holds on to what the step has allocated.
             batch = self._halve(batch)
@@ -249,7 +251,7 @@ class SequenceNet(NeuralNet):
         return loss, minimised, logits_BC
 
     def get_loss(self, y_pred: Tensor, y_true: Targets, *args: Any, **kwargs: Any) -> Tensor:
-        """The weighted mean cross-entropy of one batch, a scalar."""
+        """The weighted mean loss of one batch, a scalar."""
         loss: Tensor = self.criterion_(y_pred, *y_true)
         return loss
 
@@ -260,6 +262,14 @@ class SequenceNet(NeuralNet):
             for matrix in self.module_.weight_matrices():
                 if matrix.grad is not None:
                     matrix.mul_(factor)
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A trained net and the scaling of its inputs, which is None if they are token ids."""
+
+    net: SequenceNet
+    scaling: Scaling | None
 
 
 def divergence(what: str, net: SequenceNet, data: LabelledSequences) -> TrainingDivergedError:
@@ -279,8 +289,8 @@ def divergence(what: str, net: SequenceNet, data: LabelledSequences) -> Training
 
 
 def bare_net(network: SequenceNetwork, device: torch.device) -> SequenceNet:
-    """A net around a trained network, that has no optimizer state and no callbacks."""
+    """A net around a trained network, that has no loss, no optimizer state and no callbacks."""
     net = SequenceNet(
-        network, criterion=WeightedCrossEntropy(), train_split=None, device=str(device), verbose=0
+        network, criterion=nn.Identity(), train_split=None, device=str(device), verbose=0
     )
     return net.initialize()  # type: ignore[no-any-return]

@@ -28,10 +28,10 @@ def embed(network: SequenceNetwork, source: Source, team: Team | None = None) ->
     return _compute(network, network.embed, network.output_size, source, team)
 
 
-def classify(network: SequenceNetwork, source: Source, team: Team | None = None) -> Array:
-    """The logits of each sequence in the order given, (n, C), float64."""
-    logits = _compute(network, network, network.n_classes, source, team)
-    return logits.astype(np.float64)
+def compute_outputs(network: SequenceNetwork, source: Source, team: Team | None = None) -> Array:
+    """The network's outputs for each sequence in the order given, (n, n_outputs), float64."""
+    outputs = _compute(network, network, network.n_classes, source, team)
+    return outputs.astype(np.float64)
 
 
 def _compute(
@@ -63,11 +63,6 @@ def _compute(
         own = own_team(source.device)
         within([modes, kept_heap(), own], lambda: run_all(tasks, own.team))
     return outputs
-
-
-def decisions(logits: Array) -> Array:
-    """As scikit-learn has it: (n, C), or (n,) in favour of the second of two classes."""
-    return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
 
 
 def check_outputs(outputs: Array, sequences: Sequences) -> Array:

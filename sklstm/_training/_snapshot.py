@@ -9,14 +9,16 @@ import numpy as np
 import torch
 
 from sklstm._compat import InvalidParameterError
+from sklstm._config._configuration import Configuration
 from sklstm._files._values import UnstorableError, encode
 from sklstm._training._callbacks import LearningRate
+from sklstm._training._configure import build_network
 from sklstm._training._fingerprint import as_text
 from sklstm._training._net import SequenceNet
 from sklstm._training._optimizer_state import load_optimizer
+from sklstm._training._optimizers import resolve_optimizer
 from sklstm._training._randomness import own_torch_generator
 from sklstm._training._snapshot_checks import check_snapshot
-from sklstm._training._specification import Specification
 from sklstm._training._stopping import ValidationScores
 from sklstm._training._within import within
 
@@ -68,14 +70,17 @@ def restore_snapshot(net: SequenceNet, snapshot: Mapping[str, Any]) -> None:
         torch.cuda.set_rng_state(state["cuda_rng"], net.device)
 
 
-def describe_optimizer(specification: Specification) -> str:
+def describe_optimizer(configuration: Configuration) -> str:
     """Its class and its options but the learning rate, if its state can be kept.
 
     What the state will hold shows after a step only, so one is made: on weights of few rows and
     columns, in as many dimensions as the network's.
     """
+    build, options, _ = resolve_optimizer(configuration.optimizer)
     with torch.device("meta"):
-        shapes = [parameter.shape for parameter in specification.network.build().parameters()]
+        shapes = [
+            parameter.shape for parameter in build_network(configuration.network).parameters()
+        ]
     parameters = [torch.nn.Parameter(torch.zeros([min(n, 2) for n in shape])) for shape in shapes]
 
     def closure() -> Any:
@@ -84,11 +89,8 @@ def describe_optimizer(specification: Specification) -> str:
         return torch.zeros(())
 
     def step() -> torch.optim.Optimizer:
-        optimizer = specification.optimizer(
-            [{"params": parameters}],
-            lr=specification.learning_rate,
-            **specification.optimizer_options,
-        )
+        groups = [{"params": parameters}]
+        optimizer = build(groups, lr=configuration.learning_rate, **options)
         closure()
         optimizer.step(closure)
         return optimizer
@@ -99,10 +101,10 @@ def describe_optimizer(specification: Specification) -> str:
     except UnstorableError as error:
         raise InvalidParameterError(
             "The 'checkpoint' parameter must be None with the optimizer"
-            f" {specification.optimizer!r}: its state cannot be written without pickle. {error}"
+            f" {build!r}: its state cannot be written without pickle. {error}"
         ) from error
-    options = {k: v for k, v in optimizer.param_groups[0].items() if k not in ("params", "lr")}
-    return f"{type(optimizer).__module__}.{type(optimizer).__qualname__} {as_text(options)}"
+    group = {k: v for k, v in optimizer.param_groups[0].items() if k not in ("params", "lr")}
+    return f"{type(optimizer).__module__}.{type(optimizer).__qualname__} {as_text(group)}"
 
 
 def _own_callbacks(net: SequenceNet) -> list[tuple[str, Any]]:

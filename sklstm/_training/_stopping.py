@@ -3,50 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 import torch
-from scipy.special import softmax
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import get_scorer
 from skorch.callbacks import Callback
 
-from sklstm._batching._loader import LabelledSequences
 from sklstm._compat import accepts_sample_weight
-from sklstm._sequences import Array
-from sklstm._training._prediction import classify, decisions
+from sklstm._data._labelled import Validation
+from sklstm._training._prediction import compute_outputs
 from sklstm._warnings import warn_user
-
-
-@dataclass(frozen=True, eq=False)
-class Validation:
-    """Held-out sequences and what a scorer wants to know of them."""
-
-    dataset: LabelledSequences
-    X: list[Array]
-    labels: Array
-    classes: Array
-    sample_weight: Array | None
-
-
-class KnownLogits(ClassifierMixin, BaseEstimator):
-    """A fitted classifier whose logits are known: what scikit-learn's scorers are given."""
-
-    def __init__(self, logits: Array, classes: Array) -> None:
-        self.logits = logits
-        self.classes_ = classes
-
-    def predict(self, X: Any) -> Array:
-        labels: Array = self.classes_[self.logits.argmax(axis=1)]
-        return labels
-
-    def predict_proba(self, X: Any) -> Array:
-        return np.asarray(softmax(self.logits, axis=1))
-
-    def decision_function(self, X: Any) -> Array:
-        return decisions(self.logits)
 
 
 class ValidationScores(Callback):
@@ -88,25 +55,24 @@ class ValidationScores(Callback):
         """The loss on the validation part, and the score of which more is better."""
         dataset = self.validation.dataset
         team = net.trial.team if net.trial else None
-        logits = classify(net.module_, dataset.sequences, team)
+        outputs = compute_outputs(net.module_, dataset.sequences, team)
         with torch.no_grad():
-            on_device = torch.from_numpy(logits).to(dataset.classes.device, torch.float32)
-            loss = float(net.criterion_(on_device, dataset.classes, dataset.weights))
+            on_device = torch.from_numpy(outputs).to(dataset.weights.device, torch.float32)
+            loss = float(net.criterion_(on_device, dataset.targets, dataset.weights))
         if self.scoring == "loss":
             return loss, -loss
-        return loss, self._score(KnownLogits(logits, self.validation.classes))
+        return loss, self._score(self.validation.task.predictor(outputs))
 
-    def _score(self, known: KnownLogits) -> float:
+    def _score(self, predictor: Any) -> float:
         validation, scorer = self.validation, get_scorer(self.scoring)
         options = {}
         if validation.sample_weight is not None and accepts_sample_weight(scorer):
             options["sample_weight"] = validation.sample_weight
         try:
-            return float(scorer(known, validation.X, validation.labels, **options))
+            return float(scorer(predictor, validation.X, validation.y, **options))
         except ValueError as error:
-            missing = np.setdiff1d(validation.classes, validation.labels).tolist()
-            held_out = f"{len(validation.labels)} held-out sequences"
-            lack = f", which lack the classes {missing[:3]}" if missing else ""
+            held_out = f"{len(validation.y)} held-out sequences"
+            lack = validation.task.lack(validation.dataset.targets.cpu().numpy())
             raise ValueError(
                 f"scoring={self.scoring!r} cannot score the {held_out}{lack}: {error}\n\nUse"
                 " another scoring, such as 'loss', or more validation data."

@@ -1,10 +1,10 @@
-"""Specification and data -> trained net: the one function that the estimator calls."""
+"""Configuration and data -> trained net."""
 
 from __future__ import annotations
 
 import copy
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,18 +12,21 @@ import torch
 from skorch.callbacks import EpochTimer
 
 from sklstm._batching._loader import LabelledSequences, ShuffledBatches
+from sklstm._batching._parts import Cost
+from sklstm._config._configuration import Configuration
+from sklstm._data._labelled import Validation
 from sklstm._sequences import Array
+from sklstm._tasks._task import Task
 from sklstm._training._callbacks import LearningRate, ProgressBar, is_parallel_worker
 from sklstm._training._checkpoint import Checkpoint
+from sklstm._training._configure import build_network
 from sklstm._training._heap import kept_heap
-from sklstm._training._losses import WeightedCrossEntropy
 from sklstm._training._modes import own_modes
 from sklstm._training._net import SequenceNet, divergence
-from sklstm._training._optimizers import ONE_CYCLE_RISE
+from sklstm._training._optimizers import ONE_CYCLE_RISE, resolve_optimizer
 from sklstm._training._randomness import own_torch_generator, seeds_for
 from sklstm._training._soundness import LARGEST_WEIGHT
-from sklstm._training._specification import Specification
-from sklstm._training._stopping import Validation, ValidationMonitor, ValidationScores
+from sklstm._training._stopping import ValidationMonitor, ValidationScores
 from sklstm._training._threads import Trial, own_team
 from sklstm._training._within import within
 
@@ -32,116 +35,114 @@ FOR_SKORCH = {"batches", "train_batch_count", "train_loss_best", "valid_loss_bes
 
 
 @dataclass(frozen=True, eq=False)
-class Trained:
-    """A trained net and what is known of its training."""
+class TrainingSummary:
+    """How a training went."""
 
-    net: SequenceNet
     history: dict[str, Array]
     best_epoch: int
     best_score: float
     stop_reason: str
 
-    @property
-    def account(self) -> dict[str, Any]:
-        """All but the net, by the names above."""
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "net"}
-
 
 def train(
-    specification: Specification,
+    configuration: Configuration,
+    task: Task,
     training: LabelledSequences,
     validation: Validation | None = None,
     *,
     previous: SequenceNet | None = None,
     checkpoint: Checkpoint | None = None,
-) -> Trained:
+) -> tuple[SequenceNet, TrainingSummary]:
     """Train a new net, or a copy of ``previous`` further; the previous net stays as it is.
 
     With a ``checkpoint`` go on from where that is, and write it.
 
     Whatever goes wrong, Ctrl-C included, propagates and has changed nothing outside.
     """
-    device = specification.device
+    device = configuration.device
     n_epochs_done = len(previous.history) if previous is not None else 0
-    torch_seed, batch_seed = seeds_for(specification.seed, n_epochs_done)
+    torch_seed, batch_seed = seeds_for(configuration.random_state, n_epochs_done)
     threads = own_team(device)
 
-    def run() -> Trained:
-        monitor = _build_monitor(specification, validation)
-        net = _build_net(specification, training, monitor, np.random.default_rng(batch_seed))
+    def run() -> tuple[SequenceNet, TrainingSummary]:
+        monitor = _build_monitor(configuration, validation)
+        rng = np.random.default_rng(batch_seed)
+        net = _build_net(configuration, task, training, monitor, rng)
         net.trial = Trial(threads.team)
         if previous is not None:
             _continue_from(net, previous)
         _run(net, training, checkpoint)
         _check_weights(net, training)
-        return _keep(net, monitor)
+        return net, _finish(net, monitor)
 
     modes, generator = own_modes(gradients=True), own_torch_generator(torch_seed, device)
     return within([modes, generator, kept_heap(), threads], run)
 
 
 def _build_monitor(
-    specification: Specification, validation: Validation | None
+    configuration: Configuration, validation: Validation | None
 ) -> ValidationScores | None:
     if validation is None:
         return None
-    if not specification.early_stopping:
-        return ValidationScores(validation, specification.scoring)
-    rises = specification.lr_schedule == "one_cycle"
-    n_rising = math.ceil(ONE_CYCLE_RISE * specification.max_epochs) if rises else 0
+    if not configuration.early_stopping:
+        return ValidationScores(validation, configuration.scoring)
+    rises = configuration.lr_schedule == "one_cycle"
+    n_rising = math.ceil(ONE_CYCLE_RISE * configuration.max_epochs) if rises else 0
     return ValidationMonitor(
         validation,
-        specification.scoring,
-        specification.n_iter_no_change,
-        specification.tol,
-        n_warmup_epochs=max(n_rising, specification.n_mixed_epochs),
+        configuration.scoring,
+        configuration.n_iter_no_change,
+        configuration.tol,
+        n_warmup_epochs=max(n_rising, configuration.n_mixup_epochs),
     )
 
 
 def _build_net(
-    specification: Specification,
+    configuration: Configuration,
+    task: Task,
     training: LabelledSequences,
     monitor: ValidationScores | None,
     batch_rng: np.random.Generator,
 ) -> SequenceNet:
     """An initialized net, weights drawn, nothing trained."""
-    n_batches = len(ShuffledBatches(training, specification.batch_size, batch_rng))
+    n_batches = len(ShuffledBatches(training, configuration.batch_size, batch_rng))
     # The monitor first: the schedule, the bar and the user's callbacks read what it records.
     callbacks: list[Any] = [EpochTimer()] if monitor is None else [EpochTimer(), monitor]
     schedule = LearningRate(
-        specification.lr_schedule,
-        specification.max_epochs,
+        configuration.lr_schedule,
+        configuration.max_epochs,
         n_batches,
-        follows_score=specification.early_stopping,
+        follows_score=configuration.early_stopping,
     )
     callbacks.append(schedule)
-    if specification.verbose and not is_parallel_worker():
+    if configuration.verbose and not is_parallel_worker():
         # "loss" as a score is the negative of the loss that is shown already.
-        score = "valid_loss" if specification.scoring == "loss" else "valid_score"
-        callbacks.append(ProgressBar(specification.max_epochs, ("train_loss", score)))
-    options = {f"optimizer__{k}": v for k, v in specification.optimizer_options.items()}
+        score = "valid_loss" if configuration.scoring == "loss" else "valid_score"
+        callbacks.append(ProgressBar(configuration.max_epochs, ("train_loss", score)))
+    optimizer, options, _ = resolve_optimizer(configuration.optimizer)
+    network = configuration.network
     net = SequenceNet(
-        specification.network.build(specification.embedding_weights),
-        criterion=WeightedCrossEntropy(specification.label_smoothing),
-        optimizer=specification.optimizer,
-        lr=specification.learning_rate,
-        max_epochs=specification.max_epochs,
-        batch_size=specification.batch_size,
+        build_network(network, configuration.embedding_weights),
+        criterion=task.build_loss(configuration),
+        optimizer=optimizer,
+        lr=configuration.learning_rate,
+        max_epochs=configuration.max_epochs,
+        batch_size=configuration.batch_size,
         train_split=None,
-        callbacks=[*callbacks, *specification.callbacks],
-        device=str(specification.device),
+        callbacks=[*callbacks, *(configuration.callbacks or ())],
+        device=str(configuration.device),
         verbose=0,
         batch_rng=batch_rng,
-        cost=specification.network.cost() if specification.device.type == "cpu" else None,
-        mixup_alpha=specification.mixup_alpha,
-        n_mixed_epochs=specification.n_mixed_epochs,
-        auxiliary_loss=specification.auxiliary_loss,
-        l1=specification.l1,
-        l2=specification.l2,
-        weight_decay=specification.weight_decay,
-        max_grad_norm=specification.max_grad_norm,
-        records_batches=bool(specification.callbacks),
-        **options,
+        cost=Cost.of(network) if configuration.device.type == "cpu" else None,
+        mixup_alpha=configuration.mixup_alpha,
+        n_mixed_epochs=configuration.n_mixup_epochs,
+        auxiliary_loss=configuration.auxiliary_loss,
+        l1=configuration.l1,
+        l2=configuration.l2,
+        weight_decay=configuration.weight_decay,
+        max_grad_norm=configuration.max_grad_norm,
+        records_batches=bool(configuration.callbacks),
+        **{f"optimizer__{name}": value for name, value in options.items()},
     )
     return net.initialize()  # type: ignore[no-any-return]
 
@@ -151,7 +152,7 @@ def _continue_from(net: SequenceNet, previous: SequenceNet) -> None:
     net.module_.load_state_dict(previous.module_.state_dict())
     net.history = copy.deepcopy(previous.history)
     if _is_alike(net.optimizer_, previous.optimizer_):
-        # The state only: the learning rate is the new specification's.
+        # The state only: the learning rate is the new configuration's.
         state = net.optimizer_.state_dict()
         state["state"] = copy.deepcopy(previous.optimizer_.state_dict()["state"])
         net.optimizer_.load_state_dict(state)
@@ -199,8 +200,8 @@ def _check_weights(net: SequenceNet, training: LabelledSequences) -> None:
             raise divergence(f"A weight grew beyond {LARGEST_WEIGHT:.0e}", net, training)
 
 
-def _keep(net: SequenceNet, monitor: ValidationScores | None) -> Trained:
-    """The result, with nothing left in the net that holds data, callbacks or gradients."""
+def _finish(net: SequenceNet, monitor: ValidationScores | None) -> TrainingSummary:
+    """The summary; nothing is left in the net that holds data, callbacks or gradients."""
     net.module_.eval()
     net.module_.zero_grad(set_to_none=True)
     net.callbacks = None
@@ -209,7 +210,9 @@ def _keep(net: SequenceNet, monitor: ValidationScores | None) -> Trained:
     for epoch in net.history:
         epoch.pop("batches", None)
     best_epoch, best_score = _best(net.history, monitor)
-    return Trained(net, _as_arrays(net.history), best_epoch, best_score, _stop_reason(net, monitor))
+    return TrainingSummary(
+        _as_arrays(net.history), best_epoch, best_score, _stop_reason(net, monitor)
+    )
 
 
 def _best(history: list[dict[str, Any]], monitor: ValidationScores | None) -> tuple[int, float]:

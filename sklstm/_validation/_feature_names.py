@@ -173,24 +173,49 @@ def common_names(names: Sequence[Names | None], X: Any) -> Array | None:
     return None if names[0] is None else np.array(names[0], dtype=object)
 
 
-def check_names(estimator: Any, names: Array | None, X: Any) -> None:
-    """Raise if features are named otherwise than in fit, warn if only in one of both they are.
-
-    The words are those of scikit-learn, whose function sees the columns of tables only.
-    """
-    fitted = getattr(estimator, "feature_names_in_", None)
-    name = type(estimator).__name__
-    if fitted is None and names is not None:
-        warn_user(f"X has feature names, but {name} was fitted without feature names")
-    elif fitted is not None and names is None:
-        warn_user(f"X does not have valid feature names, but {name} was fitted with feature names")
-    elif fitted is not None and names is not None and tuple(names) != tuple(fitted):
+def check_names(names: Array | None, fitted: Array | None, X: Any, *, estimator: str) -> None:
+    """Raise if features are named otherwise than in fit, warn if only in one of both they are."""
+    _warn_of_names(names, fitted, estimator)
+    if fitted is not None and names is not None and tuple(names) != tuple(fitted):
         own, wanted = tuple(names), tuple(fitted)
         raise ValueError(
             "The feature names should match those that were passed during fit: X[0]"
             f" {_difference(own, wanted, 'fit')}."
             f"{_remedy(own, wanted, X, 'estimator.feature_names_in_')}"
         )
+
+
+def check_column_names(names: Array | None, fitted: Array | None, *, estimator: str) -> None:
+    """The same for the columns of a table, in scikit-learn's words.
+
+    Its own function takes a fitted estimator, which there is none of while X_val is checked.
+    """
+    _warn_of_names(names, fitted, estimator)
+    if names is None or fitted is None or tuple(names) == tuple(fitted):
+        return
+    message = "The feature names should match those that were passed during fit.\n"
+    unexpected, missing = sorted({*names} - {*fitted}), sorted({*fitted} - {*names})
+    if unexpected:
+        message += f"Feature names unseen at fit time:\n{_lines(unexpected)}"
+    if missing:
+        message += f"Feature names seen at fit time, yet now missing:\n{_lines(missing)}"
+    if not (unexpected or missing):
+        message += "Feature names must be in the same order as they were in fit.\n"
+    raise ValueError(message)
+
+
+def _warn_of_names(names: Array | None, fitted: Array | None, estimator: str) -> None:
+    if fitted is None and names is not None:
+        warn_user(f"X has feature names, but {estimator} was fitted without feature names")
+    elif fitted is not None and names is None:
+        has = f"X does not have valid feature names, but {estimator}"
+        warn_user(f"{has} was fitted with feature names")
+
+
+def _lines(names: list[str]) -> str:
+    """A line for each of the first five names."""
+    lines = [f"- {name}\n" for name in names[:5]]
+    return "".join(lines + ["- ...\n"] * (len(names) > 5))
 
 
 def _difference(own: Names | None, wanted: Names | None, where: str) -> str:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 NAMES = re.compile(r"""(?<!\w)(?P<quote>['"]).*?(?P=quote)(?!\w)|\b(?P<name>X|y|sample_weight)\b""")
 
 
-def check_held_out(
-    X_val: Any, y_val: Any, sample_weight_val: Any, parameters: Mapping[str, Any]
-) -> bool:
+def check_held_out(X_val: Any, y_val: Any, sample_weight_val: Any, *, refits: bool) -> bool:
     """Whether validation data are given; raise if only a part of them is, or a refit is wanted."""
     if X_val is None and y_val is None and sample_weight_val is None:
         return False
@@ -22,7 +20,7 @@ def check_held_out(
             "Validation data must be given as X_val and y_val together. Got no"
             f" {' and no '.join(missing)}."
         )
-    if parameters["refit"] and parameters["early_stopping"]:
+    if refits:
         raise ValueError(
             "refit=True trains again on what was held out of X, but with X_val nothing is.\n\nSet"
             " refit=False, or add X_val to X and call fit without it."

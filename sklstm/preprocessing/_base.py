@@ -10,11 +10,11 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from sklstm._compat import check_feature_names_in
+from sklstm._config._parameters import validate_parameters
 from sklstm._sequences import Array, Sequences
-from sklstm._validation._features import check_features, column_of_sequences, keep_form
+from sklstm._validation._features import InputSchema
 from sklstm._validation._hints import reject_token_ids
 from sklstm._validation._inputs import Inputs, check_inputs
-from sklstm._validation._parameters import validate_parameters
 
 
 class SequenceTransformer(TransformerMixin, BaseEstimator, ABC):
@@ -72,7 +72,7 @@ class SequenceTransformer(TransformerMixin, BaseEstimator, ABC):
             column.
         """
         check_is_fitted(self)
-        column = column_of_sequences(self, input_features)
+        column = self._input_schema.column_of_sequences(input_features)
         if column is None or self.n_features_in_ == 1:
             names = check_feature_names_in(self, input_features)
         else:
@@ -104,13 +104,20 @@ class SequenceTransformer(TransformerMixin, BaseEstimator, ABC):
         """X, which must have the features that the transformer was fitted on."""
         check_is_fitted(self)
         inputs = check_inputs(X, estimator=type(self).__name__, allow_nan=True)
-        n_features, n_columns = self._n_timestep_features, self._n_columns_in
-        check_features(self, X, inputs, n_features=n_features, n_columns=n_columns)
+        self._input_schema.check(X, inputs, estimator=type(self).__name__)
         return inputs
 
-    def _keep_form(self, inputs: Inputs) -> None:
-        self._n_timestep_features = inputs.sequences.n_features
-        keep_form(self, inputs)
+    @property
+    def _input_schema(self) -> InputSchema:
+        names = getattr(self, "feature_names_in_", None)
+        return InputSchema(self._n_timestep_features, self._n_columns_in, names)
+
+    def _set_input_schema(self, inputs: Inputs) -> None:
+        schema = InputSchema.of(inputs)
+        # Columns may have had names before.
+        self.__dict__.pop("feature_names_in_", None)
+        self.__dict__.update(schema.attributes)
+        self._n_timestep_features, self._n_columns_in = schema.n_features, schema.n_columns
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -10,9 +10,9 @@ from typing import Any, Literal
 import numpy as np
 
 from sklstm._compat import StrOptions, validate_parameter_constraints
+from sklstm._config._parameters import did_you_mean
 from sklstm._optional import require
 from sklstm._sequences import Array, IntArray, Sequences
-from sklstm._validation._parameters import did_you_mean
 
 PARAMETER_CONSTRAINTS: dict[str, list[Any]] = {
     "sequence": [str, "array-like"],

@@ -121,7 +121,7 @@ class SequenceImputer(SequenceTransformer):
         # In float64, since the sum of many float32 values loses digits.
         values = inputs.sequences.values.astype(np.float64, copy=False)
         imputer = SimpleImputer(strategy=statistic, keep_empty_features=True).fit(values)
-        self._keep_form(inputs)
+        self._set_input_schema(inputs)
         self.statistics_ = imputer.statistics_
         return self
 

@@ -9,8 +9,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from sklstm._compat import Interval, InvalidParameterError
+from sklstm._config._options import as_sizes
+from sklstm._config._parameters import did_you_mean
 from sklstm._sequences import Array, IntArray, Sequences
-from sklstm._validation._parameters import as_sizes, did_you_mean
 from sklstm.preprocessing._base import SequenceTransformer
 from sklstm.preprocessing._flat import earlier, positions_of, reduce_windows, timesteps_since
 
@@ -124,7 +125,7 @@ class RollingFeatures(SequenceTransformer):
         RollingFeatures
             The transformer itself.
         """
-        self._keep_form(self._check_new_X(X))
+        self._set_input_schema(self._check_new_X(X))
         return self
 
     def _transform_values(self, sequences: Sequences) -> Array:

@@ -125,7 +125,7 @@ class SequenceScaler(SequenceTransformer):
         """
         inputs = self._check_new_X(X)
         scaler = self._measure(None, inputs.sequences, sample_weight)
-        self._keep_form(inputs)
+        self._set_input_schema(inputs)
         self.scaler_ = scaler
         self._fitted_as = (self.method, self.per)
         return self

@@ -14,10 +14,10 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.utils.validation import check_is_fitted
 
 from sklstm._compat import Interval, RealNotInt, StrOptions
+from sklstm._config._parameters import validate_parameters
 from sklstm._optional import require
 from sklstm._sequences import IntArray
 from sklstm._validation._inputs import no_samples_message
-from sklstm._validation._parameters import validate_parameters
 from sklstm._validation._tokens import PADDING_ID, UNKNOWN_ID, TokenIds
 from sklstm._warnings import warn_user
 

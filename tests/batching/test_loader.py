@@ -51,9 +51,9 @@ def test_an_epoch_brings_each_sequence_with_its_class_and_weight():
     seen = []
     for (inputs,), targets in batches:
         first_values = inputs.values[:, 0, 0]
-        assert torch.equal(first_values.long(), targets.classes)
-        assert torch.equal(targets.weights, targets.classes + 10.0)
-        seen += targets.classes.tolist()
+        assert torch.equal(first_values.long(), targets.values)
+        assert torch.equal(targets.weights, targets.values + 10.0)
+        seen += targets.values.tolist()
     assert sorted(seen) == list(range(7))
     assert len(batches) == len(list(batches)) == 3
 
@@ -111,7 +111,7 @@ def neighbours_under_mixup(lengths, cost, n_epochs):
         ((inputs, targets),) = batches
         sizes = [len(i.values) for i in inputs]
         assert (len(sizes) > 1) == (cost is not None)
-        for of_part in targets.classes.split(sizes):
+        for of_part in targets.values.split(sizes):
             yield of_part.numpy(), of_part.roll(1).numpy()
 
 
@@ -131,4 +131,4 @@ def test_an_epoch_in_parts_pads_each_part_for_itself():
     ((inputs, targets),) = ShuffledBatches(dataset, 7, np.random.default_rng(0), cost)
     assert [i.values.shape[:2] for i in inputs] == [(6, 3), (1, 500)]
     seen = torch.cat([i.values[:, 0, 0] for i in inputs])
-    assert torch.equal(seen.long(), targets.classes)
+    assert torch.equal(seen.long(), targets.values)

@@ -296,7 +296,7 @@ def wait_for_a_new(path, process):
 def epoch_in(path):
     """How many epochs the file says are done, those before a refit included."""
     content = read_file(path, CHECKPOINT)
-    stopped = content["account"]["history"]["epoch"] if content["account"] else []
+    stopped = content["summary"]["history"]["epoch"] if content["summary"] else []
     return len(stopped) + content["net"]["n_epochs_done"]
 
 

@@ -18,7 +18,7 @@ from skorch.callbacks import Callback
 from torch import nn
 
 from sklstm import LSTMSequenceClassifier
-from sklstm._validation._without_effect import OF_HOLDING_OUT, OF_STOPPING
+from sklstm._config._without_effect import OF_HOLDING_OUT, OF_STOPPING
 from tests.by_hand import Final, States, copy_weights, lstm
 from tests.contract.test_documentation_code import code_blocks
 from tests.helpers import FLOAT32

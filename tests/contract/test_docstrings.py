@@ -12,7 +12,7 @@ import pytest
 from numpydoc.docscrape import ClassDoc, FunctionDoc
 
 from sklstm import LSTMSequenceClassifier
-from sklstm._validation._parameters import CHOICES
+from sklstm._config._options import CHOICES
 from tests.contract.test_public_names import METHODS, PUBLIC
 from tests.helpers import quick
 

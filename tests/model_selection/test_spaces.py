@@ -6,7 +6,7 @@ from sklearn.pipeline import make_pipeline
 
 from sklstm import LSTMSequenceClassifier
 from sklstm._compat import InvalidParameterError
-from sklstm._validation._parameters import check_parameters
+from sklstm._config._parameters import check_parameters
 from sklstm.model_selection import param_distributions
 from sklstm.preprocessing import SequenceScaler
 from tests.helpers import make_ragged, quick

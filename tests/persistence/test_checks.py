@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from sklstm._config._configuration import NetworkConfiguration
 from sklstm._persistence._checks import ATTRIBUTES, NETWORK, OPTIONAL, check_state
-from sklstm._training._specification import NetworkSpecification
+from sklstm._tasks._classification import Classification
 from tests.helpers import make_ragged, quick
 
 X, Y = make_ragged(20)
@@ -35,28 +36,29 @@ def states():
 
 def test_what_a_fit_leaves_behind_passes(states):
     for state in states.values():
-        check_state(state)
+        check_state(state, Classification)
 
 
 def test_the_checks_know_every_attribute(states):
-    assert states["table"].keys() == ATTRIBUTES.keys()
-    assert states["sequences"].keys() == ATTRIBUTES.keys() - OPTIONAL | {"resolved_params_"}
+    known = ATTRIBUTES.keys() | Classification.attribute_checks.keys()
+    assert states["table"].keys() == known
+    assert states["sequences"].keys() == known - OPTIONAL | {"resolved_params_"}
 
 
 def test_the_checks_know_every_part_of_the_network():
-    assert NETWORK.keys() == {field.name for field in dataclasses.fields(NetworkSpecification)}
+    assert NETWORK.keys() == {field.name for field in dataclasses.fields(NetworkConfiguration)}
 
 
 def test_a_network_may_lack_what_has_a_default(states):
     state = copy.deepcopy(states["sequences"])
-    del state["_network_specification"]["embedding_dropout"]
-    check_state(state)
+    del state["_network"]["embedding_dropout"]
+    check_state(state, Classification)
 
 
 def refuse(state, match):
     # Whatever is raised here, `load_model` makes a ModelFileError of it.
     with pytest.raises((TypeError, ValueError, AttributeError, LookupError), match=match):
-        check_state(state)
+        check_state(state, Classification)
 
 
 @pytest.mark.parametrize("name", sorted(ATTRIBUTES.keys() - OPTIONAL))
@@ -105,7 +107,7 @@ def test_values_that_no_fit_leaves_behind(states, name):
 
 
 WRONG_NETWORKS = {
-    "n_features": [0, 3, 2.0], "n_classes": [1, 3, True],
+    "n_features": [0, 3, 2.0], "n_outputs": [1, 3, True],
     "hidden_sizes": [(), (8.0,), [8], 8, (0,), (10**9,), (10**30,), (8,) * 1000],
     "bidirectional": [1, None], "pooling": ["first", None, [], "__class__"],
     "dense_sizes": [None, (0,), (10**12,), (1,) * 1000], "dropout": [1.0, -0.1, math.nan, "0"],
@@ -121,9 +123,9 @@ WRONG_NETWORKS = {
 
 @pytest.mark.parametrize("name", WRONG_NETWORKS)
 def test_networks_that_no_fit_leaves_behind(states, name):
-    network = states["sequences"]["_network_specification"]
+    network = states["sequences"]["_network"]
     for value in WRONG_NETWORKS[name]:
-        refuse(states["sequences"] | {"_network_specification": network | {name: value}}, None)
+        refuse(states["sequences"] | {"_network": network | {name: value}}, None)
 
 
 @pytest.mark.parametrize(
@@ -147,8 +149,8 @@ def test_nets_that_no_fit_leaves_behind(states, name, wrong):
      {"conv_dilations": (1, 2, 4)}, {"conv_dilations": (1, 2**31)}],
 )  # fmt: skip
 def test_convolutions_that_no_fit_leaves_behind(states, wrong):
-    network = states["convolutions"]["_network_specification"]
-    refuse(states["convolutions"] | {"_network_specification": network | wrong}, None)
+    network = states["convolutions"]["_network"]
+    refuse(states["convolutions"] | {"_network": network | wrong}, None)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

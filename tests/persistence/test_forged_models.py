@@ -33,7 +33,7 @@ def forged(path, classifier, change):
 
 
 def many_layers(content, arrays):
-    content["state"]["_network_specification"]["dense_sizes"] = {"$tuple": [1] * 1_001}
+    content["state"]["_network"]["dense_sizes"] = {"$tuple": [1] * 1_001}
     for number in range(1_001):
         name = f"state/net_/weights/{number}"
         content["state"]["net_"]["weights"][str(number)] = {"$array": name}

@@ -109,7 +109,7 @@ def test_a_network_that_does_not_fit_its_weights_takes_no_memory(tmp_path):
     with zipfile.ZipFile(path) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     schema = json.loads(members["schema.json"])
-    sizes = schema["content"]["content"]["_network_specification"]["content"]["hidden_sizes"]
+    sizes = schema["content"]["content"]["_network"]["content"]["hidden_sizes"]
     sizes["content"][0] |= {"__loader__": "JsonNode", "content": "1000000", "__id__": 1}
     with zipfile.ZipFile(path, "w") as archive:
         for name, content in (members | {"schema.json": json.dumps(schema).encode()}).items():

@@ -18,7 +18,7 @@ class Repeat(SequenceTransformer):
         self.times = times
 
     def fit(self, X, y=None):
-        self._keep_form(self._check_new_X(X))
+        self._set_input_schema(self._check_new_X(X))
         return self
 
     def _transform_values(self, sequences):

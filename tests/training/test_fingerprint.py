@@ -6,13 +6,13 @@ import pytest
 import torch
 from sklearn.metrics import f1_score, make_scorer
 
-from sklstm import LSTMSequenceClassifier
+from sklstm._data._labelled import Labelled
 from sklstm._sequences import Sequences
+from sklstm._tasks._classification import Classification
 from sklstm._training import _fingerprint
-from sklstm._training._datasets import Labelled
 from sklstm._training._fingerprint import Fingerprint, as_text, digest_of, digests_of, fingerprint
-from sklstm._training._specification import specify
-from tests.helpers import make_ragged, quick, short_sequences
+from sklstm._training._net import Model
+from tests.helpers import configuration, make_ragged, quick
 
 
 def test_values_that_mean_the_same_have_the_same_text():
@@ -61,10 +61,14 @@ def test_a_sum_in_pieces_is_the_sum(monkeypatch, chunk):
     assert digest_of(array) == whole
 
 
+def of_classes(*labels, dtype=None):
+    return Classification(np.array(labels, dtype=dtype))
+
+
 def labelled(**changes):
     sequences = Sequences.from_lengths(np.arange(12.0).reshape(6, 2), [1, 2, 3])
     given = {
-        "sequences": sequences, "codes": np.array([0, 1, 0]), "classes": np.array(["a", "b"]),
+        "sequences": sequences, "targets": np.array([0, 1, 0]), "task": of_classes("a", "b"),
         "sample_weight": np.ones(3), "is_weighted": False, "groups": None,
     }  # fmt: skip
     return Labelled(**{**given, **changes})
@@ -74,9 +78,9 @@ def labelled(**changes):
     ("name", "changes"),
     [
         ("X", {"sequences": Sequences.from_lengths(np.arange(12.0).reshape(6, 2), [2, 1, 3])}),
-        ("y", {"codes": np.array([0, 1, 1])}),
-        ("y", {"classes": np.array(["a", "c"])}),
-        ("y", {"classes": np.array(["a", "b"], dtype=object)}),
+        ("y", {"targets": np.array([0, 1, 1])}),
+        ("y", {"task": of_classes("a", "c")}),
+        ("y", {"task": of_classes("a", "b", dtype=object)}),
         ("sample_weight", {"sample_weight": np.array([1.0, 1.0, 2.0])}),
         ("sample_weight", {"is_weighted": True}),
         ("groups", {"groups": np.zeros(3, dtype=np.int64)}),
@@ -99,33 +103,28 @@ def test_at_most_three_differences_are_named():
     assert Fingerprint(dict(reversed(one.parameters.items())), one.data).digest == one.digest
 
 
-def of(specification, previous=None):
-    parameters = {"standardize": True, "class_weight": None}
-    return fingerprint(
-        specification, parameters, labelled(), None, previous, optimizer="adam", seed=0
-    )
+def of(configuration, previous=None):
+    return fingerprint(configuration, labelled(), None, previous, optimizer="adam", seed=0)
 
 
 def test_a_device_counts_by_its_type():
-    parameters = LSTMSequenceClassifier().get_params(deep=False)
-    cpu = specify(parameters, short_sequences(2), n_classes=2, seed=0)
+    cpu = configuration()
     first, second = (replace(cpu, device=torch.device("cuda", index)) for index in (0, 1))
     assert of(first) == of(second)
     assert of(first).differences(of(cpu)) == ["'device' was 'cpu' and is 'cuda' now"]
 
 
 def test_a_model_to_go_on_from_counts_by_weights_scaling_and_epochs():
-    parameters = LSTMSequenceClassifier().get_params(deep=False)
-    specification = specify(parameters, short_sequences(2), n_classes=2, seed=0)
+    new = configuration()
     fitted = quick(max_epochs=1).fit(*make_ragged())
     net, scaling = fitted.net_, fitted._scaling
-    prints = [of(specification), of(specification, (net, scaling))]
-    prints.append(of(specification, (net, replace(scaling, mean=scaling.mean + 1))))
-    prints.append(of(specification, (net, None)))
+    prints = [of(new), of(new, Model(net, scaling))]
+    prints.append(of(new, Model(net, replace(scaling, mean=scaling.mean + 1))))
+    prints.append(of(new, Model(net, None)))
     net.history.new_epoch()
-    prints.append(of(specification, (net, scaling)))
+    prints.append(of(new, Model(net, scaling)))
     with torch.no_grad():
         next(net.module_.parameters()).add_(1)
-    prints.append(of(specification, (net, scaling)))
+    prints.append(of(new, Model(net, scaling)))
     assert len({p.digest for p in prints}) == 6
-    assert of(specification, (net, scaling)) == prints[-1]
+    assert of(new, Model(net, scaling)) == prints[-1]

@@ -264,7 +264,7 @@ def test_a_refit_is_a_fit_on_everything_for_the_best_number_of_epochs(lr_schedul
     np.testing.assert_array_equal(classifier.predict_proba(X), as_long.predict_proba(X))
 
 
-def test_a_refit_leaves_the_account_of_the_stopping():
+def test_a_refit_leaves_the_summary_of_the_stopping():
     stopped, refitted = (refitting(refit=refit).fit(X, LABELS) for refit in (False, True))
     for name in ("n_iter_", "best_epoch_", "best_score_", "stop_reason_"):
         assert getattr(stopped, name) == getattr(refitted, name)

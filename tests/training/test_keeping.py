@@ -114,6 +114,6 @@ def test_frozen_vectors_stay_frozen():
 def test_weights_of_another_network_are_refused_before_memory_is_taken(classifier):
     state = packed(classifier)
     # 4e12 weights: an attempt to allocate them would not end in a ValueError.
-    state["_network_specification"]["hidden_sizes"] = (1_000_000,)
+    state["_network"]["hidden_sizes"] = (1_000_000,)
     with pytest.raises(ValueError, match=r"The weights \['encoder.*are not those of a network"):
         unpack_state(state)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from skorch.callbacks import Callback
 
-from sklstm._training import _fitted
+from sklstm import _base
 from tests.helpers import make_ragged, quick
 
 X, Y = make_ragged(24)
@@ -56,10 +56,10 @@ def test_training_says_what_a_step_holds(error, method):
 def test_prediction_says_what_it_was_given(error, monkeypatch):
     classifier = quick(bidirectional=False).fit(X, Y)
 
-    def classify(*arguments):
+    def compute_outputs(*arguments):
         raise error
 
-    monkeypatch.setattr(_fitted, "classify", classify)
+    monkeypatch.setattr(_base, "compute_outputs", compute_outputs)
     message = (
         rf"(?s)X has 24 sequences of up to {LONGEST} timesteps of 2 features, {IN_ALL} timesteps in"
         r" all; the network has hidden_sizes=\(8,\)\..*Predict fewer sequences at a time"

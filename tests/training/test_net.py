@@ -9,17 +9,15 @@ import torch
 from skorch.callbacks import Callback, EarlyStopping
 from torch import nn
 
-from sklstm import LSTMSequenceClassifier
 from sklstm._batching._loader import LabelledSequences, to_device
 from sklstm._batching._scaling import Scaling
 from sklstm._sequences import Sequences
 from sklstm._training._net import divergence
 from sklstm._training._optimizers import OPTIMIZERS
-from sklstm._training._specification import specify
 from sklstm._training._threads import alone, own_team
-from sklstm._training._train import _build_net, _run, train
+from sklstm._training._train import _build_net, _run
 from sklstm.exceptions import TrainingDivergedError
-from tests.helpers import FLOAT32, make_ragged, short_sequences
+from tests.helpers import FLOAT32, TWO_CLASSES, configuration, make_ragged, train_net
 
 CPU = torch.device("cpu")
 
@@ -34,16 +32,16 @@ def data():
     )
 
 
-def specification(**parameters):
+def plain_configuration(**parameters):
     plain = {"hidden_sizes": 4, "lr_schedule": None, "max_grad_norm": None, "max_epochs": 1}
     plain |= {"batch_size": 100, "conv_filters": (), "mixup_alpha": 0.0}
-    given = LSTMSequenceClassifier(**{**plain, **parameters}).get_params(deep=False)
-    size = given["vocabulary_size"]
-    return specify(given, short_sequences(2), n_classes=2, seed=0, vocabulary_size=size)
+    n_tokens = parameters.get("vocabulary_size")
+    return configuration(n_tokens=n_tokens, **{**plain, **parameters})
 
 
 def build(data, **parameters):
-    return _build_net(specification(**parameters), data, None, np.random.default_rng(0))
+    rng = np.random.default_rng(0)
+    return _build_net(plain_configuration(**parameters), TWO_CLASSES, data, None, rng)
 
 
 def one_step_by_hand(net, data, optimizer, change_gradients=lambda network: None, extra=None):
@@ -179,9 +177,9 @@ def test_the_losses_of_the_branches_are_added_by_their_weight(data, parts):
 
 
 def test_an_auxiliary_loss_of_none_is_no_head():
-    assert specification(conv_filters=3, auxiliary_loss=0.1).network.auxiliary_heads
-    assert not specification(conv_filters=3, auxiliary_loss=0).network.auxiliary_heads
-    assert not specification(conv_filters=(), auxiliary_loss=0.1).network.auxiliary_heads
+    assert plain_configuration(conv_filters=3, auxiliary_loss=0.1).network.auxiliary_heads
+    assert not plain_configuration(conv_filters=3, auxiliary_loss=0).network.auxiliary_heads
+    assert not plain_configuration(conv_filters=(), auxiliary_loss=0.1).network.auxiliary_heads
 
 
 def test_the_loss_of_an_epoch_is_the_weighted_mean_over_its_sequences_without_penalties(data):
@@ -216,9 +214,8 @@ def test_the_largest_input_is_named_as_the_network_sees_it(data):
 def test_token_ids_have_no_size():
     ids = Sequences.from_lengths(np.ones((3, 1), dtype=np.int64), [1, 2])
     tokens = LabelledSequences(to_device(ids, None, CPU), torch.zeros(2), torch.ones(2))
-    given = LSTMSequenceClassifier(4, embedding_dim=3).get_params(deep=False)
-    network = specify(given, short_sequences(1), n_classes=2, seed=0, vocabulary_size=5)
-    net = _build_net(network, tokens, None, np.random.default_rng(0))
+    of_tokens = configuration(1, hidden_sizes=4, embedding_dim=3, n_tokens=5)
+    net = _build_net(of_tokens, TWO_CLASSES, tokens, None, np.random.default_rng(0))
     assert "largest input" not in str(divergence("The loss", net, tokens))
 
 
@@ -240,19 +237,19 @@ class Raising(Callback):
 @pytest.mark.parametrize("method", ["on_epoch_begin", "on_batch_end", "on_epoch_end"])
 def test_an_interruption_is_the_users(data, method):
     with pytest.raises(KeyboardInterrupt):
-        train(specification(callbacks=[Raising(method)]), data)
+        train_net(plain_configuration(callbacks=[Raising(method)]), data)
 
 
 def test_skorchs_early_stopping_stops_quietly(data):
     stopper = EarlyStopping(monitor="train_loss", patience=2, threshold=100.0, sink=lambda _: None)
-    trained = train(specification(callbacks=[stopper], max_epochs=50), data)
+    trained = train_net(plain_configuration(callbacks=[stopper], max_epochs=50), data)
     assert len(trained.history["epoch"]) == 3
 
 
 def test_an_interruption_beside_a_patient_early_stopping_is_not_taken_for_its_stop(data):
     stopper = EarlyStopping(monitor="train_loss", patience=50, sink=lambda _: None)
     with pytest.raises(KeyboardInterrupt):
-        train(specification(callbacks=[stopper, Raising("on_epoch_end")]), data)
+        train_net(plain_configuration(callbacks=[stopper, Raising("on_epoch_end")]), data)
 
 
 @pytest.mark.parametrize("label_smoothing", [0.0, 0.2])
@@ -288,7 +285,7 @@ LAYERS = {
 def as_token_ids(data):
     ids = np.random.default_rng(0).integers(1, 9, size=(int(data.sequences.host_lengths.sum()), 1))
     sequences = Sequences.from_lengths(ids, data.sequences.host_lengths)
-    return LabelledSequences(to_device(sequences, None, CPU), data.classes, data.weights)
+    return LabelledSequences(to_device(sequences, None, CPU), data.targets, data.weights)
 
 
 def columns_first(gradient):
@@ -352,7 +349,8 @@ def test_the_second_half_of_the_epochs_is_of_sequences_as_they_are(data, max_epo
             self.is_mixed = (*self.is_mixed, batch.targets.shares is not None)
 
     watch = Watch()
-    train(specification(mixup_alpha=0.5, max_epochs=max_epochs, callbacks=[watch]), data)
+    mixing = {"mixup_alpha": 0.5, "max_epochs": max_epochs}
+    train_net(plain_configuration(**mixing, callbacks=[watch]), data)
     assert watch.is_mixed == (True,) * n_mixed + (False,) * (max_epochs - n_mixed)
 
 

@@ -6,8 +6,8 @@ import torch
 from sklearn.utils._param_validation import InvalidParameterError
 from torch import nn, optim
 
+from sklstm._config._options import CHOICES
 from sklstm._training._optimizers import build_schedule, learning_rate, resolve_optimizer
-from sklstm._validation._parameters import CHOICES
 
 
 @pytest.mark.parametrize(

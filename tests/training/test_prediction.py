@@ -8,19 +8,11 @@ from sklstm._sequences import Sequences
 from sklstm._training import _prediction
 from sklstm._training._prediction import (
     check_outputs,
-    classify,
-    decisions,
+    compute_outputs,
     embed,
 )
 from sklstm.nn import SequenceNetwork
 from tests.helpers import POOLINGS, make_ragged
-
-LOGITS = np.random.default_rng(0).normal(scale=30.0, size=(50, 4))
-
-
-def test_decisions_for_two_classes_favour_the_second():
-    assert decisions(np.array([[1.0, 4.0], [3.0, 0.5]])).tolist() == [3.0, -2.5]
-    assert decisions(LOGITS) is LOGITS
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
@@ -50,8 +42,8 @@ def put(X, to=to_device):
 def test_it_does_not_matter_whether_the_sequences_are_on_the_device_already(network, monkeypatch):
     monkeypatch.setattr(_prediction, "MAX_SEQUENCES", 4)
     X, _ = make_ragged(30)
-    expected = classify(network, put(X))
-    np.testing.assert_array_equal(classify(network, put(X, HostSequences)), expected)
+    expected = compute_outputs(network, put(X))
+    np.testing.assert_array_equal(compute_outputs(network, put(X, HostSequences)), expected)
 
 
 def test_rows_come_in_the_callers_order(network):
@@ -65,18 +57,18 @@ def test_rows_come_in_the_callers_order(network):
 
 def test_a_result_does_not_depend_on_its_company(network):
     X, _ = make_ragged(100)
-    together = classify(network, put(X))
+    together = compute_outputs(network, put(X))
     for size in (1, 2, 3, 7, 50):
-        apart = [classify(network, put(X[i : i + size])) for i in range(0, 100, size)]
+        apart = [compute_outputs(network, put(X[i : i + size])) for i in range(0, 100, size)]
         # What scikit-learn's own check allows. Bit-equal where this was written.
         np.testing.assert_allclose(np.concatenate(apart), together, rtol=1e-7, atol=1e-7)
 
 
 def test_the_callers_precision_has_no_effect(network):
     X, _ = make_ragged(30)
-    expected = classify(network, put(X))
+    expected = compute_outputs(network, put(X))
     with torch.autocast("cpu", torch.bfloat16):
-        np.testing.assert_array_equal(classify(network, put(X)), expected)
+        np.testing.assert_array_equal(compute_outputs(network, put(X)), expected)
 
 
 def test_predicting_leaves_the_network_in_evaluation_mode_and_without_gradients(network):

@@ -4,13 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from sklstm import LSTMSequenceClassifier
 from sklstm._files._container import Kind, read_file, write_file
 from sklstm._files._values import UnstorableError
 from sklstm._training._optimizer_state import load_optimizer
 from sklstm._training._snapshot import describe_optimizer, pack, unpack
-from sklstm._training._specification import specify
-from tests.helpers import short_sequences
+from tests.helpers import configuration
 
 KIND = Kind("test", 1)
 
@@ -81,18 +79,13 @@ def test_the_state_of_an_optimizer_keeps_its_dtypes(tmp_path):
         assert torch.equal(back[name], value)
 
 
-def specification(**parameters):
-    given = LSTMSequenceClassifier(**parameters).get_params(deep=False)
-    return specify(given, short_sequences(2), n_classes=2, seed=0)
-
-
 def test_an_optimizer_is_described_by_its_class_and_options():
-    assert describe_optimizer(specification(optimizer="sgd", learning_rate=3)) == (
+    assert describe_optimizer(configuration(optimizer="sgd", learning_rate=3)) == (
         "torch.optim.sgd.SGD {'dampening': 0, 'differentiable': False, 'foreach': None, 'fused':"
         " True, 'maximize': False, 'momentum': 0.9, 'nesterov': True, 'weight_decay': 0}"
     )
     texts = [
-        describe_optimizer(specification(optimizer=lambda p, lr, m=m: torch.optim.SGD(p, lr, m)))
+        describe_optimizer(configuration(optimizer=lambda p, lr, m=m: torch.optim.SGD(p, lr, m)))
         for m in (0.5, 0.9)
     ]
     assert "'momentum': 0.5" in texts[0]
@@ -108,7 +101,7 @@ def test_an_optimizer_is_tried_on_weights_of_the_networks_kind():
             seen.extend(tuple(p.shape) for p in self.param_groups[0]["params"])
             return super().step(closure)
 
-    describe_optimizer(specification(optimizer=Curious, hidden_sizes=1000))
+    describe_optimizer(configuration(optimizer=Curious, hidden_sizes=1000))
     # Biases, the matrices of the LSTM layers and of the head, kernels of convolutions.
     assert set(map(len, seen)) == {1, 2, 3}
     assert max(map(max, seen)) == 2

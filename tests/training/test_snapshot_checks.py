@@ -139,17 +139,17 @@ def test_what_is_refused_before_the_first_epoch(tmp_path, contents):
     ],
     ids=repr,
 )  # fmt: skip
-def test_the_account_of_the_training_before_the_refit(tmp_path, contents, change):
+def test_the_summary_of_the_training_before_the_refit(tmp_path, contents, change):
     content = copy.deepcopy(contents[REFIT])
-    content["account"].update(change)
+    content["summary"].update(change)
     refuse(tmp_path / "file", content, "What the training before|KeyError: 'epoch'")
 
 
-def test_an_account_where_there_is_no_refit(tmp_path, contents):
+def test_a_summary_where_there_is_no_refit(tmp_path, contents):
     path = tmp_path / "file"
     crash_after(2, X, Y, checkpoint=path, conv_filters=(4,))
     content = read_file(path, CHECKPOINT)
-    write_file(path, CHECKPOINT, content | {"account": contents[REFIT]["account"]})
+    write_file(path, CHECKPOINT, content | {"summary": contents[REFIT]["summary"]})
     with pytest.raises(ModelFileError, match="What the training before the refit came to"):
         quick(checkpoint=path, conv_filters=(4,)).fit(X, Y)
 

@@ -5,14 +5,11 @@ import pytest
 import torch
 from skorch.callbacks import Callback, Checkpoint, PassthroughScoring
 
-from sklstm import LSTMSequenceClassifier
 from sklstm._batching._loader import LabelledSequences, to_device
 from sklstm._batching._scaling import Scaling
 from sklstm._sequences import Sequences
 from sklstm._training import _heap
-from sklstm._training._specification import specify
-from sklstm._training._train import train
-from tests.helpers import make_ragged, short_sequences
+from tests.helpers import configuration, make_ragged, train_net
 
 
 @pytest.fixture
@@ -23,10 +20,9 @@ def data():
     return LabelledSequences(on_device, torch.from_numpy(y), torch.ones(20))
 
 
-def specification(seed=0, **parameters):
+def small_configuration(seed=0, **parameters):
     small = {"hidden_sizes": 4, "batch_size": 5, "max_epochs": 3}
-    given = LSTMSequenceClassifier(**{**small, **parameters}).get_params(deep=False)
-    return specify(given, short_sequences(2), n_classes=2, seed=seed)
+    return configuration(seed=seed, **{**small, **parameters})
 
 
 def weights(trained):
@@ -35,14 +31,15 @@ def weights(trained):
 
 def test_a_seed_gives_the_same_bits(data):
     first, second, other = (
-        train(specification(seed, dropout=0.5, recurrent_dropout=0.5), data) for seed in (0, 0, 1)
+        train_net(small_configuration(seed, dropout=0.5, recurrent_dropout=0.5), data)
+        for seed in (0, 0, 1)
     )
     assert torch.equal(weights(first), weights(second))
     assert not torch.equal(weights(first), weights(other))
 
 
 def test_the_history_has_one_entry_per_epoch(data):
-    history = train(specification(), data).history
+    history = train_net(small_configuration(), data).history
     assert set(history) == {"epoch", "train_loss", "learning_rate", "dur"}
     assert history["epoch"].tolist() == [1, 2, 3]
     assert (history["dur"] > 0).all()
@@ -50,15 +47,15 @@ def test_the_history_has_one_entry_per_epoch(data):
 
 
 def test_without_validation_the_last_epoch_is_the_best(data):
-    trained = train(specification(), data)
+    trained = train_net(small_configuration(), data)
     assert trained.best_epoch == 3
     assert trained.best_score == -trained.history["train_loss"][-1]
 
 
 def test_going_on_continues_from_a_copy(data):
-    began = train(specification(), data)
+    began = train_net(small_configuration(), data)
     before = weights(began)
-    went_on = train(specification(), data, previous=began.net)
+    went_on = train_net(small_configuration(), data, previous=began.net)
     assert torch.equal(weights(began), before)
     assert not torch.equal(weights(went_on), before)
     assert len(began.net.history) == 3
@@ -68,24 +65,28 @@ def test_going_on_continues_from_a_copy(data):
 
 
 def test_going_on_with_another_optimizer_takes_the_weights_alone(data):
-    began = train(specification(), data)
-    went_on = train(specification(optimizer="rmsprop", max_epochs=1), data, previous=began.net)
+    began = train_net(small_configuration(), data)
+    went_on = train_net(
+        small_configuration(optimizer="rmsprop", max_epochs=1), data, previous=began.net
+    )
     state = went_on.net.optimizer_.state_dict()["state"]
     assert {int(entry["step"]) for entry in state.values()} == {4}
 
 
 def test_going_on_with_other_options_of_the_optimizer_takes_the_weights_alone(data):
-    began = train(specification(), data)
+    began = train_net(small_configuration(), data)
     amsgrad = partial(torch.optim.Adam, amsgrad=True)
-    went_on = train(specification(optimizer=amsgrad, max_epochs=1), data, previous=began.net)
+    went_on = train_net(
+        small_configuration(optimizer=amsgrad, max_epochs=1), data, previous=began.net
+    )
     state = went_on.net.optimizer_.state_dict()["state"]
     assert {int(entry["step"]) for entry in state.values()} == {4}
 
 
 def test_going_on_uses_the_new_learning_rate(data):
-    began = train(specification(lr_schedule=None, learning_rate=0.1), data)
-    slow = specification(lr_schedule=None, learning_rate=1e-9)
-    went_on = train(slow, data, previous=began.net)
+    began = train_net(small_configuration(lr_schedule=None, learning_rate=0.1), data)
+    slow = small_configuration(lr_schedule=None, learning_rate=1e-9)
+    went_on = train_net(slow, data, previous=began.net)
     torch.testing.assert_close(weights(went_on), weights(began), rtol=0, atol=1e-6)
     assert went_on.history["learning_rate"][-1] == 1e-9
 
@@ -110,14 +111,14 @@ class Recorder(Callback):
 
 def test_callbacks_of_the_users_are_called_as_in_skorch(data):
     recorder = Recorder()
-    train(specification(max_epochs=1, batch_size=10, callbacks=[recorder]), data)
+    train_net(small_configuration(max_epochs=1, batch_size=10, callbacks=[recorder]), data)
     assert recorder.calls == ["train begin", "batch 10", "batch 10", "epoch 1 of 20", "train end"]
 
 
 def test_skorchs_callbacks_find_their_figures(data, tmp_path):
     checkpoint = Checkpoint(monitor="train_loss_best", dirname=tmp_path)
     passthrough = PassthroughScoring("train_loss", on_train=True)
-    trained = train(specification(callbacks=[checkpoint, passthrough]), data)
+    trained = train_net(small_configuration(callbacks=[checkpoint, passthrough]), data)
     assert (tmp_path / "params.pt").exists()
     # What a callback records for itself is kept; what is kept for skorch's callbacks is not.
     assert set(trained.history) == {"epoch", "train_loss", "learning_rate", "dur", "event_cp"}
@@ -134,14 +135,14 @@ class Watch(Callback):
 
 def test_the_network_is_in_training_mode_and_the_heap_kept(data):
     watch = Watch()
-    trained = train(specification(callbacks=[watch]), data)
+    trained = train_net(small_configuration(callbacks=[watch]), data)
     assert watch.users_of_the_heap == 1
     assert len(_heap._users) == 0
     assert not trained.net.module_.training
 
 
 def test_whatever_a_callback_records_is_kept(data):
-    history = train(specification(callbacks=[Watch()]), data).history
+    history = train_net(small_configuration(callbacks=[Watch()]), data).history
     assert history["odd"].tolist() == [[0.0], [0.0, 0.0], [0.0, 0.0, 0.0]]
 
 
@@ -156,30 +157,30 @@ def test_whatever_a_callback_records_is_kept(data):
     ],
 )
 def test_every_option_has_an_effect(data, option):
-    plain, with_option = (train(specification(**o), data) for o in ({}, option))
+    plain, with_option = (train_net(small_configuration(**o), data) for o in ({}, option))
     assert not torch.allclose(weights(plain), weights(with_option), rtol=1e-3)
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_the_callers_modes_of_torch_have_no_effect(data, precision):
-    expected = weights(train(specification(precision=precision), data))
+    expected = weights(train_net(small_configuration(precision=precision), data))
     for mode in (torch.inference_mode(), torch.no_grad(), torch.autocast("cpu", torch.bfloat16)):
         with mode:
-            trained = train(specification(precision=precision), data)
+            trained = train_net(small_configuration(precision=precision), data)
         assert torch.equal(weights(trained), expected)
 
 
 def test_another_default_dtype_of_torch_changes_nothing_that_counts(data):
     torch.set_default_dtype(torch.float64)
     try:
-        trained = train(specification(), data)
+        trained = train_net(small_configuration(), data)
     finally:
         torch.set_default_dtype(torch.float32)
     assert weights(trained).dtype == torch.float32
 
 
 def test_the_net_keeps_neither_data_nor_callbacks_nor_gradients(data):
-    net = train(specification(callbacks=[Recorder()]), data).net
+    net = train_net(small_configuration(callbacks=[Recorder()]), data).net
     assert net.callbacks_ == []
     assert net.callbacks is None
     assert net.batch_rng is None

@@ -1,21 +1,17 @@
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.base import BaseEstimator
 
-from sklstm._validation._features import check_features
+from sklstm._validation._features import InputSchema
 from sklstm._validation._inputs import check_inputs
 
 TABLE = np.arange(12.0).reshape(3, 4)
 
 
 def check(X, *, n_features=1, n_columns=None, names=None):
-    fitted = BaseEstimator()
-    fitted.n_features_in_ = n_columns or n_features
-    if names is not None:
-        fitted.feature_names_in_ = np.array(list(names), dtype=object)
+    names = None if names is None else np.array(list(names), dtype=object)
     inputs = check_inputs(X, estimator="BaseEstimator")
-    check_features(fitted, X, inputs, n_features=n_features, n_columns=n_columns)
+    InputSchema(n_features, n_columns, names).check(X, inputs, estimator="BaseEstimator")
 
 
 def test_rows_must_keep_their_length_and_names():

@@ -4,14 +4,11 @@ import pytest
 
 from sklstm._validation._held_out import check_held_out, named_val
 
-PLAIN = {"early_stopping": True, "refit": False}
-REFITS = {"early_stopping": True, "refit": True}
-
 
 def test_all_or_nothing():
-    assert not check_held_out(None, None, None, REFITS)
-    assert check_held_out([1], [2], None, PLAIN)
-    assert check_held_out([1], [2], [3], PLAIN)
+    assert not check_held_out(None, None, None, refits=True)
+    assert check_held_out([1], [2], None, refits=False)
+    assert check_held_out([1], [2], [3], refits=False)
 
 
 @pytest.mark.parametrize(
@@ -24,12 +21,12 @@ def test_all_or_nothing():
 )
 def test_a_part_alone_is_an_error(arguments, message):
     with pytest.raises(ValueError, match=message):
-        check_held_out(*arguments, PLAIN)
+        check_held_out(*arguments, refits=False)
 
 
 def test_a_refit_has_nothing_to_add():
     with pytest.raises(ValueError, match=r"(?s)refit=True trains again.*Set refit=False"):
-        check_held_out([1], [2], None, REFITS)
+        check_held_out([1], [2], None, refits=True)
 
 
 @pytest.mark.parametrize("kind", [ValueError, TypeError])
@@ -55,7 +52,3 @@ def test_other_errors_pass_unchanged():
         raise KeyError("X")
     with pytest.raises(ValueError, match=r"\(\)|^$"), named_val():
         raise ValueError
-
-
-def test_a_refit_without_a_stop_is_none():
-    assert check_held_out([1], [2], None, {"early_stopping": False, "refit": True})

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from sklstm._training._losses import WeightedCrossEntropy, penalty
+from sklstm._tasks._losses import WeightedCrossEntropy, penalty
 
 LOGITS = torch.randn(6, 3)
 CLASSES = torch.tensor([0, 1, 2, 2, 1, 0])

@@ -2,14 +2,21 @@ import numpy as np
 import pytest
 from sklearn.model_selection import GroupShuffleSplit
 
-from sklstm._training._split import split_rows
+from sklstm._data._split import split_rows
 
 
 def split(codes, groups=None, *, part="stratified", fraction=0.2, seed=0):
     codes = np.asarray(codes)
     groups = None if groups is None else np.asarray(groups)
     classes = np.array(list("abcdefgh"))[: codes.max() + 1]
-    return split_rows(codes, classes, groups, part=part, fraction=fraction, seed=seed)
+    return split_rows(
+        codes,
+        groups,
+        describe=lambda rows: f"{np.unique(classes[codes[rows]]).tolist()}",
+        part=part,
+        fraction=fraction,
+        seed=seed,
+    )
 
 
 # Stratified

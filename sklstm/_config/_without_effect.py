@@ -2,31 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
-from sklstm._validation._parameters import takes_tokens
+from sklstm._config._options import OPTIONS, is_auto
 from sklstm._warnings import warn_user
 
-# What asks for nothing, and so is never missed. "auto" is not either.
-ASKS_FOR_NOTHING: dict[str, tuple[Any, ...]] = {
-    "validation_part": ("stratified",),
-    "validation_fraction": (0.1,),
-    "n_iter_no_change": (10,),
-    "tol": (1e-4,),
-    "scoring": ("loss",),
-    "refit": (False,),
-    "checkpoint_interval": (1,),
-    "embedding_dropout": (0.0,),
-    "freeze_embedding": (False,),
-    # The padding of token ids is 0.
-    "mask_value": (None, 0),
-    "conv_kernel_sizes": ("auto",),
-    "conv_dilations": ("auto", 1),
-    "conv_stride": ("auto", None),
-    "auxiliary_loss": (0.0,),
-    "lr_schedule": (None,),
-}
 OF_HOLDING_OUT = ("validation_part", "validation_fraction")
 OF_STOPPING = ("n_iter_no_change", "tol", "refit")
 OF_EMBEDDING = ("embedding_dropout", "freeze_embedding")
@@ -34,42 +15,57 @@ OF_CONVOLUTIONS = ("conv_kernel_sizes", "conv_dilations", "conv_stride", "auxili
 
 
 def warn_without_effect(
-    parameters: Mapping[str, Any], *, has_val: bool, has_scheduler: bool
+    estimator: Any, *, takes_tokens: bool, has_val: bool, has_scheduler: bool
 ) -> None:
     """Warn of settings without effect, all that have one reason in one warning.
 
     ``has_val``: ``fit`` is given validation data. ``has_scheduler``: a callback sets the learning
     rate. A warning points to the line that has called ``fit``.
     """
-    for names, reason, remedy in _reasons(parameters, has_val, has_scheduler):
-        idle = [name for name in names if parameters[name] not in ASKS_FOR_NOTHING[name]]
+    reasons = [*_of_stopping(estimator, has_val), *_of_running(estimator, has_scheduler)]
+    reasons += _of_tokens(estimator) if takes_tokens else [WITHOUT_EMBEDDING]
+    for names, reason, remedy in reasons:
+        values = {name: getattr(estimator, name) for name in names}
+        idle = [f"{n}={v!r}" for n, v in values.items() if not _is_neutral(n, v)]
         if idle:
-            settings = ", ".join(f"{name}={parameters[name]!r}" for name in idle)
             has = "has" if len(idle) == 1 else "have"
-            warn_user(f"{settings} {has} no effect {reason}.\n\n{remedy}")
+            warn_user(f"{', '.join(idle)} {has} no effect {reason}.\n\n{remedy}")
 
 
-def _reasons(
-    parameters: Mapping[str, Any], has_val: bool, has_scheduler: bool
-) -> Iterator[tuple[tuple[str, ...], str, str]]:
-    """Settings, why they have no effect, and what to do about it."""
+def _is_neutral(name: str, value: Any) -> bool:
+    return is_auto(value) or value in OPTIONS[name].metadata["neutral"]
+
+
+# Options, why they have no effect, and what to do about it.
+Reason = tuple[tuple[str, ...], str, str]
+WITHOUT_EMBEDDING: Reason = (
+    OF_EMBEDDING,
+    "without an embedding",
+    "Set embedding_dim if X is token ids.",
+)
+
+
+def _of_stopping(estimator: Any, has_val: bool) -> Iterator[Reason]:
     if has_val:
         reason = "beside X_val, which is validated on in place of a part of X"
         yield OF_HOLDING_OUT, reason, "Leave out one or the other."
-    if not parameters["early_stopping"]:
+    if not estimator.early_stopping:
         # Validation data of the user's are scored also where nothing stops.
         names = OF_STOPPING if has_val else (*OF_HOLDING_OUT, *OF_STOPPING, "scoring")
         yield names, "with early_stopping=False", "Set early_stopping=True, or leave them out."
-    if parameters["checkpoint"] is None:
+
+
+def _of_running(estimator: Any, has_scheduler: bool) -> Iterator[Reason]:
+    if estimator.checkpoint is None:
         yield ("checkpoint_interval",), "with checkpoint=None", "Set checkpoint to a path."
     if has_scheduler:
         reason = "beside skorch's LRScheduler in callbacks, which sets the learning rate"
         yield ("lr_schedule",), reason, "Set lr_schedule=None, or leave out the LRScheduler."
-    if not takes_tokens(parameters):
-        yield OF_EMBEDDING, "without an embedding", "Set embedding_dim if X is token ids."
-        return
+
+
+def _of_tokens(estimator: Any) -> Iterator[Reason]:
     yield ("mask_value",), "on token ids", "Pad token ids with 0, at the end."
     # With () somebody knows that there are none, and a search may well draw what they would have.
-    if parameters["conv_filters"] == "auto":
+    if is_auto(estimator.conv_filters):
         reason = "on token ids, for which conv_filters='auto' is ()"
         yield OF_CONVOLUTIONS, reason, "Set conv_filters, such as conv_filters=(64, 128, 64)."

@@ -3,15 +3,16 @@ import pytest
 
 from sklstm import LSTMSequenceClassifier
 from sklstm._compat import InvalidParameterError
+from sklstm._config._options import Options
+from sklstm._data._auto import resolve_auto
 from sklstm._sequences import Sequences
-from sklstm._training._auto import resolve_auto
 from tests.helpers import make_ragged, short_sequences
 
 
 def resolve(n_sequences=10, n_timesteps=20, **parameters):
-    everything = LSTMSequenceClassifier(**parameters).get_params(deep=False)
+    options = Options.of(LSTMSequenceClassifier(**parameters))
     lengths = np.resize(np.asarray(n_timesteps), n_sequences)
-    return resolve_auto(everything, short_sequences(lengths=lengths))
+    return resolve_auto(options, short_sequences(lengths=lengths))
 
 
 @pytest.mark.parametrize(
@@ -102,9 +103,9 @@ def test_batches_grow_with_the_data(n_sequences, expected):
 
 
 def standardize(X, given="auto"):
-    parameters = LSTMSequenceClassifier(standardize=given).get_params(deep=False)
+    options = Options.of(LSTMSequenceClassifier(standardize=given))
     sequences = Sequences.from_lengths(np.concatenate(X), [len(x) for x in X])
-    return resolve_auto(parameters, sequences)["standardize"]
+    return resolve_auto(options, sequences)["standardize"]
 
 
 def test_one_feature_is_standardised_both_ways_unless_it_has_one_scale():

@@ -1,107 +1,33 @@
-"""The constructor parameters: what each may be, and the error for one that is not."""
+"""Checks of the constructor parameters."""
 
 from __future__ import annotations
 
 import difflib
-import os
 from collections.abc import Mapping, Sequence
-from itertools import chain
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 from sklearn.metrics import get_scorer_names
 
 from sklstm._compat import (
-    Interval,
     InvalidParameterError,
-    StrOptions,
     is_metric,
     names_of_scorers,
     validate_parameter_constraints,
 )
+from sklstm._config._options import OPTIONS, as_sizes, choices
 from sklstm._validation._forms import as_host
 
 # Layers of conv_filters="auto".
 N_AUTO_CONVOLUTIONS = 3
 
-FRACTION = Interval(Real, 0, 1, closed="left")
-NON_NEGATIVE = Interval(Real, 0, None, closed="left")
-POSITIVE = Interval(Real, 0, None, closed="neither")
-AT_LEAST_ONE = Interval(Integral, 1, None, closed="left")
-
-PARAMETER_CONSTRAINTS: dict[str, Any] = {
-    "hidden_sizes": [AT_LEAST_ONE, list, tuple],
-    "bidirectional": ["boolean"],
-    "pooling": [StrOptions({"attention", "last", "max", "mean"})],
-    "patch_size": [AT_LEAST_ONE, StrOptions({"auto"})],
-    "conv_filters": [AT_LEAST_ONE, list, tuple, StrOptions({"auto"})],
-    "conv_kernel_sizes": [AT_LEAST_ONE, list, tuple, StrOptions({"auto"})],
-    "conv_dilations": [AT_LEAST_ONE, list, tuple, StrOptions({"auto"})],
-    "conv_stride": [AT_LEAST_ONE, StrOptions({"auto"}), None],
-    "squeeze_excite": ["boolean"],
-    "dense_sizes": [AT_LEAST_ONE, list, tuple],
-    "dropout": [FRACTION],
-    "recurrent_dropout": [FRACTION],
-    "embedding_dim": [AT_LEAST_ONE, None],
-    "vocabulary_size": [Interval(Integral, 2, None, closed="left"), None],
-    "embedding_weights": ["array-like", None],
-    "freeze_embedding": ["boolean"],
-    "embedding_dropout": [FRACTION],
-    "standardize": ["boolean", StrOptions({"auto", "both", "sequence"})],
-    "mask_value": [Real, None],
-    "class_weight": [dict, StrOptions({"balanced"}), None],
-    "label_smoothing": [FRACTION],
-    "mixup_alpha": [NON_NEGATIVE],
-    "auxiliary_loss": [NON_NEGATIVE],
-    "l1": [NON_NEGATIVE],
-    "l2": [NON_NEGATIVE],
-    "weight_decay": [NON_NEGATIVE, None],
-    "optimizer": [StrOptions({"adam", "adamw", "rmsprop", "sgd"}), callable],
-    "learning_rate": [POSITIVE],
-    "lr_schedule": [StrOptions({"cosine", "exponential", "one_cycle", "plateau"}), None],
-    "max_grad_norm": [POSITIVE, None],
-    "batch_size": [AT_LEAST_ONE, StrOptions({"auto"})],
-    "max_epochs": [AT_LEAST_ONE, StrOptions({"auto"})],
-    "early_stopping": ["boolean"],
-    "validation_part": [StrOptions({"last", "stratified"})],
-    "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-    "n_iter_no_change": [AT_LEAST_ONE],
-    "tol": [NON_NEGATIVE],
-    "scoring": [str, callable],
-    "refit": ["boolean"],
-    "device": "no_validation",
-    "precision": [StrOptions({"auto", "bfloat16", "float32"})],
-    "warm_start": ["boolean"],
-    "checkpoint": [str, os.PathLike, None],
-    "checkpoint_interval": [AT_LEAST_ONE],
-    "callbacks": [list, tuple, None],
-    "random_state": ["random_state"],
-    "verbose": ["verbose"],
-}
-
-
-def _options(constraints: Sequence[Any]) -> list[str]:
-    """The strings that a parameter may be, sorted."""
-    return sorted(chain.from_iterable(c.options for c in constraints if isinstance(c, StrOptions)))
-
-
-CHOICES = {
-    name: tuple(options)
-    for name, constraints in PARAMETER_CONSTRAINTS.items()
-    if (options := _options(constraints))
-}
-
-
-def constructor_parameters(estimator: Any) -> dict[str, Any]:
-    """All parameters, also of a subclass whose own constructor takes fewer."""
-    return {name: getattr(estimator, name) for name in PARAMETER_CONSTRAINTS}
-
 
 def check_parameters(estimator: Any) -> None:
     """Raise InvalidParameterError for the first parameter that is not what it may be."""
-    parameters = constructor_parameters(estimator)
     validate_parameters(estimator)
+    # Also of a subclass whose own constructor takes fewer.
+    parameters = {name: getattr(estimator, name) for name in OPTIONS}
     _check_scoring(parameters["scoring"])
     _check_sizes("hidden_sizes", parameters["hidden_sizes"], at_least=1)
     _check_sizes("dense_sizes", parameters["dense_sizes"], at_least=0)
@@ -120,7 +46,7 @@ def validate_parameters(estimator: Any) -> None:
                 {name: constraints}, {name: value}, caller_name=type(estimator).__name__
             )
         except InvalidParameterError as error:
-            hint = did_you_mean(value, _options(constraints)) if isinstance(value, str) else ""
+            hint = did_you_mean(value, choices(constraints)) if isinstance(value, str) else ""
             raise InvalidParameterError(f"{error}{hint}") from None
 
 
@@ -157,15 +83,10 @@ def did_you_mean(value: str, choices: Sequence[str]) -> str:
     return f"\n\nDid you mean {close[0]!r}?" if close else ""
 
 
-def takes_tokens(parameters: Mapping[str, Any]) -> bool:
-    """Whether X is token ids rather than measurements."""
-    return parameters["embedding_dim"] is not None or parameters["embedding_weights"] is not None
-
-
 def _check_embedding(parameters: Mapping[str, Any]) -> None:
     """The parameters of the embedding must agree with one another."""
     dim, size = parameters["embedding_dim"], parameters["vocabulary_size"]
-    if not takes_tokens(parameters):
+    if dim is None and parameters["embedding_weights"] is None:
         if size is not None:
             raise InvalidParameterError(
                 "The 'vocabulary_size' parameter needs an embedding.\n\nSet embedding_dim or"
@@ -229,10 +150,3 @@ def _check_convolutions(parameters: Mapping[str, Any]) -> None:
                 f"The {name!r} parameter must be an int, or have one int for each of the {n_layers}"
                 f" layers of conv_filters. Got {sizes!r} instead."
             )
-
-
-def as_sizes(sizes: int | Sequence[int] | np.integer[Any]) -> tuple[int, ...]:
-    """An int or a sequence of ints as a tuple of ints."""
-    if isinstance(sizes, Integral):
-        return (int(sizes),)
-    return tuple(int(size) for size in sizes)  # type: ignore[union-attr]

@@ -6,15 +6,15 @@ The values follow from a study of accuracy (docs/adr/0034-defaults.rst and the p
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from sklstm._batching._scaling import relative_moments
 from sklstm._compat import InvalidParameterError
+from sklstm._config._options import Options, is_auto
 from sklstm._sequences import IntArray, Sequences
-from sklstm._validation._parameters import as_sizes, takes_tokens
 
 # Those of LSTM-FCN, half as wide; each further layer reads as many timesteps as the last of them.
 FILTERS, KERNEL_SIZES, FURTHER_KERNEL_SIZE = (64, 128, 64), (8, 5, 3), 3
@@ -34,39 +34,32 @@ MOST_EPOCHS, FEWEST_EPOCHS, ENOUGH_STEPS = 100, 10, 3000
 ALIKE, FLAT = 1e-3, 0.05
 
 
-def is_auto(value: Any) -> bool:
-    """Whether the user leaves a parameter to this file."""
-    return isinstance(value, str) and value == "auto"
-
-
-def resolve_auto(parameters: Mapping[str, Any], sequences: Sequences) -> dict[str, Any]:
-    """The value of each parameter that may be "auto", for these sequences."""
-    names = ("patch_size", "batch_size", "max_epochs")
-    patch_size, batch_size, max_epochs = (parameters[name] for name in names)
+def resolve_auto(options: Options, sequences: Sequences) -> dict[str, Any]:
+    """The value of each option that may be "auto" and depends on the data."""
+    patch_size, batch_size, max_epochs = options.patch_size, options.batch_size, options.max_epochs
     lengths = sequences.lengths
     if is_auto(patch_size):
-        patch_size = 1 if takes_tokens(parameters) else _patch_size(lengths)
+        patch_size = 1 if options.takes_tokens else _patch_size(lengths)
     if is_auto(batch_size):
         batch_size = _batch_size(len(lengths))
     if is_auto(max_epochs):
         max_epochs = _n_epochs(len(lengths), batch_size)
     return {
-        "standardize": _standardize(parameters, sequences),
-        "patch_size": int(patch_size),
-        **_resolve_convolutions(parameters, int(patch_size)),
-        "batch_size": int(batch_size),
-        "max_epochs": int(max_epochs),
+        "standardize": _standardize(options, sequences),
+        "patch_size": patch_size,
+        **_resolve_convolutions(options, patch_size),
+        "batch_size": batch_size,
+        "max_epochs": max_epochs,
     }
 
 
-def _standardize(parameters: Mapping[str, Any], sequences: Sequences) -> bool | str:
+def _standardize(options: Options, sequences: Sequences) -> bool | str:
     """True, False, "sequence" or "both"; token ids have no scale."""
-    standardize = parameters["standardize"]
-    if takes_tokens(parameters):
+    if options.takes_tokens:
         return False
-    if is_auto(standardize):
+    if is_auto(options.standardize):
         return "both" if _need_own_scale(sequences) else True
-    return standardize if isinstance(standardize, str) else bool(standardize)
+    return options.standardize
 
 
 def _need_own_scale(sequences: Sequences) -> bool:
@@ -79,20 +72,19 @@ def _need_own_scale(sequences: Sequences) -> bool:
     return bool(min(medians, default=1.0) < FLAT)
 
 
-def _resolve_convolutions(parameters: Mapping[str, Any], patch_size: int) -> dict[str, Any]:
+def _resolve_convolutions(options: Options, patch_size: int) -> dict[str, Any]:
     """What each convolutional layer is like, and how the first of them moves on."""
-    filters = parameters["conv_filters"]
+    filters = options.conv_filters
     if is_auto(filters):
-        filters = () if takes_tokens(parameters) else FILTERS
-    filters = as_sizes(filters)
+        filters = () if options.takes_tokens else FILTERS
     n_layers = len(filters)
     kernel_sizes = (*KERNEL_SIZES, *[FURTHER_KERNEL_SIZE] * n_layers)
     dilations = [2**layer for layer in range(n_layers)]
     return {
         "conv_filters": filters,
-        "conv_kernel_sizes": _of_layers(parameters["conv_kernel_sizes"], n_layers, kernel_sizes),
-        "conv_dilations": _of_layers(parameters["conv_dilations"], n_layers, dilations),
-        "conv_stride": _stride(parameters["conv_stride"], patch_size) if filters else None,
+        "conv_kernel_sizes": _of_layers(options.conv_kernel_sizes, n_layers, kernel_sizes),
+        "conv_dilations": _of_layers(options.conv_dilations, n_layers, dilations),
+        "conv_stride": _stride(options.conv_stride, patch_size) if filters else None,
     }
 
 
@@ -100,7 +92,7 @@ def _of_layers(sizes: Any, n_layers: int, auto: Sequence[int]) -> tuple[int, ...
     """One size for each layer, where one may be given for all."""
     if is_auto(sizes):
         return tuple(auto[:n_layers])
-    given = as_sizes(sizes)
+    given: tuple[int, ...] = sizes
     return given * n_layers if len(given) == 1 else given[:n_layers]
 
 

@@ -6,7 +6,8 @@ from sklearn.model_selection import GridSearchCV, ParameterSampler
 from skorch.callbacks import LRScheduler
 
 from sklstm import LSTMSequenceClassifier
-from sklstm._validation._without_effect import ASKS_FOR_NOTHING, warn_without_effect
+from sklstm._config._options import OPTIONS, Options
+from sklstm._config._without_effect import warn_without_effect
 from sklstm.model_selection import param_distributions
 from tests.helpers import make_ragged, quick
 
@@ -19,17 +20,18 @@ NO_STOP = "with early_stopping=False.\n\nSet early_stopping=True, or leave them 
 
 
 def messages(*, has_val=False, has_scheduler=False, **parameters):
-    parameters = LSTMSequenceClassifier(**parameters).get_params(deep=False)
+    estimator = LSTMSequenceClassifier(**parameters)
+    reasons = {"has_val": has_val, "has_scheduler": has_scheduler}
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        warn_without_effect(parameters, has_val=has_val, has_scheduler=has_scheduler)
+        takes_tokens = Options.of(estimator).takes_tokens
+        warn_without_effect(estimator, takes_tokens=takes_tokens, **reasons)
     return [str(warning.message) for warning in caught]
 
 
 def test_defaults_ask_for_nothing():
-    defaults = LSTMSequenceClassifier().get_params()
-    for name in ASKS_FOR_NOTHING.keys() - {"lr_schedule"}:
-        assert defaults[name] in ASKS_FOR_NOTHING[name]
+    for name in OPTIONS.keys() - {"lr_schedule"}:
+        assert OPTIONS[name].default in OPTIONS[name].metadata["neutral"]
     assert messages() == messages(has_val=True) == messages(**TOKENS) == messages(**STOPS) == []
 
 

@@ -8,7 +8,7 @@ from functools import wraps
 from inspect import signature
 from typing import ParamSpec, TypeVar
 
-from sklstm._validation._parameters import PARAMETER_CONSTRAINTS
+from sklstm._config._options import OPTIONS
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -69,7 +69,7 @@ def _remedy(name: str, taken: Sequence[str]) -> str:
     """A paragraph on an unknown name, if there is anything to say of it."""
     if name in SPELT_OUT:
         return f"\n\n{SPELT_OUT[name]}"
-    choices = list(dict.fromkeys([*taken, *PARAMETER_CONSTRAINTS]))
+    choices = list(dict.fromkeys([*taken, *OPTIONS]))
     meant = difflib.get_close_matches(ELSEWHERE.get(name, name), choices, n=1)
     if not meant:
         return ""

@@ -1,80 +1,70 @@
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
-from sklstm import LSTMSequenceClassifier
 from sklstm._batching._scaling import Scaling
-from sklstm._sequences import Sequences
-from sklstm._training._datasets import (
+from sklstm._data._labelled import (
     Given,
     Labelled,
     as_validation,
-    drop_weightless,
+    drop_zero_weight,
     fit_scaling,
     label,
     put_on_device,
     split_for_validation,
-    weigh_classes,
 )
-from sklstm._training._specification import specify
-from tests.helpers import short_sequences
+from sklstm._sequences import Sequences
+from sklstm._tasks._classification import Classification
+from tests.helpers import configuration, short_sequences
 
 CPU = torch.device("cpu")
+IDENTITY = Scaling.identity(1)
 
 
 def make(codes, weights=None, classes=("a", "b", "c")):
     codes = np.array(codes)
     sequences = Sequences.from_lengths(np.arange(2.0 * len(codes))[:, None], [2] * len(codes))
     sample_weight = np.ones(len(codes)) if weights is None else np.array(weights, dtype=float)
-    return Labelled(sequences, codes, np.array(classes), sample_weight, weights is not None)
+    task = Classification(np.array(classes))
+    return Labelled(sequences, codes, task, sample_weight, weights is not None)
+
+
+def factors(*of_classes):
+    return lambda targets: np.array(of_classes)[targets]
 
 
 def test_weights_are_those_of_class_and_sample_multiplied():
     data = make([0, 1, 2], [1, 2, 3])
-    placed = put_on_device(data, np.array([2.0, 1.0, 0.5]), Scaling.identity(1), CPU)
+    placed = put_on_device(data, factors(2.0, 1.0, 0.5), IDENTITY, CPU)
     assert placed.weights / placed.weights[0] == pytest.approx([1, 1, 0.75])
     assert placed.weights.mean() == pytest.approx(1.0)
-    assert placed.classes.tolist() == [0, 1, 2]
+    assert placed.targets.tolist() == [0, 1, 2]
 
 
 @pytest.mark.parametrize("weights", [[1e-46] * 3, [1e300] * 3, [1.0, 1e-60, 1.0]])
 def test_weights_beyond_float32_stay_finite_and_above_zero(weights):
-    placed = put_on_device(make([0, 1, 2], weights), np.ones(3), Scaling.identity(1), CPU)
+    placed = put_on_device(make([0, 1, 2], weights), factors(1.0, 1.0, 1.0), IDENTITY, CPU)
     assert torch.isfinite(placed.weights).all()
     assert (placed.weights > 0).all()
 
 
 def test_sequences_of_a_class_of_weight_zero_are_left_out():
-    kept = drop_weightless(make([0, 1, 2]), np.array([1.0, 0.0, 1.0]))
-    assert kept.codes.tolist() == [0, 2]
+    kept = drop_zero_weight(make([0, 1, 2]), factors(1.0, 0.0, 1.0))
+    assert kept.targets.tolist() == [0, 2]
     assert kept.sequences.values.ravel().tolist() == [0, 1, 4, 5]
     with pytest.raises(ValueError, match=r"labels \['a'\] have weight 0"):
-        drop_weightless(make([0, 0]), np.array([0.0, 1.0, 1.0]))
+        drop_zero_weight(make([0, 0]), factors(0.0, 1.0, 1.0))
 
 
 def test_a_weightless_class_is_scored_neither():
-    held_out = as_validation(
-        make([0, 1, 2], [1, 2, 3]), np.array([1.0, 0.0, 1.0]), Scaling.identity(1), CPU
-    )
-    assert held_out.labels.tolist() == ["a", "c"]
+    held_out = as_validation(make([0, 1, 2], [1, 2, 3]), factors(1.0, 0.0, 1.0), IDENTITY, CPU)
+    assert held_out.y.tolist() == ["a", "c"]
     assert held_out.sample_weight.tolist() == [1, 3]
     assert len(held_out.dataset) == len(held_out.X) == 2
-
-
-def test_balance_is_counted_where_it_is_trained():
-    assert weigh_classes(make([0, 0, 0, 1, 2, 2]), "balanced").tolist() == [2 / 3, 2, 1]
-
-
-def test_a_dict_is_held_against_all_classes_not_only_those_present():
-    assert weigh_classes(make([0, 0, 1]), {"c": 3.0}).tolist() == [1, 1, 3]
-    assert weigh_classes(make([0, 0]), {"a": 0.0}).tolist() == [0, 1, 1]
-
-
-def test_a_class_that_is_absent_weighs_one():
-    assert weigh_classes(make([0, 0, 1]), "balanced").tolist() == [0.75, 1.5, 1]
 
 
 def test_the_scaling_is_learnt_from_the_part_given():
@@ -85,8 +75,7 @@ def test_the_scaling_is_learnt_from_the_part_given():
 
 
 def split(data, **parameters):
-    given = LSTMSequenceClassifier(validation_fraction=0.2, **parameters).get_params(deep=False)
-    return split_for_validation(data, specify(given, short_sequences(1), n_classes=3, seed=0))
+    return split_for_validation(data, configuration(validation_fraction=0.2, **parameters))
 
 
 @pytest.mark.parametrize("part", ["stratified", "last"])
@@ -97,7 +86,7 @@ def test_the_parts_of_a_split_keep_labels_weights_and_groups_together(part):
     assert (len(train.sequences), len(valid.sequences)) == (16, 4)
     for part in (train, valid):
         for sequence, code, weight, group in zip(
-            part.sequences, part.codes, part.sample_weight, part.groups, strict=True
+            part.sequences, part.targets, part.sample_weight, part.groups, strict=True
         ):
             row = int(sequence[0, 0]) // 2
             assert (code, weight, group) == (row % 2, row + 1, row // 4)
@@ -111,17 +100,17 @@ def test_the_last_part_is_held_out_when_asked_for():
 def test_a_weight_of_zero_removes_the_group_too():
     sequences = make([0, 1, 0, 1]).sequences
     given = Given(None, ["a", "b", "a", "b"], [1, 0, 2, 3], ["p", "q", "r", "p"])
-    labelled = label(sequences, given, None, estimator="LSTMSequenceClassifier")
+    labelled = label(sequences, given, Classification, estimator="LSTMSequenceClassifier")
     assert labelled.groups.tolist() == [0, 1, 0]
-    assert labelled.labels.tolist() == ["a", "a", "b"]
+    assert labelled.task.decode(labelled.targets).tolist() == ["a", "a", "b"]
     assert labelled.sample_weight.tolist() == [1, 2, 3]
 
 
 def test_a_validation_part_tells_the_scorer_labels_and_given_weights():
-    plain = as_validation(make([0, 2]), np.ones(3), Scaling.identity(1), CPU)
-    assert plain.labels.tolist() == ["a", "c"]
+    plain = as_validation(make([0, 2]), factors(1.0, 1.0, 1.0), IDENTITY, CPU)
+    assert plain.y.tolist() == ["a", "c"]
     assert plain.sample_weight is None
-    weighted = as_validation(make([0, 2], [3, 4]), np.ones(3), Scaling.identity(1), CPU)
+    weighted = as_validation(make([0, 2], [3, 4]), factors(1.0, 1.0, 1.0), IDENTITY, CPU)
     assert weighted.sample_weight.tolist() == [3, 4]
 
 
@@ -139,8 +128,9 @@ def test_a_scaling_by_extreme_weights_is_that_by_their_ratios(dtype):
 
 def test_a_balance_of_extreme_weights_is_finite():
     data = make([0, 1, 2], [1e300, 1e-300, 1.0])
-    balanced = weigh_classes(data, "balanced")
-    placed = put_on_device(data, balanced, Scaling.identity(1), CPU)
+    options = configuration(class_weight="balanced")
+    balanced = data.task.weigh(data.targets, data.relative_weight, options)
+    placed = put_on_device(data, balanced, IDENTITY, CPU)
     assert torch.isfinite(placed.weights).all()
     # Balanced classes weigh the same, whatever their sequences weigh.
     assert placed.weights.tolist() == pytest.approx([1.0] * 3)
@@ -148,14 +138,17 @@ def test_a_balance_of_extreme_weights_is_finite():
 
 def test_labels_of_the_sequences_of_a_long_table_name_the_call_that_reads_it():
     index = pd.MultiIndex.from_product([range(4), range(2)], names=["trip", None])
-    sequences, y = short_sequences(lengths=(1,) * 8), [0, 1, 0, 1]
+    y, sequences = [0, 1, 0, 1], short_sequences(lengths=(1,) * 8)
+    label_of = partial(label, sequences, task=Classification, estimator="E")
     message = (
         r"(?s)X has 8 sequences, y has 4 labels\.\n\nIf X is a long table.*\(X\.reset_index\(\), "
     )
     with pytest.raises(ValueError, match=message) as raised:
-        label(sequences, Given(pd.DataFrame({"v": range(8)}, index), y), None, estimator="E")
+        label(
+            sequences, Given(pd.DataFrame({"v": range(8)}, index), y), Classification, estimator="E"
+        )
     assert "sequence=['trip'], time='level_1'" in str(raised.value)
     with pytest.raises(ValueError, match=r"\(X, sequence=\.\.\., time=\.\.\.\)"):
-        label(sequences, Given(pd.DataFrame({"v": range(8)}), y), None, estimator="E")
+        label_of(Given(pd.DataFrame({"v": range(8)}), y))
     with pytest.raises(ValueError, match=r"y has 4 labels\.$"):
-        label(sequences, Given(np.ones((8, 1)), y), None, estimator="E")
+        label_of(Given(np.ones((8, 1)), y))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -14,29 +14,30 @@ N_ORDERS = 10
 
 
 def split_rows(
-    codes: IntArray,
-    classes: Array,
+    strata: IntArray,
     groups: IntArray | None,
     *,
+    describe: Callable[[IntArray], str],
     part: str,
     fraction: float,
     seed: int,
 ) -> tuple[IntArray, IntArray]:
     """Indices (to train on, to validate on), both ascending.
 
-    ``codes`` and ``groups`` number the class and the group of each sequence; ``part`` is
-    "stratified" or "last". No group is on both sides, and no class is without training sequences.
+    ``strata`` and ``groups`` number the stratum, such as its class, and the group of each sequence;
+    ``part`` is "stratified" or "last". No group is on both sides, and no stratum is without
+    training sequences. ``describe`` says for a message what is at some rows.
     """
     if part == "last":
-        held_out = _last(codes, classes, groups, fraction)
+        held_out = _last(strata, groups, fraction, describe)
     elif groups is None:
-        held_out = _stratified(codes, fraction, seed)
+        held_out = _stratified(strata, fraction, seed)
     else:
-        held_out = _stratified_by_group(codes, groups, fraction, seed)
+        held_out = _stratified_by_group(strata, groups, fraction, seed)
     return np.flatnonzero(~held_out), np.flatnonzero(held_out)
 
 
-def _stratified(codes: IntArray, fraction: float, seed: int) -> Array:
+def _stratified(strata: IntArray, fraction: float, seed: int) -> Array:
     """Which sequences are held out, shape (n_sequences,).
 
     Each class of at least two sequences is split in the same proportion, but keeps at least one of
@@ -44,28 +45,28 @@ def _stratified(codes: IntArray, fraction: float, seed: int) -> Array:
     a class, and may hold out none of a rare one, which most scorers cannot do without.
     """
     rng = np.random.default_rng(seed)
-    held_out = np.zeros(len(codes), dtype=bool)
-    for members in _members(codes):
+    held_out = np.zeros(len(strata), dtype=bool)
+    for members in _members(strata):
         if len(members) > 1:
             n_held_out = np.clip(round(fraction * len(members)), 1, len(members) - 1)
             held_out[rng.permutation(members)[:n_held_out]] = True
     if not held_out.any():
         raise ValueError(
-            f"early_stopping=True needs a validation part, but none of the {len(codes)} classes"
+            f"early_stopping=True needs a validation part, but none of the {len(strata)} classes"
             " has two sequences.\n\nGive more sequences, or set early_stopping=False."
         )
     return held_out
 
 
-def _members(codes: IntArray) -> Iterator[IntArray]:
+def _members(strata: IntArray) -> Iterator[IntArray]:
     """Indices of the sequences of each class."""
-    order = np.argsort(codes, kind="stable")
-    return iter(np.split(order, np.flatnonzero(np.diff(codes[order])) + 1))
+    order = np.argsort(strata, kind="stable")
+    return iter(np.split(order, np.flatnonzero(np.diff(strata[order])) + 1))
 
 
-def _stratified_by_group(codes: IntArray, groups: IntArray, fraction: float, seed: int) -> Array:
+def _stratified_by_group(strata: IntArray, groups: IntArray, fraction: float, seed: int) -> Array:
     """Which sequences are held out, whole groups, each class in proportion as far as that goes."""
-    shares_GC = _shares(codes, groups)
+    shares_GC = _shares(strata, groups)
     rng = np.random.default_rng(seed)
     draws = [_draw_groups(shares_GC, fraction, rng) for _ in range(N_ORDERS)]
     best = min(draws, key=lambda held_out: _distance(shares_GC[held_out].sum(axis=0), fraction))
@@ -78,11 +79,11 @@ def _stratified_by_group(codes: IntArray, groups: IntArray, fraction: float, see
     return np.isin(groups, best)
 
 
-def _shares(codes: IntArray, groups: IntArray) -> Array:
+def _shares(strata: IntArray, groups: IntArray) -> Array:
     """The share of each class's sequences that each group has, shape (n_groups, n_classes)."""
-    present, codes = np.unique(codes, return_inverse=True)
+    present, strata = np.unique(strata, return_inverse=True)
     counts = np.zeros((groups.max() + 1, len(present)))
-    np.add.at(counts, (groups, codes), 1)
+    np.add.at(counts, (groups, strata), 1)
     shares: Array = counts / counts.sum(axis=0)
     return shares
 
@@ -114,9 +115,14 @@ def _distance(held_out_C: Array, fraction: float) -> float:
     return float(((held_out_C - fraction) ** 2).sum())
 
 
-def _last(codes: IntArray, classes: Array, groups: IntArray | None, fraction: float) -> Array:
+def _last(
+    strata: IntArray,
+    groups: IntArray | None,
+    fraction: float,
+    describe: Callable[[IntArray], str],
+) -> Array:
     """Which sequences are held out: the last ones, from the nearest place that parts no group."""
-    n = len(codes)
+    n = len(strata)
     cuts = np.arange(1, n) if groups is None else _cuts_between(groups)
     if len(cuts) == 0:
         raise ValueError(
@@ -124,11 +130,11 @@ def _last(codes: IntArray, classes: Array, groups: IntArray | None, fraction: fl
             " has sequences on both sides.\n\nSort X by group, or call fit without groups."
         )
     cut = cuts[np.abs(cuts - (n - fraction * n)).argmin()]
-    missing = np.setdiff1d(codes[cut:], codes[:cut])
+    missing = cut + np.flatnonzero(~np.isin(strata[cut:], strata[:cut]))
     if len(missing):
         raise ValueError(
             f"validation_part='last' holds out the last {n - cut} of {n} sequences, which leaves"
-            f" none of the classes {classes[missing][:3].tolist()} to train on.\n\nSet a smaller"
+            f" none of the classes {describe(missing)} to train on.\n\nSet a smaller"
             " validation_fraction, or validation_part='stratified'; or give X_val and y_val to fit."
         )
     held_out: Array = np.arange(n) >= cut

@@ -1,4 +1,4 @@
-"""y -> the classes and each label's position among them."""
+"""Class labels: checks, the classes, and each label's position among them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sklstm._validation._forms import as_host
 from sklstm._validation._missing import entries, reject_missing
 
 
-def check_targets(y: Any, n_sequences: int, *, estimator: str, remedy: str = "") -> Array:
+def check_labels(y: Any, n_sequences: int, *, estimator: str, remedy: str = "") -> Array:
     """y as a 1-D array of class labels, one for each sequence; ``remedy`` is for another number."""
     if y is None:
         raise ValueError(f"{estimator} requires y to be passed, but the target y is None.")
@@ -76,7 +76,7 @@ def _from_one_hot(y: Any) -> str:
     return "numpy.argmax(y, axis=1)"
 
 
-def encode_targets(y: Array, classes: Array) -> IntArray:
+def encode_labels(y: Array, classes: Array) -> IntArray:
     """Position of each label of y in ``classes``, which is sorted."""
     known = set(classes.tolist())
     # Not by NumPy, to which the labels 1 and "1" are the same.
@@ -115,3 +115,9 @@ def check_classes(y: Array) -> Array:
             " whose sample_weight is 0 do not count."
         )
     return classes
+
+
+def are_classes(value: Array) -> bool:
+    """Whether these may be the classes of a task: labels of one type, sorted and distinct."""
+    is_label = value.dtype.kind != "O" or all(isinstance(label, str) for label in value)
+    return is_label and len(value) >= 2 and np.array_equal(np.unique(value), value)

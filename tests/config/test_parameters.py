@@ -6,7 +6,8 @@ from sklearn.metrics import f1_score, get_scorer, hamming_loss, log_loss, make_s
 from sklearn.utils._param_validation import InvalidParameterError
 
 from sklstm import LSTMSequenceClassifier
-from sklstm._validation._parameters import PARAMETER_CONSTRAINTS, as_sizes, check_parameters
+from sklstm._config._options import PARAMETER_CONSTRAINTS, as_sizes
+from sklstm._config._parameters import check_parameters
 from tests.helpers import make_ragged
 
 

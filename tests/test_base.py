@@ -1,10 +1,10 @@
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.exceptions import NotFittedError
 
-from sklstm._training._fitted import FittedNetwork
 from sklstm._training._prediction import embed
 from tests.helpers import make_cube, quick
 
@@ -12,15 +12,16 @@ X, Y = make_cube()
 
 
 def test_attributes_of_an_earlier_fit_are_replaced_and_its_columns_forgotten():
-    network = FittedNetwork()
-    network._keep({"net_": 1, "feature_names_in_": ["a"]})
-    network._keep({"net_": 2})
-    assert vars(network) == {"net_": 2}
+    frame = pd.DataFrame(X[:, :, 0], columns=list("abcdef"))
+    classifier = quick().fit(frame, Y)
+    first = classifier.net_
+    assert classifier.fit(X, Y).net_ is not first
+    assert not hasattr(classifier, "feature_names_in_")
 
 
 def test_nothing_is_computed_before_a_fit():
     with pytest.raises(NotFittedError):
-        quick()._logits(X)
+        quick()._predictor(X)
 
 
 def test_a_function_of_network_and_sequences_gives_a_row_for_each_sequence():

@@ -4,7 +4,7 @@ import pytest
 import torch
 from sklearn.exceptions import DataConversionWarning
 
-from sklstm._validation._targets import check_classes, check_targets, encode_targets
+from sklstm._tasks._labels import check_classes, check_labels, encode_labels
 
 
 @pytest.mark.parametrize(
@@ -20,10 +20,10 @@ from sklstm._validation._targets import check_classes, check_targets, encode_tar
     ],
 )
 def test_labels_of_any_kind_are_encoded_by_position(y, classes):
-    labels = check_targets(y, 3, estimator="LSTMSequenceClassifier")
+    labels = check_labels(y, 3, estimator="LSTMSequenceClassifier")
     found = check_classes(labels)
     assert found.tolist() == classes
-    assert encode_targets(labels, found).tolist() == [1, 0, 1]
+    assert encode_labels(labels, found).tolist() == [1, 0, 1]
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_labels_of_any_kind_are_encoded_by_position(y, classes):
 )
 def test_bad_targets(y, message):
     with pytest.raises(ValueError, match=message):
-        check_targets(y, 3, estimator="LSTMSequenceClassifier")
+        check_labels(y, 3, estimator="LSTMSequenceClassifier")
 
 
 @pytest.mark.parametrize(
@@ -53,12 +53,12 @@ def test_bad_targets(y, message):
 )
 def test_one_hot_labels_name_the_call_that_reads_them(y, call):
     with pytest.raises(ValueError, match=rf"its rows are one-hot\.\n\nGive {call}\.\Z") as raised:
-        check_targets(y, 3, estimator="LSTMSequenceClassifier")
+        check_labels(y, 3, estimator="LSTMSequenceClassifier")
     assert str(raised.value).startswith("y should be a 1d array, got an array of shape (3, ")
     # The call as it stands, and what it gives is taken.
     call = str(raised.value).partition("Give ")[2].removesuffix(".")
     given = eval(call, {"numpy": np, "y": y})  # noqa: S307
-    assert check_targets(given, 3, estimator="E").tolist() in ([0, 1, 2], [0, 1, 0], list("abc"))
+    assert check_labels(given, 3, estimator="E").tolist() in ([0, 1, 2], [0, 1, 0], list("abc"))
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_one_hot_labels_name_the_call_that_reads_them(y, call):
 )
 def test_several_labels_for_a_sequence(y, message):
     with pytest.raises(ValueError, match=message):
-        check_targets(y, 3, estimator="E")
+        check_labels(y, 3, estimator="E")
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_several_labels_for_a_sequence(y, message):
 )
 def test_a_column_is_flattened_with_scikit_learns_warning(y):
     with pytest.warns(DataConversionWarning, match="A column-vector y was passed"):
-        assert check_targets(y, 3, estimator="E").shape == (3,)
+        assert check_labels(y, 3, estimator="E").shape == (3,)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_a_column_is_flattened_with_scikit_learns_warning(y):
 )
 def test_missing_labels_are_named(y):
     with pytest.raises(ValueError, match=r"Input y contains .* at y\[1\]; every sequence needs"):
-        check_targets(y, 3, estimator="E")
+        check_labels(y, 3, estimator="E")
 
 
 def test_one_class_is_an_error():
@@ -110,22 +110,22 @@ def test_one_class_is_an_error():
 
 def test_unknown_labels_are_named():
     with pytest.raises(ValueError, match=r"not in classes: \['c'\]. Known classes: \['a', 'b'\]"):
-        encode_targets(np.array(["a", "c"]), np.array(["a", "b"]))
+        encode_labels(np.array(["a", "c"]), np.array(["a", "b"]))
 
 
 @pytest.mark.parametrize(("other", "name"), [(1, "1"), (b"b", "b'b'")])
 def test_labels_of_several_types_are_an_error_that_names_the_first(other, name):
     labels = np.array(["a", "b", other, other], dtype=object)
     with pytest.raises(TypeError, match=rf"Got 'a' at y\[0\] and {name} at y\[2\]"):
-        check_targets(labels, 4, estimator="LSTMSequenceClassifier")
+        check_labels(labels, 4, estimator="LSTMSequenceClassifier")
 
 
 @pytest.mark.parametrize(("y", "classes"), [([1, 2], ["1", "2"]), (["1", "2"], [1, 2])])
 def test_a_number_is_not_its_name(y, classes):
     with pytest.raises(ValueError, match="y has labels that are not in classes"):
-        encode_targets(np.array(y), np.array(classes))
+        encode_labels(np.array(y), np.array(classes))
 
 
 def test_bytes_are_no_labels():
     with pytest.raises(TypeError, match="labels represented as bytes is not supported"):
-        check_targets(np.array([b"a", b"b"]), 2, estimator="LSTMSequenceClassifier")
+        check_labels(np.array([b"a", b"b"]), 2, estimator="LSTMSequenceClassifier")

@@ -1,0 +1,252 @@
+"""Base of the estimators: what a fit does, and what a fitted estimator holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar, Self
+
+import numpy.typing as npt
+import torch
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from sklstm._batching._loader import HostSequences
+from sklstm._batching._scaling import Scaling
+from sklstm._config._configuration import Configuration, NetworkConfiguration
+from sklstm._config._options import PARAMETER_CONSTRAINTS, Options
+from sklstm._config._parameters import check_parameters
+from sklstm._config._without_effect import warn_without_effect
+from sklstm._data._labelled import Given, Labelled, label
+from sklstm._sequences import Array
+from sklstm._tasks._task import Task
+from sklstm._training._callbacks import sets_learning_rate
+from sklstm._training._configure import configure
+from sklstm._training._fitting import Job, fit_model
+from sklstm._training._keeping import pack_state, unpack_state
+from sklstm._training._memory import prediction_memory
+from sklstm._training._modes import own_modes
+from sklstm._training._net import Model, SequenceNet
+from sklstm._training._prediction import check_outputs, compute_outputs, embed
+from sklstm._training._randomness import draw_seed, own_turn
+from sklstm._training._threads import alone
+from sklstm._training._torch_settings import own_settings
+from sklstm._training._within import within
+from sklstm._validation._features import InputSchema, check_measurements
+from sklstm._validation._held_out import check_held_out, named_val
+from sklstm._validation._inputs import Inputs
+from sklstm._validation._tokens import check_tokens
+
+
+class BaseSequenceEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """An estimator that is a trained network, whatever its task is."""
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = PARAMETER_CONSTRAINTS
+    _task_type: ClassVar[type[Task]]
+
+    mask_value: float | None
+    random_state: Any
+    warm_start: bool
+    net_: SequenceNet
+    _scaling: Scaling | None
+    _seed: int
+    _network: NetworkConfiguration
+    _n_columns_in: int | None
+
+    # Fitting --------------------------------------------------------------------------------------
+
+    def _fit(self, given: Given, given_val: Given) -> Self:
+        """All of `fit`."""
+        check_parameters(self)
+        options = Options.of(self)
+        refits = options.early_stopping and options.refit
+        has_val = check_held_out(given_val.X, given_val.y, given_val.sample_weight, refits=refits)
+        warn_without_effect(
+            self,
+            takes_tokens=options.takes_tokens,
+            has_val=has_val,
+            has_scheduler=sets_learning_rate(options.callbacks),
+        )
+        goes_on = options.warm_start and hasattr(self, "net_")
+        task = self._task if goes_on else self._task_type
+        return self._set_fitted(options, given, given_val if has_val else None, task, goes_on)
+
+    def _fit_partially(self, given: Given, task: Task) -> Self:
+        """All of `partial_fit`."""
+        options = Options.of(
+            self,
+            max_epochs=1,
+            lr_schedule=None,
+            early_stopping=False,
+            checkpoint=None,
+            verbose=0,
+        )
+        return self._set_fitted(options, given, None, task, hasattr(self, "net_"))
+
+    def _set_fitted(self, *arguments: Any) -> Self:
+        """Train and set all fitted attributes at once."""
+        contexts = [own_settings(training=True), own_modes(gradients=True), alone()]
+        fitted = within(contexts, lambda: self._train(*arguments))
+        # Columns may have had names before.
+        kept = {name: value for name, value in vars(self).items() if name != "feature_names_in_"}
+        # One assignment: an interruption finds all of it done or nothing.
+        self.__dict__ = kept | fitted
+        return self
+
+    def _train(
+        self,
+        options: Options,
+        given: Given,
+        given_val: Given | None,
+        task: Task | type[Task],
+        goes_on: bool,
+    ) -> dict[str, Any]:
+        """Check, encode, configure, train: the fitted attributes, none of them set yet."""
+        name = type(self).__name__
+        inputs = self._check_X(given.X) if goes_on else _check_first_X(given.X, options, name)
+        schema = self._input_schema if goes_on else InputSchema.of(inputs)
+        data = label(inputs.sequences, given, task, estimator=name)
+        configuration = configure(
+            options,
+            data.sequences,
+            n_outputs=data.task.n_outputs,
+            # A training that goes on holds out what it held out before.
+            seed=self._seed if goes_on else draw_seed(self.random_state),
+            # A training that goes on is told here if that has changed.
+            vocabulary_size=options.given_vocabulary_size or inputs.vocabulary_size,
+            previous=self._network if goes_on else None,
+        )
+        if goes_on:
+            self._network.check_same(configuration.network)
+        job = Job(
+            configuration,
+            data,
+            held_out=self._check_val(given_val, schema, data),
+            previous=Model(self.net_, self._scaling) if goes_on else None,
+            has_seed=goes_on or self.random_state is not None,
+        )
+        model, summary, seed = within([own_turn()], lambda: fit_model(job))
+        return {
+            **schema.attributes,
+            **data.task.attributes,
+            **_attributes_of(model, configuration),
+            "history_": summary.history,
+            "n_iter_": len(summary.history["epoch"]),
+            "best_epoch_": summary.best_epoch,
+            "best_score_": summary.best_score,
+            "stop_reason_": summary.stop_reason,
+            "_n_columns_in": schema.n_columns,
+            "_seed": seed,
+        }
+
+    def _check_val(
+        self, given: Given | None, schema: InputSchema, data: Labelled
+    ) -> Labelled | None:
+        """The user's own validation data, which must fit the training data."""
+        if given is None:
+            return None
+        name = type(self).__name__
+        with named_val():
+            inputs = schema.check_X(given.X, mask_value=self.mask_value, estimator=name)
+            return label(inputs.sequences, given, data.task, estimator=name)
+
+    # Predicting -----------------------------------------------------------------------------------
+
+    def _predictor(self, X: Any) -> Any:
+        """What gives the predictions for X, once the network has computed its outputs."""
+        outputs = self._compute(compute_outputs, X)
+        return self._task.predictor(outputs)
+
+    def transform(self, X: Any) -> Array:
+        """Pooled vector of each sequence: what the dense head sees.
+
+        Parameters
+        ----------
+        X : array-like
+            Sequences in any of the forms that `fit` takes.
+
+        Returns
+        -------
+        ndarray of shape (n_sequences, n_features_out), float32
+            ``n_features_out`` is the width of the last LSTM layer, over both directions, and that
+            of the last convolutional layer.
+        """
+        return self._compute(embed, X)
+
+    def get_feature_names_out(self, input_features: npt.ArrayLike | None = None) -> Array:
+        """Names of the values of the pooled vector: the class's name and a number.
+
+        Parameters
+        ----------
+        input_features : array-like of str of shape (`n_features_in_`,), default=None
+            Names of the features, which are checked and not used; or the one name of a column that
+            held whole sequences.
+
+        Returns
+        -------
+        ndarray of str of shape (n_features_out,)
+            lstmsequenceclassifier0, lstmsequenceclassifier1 and so on.
+        """
+        check_is_fitted(self)
+        if self._input_schema.column_of_sequences(input_features) is not None:
+            input_features = None
+        names: Array = super().get_feature_names_out(input_features)
+        return names
+
+    def _compute(self, function: Callable[..., Array], X: Any) -> Array:
+        """What the function gives for each sequence: one row of finite numbers."""
+        check_is_fitted(self)
+        contexts = [own_settings(), alone()]
+        return within(contexts, lambda: self._compute_alone(function, X))
+
+    def _compute_alone(self, function: Callable[..., Array], X: Any) -> Array:
+        sequences, net = self._check_X(X).sequences, self.net_
+        source = HostSequences(sequences, self._scaling, torch.device(net.device))
+        with prediction_memory(self._network, sequences, net.device):
+            return check_outputs(function(net.module_, source), sequences)
+
+    # State ----------------------------------------------------------------------------------------
+
+    @property
+    def _task(self) -> Task:
+        return self._task_type.of(vars(self))
+
+    @property
+    def _input_schema(self) -> InputSchema:
+        network, names = self._network, getattr(self, "feature_names_in_", None)
+        n_features = network.n_features if network.vocabulary_size is None else 1
+        return InputSchema(n_features, self._n_columns_in, names, network.vocabulary_size)
+
+    def _check_X(self, X: Any) -> Inputs:
+        """X, which must have the features or the vocabulary that the estimator was fitted on."""
+        name = type(self).__name__
+        return self._input_schema.check_X(X, mask_value=self.mask_value, estimator=name)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return pack_state(super().__getstate__())
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        contexts = [own_settings(), own_modes(gradients=True), alone()]
+        super().__setstate__(within(contexts, lambda: unpack_state(state)))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags
+
+
+def _check_first_X(X: Any, options: Options, estimator: str) -> Inputs:
+    """X for a first fit: measurements, or token ids if there is an embedding."""
+    if options.takes_tokens:
+        return check_tokens(X, vocabulary_size=options.given_vocabulary_size)
+    return check_measurements(X, mask_value=options.mask_value, estimator=estimator)
+
+
+def _attributes_of(model: Model, configuration: Configuration) -> dict[str, Any]:
+    return {
+        "net_": model.net,
+        "resolved_params_": configuration.resolved,
+        "_scaling": model.scaling,
+        "_network": configuration.network,
+        "_n_features_out": model.net.module_.output_size,
+    }

@@ -1,0 +1,206 @@
+"""All options, each listed once: what it may be, its default, and what depends on it.
+
+The signature and the docstring of an estimator apart, everything is derived from the fields here:
+the check of parameters, what may be "auto", what the network is built from, what a further training
+cannot change, and what a model file must hold.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from itertools import chain
+from numbers import Integral, Real
+from typing import Any, Self
+
+from sklstm._compat import Interval, StrOptions
+from sklstm._sequences import Array
+
+FRACTION = Interval(Real, 0, 1, closed="left")
+NON_NEGATIVE = Interval(Real, 0, None, closed="left")
+POSITIVE = Interval(Real, 0, None, closed="neither")
+AT_LEAST_ONE = Interval(Integral, 1, None, closed="left")
+SIZES = (AT_LEAST_ONE, list, tuple)
+AUTO = StrOptions({"auto"})
+
+
+def option(
+    default: Any,
+    *accepts: Any,
+    convert: Callable[[Any], Any] | None = None,
+    shapes_weights: bool = False,
+    is_of_run: bool = False,
+    neutral: Sequence[Any] | None = None,
+) -> Any:
+    """A field of the options.
+
+    Parameters
+    ----------
+    default : object
+        Of the constructor parameter of this name, too.
+    *accepts : object
+        scikit-learn's constraints on that parameter; none: it is checked elsewhere.
+    convert : callable, default=None
+        From what a user may give to the field's type; "auto" and None stay as they are.
+    shapes_weights : bool, default=False
+        Whether a further training cannot have another value.
+    is_of_run : bool, default=False
+        Whether it belongs to the machine and the run, and so is no part of a model.
+    neutral : sequence, default=None
+        Values that nobody misses where the option has no effect; None: the default alone.
+    """
+    metadata = {
+        "accepts": list(accepts) or "no_validation",
+        "convert": convert,
+        "shapes_weights": shapes_weights,
+        "is_of_run": is_of_run,
+        "neutral": (default,) if neutral is None else tuple(neutral),
+    }
+    return field(default=default, metadata=metadata)
+
+
+def as_sizes(sizes: Any) -> tuple[int, ...]:
+    """An int or a sequence of ints as a tuple of ints."""
+    if isinstance(sizes, Integral):
+        return (int(sizes),)
+    return tuple(int(size) for size in sizes)
+
+
+def as_bool(value: Any) -> bool | str:
+    """A boolean of any kind as Python's; a name stays."""
+    return value if isinstance(value, str) else bool(value)
+
+
+# The types are those of a resolved configuration; until then an option may be "auto".
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkOptions:
+    """Options that the network and its inputs depend on."""
+
+    hidden_sizes: tuple[int, ...] = option(64, *SIZES, convert=as_sizes, shapes_weights=True)
+    bidirectional: bool = option(True, "boolean", convert=bool, shapes_weights=True)
+    pooling: str = option(
+        "max", StrOptions({"attention", "last", "max", "mean"}), shapes_weights=True
+    )
+    patch_size: int = option("auto", AT_LEAST_ONE, AUTO, convert=int, shapes_weights=True)
+    conv_filters: tuple[int, ...] = option(
+        "auto", *SIZES, AUTO, convert=as_sizes, shapes_weights=True
+    )
+    conv_kernel_sizes: tuple[int, ...] = option(
+        "auto", *SIZES, AUTO, convert=as_sizes, shapes_weights=True
+    )
+    conv_dilations: tuple[int, ...] = option(
+        1, *SIZES, AUTO, convert=as_sizes, shapes_weights=True, neutral=("auto", 1)
+    )
+    conv_stride: int | None = option(
+        None, AT_LEAST_ONE, AUTO, None, convert=int, shapes_weights=True, neutral=("auto", None)
+    )
+    squeeze_excite: bool = option(True, "boolean", convert=bool, shapes_weights=True)
+    dense_sizes: tuple[int, ...] = option((), *SIZES, convert=as_sizes, shapes_weights=True)
+    dropout: float = option(0.0, FRACTION, convert=float)
+    recurrent_dropout: float = option(0.0, FRACTION, convert=float)
+    vocabulary_size: int | None = option(
+        None, Interval(Integral, 2, None, closed="left"), None, convert=int, shapes_weights=True
+    )
+    freeze_embedding: bool = option(False, "boolean", convert=bool)
+    embedding_dropout: float = option(0.0, FRACTION, convert=float)
+    standardize: bool | str = option(
+        "auto",
+        "boolean",
+        StrOptions({"auto", "both", "sequence"}),
+        convert=as_bool,
+        shapes_weights=True,
+    )
+    precision: str = option("float32", StrOptions({"auto", "bfloat16", "float32"}))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(NetworkOptions):
+    """All options of a fit, by the names of the constructor parameters."""
+
+    embedding_dim: int | None = option(None, AT_LEAST_ONE, None, convert=int)
+    embedding_weights: Array | None = option(None, "array-like", None)
+    # The padding of token ids is 0.
+    mask_value: float | None = option(None, Real, None, neutral=(None, 0))
+    class_weight: Mapping[Any, float] | str | None = option(
+        None, dict, StrOptions({"balanced"}), None
+    )
+    label_smoothing: float = option(0.0, FRACTION)
+    mixup_alpha: float = option(0.2, NON_NEGATIVE)
+    auxiliary_loss: float = option(0.0, NON_NEGATIVE)
+    l1: float = option(0.0, NON_NEGATIVE)
+    l2: float = option(0.0, NON_NEGATIVE)
+    # None is the optimizer's own.
+    weight_decay: Any = option(None, NON_NEGATIVE, None, convert=float)
+    optimizer: str | Callable[..., Any] = option(
+        "adam", StrOptions({"adam", "adamw", "rmsprop", "sgd"}), callable
+    )
+    learning_rate: float = option(0.005, POSITIVE)
+    # Beside a scheduler of the user's the default is missed, too.
+    lr_schedule: str | None = option(
+        "one_cycle",
+        StrOptions({"cosine", "exponential", "one_cycle", "plateau"}),
+        None,
+        neutral=(None,),
+    )
+    max_grad_norm: float | None = option(1.0, POSITIVE, None)
+    batch_size: int = option("auto", AT_LEAST_ONE, AUTO, convert=int)
+    max_epochs: int = option("auto", AT_LEAST_ONE, AUTO, convert=int)
+    early_stopping: bool = option(False, "boolean", convert=bool)
+    validation_part: str = option("stratified", StrOptions({"last", "stratified"}))
+    validation_fraction: float = option(0.1, Interval(Real, 0, 1, closed="neither"))
+    n_iter_no_change: int = option(10, AT_LEAST_ONE)
+    tol: float = option(1e-4, NON_NEGATIVE)
+    scoring: str | Callable[..., float] = option("loss", str, callable)
+    refit: bool = option(False, "boolean", convert=bool)
+    device: Any = option("cpu", is_of_run=True)
+    warm_start: bool = option(False, "boolean", convert=bool)
+    checkpoint: str | os.PathLike[str] | None = option(None, str, os.PathLike, None, is_of_run=True)
+    checkpoint_interval: int = option(1, AT_LEAST_ONE, is_of_run=True)
+    callbacks: Sequence[Any] | None = option(None, list, tuple, None, is_of_run=True)
+    random_state: Any = option(None, "random_state")
+    verbose: int = option(0, "verbose", convert=int, is_of_run=True)
+
+    @classmethod
+    def of(cls, estimator: Any, **changes: Any) -> Self:
+        """Those of an estimator whose parameters were checked, also of a subclass with fewer."""
+        given = {f.name: getattr(estimator, f.name) for f in fields(cls)} | changes
+        return cls(**{f.name: _converted(given[f.name], f.metadata) for f in fields(cls)})
+
+    @property
+    def takes_tokens(self) -> bool:
+        """Whether X is token ids rather than measurements."""
+        return self.embedding_dim is not None or self.embedding_weights is not None
+
+    @property
+    def given_vocabulary_size(self) -> int | None:
+        """How many token ids the user says there are."""
+        if self.vocabulary_size is None and self.embedding_weights is not None:
+            return len(self.embedding_weights)
+        return self.vocabulary_size
+
+
+def _converted(value: Any, metadata: Mapping[str, Any]) -> Any:
+    convert = metadata["convert"]
+    return value if convert is None or value is None or is_auto(value) else convert(value)
+
+
+def is_auto(value: Any) -> bool:
+    """Whether an option is left to the data."""
+    return isinstance(value, str) and value == "auto"
+
+
+def choices(accepts: Any) -> list[str]:
+    """The strings among what an option accepts, sorted."""
+    return sorted(chain.from_iterable(c.options for c in accepts if isinstance(c, StrOptions)))
+
+
+OPTIONS = {f.name: f for f in fields(Options)}
+PARAMETER_CONSTRAINTS: dict[str, Any] = {n: f.metadata["accepts"] for n, f in OPTIONS.items()}
+CHOICES = {name: choices(accepts) for name, accepts in PARAMETER_CONSTRAINTS.items()}
+ARCHITECTURE = [name for name, f in OPTIONS.items() if f.metadata["shapes_weights"]]
+OF_RUN = frozenset(name for name, f in OPTIONS.items() if f.metadata["is_of_run"])
+# resolve_device takes "auto" for itself.
+MAY_BE_AUTO = [name for name, options in CHOICES.items() if "auto" in options] + ["device"]

@@ -1,0 +1,160 @@
+"""Labelled sequences -> what is trained on and what is validated on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from sklstm._batching._loader import LabelledSequences, to_device
+from sklstm._batching._scaling import Scaling
+from sklstm._config._configuration import Configuration
+from sklstm._data._split import split_rows
+from sklstm._sequences import Array, IntArray, Sequences
+from sklstm._tasks._task import Task
+from sklstm._validation._frames import long_table_remedy
+from sklstm._validation._groups import check_groups, number_groups
+from sklstm._validation._weights import check_weights
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """What a user gives for a training or for its validation, unchecked."""
+
+    X: Any
+    y: Any
+    sample_weight: Any = None
+    groups: Any = None
+
+
+@dataclass(frozen=True, eq=False)
+class Labelled:
+    """Sequences with the target and the sample weight, > 0, of each, and the task of the targets.
+
+    ``groups`` numbers the group of each sequence, if they have any.
+    """
+
+    sequences: Sequences
+    targets: Array
+    task: Task
+    sample_weight: Array
+    is_weighted: bool
+    groups: IntArray | None = None
+
+    def take(self, indices: IntArray) -> Labelled:
+        """The part at ``indices``."""
+        return replace(
+            self,
+            sequences=self.sequences.take(indices),
+            targets=self.targets[indices],
+            sample_weight=self.sample_weight[indices],
+            groups=None if self.groups is None else self.groups[indices],
+        )
+
+    @property
+    def relative_weight(self) -> Array:
+        """The sample weights by their ratios, which alone count.
+
+        From 1e-30, which float32 still holds, to 1: sums of squares and of inverses stay finite.
+        """
+        weights: Array = np.maximum(self.sample_weight / self.sample_weight.max(), 1e-30)
+        return weights
+
+
+def label(
+    sequences: Sequences, given: Given, task: Task | type[Task], *, estimator: str
+) -> Labelled:
+    """The sequences with targets, weights and groups; those of weight 0 are left out.
+
+    A kind of ``task`` is learnt from what is left.
+    """
+    remedy = long_table_remedy(given.X)
+    y = task.check_y(given.y, len(sequences), estimator=estimator, remedy=remedy)
+    weights = check_weights(given.sample_weight, sequences)
+    names = None if given.groups is None else check_groups(given.groups, len(sequences))
+    if not weights.all():
+        rows = np.flatnonzero(weights)
+        sequences, y, weights = sequences.take(rows), y[rows], weights[rows]
+        names = None if names is None else names[rows]
+    if isinstance(task, type):
+        task = task.learn(y)
+    targets, groups = task.encode(y), None if names is None else number_groups(names)
+    return Labelled(sequences, targets, task, weights, given.sample_weight is not None, groups)
+
+
+def split_for_validation(data: Labelled, configuration: Configuration) -> tuple[Labelled, Labelled]:
+    """The part to train on and the part to validate on."""
+    train_rows, valid_rows = split_rows(
+        data.task.strata(data.targets),
+        data.groups,
+        describe=lambda rows: data.task.describe(data.targets[rows]),
+        part=configuration.validation_part,
+        fraction=configuration.validation_fraction,
+        seed=configuration.random_state,
+    )
+    return data.take(train_rows), data.take(valid_rows)
+
+
+def fit_scaling(data: Labelled, *, standardize: bool | str) -> Scaling:
+    """The scaling of the features, learnt from these sequences alone."""
+    if standardize in (False, "sequence"):
+        return Scaling.identity(data.sequences.n_features, "sequence" if standardize else "dataset")
+    per = "both" if standardize == "both" else "dataset"
+    return Scaling.standard(data.sequences, data.relative_weight, per)
+
+
+# The factor of a target's sample weight.
+Factors = Callable[[Array], Array]
+
+
+def drop_zero_weight(data: Labelled, factors: Factors) -> Labelled:
+    """The sequences whose class has any weight."""
+    kept = np.flatnonzero(factors(data.targets))
+    if len(kept) == 0:
+        raise ValueError(
+            "class_weight leaves no sequence with a weight: the labels"
+            f" {data.task.describe(data.targets)} have weight 0."
+        )
+    return data if len(kept) == len(data.targets) else data.take(kept)
+
+
+def put_on_device(
+    data: Labelled, factors: Factors, scaling: Scaling | None, device: torch.device
+) -> LabelledSequences:
+    """The sequences, scaled, with class weight times sample weight, 1 on average."""
+    weights = data.relative_weight * factors(data.targets)
+    # Only the ratios count; about 1 they neither overflow float32 nor vanish in it.
+    weights = np.maximum(weights / weights.mean(), np.finfo(np.float32).tiny)
+    return LabelledSequences(
+        to_device(data.sequences, scaling, device),
+        torch.from_numpy(data.targets).to(device),
+        torch.from_numpy(weights.astype(np.float32)).to(device),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Validation:
+    """Validation sequences on the device, and what a scorer of scikit-learn takes."""
+
+    dataset: LabelledSequences
+    task: Task
+    X: list[Array]
+    y: Array
+    sample_weight: Array | None
+
+
+def as_validation(
+    data: Labelled, factors: Factors, scaling: Scaling | None, device: torch.device
+) -> Validation:
+    """The data as they are scored after each epoch."""
+    data = drop_zero_weight(data, factors)
+    return Validation(
+        put_on_device(data, factors, scaling, device),
+        data.task,
+        list(data.sequences),
+        data.task.decode(data.targets),
+        data.sample_weight if data.is_weighted else None,
+    )

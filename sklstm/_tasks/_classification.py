@@ -1,0 +1,107 @@
+"""Classification: one label for each sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+from scipy.special import log_softmax, softmax
+from sklearn.base import BaseEstimator, ClassifierMixin
+from torch import nn
+
+from sklstm._config._options import Options
+from sklstm._sequences import Array, IntArray
+from sklstm._tasks._class_weights import balanced_weights, weights_of_dict
+from sklstm._tasks._labels import are_classes, check_classes, check_labels, encode_labels
+from sklstm._tasks._losses import WeightedCrossEntropy
+from sklstm._tasks._task import Task
+
+
+class Classification(Task):
+    """Targets are positions in the sorted ``classes``, outputs are logits."""
+
+    def __init__(self, classes: Array) -> None:
+        self.classes = classes
+
+    attribute_checks: ClassVar[Mapping[str, Callable[[Any], bool]]] = {"classes_": are_classes}
+    check_y = staticmethod(check_labels)
+
+    @classmethod
+    def learn(cls, y: Array) -> Classification:
+        return cls(check_classes(y))
+
+    @classmethod
+    def of(cls, attributes: Mapping[str, Any]) -> Classification:
+        return cls(attributes["classes_"])
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        return {"classes_": self.classes}
+
+    @property
+    def n_outputs(self) -> int:
+        return len(self.classes)
+
+    def encode(self, y: Array) -> IntArray:
+        return encode_labels(y, self.classes)
+
+    def decode(self, targets: Array) -> Array:
+        labels: Array = self.classes[targets]
+        return labels
+
+    def strata(self, targets: Array) -> IntArray:
+        return targets
+
+    def describe(self, targets: Array) -> str:
+        return f"{self.classes[np.unique(targets)][:3].tolist()}"
+
+    def lack(self, targets: Array) -> str:
+        missing = self.classes[np.setdiff1d(np.arange(len(self.classes)), targets)].tolist()
+        return f", which lack the classes {missing[:3]}" if missing else ""
+
+    def weigh(
+        self, targets: Array, sample_weight: Array, options: Options
+    ) -> Callable[[Array], Array]:
+        """The weight of each target's class, counted in these targets alone."""
+        weights = np.ones(len(self.classes))
+        if isinstance(options.class_weight, Mapping):
+            weights = weights_of_dict(options.class_weight, self.classes)
+        elif options.class_weight == "balanced":
+            weights = balanced_weights(targets, len(self.classes), sample_weight)
+        return lambda targets: weights[targets]
+
+    def digest_of(self, targets: Array) -> list[Array]:
+        return [targets, np.array([self.classes.dtype.str, *map(repr, self.classes.tolist())])]
+
+    def build_loss(self, options: Options) -> nn.Module:
+        return WeightedCrossEntropy(options.label_smoothing)
+
+    def predictor(self, outputs: Array) -> ClassifierOfLogits:
+        return ClassifierOfLogits(outputs, self.classes)
+
+
+class ClassifierOfLogits(ClassifierMixin, BaseEstimator):
+    """A fitted classifier whose logits (n, C) are known, whatever X is.
+
+    scikit-learn's scorers are given it, and a classifier predicts by it.
+    """
+
+    def __init__(self, logits: Array, classes: Array) -> None:
+        self.logits = logits
+        self.classes_ = classes
+
+    def predict(self, X: Any = None) -> Array:
+        labels: Array = self.classes_[self.logits.argmax(axis=1)]
+        return labels
+
+    def predict_proba(self, X: Any = None) -> Array:
+        return np.asarray(softmax(self.logits, axis=1))
+
+    def predict_log_proba(self, X: Any = None) -> Array:
+        return np.asarray(log_softmax(self.logits, axis=1))
+
+    def decision_function(self, X: Any = None) -> Array:
+        """As scikit-learn has it: (n, C), or (n,) in favour of the second of two classes."""
+        logits = self.logits
+        return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits

@@ -1,0 +1,84 @@
+"""Options and data -> a configuration with nothing left at "auto"."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from inspect import signature
+from typing import Any
+
+import numpy as np
+import torch
+
+from sklstm._config._configuration import Configuration, NetworkConfiguration
+from sklstm._config._options import ARCHITECTURE, Options, is_auto
+from sklstm._data._auto import resolve_auto
+from sklstm._sequences import Array, Sequences
+from sklstm._training._callbacks import sets_learning_rate
+from sklstm._training._device import resolve_device, resolve_precision
+from sklstm._training._optimizers import resolve_optimizer
+from sklstm._validation._forms import as_host
+from sklstm.nn import SequenceNetwork
+from sklstm.nn._embedding import build_embedding
+
+NETWORK_ARGUMENTS = frozenset(signature(SequenceNetwork).parameters)
+
+
+def configure(
+    options: Options,
+    sequences: Sequences,
+    *,
+    n_outputs: int,
+    seed: int,
+    vocabulary_size: int | None = None,
+    previous: NetworkConfiguration | None = None,
+) -> Configuration:
+    """The configuration of a training with these options on such data.
+
+    ``vocabulary_size`` is that of token ids; None says that the data are measurements. A further
+    training leaves the ``previous`` network as it is, where the options do not ask for another.
+    """
+    if previous is not None:
+        kept = [name for name in ARCHITECTURE if is_auto(getattr(options, name))]
+        options = replace(options, **{name: getattr(previous, name) for name in kept})
+    resolved: dict[str, Any] = {f.name: getattr(options, f.name) for f in fields(options)}
+    resolved |= resolve_auto(options, sequences)
+    resolved |= _resolve_machine(options) | _resolve_training(options)
+    n_features, weights = sequences.n_features, options.embedding_weights
+    if weights is not None:
+        weights = np.array(as_host(weights), dtype=np.float32)
+    if vocabulary_size is not None:
+        n_features = weights.shape[1] if weights is not None else options.embedding_dim or 0
+    resolved["squeeze_excite"] = options.squeeze_excite and len(resolved["conv_filters"]) > 0
+    resolved |= {"vocabulary_size": vocabulary_size, "embedding_weights": weights}
+    resolved |= {"n_features": n_features, "n_outputs": n_outputs, "random_state": seed}
+    return Configuration(**resolved)
+
+
+def _resolve_machine(options: Options) -> dict[str, Any]:
+    device = resolve_device(options.device)
+    precision = resolve_precision(options.precision, device, options.hidden_sizes)
+    return {"device": device, "precision": precision}
+
+
+def _resolve_training(options: Options) -> dict[str, Any]:
+    callbacks, decay = tuple(options.callbacks or ()), options.weight_decay
+    if decay is None:
+        *_, decay = resolve_optimizer(options.optimizer)
+    # A scheduler among the callbacks decides alone.
+    schedule = None if sets_learning_rate(callbacks) else options.lr_schedule
+    return {"callbacks": callbacks, "lr_schedule": schedule, "weight_decay": decay}
+
+
+def build_network(
+    network: NetworkConfiguration, embedding_weights: Array | None = None
+) -> SequenceNetwork:
+    """A network with new weights, but for those of the embedding if they are given."""
+    options = {name: value for name, value in vars(network).items() if name in NETWORK_ARGUMENTS}
+    if network.vocabulary_size is not None:
+        weights = None if embedding_weights is None else torch.from_numpy(embedding_weights)
+        options["embedding"] = build_embedding(
+            network.vocabulary_size, network.n_features, weights, freeze=network.freeze_embedding
+        )
+    # float32 also where torch's default is another.
+    options |= {"n_features": network.n_inputs, "n_classes": network.n_outputs}
+    return SequenceNetwork(**options).float()

@@ -1,0 +1,35 @@
+import dataclasses
+
+import pytest
+
+from tests.helpers import configuration
+
+
+def test_is_frozen():
+    with pytest.raises(dataclasses.FrozenInstanceError, match="random_state"):
+        configuration().random_state = 3
+
+
+def test_both_scales_are_twice_the_inputs():
+    one, both = (configuration(3, standardize=s).network for s in (True, "both"))
+    assert (one.n_features, both.n_features) == (3, 3)
+    assert (one.n_inputs, both.n_inputs) == (3, 6)
+
+
+def test_a_further_training_keeps_what_shapes_weights():
+    began = configuration(hidden_sizes=8).network
+    began.check_same(configuration(hidden_sizes=8, dropout=0.5).network)
+    with pytest.raises(ValueError, match=r"'hidden_sizes' was \(8,\) when it began and is \(4,\)"):
+        began.check_same(configuration(hidden_sizes=4).network)
+    with pytest.raises(ValueError, match="'n_outputs' was 2 when it began and is 3 now"):
+        began.check_same(configuration(hidden_sizes=8, n_outputs=3).network)
+
+
+def test_mixup_is_for_the_first_half():
+    assert configuration(max_epochs=9).n_mixup_epochs == 4
+    assert configuration(max_epochs=9, mixup_alpha=0).n_mixup_epochs == 0
+
+
+def test_a_network_lists_no_auxiliary_heads_without_convolutions():
+    assert configuration(conv_filters=3, auxiliary_loss=0.1).network.auxiliary_heads
+    assert not configuration(conv_filters=(), auxiliary_loss=0.1).network.auxiliary_heads

@@ -1,0 +1,47 @@
+import numpy as np
+import pytest
+
+from sklstm._tasks._class_weights import balanced_weights, weights_of_dict
+
+
+def balance(codes, sample_weight=None):
+    codes = np.asarray(codes)
+    weights = np.ones(len(codes)) if sample_weight is None else np.asarray(sample_weight)
+    return balanced_weights(codes, codes.max() + 1, weights).tolist()
+
+
+def test_balanced_is_inverse_to_frequency():
+    assert balance([0, 1, 1, 1]) == [2, 2 / 3]
+
+
+def test_balanced_counts_weights_as_repetitions():
+    assert balance([0, 1], [1.0, 3.0]) == balance([0, 1, 1, 1])
+
+
+@pytest.mark.parametrize(
+    ("class_weight", "labels", "expected"),
+    [
+        ({"a": 2.0, "b": 0.5}, ["a", "b"], [2, 0.5]),
+        ({"a": 2.0}, ["a", "b"], [2, 1]),
+        ({"1": 3.0}, ["1", "2"], [3, 1]),
+        ({1.5: 3.0}, [1.5, 2.5], [3, 1]),
+        ({True: 3.0}, [False, True], [1, 3]),
+        ({"a": 2.0, "b": 3.0, "rare": 9.0}, ["a", "b"], [2, 3]),
+    ],
+)
+def test_a_dict_is_looked_up_by_the_users_own_labels(class_weight, labels, expected):
+    assert weights_of_dict(class_weight, np.array(labels)).tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("class_weight", "message"),
+    [
+        ({"A": 2.0}, r"keys that are not labels of y: \['A'\]. Labels: \['a', 'b'\]"),
+        ({"a": -1.0}, "must hold finite weights of at least 0"),
+        ({"a": np.nan}, "must hold finite weights of at least 0"),
+        ({"a": 0.0, "b": 0.0}, "not all of them 0"),
+    ],
+)
+def test_bad_class_weights(class_weight, message):
+    with pytest.raises(ValueError, match=message):
+        weights_of_dict(class_weight, np.array(["a", "b"]))
