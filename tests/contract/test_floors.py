@@ -111,7 +111,6 @@ def test_tests_mirror_the_package():
             "_compat.py",
             "exceptions.py",
             "_rows.py",
-            "_task.py",
         ):
             continue
         folders = [part.removeprefix("_") for part in relative.parts[:-1]]
