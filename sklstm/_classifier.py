@@ -22,12 +22,11 @@ from sklstm._tasks._labels import check_partial_fit_classes
 
 
 class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
-    r"""Long short-term memory network for the classification of sequences.
+    r"""LSTM classifier of sequences.
 
-    Put it where a scikit-learn classifier goes: into a ``Pipeline``, a ``GridSearchCV``, a
-    ``cross_val_score``. It takes sequences as they are, of equal or of unequal length; batches,
-    padding and masking are its own business, and a sequence's result never depends on the others it
-    is predicted with.
+    It works wherever a scikit-learn classifier does: in ``Pipeline``, ``GridSearchCV`` and
+    ``cross_val_score``. Sequences may have equal or unequal lengths. Batching, padding and masking
+    are done inside; a prediction does not depend on the other sequences in X.
 
     X may be
 
@@ -45,174 +44,168 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
     Parameters
     ----------
     hidden_sizes : int or tuple of int, default=64
-        Width of each stacked LSTM layer, first to last; an int is one layer. With
-        ``bidirectional=True`` each direction has this width.
+        Number of units of each stacked LSTM layer, first to last; an int means one layer. With
+        ``bidirectional=True`` each direction has this many.
     bidirectional : bool, default=True
-        Whether each layer reads the sequence in both directions.
+        Whether the LSTM layers are bidirectional.
     pooling : {"attention", "last", "max", "mean"}, default="max"
-        How the states of all timesteps become one vector.
+        Pooling of the hidden states over time.
 
-        - "attention": their mean, weighted by learnt attention
-        - "last": the state after the last timestep (for the backward direction, the first)
-        - "max": the largest value of each unit
-        - "mean": their mean
+        - "attention": mean weighted by learnt attention
+        - "last": state at the last timestep (at the first one for the backward direction)
+        - "max": global max pooling
+        - "mean": global average pooling
     patch_size : int or "auto", default="auto"
-        Neighbouring timesteps that the layers read as one, with all their features side by side: a
-        fit on long sequences takes less time, and nothing is lost. The last patch is filled up with
-        zeros. "auto" is 1 for token ids and for measurements the least that leaves at most 128
-        patches in nine of ten sequences; at most 256 if there are 101 to 500 sequences.
+        Number of consecutive timesteps concatenated into one step, which shortens long sequences.
+        The last patch is padded with zeros. "auto" is 1 for token ids; for measurements it is the
+        smallest size that leaves at most 128 patches in nine of ten sequences (256 if there are 101
+        to 500 sequences).
     conv_filters : int, tuple of int or "auto", default="auto"
-        Width of each convolutional layer of a branch beside the LSTM layers, first to last: it
-        finds short patterns wherever they are (LSTM-FCN [5]_). The mean over time of the last
-        layer is appended to the pooled states. (): no such branch. "auto" is (64, 128, 64) for
-        measurements and () for token ids.
+        Number of filters of each convolutional layer in a branch beside the LSTM layers, first to
+        last (LSTM-FCN [5]_). Global average pooling of the last one is concatenated to the pooled
+        LSTM states. () means no convolutions. "auto" is (64, 128, 64) for measurements and () for
+        token ids.
     conv_kernel_sizes : int, tuple of int or "auto", default="auto"
-        Timesteps (patches, where these are larger) that each convolutional layer reads at once; an
-        int is for all of them. "auto" is 8, 5, 3 and then 3 for each further layer.
+        Kernel size of each convolutional layer, in timesteps or patches; an int is for all of them.
+        "auto" is 8, 5, 3 and then 3 for each further layer.
     conv_dilations : int, tuple of int or "auto", default=1
-        How far apart these timesteps are: 1 for neighbours. "auto" is 1, 2, 4 and so on: the branch
-        sees almost twice as much of a sequence at once.
+        Dilation of each convolutional layer; an int is for all of them. "auto" is 1, 2, 4 and so
+        on, which nearly doubles the receptive field.
     conv_stride : int, "auto" or None, default=None
-        Timesteps by which the first convolutional layer moves on, a divisor of ``patch_size``; of
-        what it finds within a patch the largest value goes on, so that it matters less where a
-        patch begins. None is a whole patch; "auto" is at most a quarter of one, and at least 1.
+        Stride of the first convolutional layer in timesteps, a divisor of ``patch_size``; max
+        pooling over each patch follows. None is a whole patch; "auto" is at most a quarter of one,
+        and at least 1.
     squeeze_excite : bool, default=True
-        Whether each convolutional layer but the last weighs its filters by all timesteps [6]_.
+        Whether each convolutional layer but the last is followed by a squeeze-and-excitation block
+        [6]_.
     dense_sizes : int or tuple of int, default=()
-        Widths of dense ReLU layers between the pooled vector and the output; none if empty.
+        Number of units of each dense ReLU layer between pooling and output.
     dropout : float, default=0.0
-        Fraction in [0, 1) of values zeroed between LSTM layers, after pooling and after each dense
-        ReLU layer, while training.
+        Dropout rate between LSTM layers, after pooling and after each dense layer, in [0, 1).
     recurrent_dropout : float, default=0.0
-        Fraction in [0, 1) of the recurrent weights dropped for a training step (DropConnect [2]_),
-        which keeps the fused kernels in use.
+        DropConnect rate of the recurrent weights [2]_, in [0, 1): one mask for each training step.
     embedding_dim : int, default=None
-        Width of the vectors that token ids are mapped to. None: X holds measurements, unless
-        ``embedding_weights`` are given.
+        Embedding size of token ids. None: X holds measurements, unless ``embedding_weights`` are
+        given.
     vocabulary_size : int, default=None
         Number of token ids, padding (0) and unknown (1) included. None: one more than the largest
-        id in the training sequences, or the number of rows of ``embedding_weights``.
+        id in X, or the number of rows of ``embedding_weights``.
     embedding_weights : array-like of shape (vocabulary_size, embedding_dim), default=None
-        Pretrained vectors to begin with. None: they are drawn.
+        Pretrained embedding. None: it is initialised at random.
     freeze_embedding : bool, default=False
-        Whether the vectors stay as they are while training.
+        Whether the embedding is not trained.
     embedding_dropout : float, default=0.0
-        Fraction in [0, 1) of the vectors' values zeroed while training.
+        Dropout rate of the embedded tokens, in [0, 1).
     standardize : bool or {"auto", "both", "sequence"}, default="auto"
-        How measurements are brought to mean 0 and variance 1; a constant becomes 0.
+        Standardisation of measurements to mean 0 and variance 1; constant features become 0.
 
-        - True: each feature over all timesteps of the training sequences
-        - "sequence": each feature of each sequence by itself: its level and scale are lost
-        - "both": one beside the other, twice as many inputs
-        - "auto": "both" for one feature, unless each sequence is standardised already, and where a
-          few large sequences flatten the others (the median of their standard deviations is below a
-          twentieth of that of all values, in any feature); otherwise True
+        - True: over all timesteps of the training sequences, for each feature
+        - "sequence": over each sequence by itself, which drops its level and scale
+        - "both": the two side by side, which doubles the number of inputs
+        - "auto": "both" for a single feature, unless each sequence is standardised already, and if
+          a few sequences dominate the scale (in any feature the median of the sequences' standard
+          deviations is below a twentieth of the overall one); otherwise True
     mask_value : float, default=None
-        Timesteps at the end of a sequence whose features all equal this value (NaN equals NaN) are
-        padding and are cut off. The padding of token ids is always 0.
+        Padding value: timesteps at the end of a sequence whose features all equal it (NaN equals
+        NaN) are cut off. Token ids are always padded with 0.
     class_weight : dict, "balanced" or None, default=None
-        Weight of each label, as ``{label: weight}``; labels that are not named weigh 1. "balanced"
-        weighs inversely to the labels' frequency in training. Multiplied by ``sample_weight``.
+        Class weights, as ``{label: weight}``; labels that are missing there have weight 1.
+        "balanced" is inversely proportional to class frequencies in the training sequences.
+        Multiplied by ``sample_weight``.
     label_smoothing : float, default=0.0
-        Share in [0, 1) of each target that is spread evenly over all classes.
+        Share of each target that is spread evenly over all classes, in [0, 1).
     mixup_alpha : float, default=0.2
-        Both parameters of the Beta distribution of shares at which, in the first half of the
-        epochs, each sequence and its target are mixed with another's (mixup [8]_), so that small
-        data are not learnt by heart: 0.2 leaves most almost as they are, 0 mixes none.
+        alpha of Beta(alpha, alpha), from which mixup coefficients are drawn in the first half of
+        the epochs [8]_: each sequence and its target are mixed with another's, against overfitting.
+        0 disables mixup.
     auxiliary_loss : float, default=0.0
-        Weight of the losses of two more output layers, one that reads the LSTM layers alone and one
-        that reads the convolutions alone: neither branch then leaves the work to the other (deep
-        supervision [7]_). Predictions and recorded losses are without them. Only with convolutions.
+        Weight of two auxiliary losses, of one output layer on the LSTM branch alone and one on the
+        convolutional branch alone (deep supervision [7]_). They are part of neither predictions nor
+        recorded losses. Only with convolutions.
     l1 : float, default=0.0
-        Factor of the sum of absolute weights added to the loss; biases and normalisations are not
+        L1 penalty: factor of the sum of absolute weights; biases and normalisation are not
         penalised.
     l2 : float, default=0.0
-        Factor of the sum of squared weights added to the loss, of the same ones.
+        L2 penalty: factor of the sum of squared weights, of the same ones.
     weight_decay : float, default=None
-        Decoupled decay (as in AdamW [3]_) of all weights but biases and embedding, for any
-        optimizer: at each step they shrink by ``learning_rate * weight_decay``. None means 0.01 for
-        "adamw" and 0 for all others.
+        Decoupled weight decay (as in AdamW [3]_) with any optimizer, of all weights but biases and
+        embedding. None is 0.01 for "adamw" and 0 for all others.
     optimizer : {"adam", "adamw", "rmsprop", "sgd"} or callable, default="adam"
-        A name, a ``torch.optim`` class, or a callable that takes parameters and ``lr`` and returns
-        an optimizer, such as ``functools.partial(torch.optim.SGD, momentum=0.5)``. "sgd" has
-        Nesterov momentum 0.9.
+        Name, ``torch.optim`` class, or callable that takes parameters and ``lr`` and returns an
+        optimizer, such as ``functools.partial(torch.optim.SGD, momentum=0.5)``. "sgd" has Nesterov
+        momentum 0.9.
     learning_rate : float, default=0.005
-        Learning rate; the highest one under a schedule.
+        Learning rate; the maximum under a schedule.
     lr_schedule : {"cosine", "exponential", "one_cycle", "plateau"} or None, default="one_cycle"
-        How the learning rate changes.
+        Learning-rate schedule.
 
-        - "cosine": down to 0 along half a cosine
-        - "exponential": down to a hundredth in the last epoch, by the same factor each epoch
-        - "one_cycle": up over the first 30 % of the steps, then down to almost 0 [4]_
+        - "cosine": cosine annealing to 0
+        - "exponential": exponential decay to a hundredth in the last epoch
+        - "one_cycle": warm-up over the first 30 % of the steps, then annealing to almost 0 [4]_
         - "plateau": halved when the training loss, or with ``early_stopping`` the validation score,
-          has not improved for 5 epochs; those with mixing do not count
-        - None: constant, or as a ``skorch.callbacks.LRScheduler`` in ``callbacks`` sets it, beside
-          which no ``lr_schedule`` has an effect
+          has not improved for 5 epochs; epochs with mixup do not count
+        - None: constant, or as set by a ``skorch.callbacks.LRScheduler`` in ``callbacks``, which
+          replaces any ``lr_schedule``
     max_grad_norm : float, default=1.0
-        Gradients are scaled down to this Euclidean norm if they exceed it. None: they are not.
+        Gradients are clipped to this Euclidean norm. None: no clipping.
     batch_size : int or "auto", default="auto"
-        Most sequences in one training step. The batches of an epoch differ in size by at most one.
-        "auto" is a sixty-fourth of the sequences, as a power of two from 32 to 128.
+        Maximum number of sequences per mini-batch; the batches of an epoch differ in size by at
+        most one. "auto" is a sixty-fourth of the sequences, as a power of two from 32 to 128.
     max_epochs : int or "auto", default="auto"
-        Passes over the training sequences, unless ``early_stopping`` ends them sooner. "auto": as
-        many as make 3000 training steps, from 10 to 100.
+        Maximum number of epochs. "auto" makes 3000 training steps, in 10 to 100 epochs.
     early_stopping : bool, default=False
-        Whether to hold out a part of the training sequences, unless ``fit`` is given ``X_val``,
-        score it after each epoch, stop when the score rises no more, and keep the weights of the
-        best epoch (of equal scores, that of the smallest loss).
+        Whether to stop when the validation score no longer improves and to restore the weights of
+        the best epoch (of equal scores, that of the smallest loss). A part of the training
+        sequences is held out for validation, unless ``fit`` is given ``X_val``.
     validation_part : {"last", "stratified"}, default="stratified"
-        Which part is held out, with ``early_stopping`` and unless ``fit`` is given ``X_val``.
-        ``groups`` given to ``fit`` are on one side of it as a whole.
+        Which sequences ``early_stopping`` holds out. ``groups`` given to ``fit`` are never split.
 
-        - "last": the last sequences in the order given, which are the latest if X is sorted by time
-        - "stratified": the same fraction of each class, drawn at random; at least one sequence of
-          each class that has two, and never the last one that could be trained on
+        - "last": the last ones in the order given, for data sorted by time
+        - "stratified": a stratified random part; at least one sequence of each class that has two,
+          and never all of a class
     validation_fraction : float, default=0.1
-        Fraction in (0, 1) of the training sequences held out, with ``early_stopping`` and unless
-        ``fit`` is given ``X_val``.
+        Fraction of the training sequences that ``early_stopping`` holds out, in (0, 1).
     n_iter_no_change : int, default=10
-        Epochs without improvement before stopping, with ``early_stopping``. They do not count while
-        "one_cycle" raises the learning rate or sequences are mixed.
+        Number of epochs without improvement before ``early_stopping`` stops (patience). Epochs of
+        the warm-up of "one_cycle" and epochs with mixup do not count.
     tol : float, default=1e-4
-        A score improves if it exceeds the best one by more than this, in the unit of the score,
-        with ``early_stopping``.
+        Minimum improvement of the score for ``early_stopping``, absolute.
     scoring : str or callable, default="loss"
-        What is scored on the held-out part or on ``X_val``: "loss" (less is better; its negative is
-        the score), the name of a scikit-learn scorer, or a scorer as
-        ``sklearn.metrics.make_scorer`` makes them.
+        Validation score: "loss" (its negative is the score), the name of a scikit-learn scorer, or
+        a scorer from ``sklearn.metrics.make_scorer``.
     refit : bool, default=False
-        Whether to train anew on all sequences, for as many epochs as were best while a part of them
-        was held out, with ``early_stopping``. Not with ``X_val``, nor with ``warm_start``.
+        Whether to train again on all sequences after ``early_stopping``, for the best number of
+        epochs. Not with ``X_val`` or ``warm_start``.
     device : str or torch.device, default="cpu"
-        "cpu", "cuda", "cuda:1" and so on, or "auto": a GPU where there is one.
+        "cpu", "cuda", "cuda:1" and so on, or "auto": a GPU if there is one.
     precision : {"auto", "bfloat16", "float32"}, default="float32"
         Arithmetic of LSTM layers and convolutions; weights and logits are float32. "bfloat16" is up
-        to twice as fast where the machine computes in it; "auto" uses it on such a CPU if an LSTM
-        layer has a width of 64 or more.
+        to twice as fast on hardware that supports it; "auto" uses it on such a CPU if an LSTM layer
+        has 64 units or more.
     warm_start : bool, default=False
-        Whether a further ``fit`` goes on from the weights, the standardisation and the optimizer's
-        state of the last one, for ``max_epochs`` more.
+        Whether ``fit`` continues from the weights, the standardisation and the optimizer state of
+        the previous call, for ``max_epochs`` more.
     checkpoint : str or path-like, default=None
-        File to which `fit` writes where it has come to, and from which the same call goes on after
-        the process has ended in whatever way; of a fit with a given seed also the result. If it
-        names an existing folder, each fit has a file of its own in it, as a search needs.
+        Path of a checkpoint. Training state is saved every ``checkpoint_interval`` epochs; calling
+        ``fit`` again with the same data and parameters resumes from it, or returns its result if
+        the fit was complete and ``random_state`` is an int. An existing folder gets one file for
+        each fit, as a search needs.
     checkpoint_interval : int, default=1
-        Epochs from one writing of the checkpoint to the next.
+        Number of epochs between two checkpoints.
     callbacks : list of skorch callbacks, default=None
-        Called during training, as in skorch. Their history has ``train_loss``, ``learning_rate``,
-        ``dur`` and, with ``early_stopping``, ``valid_loss`` and ``valid_score``.
+        Callbacks of skorch. The history that they see has ``train_loss``, ``learning_rate``,
+        ``dur`` and, with validation data, ``valid_loss`` and ``valid_score``.
     random_state : int, RandomState instance or None, default=None
-        Determines weights, batches, shares, dropout and the held-out part. Pass an int for the same
-        result each time. None takes fresh entropy from the operating system; NumPy's and torch's
-        global states are neither read nor changed, and torch's default dtype and device are not
-        asked.
+        Seed of initialisation, batches, mixup, dropout and validation split. Pass an int for
+        reproducible results. None takes fresh entropy from the operating system. The global states
+        of NumPy and torch are neither used nor changed.
     verbose : int, default=0
-        0 is silent; 1 shows a progress bar over the epochs, though not from parallel workers.
+        1 shows a progress bar over the epochs, except in parallel workers; 0 is silent.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The labels, sorted.
+        Class labels, sorted.
     n_features_in_ : int
         Number of columns of a 2-D X; otherwise number of features of a timestep.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -222,28 +215,29 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
         The trained net; ``net_.module_`` is the `sklstm.nn.SequenceNetwork`.
     history_ : dict of ndarray of shape (`n_iter_`,)
         Figures of each epoch: ``epoch`` (from 1), ``dur`` (seconds), ``train_loss`` (weighted mean
-        cross-entropy of sequences or mixtures, no penalties), ``learning_rate``; with
+        cross-entropy without penalties; of mixtures under mixup), ``learning_rate``; with
         ``early_stopping`` or ``X_val`` also ``valid_loss`` and ``valid_score``.
-        ``pandas.DataFrame(history_)`` is a table. With ``refit``, of the training before it.
+        ``pandas.DataFrame(history_)`` makes a table. With ``refit``, of the first training.
     n_iter_ : int
-        Epochs in ``history_``, over all calls that went on from one another.
+        Number of epochs in ``history_``, earlier calls included with ``warm_start`` or
+        ``partial_fit``.
     best_epoch_ : int
-        The epoch whose weights were kept: with ``early_stopping`` that of the best validation
-        score, otherwise the last. With ``refit``, the number of epochs of the refit.
+        Epoch whose weights are used: with ``early_stopping`` that of the best validation score,
+        otherwise the last. With ``refit``, the number of epochs of the second training.
     best_score_ : float
-        The validation score of that epoch; without validation data, the negative training loss.
+        Validation score of that epoch; without validation data, the negative training loss.
     stop_reason_ : {"callback", "max_epochs", "no_improvement"}
-        Why the training ended.
+        Why training ended.
 
-        - "callback": a callback asked for it, such as skorch's ``EarlyStopping``
+        - "callback": requested by a callback, such as skorch's ``EarlyStopping``
         - "max_epochs": all epochs were run
-        - "no_improvement": the score had not risen for ``n_iter_no_change`` epochs
+        - "no_improvement": no better score for ``n_iter_no_change`` epochs
     resolved_params_ : dict
-        What was taken for each of the parameters that may be "auto".
+        Values of the parameters that may be "auto".
 
     See Also
     --------
-    sklstm.nn.SequenceNetwork : The network alone, for torch users.
+    sklstm.nn.SequenceNetwork : The network as a torch module.
 
     Notes
     -----
@@ -251,21 +245,21 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
     :math:`\sum_i w_i \ell_i / \sum_i w_i`, where :math:`w_i` is class weight times sample
     weight; probabilities are the softmax of the logits.
 
-    Time grows linearly with the timesteps of all sequences: those of similar length share a batch,
-    so that little of it is padding. While training they are held once more, on ``device``.
+    Time is linear in the total number of timesteps: sequences of similar length share a batch, so
+    there is little padding. Training holds a second copy of X, in float32, on ``device``.
 
-    Weights are normalised within each batch, so their effect fades with small batches and is gone
-    with ``batch_size=1``. What convolutions find is normalised over the real timesteps of a batch
-    (on a CPU those of similar length) while training, later by running statistics, both unweighted.
+    Weights are normalised within each batch, so their effect fades with small batches and vanishes
+    with ``batch_size=1``. Batch normalisation of the convolutions uses the real timesteps of a
+    batch in training and running statistics in prediction, both unweighted.
 
-    A pickle or a copy holds the weights, not the optimizer's state: a training that goes on from
-    one begins with a fresh optimizer. Fits in several threads of one process take turns.
+    A pickle or a copy holds the weights but not the optimizer state: ``warm_start`` and
+    ``partial_fit`` begin with a new optimizer there. Fits in threads of one process take turns.
 
-    A setting that has no effect in a ``fit``, such as ``validation_fraction`` without
-    ``early_stopping``, is named in a ``UserWarning``; defaults and "auto" never are.
+    Settings without effect, such as ``validation_fraction`` without ``early_stopping``, cause a
+    ``UserWarning``; values equal to the default and "auto" do not.
 
-    With an int ``random_state`` and one version of torch, on any number of threads, a fit gives the
-    same bits each time on one machine.
+    With an int ``random_state``, fits are bitwise reproducible on one machine with one version of
+    torch, for any number of threads.
 
     References
     ----------
@@ -466,9 +460,9 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
         Warns
         -----
         UserWarning
-            If a setting has no effect; if X is probably not meant as it is read: lists of integers
-            without an embedding, few timesteps of many features, a data frame with a column such as
-            'id' or 'time'; if another thread of the process is fitting.
+            If a setting has no effect; if X looks misread: lists of integers without an embedding,
+            few timesteps of many features, a data frame with a column such as 'id' or 'time'; if
+            another thread of the process is fitting.
         """
         given_val = Given(X_val, y_val, sample_weight_val)
         return self._fit(Given(X, y, sample_weight, groups), given_val)

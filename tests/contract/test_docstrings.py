@@ -22,7 +22,10 @@ CALLABLES = {
     for name in names
     if callable(getattr(importlib.import_module(module), name))
 }
-OWN_METHODS = [name for name in METHODS if name in vars(LSTMSequenceClassifier)]
+OWN_METHODS = [
+    name for name in METHODS
+    if getattr(LSTMSequenceClassifier, name).__module__.startswith("sklstm.")
+]  # fmt: skip
 
 
 def documented_parameters(documentation, section="Parameters"):
