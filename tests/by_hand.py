@@ -50,5 +50,5 @@ def copy_weights(network, by_hand):
 def _copy_layer(layer, lstm, number):
     assert lstm.bidirectional == (layer.backwards is not None)
     for suffix, one in (("", layer.forwards), ("_reverse", layer.backwards)):
-        for name, value in one.named_parameters() if one is not None else ():
+        for name, value in one.lstm.named_parameters() if one is not None else ():
             getattr(lstm, name.replace("_l0", f"_l{number}") + suffix).copy_(value)

@@ -37,13 +37,13 @@ class Inputs(NamedTuple):
 class Targets(NamedTuple):
     """What the loss takes: the target of each sequence, (B,) or (B, K), and its weight (B,).
 
-    Under mixup also the share of each that is its own (B,), float32: the rest is that of the
+    Under mixup also the weight of each in its mixture (B,), float32: the rest of 1 is that of the
     sequence before it in its part, the last one before the first.
     """
 
     values: Tensor
     weights: Tensor
-    shares: Tensor | None = None
+    mixup_weights: Tensor | None = None
 
 
 class Batch(NamedTuple):
@@ -194,7 +194,7 @@ class ShuffledBatches(Iterable[Batch]):
     cost : Cost, default=None
         By which batches are cut into parts; None: they are not.
     mixup_alpha : float, default=0.0
-        Both parameters of the Beta distribution that shares are drawn from; 0: nothing is mixed.
+        alpha of Beta(alpha, alpha), from which mixup weights are drawn; 0 disables mixup.
     """
 
     def __init__(
@@ -226,16 +226,16 @@ class ShuffledBatches(Iterable[Batch]):
                 yield self._mixed_batch(indices, parts)
 
     def _mixed_batch(self, indices: IntArray, parts: Sequence[slice]) -> Batch:
-        """A batch with shares of at least a half: either of two may be called the other."""
+        """A batch with mixup weights of at least a half: either of two may be called the other."""
         if not self.dataset.sequences.have_one_length:
-            # Of a longer one only the beginning goes in, with the share of the target of all of it.
+            # Of a longer one only the beginning goes in, with the weight of all of its target.
             lengths = self.dataset.sequences.host_lengths
             indices = np.concatenate([in_a_ring(indices[p], lengths, self.rng) for p in parts])
         batch = self.dataset.batch(indices, parts)
-        shares = self.rng.beta(self.mixup_alpha, self.mixup_alpha, size=len(indices))
-        shares_B = torch.from_numpy(np.maximum(shares, 1 - shares)).float()
-        shares_B = shares_B.to(batch.targets.weights.device)
-        return batch._replace(targets=batch.targets._replace(shares=shares_B))
+        weights = self.rng.beta(self.mixup_alpha, self.mixup_alpha, size=len(indices))
+        weights_B = torch.from_numpy(np.maximum(weights, 1 - weights)).float()
+        weights_B = weights_B.to(batch.targets.weights.device)
+        return batch._replace(targets=batch.targets._replace(mixup_weights=weights_B))
 
 
 def to_device(

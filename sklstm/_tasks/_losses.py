@@ -32,13 +32,13 @@ class WeightedCrossEntropy(nn.Module):
         logits_BC: Tensor,
         classes_B: Tensor,
         weights_B: Tensor,
-        shares_B: Tensor | None = None,
+        mixup_weights_B: Tensor | None = None,
     ) -> Tensor:
         """The mean; under mixup each of two classes counts by its share of the sequence."""
         losses_B = self._losses(logits_BC, classes_B) * weights_B
-        if shares_B is not None:
+        if mixup_weights_B is not None:
             others_B = self._losses(logits_BC, classes_B.roll(1)) * weights_B.roll(1)
-            losses_B = torch.lerp(others_B, losses_B, shares_B)
+            losses_B = torch.lerp(others_B, losses_B, mixup_weights_B)
         return losses_B.sum() / weights_B.sum()
 
     def _losses(self, logits_BC: Tensor, classes_B: Tensor) -> Tensor:

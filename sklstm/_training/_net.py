@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from sklstm._batching._loader import Batch, Inputs, LabelledSequences, ShuffledBatches, Targets
 from sklstm._batching._parts import Cost
 from sklstm._batching._scaling import Scaling
+from sklstm._runtime._concurrency import ThreadTeam, background_tasks, run_all
 from sklstm._tasks._losses import penalty
 from sklstm._training._heap import trim
 from sklstm._training._memory import is_out_of_memory
@@ -25,7 +26,6 @@ from sklstm._training._threads import Trial
 from sklstm._warnings import warn_user
 from sklstm.exceptions import TrainingDivergedError
 from sklstm.nn import SequenceNetwork
-from sklstm.nn._concurrency import Team, branches_on, run_all
 from sklstm.nn._dropout import drawing_from
 from sklstm.nn._normalization import Record, statistics_into, update_all
 
@@ -196,7 +196,7 @@ class SequenceNet(NeuralNet):
         )
         return halved
 
-    def _team_for(self, batch: Batch) -> AbstractContextManager[Team | None]:
+    def _team_for(self, batch: Batch) -> AbstractContextManager[ThreadTeam | None]:
         """Those who do this step: this thread alone, if there is nothing to share."""
         is_shareable = len(batch.inputs) > 1 or self.module_.n_branches > 1
         if self.trial is None or not is_shareable:
@@ -204,15 +204,15 @@ class SequenceNet(NeuralNet):
         return self.trial.step(sum(inputs.values.shape[:2].numel() for inputs in batch.inputs))
 
     def _backward(
-        self, inputs: Inputs, targets: Targets, team: Team | None
+        self, inputs: Inputs, targets: Targets, team: ThreadTeam | None
     ) -> tuple[Tensor, Tensor]:
-        """The loss and the logits of a batch that is one part; directions share the team."""
-        with branches_on(team):
+        """The loss and the logits of a batch in one part; its branches share the team."""
+        with background_tasks(team):
             loss, minimised, logits_BC = self._losses(inputs, targets)
             minimised.backward()
         return loss.detach(), logits_BC.detach()
 
-    def _backward_by_parts(self, batch: Batch, team: Team | None) -> tuple[Tensor, Tensor]:
+    def _backward_by_parts(self, batch: Batch, team: ThreadTeam | None) -> tuple[Tensor, Tensor]:
         """The same of a batch in parts, which share the team; each draws dropout of its own."""
         parts, weight = batch.parts(), batch.targets.weights.sum()
         parameters = [p for p in self.module_.parameters() if p.requires_grad]
@@ -242,7 +242,11 @@ class SequenceNet(NeuralNet):
 
     def _losses(self, inputs: Inputs, targets: Targets) -> tuple[Tensor, Tensor, Tensor]:
         """The loss, what is minimised (penalties apart), and the logits."""
-        pooled_BD = self.module_.embed(*inputs, targets.shares)
+        if not self.module_.auxiliary_heads:
+            logits_BC = self.module_(*inputs, targets.mixup_weights)
+            loss = self.get_loss(logits_BC, targets, training=True)
+            return loss, loss, logits_BC
+        pooled_BD = self.module_.embed(*inputs, targets.mixup_weights)
         logits_BC = self.module_.classify(pooled_BD)
         loss = minimised = self.get_loss(logits_BC, targets, training=True)
         for branch_logits_BC in self.module_.classify_branches(pooled_BD):

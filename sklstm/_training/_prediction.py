@@ -10,25 +10,27 @@ import torch
 
 from sklstm._batching._buckets import prediction_batches
 from sklstm._batching._loader import Source
+from sklstm._runtime._concurrency import ThreadTeam, run_all
 from sklstm._sequences import Array, IntArray, Sequences, all_finite
 from sklstm._training._heap import kept_heap
 from sklstm._training._modes import own_modes
 from sklstm._training._threads import own_team
 from sklstm._training._within import within
 from sklstm.nn import SequenceNetwork
-from sklstm.nn._concurrency import Team, run_all
 
 # At most this many timesteps, padding included, and this many sequences in one batch: more make a
 # timestep no cheaper (benchmarks/LOG.md).
 MAX_TIMESTEPS, MAX_SEQUENCES = 16_384, 512
 
 
-def embed(network: SequenceNetwork, source: Source, team: Team | None = None) -> Array:
+def embed(network: SequenceNetwork, source: Source, team: ThreadTeam | None = None) -> Array:
     """The pooled vector of each sequence in the order given, (n, D), float32."""
     return _compute(network, network.embed, network.output_size, source, team)
 
 
-def compute_outputs(network: SequenceNetwork, source: Source, team: Team | None = None) -> Array:
+def compute_outputs(
+    network: SequenceNetwork, source: Source, team: ThreadTeam | None = None
+) -> Array:
     """The network's outputs for each sequence in the order given, (n, n_outputs), float64."""
     outputs = _compute(network, network, network.n_classes, source, team)
     return outputs.astype(np.float64)
@@ -39,7 +41,7 @@ def _compute(
     function: Callable[..., torch.Tensor],
     width: int,
     source: Source,
-    team: Team | None,
+    team: ThreadTeam | None,
 ) -> Array:
     """What the function gives for each sequence, (n, width), float32.
 

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from threadpoolctl import ThreadpoolController
 
-from sklstm.nn._concurrency import Team
+from sklstm._runtime._concurrency import ThreadTeam
 
 # Of the time, about one in so many parts goes into trying the way that was slower so far.
 TRIAL_INTERVAL = 50
@@ -34,14 +34,14 @@ class Trial:
     slower while other processes kept them busy (benchmarks/LOG.md).
     """
 
-    def __init__(self, team: Team | None) -> None:
+    def __init__(self, team: ThreadTeam | None) -> None:
         self.team = team
         self._pace = {True: math.inf, False: math.inf}
         self._n_steps = 0
         self._seconds_since_trial = 0.0
 
     @contextmanager
-    def step(self, work: float) -> Iterator[Team | None]:
+    def step(self, work: float) -> Iterator[ThreadTeam | None]:
         """The team or None, for a step of so much ``work`` in any unit."""
         if self.team is None:
             yield None
@@ -77,7 +77,7 @@ class Trial:
 _here = threading.local()
 
 
-class own_team(AbstractContextManager["Team | None"]):
+class own_team(AbstractContextManager["ThreadTeam | None"]):
     """As many threads as torch may use here, each computing on its own; None if that is one.
 
     torch itself would give every operation to an OpenMP team of them all. An LSTM is thousands of
@@ -93,14 +93,14 @@ class own_team(AbstractContextManager["Team | None"]):
     """
 
     def __init__(self, device: torch.device) -> None:
-        self.team: Team | None = None
+        self.team: ThreadTeam | None = None
         self._device = device
         self._alone = alone()
 
-    def __enter__(self) -> Team | None:
+    def __enter__(self) -> ThreadTeam | None:
         n_threads = self._alone.__enter__()
         if self._device.type == "cpu" and n_threads > 1:
-            self.team = Team(n_threads - 1, _stay_alone)
+            self.team = ThreadTeam(n_threads - 1, _stay_alone)
             self.team.__enter__()
             # The system may give no more threads.
             if self.team.n_others == 0:

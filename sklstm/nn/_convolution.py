@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain, islice
-from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 
-from sklstm.nn._concurrency import Branch
+from sklstm.nn._linear import Linear, in_enough_rows
 from sklstm.nn._long import cut_long
 from sklstm.nn._normalization import BatchNorm
 from sklstm.nn._pooling import MeanPooling, padding_mask
-from sklstm.nn._rows import in_enough_rows, product, product_in_float64
 
 # Squeeze-and-excite passes through a sixteenth of the filters [Karim 2019].
 REDUCTION = 16
@@ -76,54 +73,60 @@ class ConvolutionBranch(nn.Module):
         ``lengths_B`` counts the timesteps of each sequence; None says that all have T.
         """
         if lengths_B is not None:
-            mask_BT1 = padding_mask(lengths_B, inputs_BTF.shape[1]).unsqueeze(2)
-            inputs_BTF = inputs_BTF.masked_fill(~mask_BT1, 0)
-        function, tensors = self.branch(inputs_BTF, lengths_B)
-        return function(*tensors)
-
-    def branch(self, inputs_BTF: Tensor, lengths_B: Tensor | None = None) -> Branch:
-        """What ``forward`` computes, and from which tensors, where the padding is zero already."""
-        layers = [cast("ConvolutionLayer", layer) for layer in self.layers]
-        timesteps = Timesteps.of(lengths_B, inputs_BTF.shape[1])
-        pooled = timesteps.pooled(self.pool_size)
-
-        def run(inputs_BTF: Tensor, *weights: Tensor) -> Tensor:
-            values_BTD, rest = inputs_BTF, iter(weights)
-            for i, layer in enumerate(layers):
-                own = islice(rest, len(layer.weights()))
-                values_BTD = layer(values_BTD, pooled if i else timesteps, *own)
-                if i == 0:
-                    values_BTD = largest_of_neighbours(values_BTD, self.pool_size)
-            pooled_BD: Tensor = self.pooling(values_BTD, pooled.lengths_B)
-            return pooled_BD
-
-        return run, [inputs_BTF, *chain.from_iterable(layer.weights() for layer in layers)]
+            inputs_BTF = inputs_BTF.masked_fill(is_padding(lengths_B, inputs_BTF), 0)
+        first, *others = self.layers
+        values_BTD = largest_of_neighbours(first(inputs_BTF, lengths_B), self.pool_size)
+        if lengths_B is not None and self.pool_size > 1:
+            lengths_B = (lengths_B + self.pool_size - 1) // self.pool_size
+        for layer in others:
+            values_BTD = layer(values_BTD, lengths_B)
+        pooled_BD: Tensor = self.pooling(values_BTD, lengths_B)
+        return pooled_BD
 
 
-class Timesteps(NamedTuple):
-    """Which timesteps of a batch are real.
+class Convolution(nn.Conv1d):
+    """``nn.Conv1d`` without bias, with zeros before and after a sequence, so that T stays T.
 
-    ``real_N`` are their flat positions b * T + t; None, as for the lengths, says that all are.
+    Of an even kernel, one timestep more lies ahead than behind, times the dilation. Each sequence
+    has the same bits in any batch.
     """
 
-    lengths_B: Tensor | None
-    n_timesteps: int
-    real_N: Tensor | None
+    def __init__(
+        self, input_size: int, n_filters: int, kernel_size: int, dilation: int = 1
+    ) -> None:
+        # No bias: the normalisation has one.
+        super().__init__(
+            input_size, n_filters, kernel_size, padding="same", dilation=dilation, bias=False
+        )
 
-    @classmethod
-    def of(cls, lengths_B: Tensor | None, n_timesteps: int) -> Timesteps:
-        """Those of sequences of these lengths, padded to so many."""
-        if lengths_B is None:
-            return cls(None, n_timesteps, None)
-        mask_BT = padding_mask(lengths_B, n_timesteps)
-        return cls(lengths_B, n_timesteps, mask_BT.flatten().nonzero().squeeze(1))
+    def reset_parameters(self) -> None:
+        """Draw new weights [He 2015]."""
+        nn.init.kaiming_uniform_(self.weight, nonlinearity="relu")
 
-    def pooled(self, size: int) -> Timesteps:
-        """Those of each ``size`` neighbours."""
-        if size == 1:
-            return self
-        lengths_B = None if self.lengths_B is None else (self.lengths_B + size - 1) // size
-        return self.of(lengths_B, -(-self.n_timesteps // size))
+    @property
+    def reach(self) -> tuple[int, int]:
+        """How many timesteps before and after each one are read; a kernel of 1 is one of 2."""
+        size, (dilation,) = max(self.kernel_size[0], 2), self.dilation
+        return (size - 1) // 2 * dilation, size // 2 * dilation
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002  (torch's name)
+        """Sliding dot products of values (B, F, T), shape (B, D, T)."""
+        weight = self.weight
+        if weight.shape[2] == 1:
+            # A product without neighbours rounds by the number of rows (oneDNN, float32).
+            weight = nn.functional.pad(weight, (0, 1))
+        values_BTF, batch_size = input.transpose(1, 2), input.shape[0]
+        if batch_size == 1:
+            # One sequence is convolved by another kernel, with another rounding (oneDNN, float32).
+            values_BTF = values_BTF.expand(2, -1, -1)
+        values_BTF = nn.functional.pad(values_BTF, (0, 0, *self.reach))
+        # As an image of height 1 whose pixels are contiguous: half as fast otherwise.
+        layout = {"memory_format": torch.channels_last}
+        image = values_BTF.transpose(1, 2).unsqueeze(2).contiguous(**layout)
+        kernel = weight.unsqueeze(2).contiguous(**layout)
+        result: Tensor = nn.functional.conv2d(image, kernel, dilation=(1, *self.dilation))
+        # Cut with the filters last: the gradient is laid out as what is cut, and would be copied.
+        return result.squeeze(2).transpose(1, 2)[:batch_size].transpose(1, 2)
 
 
 class ConvolutionLayer(nn.Module):
@@ -153,69 +156,53 @@ class ConvolutionLayer(nn.Module):
         squeeze_excite: bool = False,
     ) -> None:
         super().__init__()
-        self.dilation = dilation
-        # No bias: the normalisation has one.
-        self.weight = nn.Parameter(torch.empty(n_filters, input_size, kernel_size))
-        nn.init.kaiming_uniform_(self.weight, nonlinearity="relu")
+        self.convolution = Convolution(input_size, n_filters, kernel_size, dilation)
         self.normalization = BatchNorm(n_filters)
         self.squeeze_excite = SqueezeExcite(n_filters) if squeeze_excite else None
 
-    def weights(self) -> list[Tensor]:
-        """What ``forward`` takes."""
-        excite = [] if self.squeeze_excite is None else self.squeeze_excite.weights()
-        return [self.weight, self.normalization.weight, self.normalization.bias, *excite]
+    def forward(self, values_BTF: Tensor, lengths_B: Tensor | None = None) -> Tensor:
+        """The layer's result, shape (B, T, D), padded with zeros, as the values must be.
 
-    def forward(
-        self,
-        values_BTF: Tensor,
-        timesteps: Timesteps,
-        weight: Tensor,
-        scale: Tensor,
-        shift: Tensor,
-        *excite: Tensor,
-    ) -> Tensor:
-        """The layer's result, shape (B, T, D), padded with zeros."""
+        While training, the real timesteps are gathered before they are normalised, so that shapes
+        within depend on the lengths; when predicting none do.
+        """
         parts = cut_long(values_BTF)
-        if len(parts) > 1 and timesteps.real_N is None:
-            values_BTD = self._activate_parts(parts, values_BTF, weight, scale, shift)
+        if len(parts) > 1 and lengths_B is None:
+            values_BTD = self._activate_parts(parts, values_BTF)
         else:
-            values_BTD = convolve(values_BTF, weight, self.dilation)
-            values_BTD = self._activate(values_BTD, timesteps.real_N, scale, shift)
+            values_BTD = self._activate(self._convolve(values_BTF), lengths_B)
         if self.squeeze_excite is not None:
-            values_BTD = self.squeeze_excite(values_BTD, timesteps.lengths_B, *excite)
+            values_BTD = self.squeeze_excite(values_BTD, lengths_B)
         return values_BTD
 
-    def _activate(
-        self, values_BTD: Tensor, real_N: Tensor | None, scale: Tensor, shift: Tensor
-    ) -> Tensor:
+    def _convolve(self, values_BTF: Tensor) -> Tensor:
+        result_BDT: Tensor = self.convolution(values_BTF.transpose(1, 2))
+        return result_BDT.transpose(1, 2)
+
+    def _activate(self, values_BTD: Tensor, lengths_B: Tensor | None) -> Tensor:
         """What was convolved, normalised and rectified, in memory of its own."""
         rows_ND = values_BTD.flatten(0, 1).float()
-        if real_N is None:
-            rows_ND = torch.relu(self.normalization(rows_ND, scale, shift))
-        else:
-            # Only real timesteps are normalised, and padding is zero again for the next layer.
-            real_ND = rows_ND.index_select(0, real_N)
-            real_ND = torch.relu(self.normalization(real_ND, scale, shift))
-            rows_ND = torch.zeros_like(rows_ND).index_copy(0, real_N, real_ND)
-        return rows_ND.view(values_BTD.shape)
+        if lengths_B is None or not self.training:
+            activated_BTD = torch.relu(self.normalization(rows_ND)).view(values_BTD.shape)
+            if lengths_B is None:
+                return activated_BTD
+            # Padding is zero again for the next layer.
+            return activated_BTD.masked_fill(is_padding(lengths_B, values_BTD), 0)
+        real_BT = padding_mask(lengths_B, values_BTD.shape[1])
+        real_N = real_BT.flatten().nonzero().squeeze(1)
+        real_ND = torch.relu(self.normalization(rows_ND.index_select(0, real_N)))
+        return torch.zeros_like(rows_ND).index_copy(0, real_N, real_ND).view(values_BTD.shape)
 
-    def _activate_parts(
-        self,
-        parts: Sequence[slice],
-        values_BTF: Tensor,
-        weight: Tensor,
-        scale: Tensor,
-        shift: Tensor,
-    ) -> Tensor:
+    def _activate_parts(self, parts: Sequence[slice], values_BTF: Tensor) -> Tensor:
         """The same as of the whole, each part convolved with the timesteps around it."""
-        before, after = reach(weight, self.dilation)
-        size = (*values_BTF.shape[:2], len(weight))
+        before, after = self.convolution.reach
+        size = (*values_BTF.shape[:2], self.convolution.out_channels)
         result_BTD = torch.empty(size, dtype=torch.float32, device=values_BTF.device)
         for part in parts:
             first = max(part.start - before, 0)
-            around = convolve(values_BTF[:, first : part.stop + after], weight, self.dilation)
+            around = self._convolve(values_BTF[:, first : part.stop + after])
             own = around[:, part.start - first : part.stop - first]
-            result_BTD[:, part] = self._activate(own, None, scale, shift)
+            result_BTD[:, part] = self._activate(own, None)
         return result_BTD
 
 
@@ -239,41 +226,28 @@ class SqueezeExcite(nn.Module):
     def __init__(self, n_filters: int) -> None:
         super().__init__()
         width = max(1, n_filters // REDUCTION)
-        self.squeeze = nn.Parameter(torch.empty(width, n_filters))
-        self.excite = nn.Parameter(torch.empty(n_filters, width))
-        for weight in (self.squeeze, self.excite):
-            nn.init.xavier_uniform_(weight)
+        self.squeeze = _Projection(n_filters, width, bias=False)
+        self.excite = _Projection(width, n_filters, bias=False)
         self.mean = MeanPooling()
 
-    def weights(self) -> list[Tensor]:
-        """What ``forward`` takes."""
-        return [self.squeeze, self.excite]
-
-    def forward(
-        self, values_BTD: Tensor, lengths_B: Tensor | None, squeeze: Tensor, excite: Tensor
-    ) -> Tensor:
+    def forward(self, values_BTD: Tensor, lengths_B: Tensor | None = None) -> Tensor:
         """The weighed filters, shape (B, T, D)."""
         means_BD = self.mean(values_BTD, lengths_B)
-        if self.training:
-            return values_BTD * self._factors(means_BD, squeeze, excite).unsqueeze(1)
-        squeezed_BE = torch.relu(product_in_float64(means_BD, squeeze))
+        scores_BD = self.excite(torch.relu(self.squeeze(means_BD)))
         # torch's sigmoid rounds the last few numbers of a tensor otherwise, its tanh does not.
-        factors_BD = _sigmoid_by_tanh(product_in_float64(squeezed_BE, excite))
+        if self.training:
+            factors_BD = in_enough_rows(torch.sigmoid, scores_BD.float())
+            return values_BTD * factors_BD.unsqueeze(1)
+        factors_BD = 0.5 + 0.5 * torch.tanh(0.5 * scores_BD)
         if torch.is_grad_enabled():
             return values_BTD * factors_BD.unsqueeze(1)
         # They are the layer's own, and as large as anything that it holds.
         return values_BTD.mul_(factors_BD.unsqueeze(1))
 
-    def _factors(self, means_BD: Tensor, squeeze: Tensor, excite: Tensor) -> Tensor:
-        def factors(means_BD: Tensor) -> Tensor:
-            squeezed_BE = torch.relu(product(means_BD, squeeze))
-            return torch.sigmoid(product(squeezed_BE, excite).float())
 
-        return in_enough_rows(factors, means_BD)
-
-
-def _sigmoid_by_tanh(values: Tensor) -> Tensor:
-    return 0.5 + 0.5 * torch.tanh(0.5 * values)
+class _Projection(Linear):
+    def reset_parameters(self) -> None:
+        nn.init.xavier_uniform_(self.weight)
 
 
 def largest_of_neighbours(values_BTD: Tensor, size: int) -> Tensor:
@@ -285,25 +259,6 @@ def largest_of_neighbours(values_BTD: Tensor, size: int) -> Tensor:
     return largest_BTD
 
 
-def reach(weight: Tensor, dilation: int) -> tuple[int, int]:
-    """How many timesteps before and after each one a weight (D, F, K) reads."""
-    kernel_size = weight.shape[2]
-    return (kernel_size - 1) // 2 * dilation, kernel_size // 2 * dilation
-
-
-def convolve(values_BTF: Tensor, weight: Tensor, dilation: int = 1) -> Tensor:
-    """Sliding dot products with a weight (D, F, K), zeros beyond both ends, shape (B, T, D)."""
-    if weight.shape[2] == 1:
-        # A product without neighbours rounds by the number of rows (oneDNN, float32).
-        weight = nn.functional.pad(weight, (0, 1))
-    before, after = reach(weight, dilation)
-    batch_size = len(values_BTF)
-    if batch_size == 1:
-        # One sequence is convolved by another kernel, with another rounding (oneDNN, float32).
-        values_BTF = values_BTF.expand(2, -1, -1)
-    values_BTF = nn.functional.pad(values_BTF, (0, 0, before, after))
-    # As an image of height 1 whose pixels are contiguous: half as fast otherwise.
-    image = values_BTF.transpose(1, 2).unsqueeze(2).contiguous(memory_format=torch.channels_last)
-    kernel = weight.unsqueeze(2).contiguous(memory_format=torch.channels_last)
-    result: Tensor = nn.functional.conv2d(image, kernel, dilation=(1, dilation))
-    return result.squeeze(2).transpose(1, 2)[:batch_size]
+def is_padding(lengths_B: Tensor, values_BTD: Tensor) -> Tensor:
+    """Where a batch is padded, shape (B, T, 1)."""
+    return ~padding_mask(lengths_B, values_BTD.shape[1]).unsqueeze(2)

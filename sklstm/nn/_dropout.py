@@ -8,7 +8,7 @@ from contextvars import ContextVar
 import torch
 from torch import Tensor, nn
 
-from sklstm.nn._concurrency import having
+from sklstm._runtime._concurrency import having
 
 _generator: ContextVar[torch.Generator | None] = ContextVar("generator", default=None)
 

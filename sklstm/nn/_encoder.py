@@ -2,21 +2,111 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
-from sklstm.nn._concurrency import Branch, compute
+from sklstm._runtime._concurrency import in_background
 from sklstm.nn._dropout import Dropout, dropout
 from sklstm.nn._initialization import initialize_lstm
 from sklstm.nn._long import cut_long
 
 
-def _as_it_is(values_BTF: Tensor) -> Tensor:
-    return values_BTF
+class LSTM(nn.LSTM):
+    """``nn.LSTM`` of one layer and one direction, batch first; recurrent weights may be given.
+
+    When predicting, each sequence has the same bits in any batch, and a long one is read in parts.
+    """
+
+    weight_ih_l0: Tensor
+    weight_hh_l0: Tensor
+    bias_ih_l0: Tensor
+    bias_hh_l0: Tensor
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__(input_size, hidden_size, batch_first=True)
+
+    def forward(  # type: ignore[override]
+        self, inputs_BTF: Tensor, weight_hh: Tensor | None = None
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """As of ``nn.LSTM``: states of each timestep (B, T, H), last state and last cell (1, B, H).
+
+        ``weight_hh`` stands in for the layer's own recurrent weights (DropConnect).
+        """
+        weight_hh = self.weight_hh_l0 if weight_hh is None else weight_hh
+        weight_ih = self.weight_ih_l0
+        if not self.training and self.input_size == self.hidden_size:
+            # oneDNN would add up both matrix products of a timestep in one go, but not those of a
+            # sequence alone, and these round otherwise. One more input, 0, keeps them apart.
+            weight_ih = nn.functional.pad(weight_ih, (0, 1))
+            # Time-major in memory, as the LSTM kernels keep it.
+            inputs_BTF = nn.functional.pad(inputs_BTF.transpose(0, 1), (0, 1)).transpose(0, 1)
+        weights = (weight_ih, weight_hh, self.bias_ih_l0, self.bias_hh_l0)
+        zeros_1BH = inputs_BTF.new_zeros(1, inputs_BTF.shape[0], self.hidden_size)
+        last, states = (zeros_1BH, zeros_1BH), []
+        for part in cut_long(inputs_BTF):
+            states_BTH, *memory = torch.lstm(
+                inputs_BTF[:, part],
+                last,
+                weights,
+                has_biases=True,
+                num_layers=1,
+                dropout=0.0,
+                # cuDNN refuses a backward pass where it was told that none would come.
+                train=torch.is_grad_enabled(),
+                bidirectional=False,
+                batch_first=True,
+            )
+            states.append(states_BTH)
+            last = memory[0], memory[1]
+        return torch.cat(states, dim=1) if len(states) > 1 else states[0], last
+
+
+class Direction(nn.Module):
+    """One direction of an `LSTMLayer`.
+
+    Parameters
+    ----------
+    input_size : int
+        Features of a timestep.
+    hidden_size : int
+        Width of the states.
+    is_backward : bool, default=False
+        Whether each sequence is read from its own last timestep.
+
+    Attributes
+    ----------
+    lstm : LSTM
+        What reads.
+    pooling : nn.Module or None
+        Pools the states in the order in which they are read.
+    """
+
+    def __init__(self, input_size: int, hidden_size: int, *, is_backward: bool = False) -> None:
+        super().__init__()
+        self.lstm = LSTM(input_size, hidden_size)
+        self.is_backward = is_backward
+        self.pooling: nn.Module | None = None
+
+    def forward(
+        self,
+        inputs_BTF: Tensor,
+        lengths_B: Tensor | None = None,
+        weight_hh: Tensor | None = None,
+    ) -> Tensor:
+        """States of each timestep (B, T, H), in the order of time, or pooled (B, H)."""
+        reversal = None
+        if self.is_backward:
+            if lengths_B is not None:
+                reversal = reversal_index(lengths_B, inputs_BTF.shape[1])
+            inputs_BTF = reverse(inputs_BTF, reversal)
+        states_BTH: Tensor = self.lstm(inputs_BTF, weight_hh)[0]
+        if self.pooling is not None:
+            pooled_BH: Tensor = self.pooling(states_BTH, lengths_B)
+            return pooled_BH
+        return reverse(states_BTH, reversal) if self.is_backward else states_BTH
 
 
 class LSTMLayer(nn.Module):
@@ -61,105 +151,39 @@ class LSTMLayer(nn.Module):
     ) -> None:
         super().__init__()
         self.recurrent_dropout = recurrent_dropout
-        self.forwards = nn.LSTM(input_size, hidden_size, batch_first=True)
+        self.forwards = Direction(input_size, hidden_size)
         self.backwards = (
-            nn.LSTM(input_size, hidden_size, batch_first=True) if bidirectional else None
+            Direction(input_size, hidden_size, is_backward=True) if bidirectional else None
         )
         self.reset_parameters()
 
+    def directions(self) -> list[Direction]:
+        """Forwards, and backwards if there is that."""
+        return [self.forwards] if self.backwards is None else [self.forwards, self.backwards]
+
     def reset_parameters(self) -> None:
         """Draw new weights."""
-        initialize_lstm(self.forwards)
-        if self.backwards is not None:
-            initialize_lstm(self.backwards)
+        for direction in self.directions():
+            initialize_lstm(direction.lstm)
 
-    def forward(
-        self,
-        inputs_BTF: Tensor,
-        reversal: Tensor | None = None,
-        pool: Callable[[Tensor], Tensor] | None = None,
-    ) -> Tensor:
+    def forward(self, inputs_BTF: Tensor, lengths_B: Tensor | None = None) -> Tensor:
         """Hidden states of each timestep, shape (B, T, D), D the hidden size of all directions.
 
-        ``reversal`` is what `reversal_index` returns for the lengths of the batch; None says that
-        all sequences have T timesteps. States of padding are finite and mean nothing.
-
-        ``pool`` maps the states (B, T, H) of one direction, in the order in which it reads, to
-        (B, H); with it the result has shape (B, D).
+        ``lengths_B`` counts the timesteps of each sequence; None says that all have T. States of
+        padding are finite and mean nothing. If the directions have a pooling, shape (B, D).
         """
-        return self.forward_beside((), inputs_BTF, reversal, pool)[0]
+        # Weights are dropped here: draws must not depend on which direction is computed first.
+        pending = [
+            in_background(direction, inputs_BTF, lengths_B, self._dropped(direction))
+            for direction in self.directions()
+        ]
+        outputs = [output() for output in pending]
+        return torch.cat(outputs, dim=-1) if len(outputs) > 1 else outputs[0]
 
-    def forward_beside(
-        self,
-        others: Sequence[Branch],
-        inputs_BTF: Tensor,
-        reversal: Tensor | None = None,
-        pool: Callable[[Tensor], Tensor] | None = None,
-    ) -> tuple[Tensor, list[Tensor]]:
-        """The same, and the values of other branches that are computed at the same time."""
-        # The others first: the longest work is best begun with.
-        branches = [*others, self._branch(self.forwards, inputs_BTF, pool)]
-        if self.backwards is not None:
-            turn = partial(reverse, reversal=reversal)
-            branches.append(self._branch(self.backwards, inputs_BTF, pool, turn))
-        values = compute(branches)
-        own = values[len(others) :]
-        return torch.cat(own, dim=-1) if len(own) > 1 else own[0], values[: len(others)]
-
-    def _branch(
-        self,
-        lstm: nn.LSTM,
-        inputs_BTF: Tensor,
-        pool: Callable[[Tensor], Tensor] | None,
-        turn: Callable[[Tensor], Tensor] = _as_it_is,
-    ) -> Branch:
-        """What one direction computes, and from what."""
-        read = _run if self.training else _run_alike
-
-        def run(inputs_BTF: Tensor, *weights: Tensor) -> Tensor:
-            states_BTH = read(turn(inputs_BTF), weights)
-            return turn(states_BTH) if pool is None else pool(states_BTH)
-
-        weight_ih, weight_hh, bias_ih, bias_hh = lstm.all_weights[0]
-        dropped_hh = dropout(weight_hh, self.recurrent_dropout, training=self.training)
-        return run, (inputs_BTF, weight_ih, dropped_hh, bias_ih, bias_hh)
-
-
-def _run(inputs_BTF: Tensor, weights: tuple[Tensor, ...]) -> Tensor:
-    """Hidden states (B, T, H) of one layer in one direction."""
-    zeros_1BH = inputs_BTF.new_zeros(1, len(inputs_BTF), weights[1].shape[1])
-    memory, states = (zeros_1BH, zeros_1BH), []
-    for part in cut_long(inputs_BTF):
-        states_BTH, *last = torch.lstm(
-            inputs_BTF[:, part],
-            memory,
-            weights,
-            has_biases=True,
-            num_layers=1,
-            dropout=0.0,
-            # cuDNN refuses a backward pass where it was told that none would come.
-            train=torch.is_grad_enabled(),
-            bidirectional=False,
-            batch_first=True,
-        )
-        states.append(states_BTH)
-        memory = last[0], last[1]
-    return torch.cat(states, dim=1) if len(states) > 1 else states[0]
-
-
-def _run_alike(inputs_BTF: Tensor, weights: tuple[Tensor, ...]) -> Tensor:
-    """The same as `_run` gives, each sequence with the same bits in any company.
-
-    Where the inputs are as wide as the states, oneDNN adds up the two matrix products of a timestep
-    in one go, but not those of a sequence alone, and these round otherwise. One more input, which
-    is 0, keeps them apart.
-    """
-    weight_ih, weight_hh, *biases = weights
-    if weight_ih.shape[1] == weight_hh.shape[1]:
-        weight_ih = nn.functional.pad(weight_ih, (0, 1))
-        # Time-major in memory, as the LSTM kernels keep it.
-        inputs_BTF = nn.functional.pad(inputs_BTF.transpose(0, 1), (0, 1)).transpose(0, 1)
-    return _run(inputs_BTF, (weight_ih, weight_hh, *biases))
+    def _dropped(self, direction: Direction) -> Tensor | None:
+        if not self.training or self.recurrent_dropout == 0:
+            return None
+        return dropout(direction.lstm.weight_hh_l0, self.recurrent_dropout, training=True)
 
 
 class LSTMEncoder(nn.Module):
@@ -201,35 +225,22 @@ class LSTMEncoder(nn.Module):
         self.output_size = directions * hidden_sizes[-1]
         self.bidirectional = bidirectional
 
-    def forward(
-        self,
-        inputs_BTF: Tensor,
-        lengths_B: Tensor | None = None,
-        pool: Callable[[Tensor], Tensor] | None = None,
-    ) -> Tensor:
-        """Hidden states of the last layer, shape (B, T, D).
+    def pool_directions(self, pooling: nn.Module) -> None:
+        """Let the last layer pool each direction, which need not be joined then: it is faster."""
+        *_, last = self.layers
+        for direction in cast("LSTMLayer", last).directions():
+            direction.pooling = pooling
 
-        ``lengths_B`` counts the timesteps of each sequence; None says that all have T. ``pool`` is
-        for the last layer, as in `LSTMLayer`.
+    def forward(self, inputs_BTF: Tensor, lengths_B: Tensor | None = None) -> Tensor:
+        """Hidden states of the last layer, shape (B, T, D), or (B, D) if it pools them.
+
+        ``lengths_B`` counts the timesteps of each sequence; None says that all have T.
         """
-        return self.forward_beside((), inputs_BTF, lengths_B, pool)[0]
-
-    def forward_beside(
-        self,
-        others: Sequence[Branch],
-        inputs_BTF: Tensor,
-        lengths_B: Tensor | None = None,
-        pool: Callable[[Tensor], Tensor] | None = None,
-    ) -> tuple[Tensor, list[Tensor]]:
-        """The same, and the values of other branches, computed at the same time as a layer."""
-        reversal = None
-        if self.bidirectional and lengths_B is not None:
-            reversal = reversal_index(lengths_B, inputs_BTF.shape[1])
-        states = inputs_BTF
         *layers, last = self.layers
         for layer in layers:
-            states = self.dropout(layer(states, reversal))
-        return cast("LSTMLayer", last).forward_beside(others, states, reversal, pool)
+            inputs_BTF = self.dropout(layer(inputs_BTF, lengths_B))
+        states: Tensor = last(inputs_BTF, lengths_B)
+        return states
 
 
 def reversal_index(lengths_B: Tensor, n_timesteps: int) -> Tensor:
@@ -238,7 +249,7 @@ def reversal_index(lengths_B: Tensor, n_timesteps: int) -> Tensor:
     Lengths [3, 1] of T = 3: timesteps [[2, 0], [1, 1], [0, 2]], so flat positions t * B + b
     [4, 1, 2, 3, 0, 5]. Reversing twice gives the original.
     """
-    batch_size = len(lengths_B)
+    batch_size = lengths_B.shape[0]
     steps_T1 = torch.arange(n_timesteps, device=lengths_B.device).unsqueeze(1)
     mirrored_TB = lengths_B - 1 - steps_T1
     steps_TB = torch.where(mirrored_TB >= 0, mirrored_TB, steps_T1)
@@ -259,10 +270,15 @@ class _Permute(torch.autograd.Function):
     autograd's own backward pass of a gather adds into a zeroed array, several times the cost.
     """
 
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(ctx: Any, values_BTF: Tensor, permutation: Tensor) -> Tensor:
-        ctx.save_for_backward(permutation)
+    def forward(values_BTF: Tensor, permutation: Tensor) -> Tensor:
         return _permute(values_BTF, permutation)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(inputs[1])
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None]:

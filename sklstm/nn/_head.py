@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from torch import Tensor, nn
+from torch import nn
 
 from sklstm.nn._dropout import Dropout
 from sklstm.nn._initialization import initialize_linear
-from sklstm.nn._rows import linear_of_vectors
+from sklstm.nn._linear import Linear
 
 
 class DenseHead(nn.Sequential):
@@ -33,19 +33,9 @@ class DenseHead(nn.Sequential):
     ) -> None:
         modules: list[nn.Module] = [Dropout(dropout)]
         for size in dense_sizes:
-            modules += [nn.Linear(input_size, size), nn.ReLU(), Dropout(dropout)]
+            modules += [Linear(input_size, size), nn.ReLU(), Dropout(dropout)]
             input_size = size
-        super().__init__(*modules, nn.Linear(input_size, n_classes))
+        super().__init__(*modules, Linear(input_size, n_classes))
         for module in self:
-            if isinstance(module, nn.Linear):
+            if isinstance(module, Linear):
                 initialize_linear(module)
-
-    def forward(self, pooled_BD: Tensor) -> Tensor:
-        """Logits of each class, shape (B, C)."""
-        values = pooled_BD
-        for module in self:
-            if isinstance(module, nn.Linear):
-                values = linear_of_vectors(module, values)
-            else:
-                values = module(values)
-        return values

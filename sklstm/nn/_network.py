@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache, partial
+from functools import cache
 
 import torch
 from torch import Tensor, nn
 
+from sklstm._runtime._concurrency import in_background
 from sklstm.nn._convolution import ConvolutionBranch
 from sklstm.nn._dropout import Dropout
 from sklstm.nn._encoder import LSTMEncoder
@@ -111,6 +112,8 @@ class SequenceNetwork(nn.Module):
             recurrent_dropout=recurrent_dropout,
         )
         self.pooling = build_pooling(pooling, self.encoder.output_size)
+        if self.pooling.by_direction:
+            self.encoder.pool_directions(self.pooling)
         self.convolutions: ConvolutionBranch | None = None
         if conv_filters:
             pool_size = patch_size // self.conv_stride
@@ -133,7 +136,12 @@ class SequenceNetwork(nn.Module):
             DenseHead(size, (), n_classes, dropout=dropout) for size in with_heads
         )
 
-    def forward(self, inputs: Tensor, lengths_B: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        inputs: Tensor,
+        lengths_B: Tensor | None = None,
+        mixup_weights_B: Tensor | None = None,
+    ) -> Tensor:
         """Logits of each class, shape (B, C).
 
         Parameters
@@ -142,17 +150,22 @@ class SequenceNetwork(nn.Module):
             Right-padded; the padding may hold anything, NaN included.
         lengths_B : Tensor of shape (B,), int64, default=None
             Timesteps of each sequence, 1 to T; None says that all have T.
+        mixup_weights_B : Tensor of shape (B,), float32, default=None
+            As in `embed`.
         """
-        return self.classify(self.embed(inputs, lengths_B))
+        return self.classify(self.embed(inputs, lengths_B, mixup_weights_B))
 
     def embed(
-        self, inputs: Tensor, lengths_B: Tensor | None = None, shares_B: Tensor | None = None
+        self,
+        inputs: Tensor,
+        lengths_B: Tensor | None = None,
+        mixup_weights_B: Tensor | None = None,
     ) -> Tensor:
         """The pooled vector of each sequence, shape (B, D).
 
-        With ``shares_B`` of shape (B,), float32, it is that of a mixture (mixup [1]_): so much of
-        the sequence, from 0 to 1, and for the rest the one before it in the batch, the last before
-        the first. A mixture is as long as the sequence: the other is cut, or zero where it ends.
+        With ``mixup_weights_B`` of shape (B,), float32, from 0 to 1, inputs are mixed up [1]_: so
+        much of each sequence, and for the rest the one before it in the batch, the last before the
+        first. The mixture is as long as the sequence: the other is cut, or zero where it ends.
 
         References
         ----------
@@ -167,8 +180,8 @@ class SequenceNetwork(nn.Module):
         inputs_BTF = inputs
         if self.embedding is not None:
             inputs_BTF = self.embedding_dropout(self.embedding(inputs))
-        if shares_B is not None:
-            inputs_BTF = mixed(inputs_BTF, shares_B)
+        if mixup_weights_B is not None:
+            inputs_BTF = mixup(inputs_BTF, mixup_weights_B)
             if lengths_B is not None:
                 inputs_BTF = inputs_BTF.masked_fill(is_padding_BT.unsqueeze(2), 0)
         if self.precision == "float32" or not lstm_takes_bfloat16(inputs_BTF.device.type):
@@ -177,22 +190,26 @@ class SequenceNetwork(nn.Module):
             return self._encode(inputs_BTF, lengths_B).float()
 
     def _encode(self, inputs_BTF: Tensor, lengths_B: Tensor | None) -> Tensor:
-        patches = steps = as_patches(inputs_BTF, lengths_B, self.patch_size)
+        patches_BPF, n_patches_B = as_patches(inputs_BTF, lengths_B, self.patch_size)
+        if self.convolutions is None:
+            return self._read(patches_BPF, n_patches_B)
+        steps = patches_BPF, n_patches_B
         if self.conv_stride != self.patch_size:
             steps = as_patches(inputs_BTF, lengths_B, self.conv_stride)
-        beside = [] if self.convolutions is None else [self.convolutions.branch(*steps)]
-        patches_BPF, lengths_B = patches
-        if beside:
-            # Both directions read a node of their own: the gradient of three readers of one would
-            # be summed in an order that depends on the team, of two it has no order.
-            patches_BPF = patches_BPF.view_as(patches_BPF)
-        pool = partial(self.pooling, lengths_B=lengths_B)
-        pooled_BD, others = self.encoder.forward_beside(
-            beside, patches_BPF, lengths_B, pool if self.pooling.by_direction else None
-        )
-        if not self.pooling.by_direction:
-            pooled_BD = pool(pooled_BD)
-        return torch.cat([pooled_BD, *others], dim=1) if others else pooled_BD
+        # Begun first, since it takes longest.
+        convolved_BD = in_background(self.convolutions, *steps)
+        # Both directions read a node of their own: the gradient of three readers of one would be
+        # summed in an order that depends on the team, of two it has no order.
+        pooled_BD = self._read(patches_BPF.view_as(patches_BPF), n_patches_B)
+        return torch.cat([pooled_BD, convolved_BD()], dim=1)
+
+    def _read(self, inputs_BTF: Tensor, lengths_B: Tensor | None) -> Tensor:
+        """The pooled states of the LSTM layers, shape (B, D)."""
+        states: Tensor = self.encoder(inputs_BTF, lengths_B)
+        if self.pooling.by_direction:
+            return states
+        pooled_BD: Tensor = self.pooling(states, lengths_B)
+        return pooled_BD
 
     def classify(self, pooled_BD: Tensor) -> Tensor:
         """Logits from pooled vectors, shape (B, C)."""
@@ -226,11 +243,11 @@ class SequenceNetwork(nn.Module):
         return [p for part in parts if part is not None for p in part.parameters() if p.ndim > 1]
 
 
-def mixed(values_BTF: Tensor, shares_B: Tensor) -> Tensor:
-    """A share of each sequence, and what is left of 1 of the one before it."""
+def mixup(values_BTF: Tensor, weights_B: Tensor) -> Tensor:
+    """Weight times each sequence, plus the rest of 1 times the one before it."""
     # Time-major in memory, as the LSTM kernels keep it.
     values_TBF = values_BTF.transpose(0, 1)
-    mixed_TBF = torch.lerp(values_TBF.roll(1, dims=1), values_TBF, shares_B.unsqueeze(1))
+    mixed_TBF = torch.lerp(values_TBF.roll(1, dims=1), values_TBF, weights_B.unsqueeze(1))
     return mixed_TBF.transpose(0, 1)
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from sklstm.nn._concurrency import having
+from sklstm._runtime._concurrency import having
 
 # A step moves the running statistics this far towards its own; the first ones are averaged.
 MOMENTUM = 0.1
@@ -56,8 +56,9 @@ class BatchNorm(nn.Module):
         self.register_buffer("variance", torch.ones(n_features))
         self.register_buffer("n_steps", torch.zeros(()))
 
-    def forward(self, rows_ND: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        """Normalised timesteps, shape (N, D). Weight and bias are its own, as a branch has them."""
+    def forward(self, rows_ND: Tensor) -> Tensor:
+        """Normalised timesteps, shape (N, D): while training, of real ones alone."""
+        weight, bias = self.weight, self.bias
         # One timestep alone has no variance.
         if not self.training or len(rows_ND) < 2:
             return nn.functional.batch_norm(rows_ND, self.mean, self.variance, weight, bias)

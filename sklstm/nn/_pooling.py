@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from sklstm.nn._initialization import initialize_linear
+from sklstm.nn._linear import TimestepLinear
 from sklstm.nn._long import cut_long
-from sklstm.nn._rows import linear_of_rows
 
 
 class LastPooling(nn.Module):
@@ -25,7 +25,7 @@ class LastPooling(nn.Module):
         """The pooled vectors, shape (B, D)."""
         if lengths_B is None:
             return states_BTD[:, -1]
-        rows_B = torch.arange(len(lengths_B), device=lengths_B.device)
+        rows_B = torch.arange(lengths_B.shape[0], device=lengths_B.device)
         return states_BTD[rows_B, lengths_B - 1]
 
 
@@ -77,15 +77,15 @@ class AttentionPooling(nn.Module):
 
     def __init__(self, input_size: int) -> None:
         super().__init__()
-        self.projection = nn.Linear(input_size, input_size)
-        self.context = nn.Linear(input_size, 1, bias=False)
+        self.projection = TimestepLinear(input_size, input_size)
+        self.context = TimestepLinear(input_size, 1, bias=False)
         initialize_linear(self.projection)
         nn.init.xavier_uniform_(self.context.weight)
 
     def forward(self, states_BTD: Tensor, lengths_B: Tensor | None = None) -> Tensor:
         """The pooled vectors, shape (B, D)."""
-        hidden_BTD = torch.tanh(linear_of_rows(self.projection, states_BTD))
-        scores_BT1 = linear_of_rows(self.context, hidden_BTD)
+        hidden_BTD = torch.tanh(self.projection(states_BTD))
+        scores_BT1 = self.context(hidden_BTD)
         if lengths_B is not None:
             # -inf, not a large negative number: padding must get weight 0 in every dtype.
             mask_BT1 = padding_mask(lengths_B, states_BTD.shape[1]).unsqueeze(2)

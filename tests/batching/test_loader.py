@@ -67,17 +67,19 @@ def test_under_mixup_at_least_half_of_a_sequence_is_its_own():
         return list(ShuffledBatches(dataset, 20, np.random.default_rng(0), cost, alpha))
 
     for plain, mixed in zip(epoch(0.0), epoch(0.5), strict=True):
-        shares = mixed.targets.shares
-        assert plain.targets.shares is None
+        shares = mixed.targets.mixup_weights
+        assert plain.targets.mixup_weights is None
         assert shares.shape == (20,)
         assert shares.dtype == torch.float32
         assert ((shares >= 0.5) & (shares <= 1)).all()
         assert shares.std() > 0.1
-        of_parts = [targets.shares for _, targets in mixed.parts()]
+        of_parts = [targets.mixup_weights for _, targets in mixed.parts()]
         assert [len(s) for s in of_parts] == [len(inputs.values) for inputs in mixed.inputs]
         assert torch.equal(torch.cat(of_parts), shares)
-        assert all(targets.shares is None for _, targets in plain.parts())
-    mean = [torch.stack([b.targets.shares for b in epoch(a)]).mean() for a in (0.01, 0.2, 1000.0)]
+        assert all(targets.mixup_weights is None for _, targets in plain.parts())
+    mean = [
+        torch.stack([b.targets.mixup_weights for b in epoch(a)]).mean() for a in (0.01, 0.2, 1000.0)
+    ]
     # Of Beta(a, a) the larger side: all but 1 for a small a, all but a half for a large one.
     assert mean[0] > 0.99 > mean[1] > 0.7 > 0.52 > mean[2]
 

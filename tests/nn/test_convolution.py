@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from sklstm.nn._convolution import ConvolutionBranch, SqueezeExcite, convolve
+from sklstm.nn._convolution import Convolution, ConvolutionBranch, SqueezeExcite
 from tests.helpers import FLOAT32, gradients
 
 FILTERS, KERNEL_SIZES, DILATIONS = (6, 32, 5), (8, 5, 3), (1, 2, 4)
@@ -19,19 +19,19 @@ class ByHand(nn.Module):
         self.squeezes, self.excites = [], []
         self.pool_size = branch.pool_size
         for layer in branch.layers:
-            n_filters, n_inputs, kernel_size = layer.weight.shape
+            n_filters, n_inputs, kernel_size = layer.convolution.weight.shape
             # A momentum of None averages all steps, as ours does the first ten.
             self.norms.append(nn.BatchNorm1d(n_filters, momentum=None))
             self.convolutions.append(
                 nn.Conv1d(
                     n_inputs, n_filters, kernel_size,
-                    padding="same", dilation=layer.dilation, bias=False,
+                    padding="same", dilation=layer.convolution.dilation, bias=False,
                 )
             )  # fmt: skip
-            self.convolutions[-1].weight.data = layer.weight.detach().clone()
+            self.convolutions[-1].weight.data = layer.convolution.weight.detach().clone()
             excite = layer.squeeze_excite
-            self.squeezes.append(None if excite is None else excite.squeeze.detach().clone())
-            self.excites.append(None if excite is None else excite.excite.detach().clone())
+            self.squeezes.append(None if excite is None else excite.squeeze.weight.detach().clone())
+            self.excites.append(None if excite is None else excite.excite.weight.detach().clone())
 
     def forward(self, inputs_BTF):
         values_BDT = inputs_BTF.transpose(1, 2)
@@ -71,7 +71,9 @@ def test_it_is_what_one_would_write_by_hand(squeeze_excite, dilations, pool_size
         for layer, convolution, norm in pairs:
             # Normalisation over few timesteps magnifies what float32 has rounded.
             close = {"rtol": 1e-3, "atol": 1e-4}
-            torch.testing.assert_close(layer.weight.grad, convolution.weight.grad, **close)
+            torch.testing.assert_close(
+                layer.convolution.weight.grad, convolution.weight.grad, **close
+            )
             torch.testing.assert_close(layer.normalization.weight.grad, norm.weight.grad, **close)
             torch.testing.assert_close(layer.normalization.bias.grad, norm.bias.grad, **close)
     inputs = torch.randn(5, n_timesteps, 3)
@@ -97,7 +99,7 @@ def test_while_training_padding_counts_in_no_statistic(squeeze_excite, pool_size
 
 
 def test_squeeze_and_excite_has_a_sixteenth_of_the_filters_and_at_least_one():
-    assert [len(SqueezeExcite(n).squeeze) for n in (3, 16, 128)] == [1, 1, 8]
+    assert [len(SqueezeExcite(n).squeeze.weight) for n in (3, 16, 128)] == [1, 1, 8]
 
 
 def test_the_last_layer_is_not_excited():
@@ -107,9 +109,11 @@ def test_the_last_layer_is_not_excited():
 @pytest.mark.parametrize("dilation", [1, 2, 3])
 @pytest.mark.parametrize("kernel_size", [1, 2, 3, 8])
 def test_an_even_kernel_reads_one_more_timestep_ahead(kernel_size, dilation):
-    values = torch.zeros(1, 61, 1)
-    values[0, 30] = 1.0
-    result = convolve(values, torch.ones(1, 1, kernel_size), dilation)
+    values = torch.zeros(1, 1, 61)
+    values[0, 0, 30] = 1.0
+    convolution = Convolution(1, 1, kernel_size, dilation)
+    torch.nn.init.ones_(convolution.weight)
+    result = convolution(values)
     reached = result.flatten().nonzero().flatten() - 30
     behind = range(-(kernel_size // 2), (kernel_size - 1) // 2 + 1)
     assert reached.tolist() == [dilation * steps for steps in behind]
@@ -121,31 +125,32 @@ def test_an_even_kernel_reads_one_more_timestep_ahead(kernel_size, dilation):
 def test_a_sequence_alone_is_convolved_to_the_bit_as_in_company(
     n_timesteps, n_filters, kernel_size, dilation
 ):
-    values, weight = torch.randn(20, n_timesteps, 64), torch.randn(n_filters, 64, kernel_size)
-    together = convolve(values, weight, dilation)
+    values, convolve = (
+        torch.randn(20, 64, n_timesteps),
+        Convolution(64, n_filters, kernel_size, dilation),
+    )
+    together = convolve(values)
     for i in range(len(values)):
-        torch.testing.assert_close(
-            convolve(values[i : i + 1], weight, dilation)[0], together[i], rtol=0, atol=0
-        )
+        torch.testing.assert_close(convolve(values[i : i + 1])[0], together[i], rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("n_filters", [3, 17, 64])
 def test_a_sequence_alone_is_excited_to_the_bit_as_in_company(n_filters):
     layer, values = SqueezeExcite(n_filters).eval(), torch.randn(60, 7, n_filters)
     with torch.no_grad():
-        together = layer(values, None, *layer.weights())
+        together = layer(values)
         for n in range(1, 60):
-            assert torch.equal(layer(values[:n], None, *layer.weights()), together[:n])
+            assert torch.equal(layer(values[:n]), together[:n])
 
 
 def test_the_factor_is_a_sigmoid_while_training_and_afterwards():
     layer, values = SqueezeExcite(5), 9 * torch.randn(4, 7, 5)
-    squeeze, excite = layer.weights()
+    squeeze, excite = layer.squeeze.weight, layer.excite.weight
     factors = torch.sigmoid(torch.relu(values.mean(dim=1) @ squeeze.T) @ excite.T)
     expected = values * factors.unsqueeze(1)
     (gradient,) = torch.autograd.grad(expected.sum(), excite)
     for mode in (True, False):
-        result = layer.train(mode)(values, None, squeeze, excite)
+        result = layer.train(mode)(values)
         torch.testing.assert_close(result, expected, **FLOAT32)
         torch.testing.assert_close(
             torch.autograd.grad(result.sum(), excite)[0], gradient, rtol=1e-4, atol=1e-4

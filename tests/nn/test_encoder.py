@@ -14,7 +14,7 @@ def copy_into(lstm: nn.LSTM, encoder: LSTMEncoder) -> None:
         for k, ours in enumerate(encoder.layers):
             for suffix, one in (("", ours.forwards), ("_reverse", ours.backwards)):
                 if one is not None:
-                    for name, value in one.named_parameters():
+                    for name, value in one.lstm.named_parameters():
                         getattr(lstm, f"{name[:-1]}{k}{suffix}").copy_(value)
 
 
@@ -54,7 +54,7 @@ def test_padded_agrees_with_packed_in_value_and_gradient(bidirectional, depth):
     for k, layer in enumerate(encoder.layers):
         for suffix, one in (("", layer.forwards), ("_reverse", layer.backwards)):
             if one is not None:
-                for name, ours in one.named_parameters():
+                for name, ours in one.lstm.named_parameters():
                     theirs = getattr(lstm, f"{name[:-1]}{k}{suffix}")
                     # Sums over all timesteps, in another order.
                     torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-4, atol=1e-5)
@@ -62,7 +62,7 @@ def test_padded_agrees_with_packed_in_value_and_gradient(bidirectional, depth):
 
 def test_each_layer_has_its_own_width():
     encoder = LSTMEncoder(3, [8, 4, 2], bidirectional=True)
-    assert [layer.forwards.input_size for layer in encoder.layers] == [3, 16, 8]
+    assert [layer.forwards.lstm.input_size for layer in encoder.layers] == [3, 16, 8]
     assert encoder(torch.zeros(2, 5, 3)).shape == (2, 5, 4)
     assert encoder.output_size == 4
 
@@ -113,9 +113,9 @@ def test_recurrent_dropout_equals_torch_with_the_dropped_weights():
     torch.manual_seed(1)
     states = layer(inputs)
     torch.manual_seed(1)
-    dropped = nn.functional.dropout(layer.forwards.weight_hh_l0, 0.5)
+    dropped = nn.functional.dropout(layer.forwards.lstm.weight_hh_l0, 0.5)
     with torch.no_grad():
-        layer.forwards.weight_hh_l0.copy_(dropped)
+        layer.forwards.lstm.weight_hh_l0.copy_(dropped)
     torch.testing.assert_close(layer.eval()(inputs), states, **FLOAT32)
     assert 5 < (dropped == 0).sum() < dropped.numel()
 
@@ -135,5 +135,7 @@ def test_a_sequence_is_read_to_the_bit_as_in_company(width, n_inputs, bidirectio
 def test_a_layer_as_wide_as_its_input_trains_as_torch_does():
     """What makes predictions alike must not change a single bit of what is trained."""
     layer, inputs = LSTMLayer(6, 6), torch.randn(5, 11, 6)
-    assert torch.equal(layer(inputs), layer.forwards(inputs)[0])
-    torch.testing.assert_close(layer.eval()(inputs), layer.forwards(inputs)[0], **FLOAT32)
+    torchs = nn.LSTM(6, 6, batch_first=True)
+    torchs.load_state_dict(layer.forwards.lstm.state_dict())
+    assert torch.equal(layer(inputs), torchs(inputs)[0])
+    torch.testing.assert_close(layer.eval()(inputs), torchs(inputs)[0], **FLOAT32)

@@ -3,13 +3,14 @@ from torch import nn
 
 from sklstm.nn import DenseHead
 from sklstm.nn._dropout import Dropout
+from sklstm.nn._linear import Linear
 
 
 def test_layers_in_their_order():
     head = DenseHead(8, (6, 4), 3, dropout=0.5)
     kinds = [type(module) for module in head]
-    hidden = [nn.Linear, nn.ReLU, Dropout]
-    assert kinds == [Dropout, *hidden, *hidden, nn.Linear]
+    hidden = [Linear, nn.ReLU, Dropout]
+    assert kinds == [Dropout, *hidden, *hidden, Linear]
     assert [m.out_features for m in head if isinstance(m, nn.Linear)] == [6, 4, 3]
     assert all(m.p == 0.5 for m in head if isinstance(m, Dropout))
 

@@ -136,7 +136,7 @@ def test_of_the_steps_within_a_patch_the_largest_goes_on(lengths):
     for row, length in enumerate([11] * 4 if lengths is None else lengths.tolist()):
         around = torch.zeros(length + 7)
         around[3 : 3 + length] = inputs[row, :length, 0]
-        kernel = network.convolutions.layers[0].weight.flatten()
+        kernel = network.convolutions.layers[0].convolution.weight.flatten()
         # The normalisation has seen nothing yet: variance 1, mean 0, and a little for safety.
         found = torch.stack([kernel @ around[t : t + 8] for t in range(length)]) / (1 + 1e-5) ** 0.5
         expected.append(torch.stack([p.max() for p in found.relu().split(4)]).mean())

@@ -25,7 +25,7 @@ def test_a_given_weight_decay_wins_over_the_names_own():
 
 def test_both_scales_go_into_the_network():
     one, both = (configuration(3, standardize=s, conv_filters=()).network for s in (True, "both"))
-    assert build_network(both).encoder.layers[0].forwards.weight_ih_l0.shape[1] == 6
+    assert build_network(both).encoder.layers[0].forwards.lstm.weight_ih_l0.shape[1] == 6
     assert Cost.of(both).multiplications > Cost.of(one).multiplications
 
 
@@ -36,7 +36,7 @@ def test_the_network_is_built_as_configured():
             dropout=0.25, n_outputs=4,
         ).network
     )  # fmt: skip
-    assert [layer.forwards.hidden_size for layer in network.encoder.layers] == [8, 4]
+    assert [layer.forwards.lstm.hidden_size for layer in network.encoder.layers] == [8, 4]
     assert network.pooling.projection.in_features == 8
     assert network.head[-1].out_features == 4
     assert network.head[0].p == network.encoder.dropout.p == 0.25

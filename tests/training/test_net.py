@@ -132,7 +132,7 @@ def test_decay_follows_the_schedule(data):
 
 def test_frozen_weights_do_not_decay(data):
     net = build(data, learning_rate=0.1, optimizer="adamw", weight_decay=0.5)
-    frozen = net.module_.encoder.layers[0].forwards.weight_ih_l0
+    frozen = net.module_.encoder.layers[0].forwards.lstm.weight_ih_l0
     frozen.requires_grad_(False)
     before = frozen.clone()
     _run(net, data)
@@ -323,7 +323,7 @@ def test_a_step_of_mixed_sequences_is_the_one_by_hand(data):
     shares = torch.linspace(0.5, 1.0, 12)
     parts = [slice(0, 5), slice(5, 6), slice(6, 12)]
     batch = data.batch(np.arange(12), parts)
-    batch = batch._replace(targets=batch.targets._replace(shares=shares))
+    batch = batch._replace(targets=batch.targets._replace(mixup_weights=shares))
     gradient = gradient_of_step(net, batch)
 
     others = [4, 0, 1, 2, 3, 5, 11, 6, 7, 8, 9, 10]
@@ -346,7 +346,7 @@ def test_the_second_half_of_the_epochs_is_of_sequences_as_they_are(data, max_epo
         is_mixed = ()
 
         def on_batch_begin(self, net, batch, **_):
-            self.is_mixed = (*self.is_mixed, batch.targets.shares is not None)
+            self.is_mixed = (*self.is_mixed, batch.targets.mixup_weights is not None)
 
     watch = Watch()
     mixing = {"mixup_alpha": 0.5, "max_epochs": max_epochs}
@@ -413,7 +413,7 @@ def test_a_step_beyond_memory_is_done_in_halves_from_then_on(data, monkeypatch):
 def test_of_a_step_in_halves_each_is_mixed_within_itself(data, monkeypatch):
     net = build(data)
     batch = data.batch(np.arange(12), [slice(0, 6), slice(6, 12)])
-    batch = batch._replace(targets=batch.targets._replace(shares=torch.linspace(0.5, 1, 12)))
+    batch = batch._replace(targets=batch.targets._replace(mixup_weights=torch.linspace(0.5, 1, 12)))
     expected = gradient_of_step(net, batch)
     forget_memory_beyond(6, monkeypatch)
     whole = batch._replace(inputs=data.batch(np.arange(12), [slice(12)]).inputs)

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from sklstm._batching import _parts
+from sklstm._runtime._concurrency import ThreadTeam, run_all
 from sklstm._training import _prediction, _threads
 from sklstm._training._threads import Trial, alone, own_team
-from sklstm.nn._concurrency import Team, run_all
 from tests.helpers import make_cube, make_ragged, quick
 
 CPU = torch.device("cpu")
@@ -92,7 +92,7 @@ def seconds_of(n_steps, with_team, without, monkeypatch, works=(1.0,)):
     """The seconds of all steps, and how many had the team."""
     clock = Clock()
     monkeypatch.setattr(_threads, "time", clock)
-    trial, n_with_team = Trial(Team(1)), 0
+    trial, n_with_team = Trial(ThreadTeam(1)), 0
     for number in range(n_steps):
         work = works[number % len(works)]
         with trial.step(work) as team:
@@ -114,7 +114,7 @@ def test_trying_costs_a_few_percent_of_the_faster_way(with_team, without, works,
 def test_the_way_that_has_become_faster_is_found(monkeypatch):
     clock = Clock()
     monkeypatch.setattr(_threads, "time", clock)
-    trial, choices = Trial(Team(1)), []
+    trial, choices = Trial(ThreadTeam(1)), []
     for number in range(2_000):
         with trial.step(1.0) as team:
             machine_is_busy = number < 1_000

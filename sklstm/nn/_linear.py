@@ -1,4 +1,4 @@
-"""Matrix products whose result for a row does not depend on the other rows."""
+"""Linear layers whose result for a row does not depend on the other rows."""
 
 from __future__ import annotations
 
@@ -14,32 +14,31 @@ MIN_ROWS, MIN_COLUMNS = 16, 2
 WIDTH_STEP = 4
 
 
-def linear_of_vectors(linear: nn.Linear, vectors_BD: Tensor) -> Tensor:
-    """The layer applied to one vector of each sequence, shape (B, E)."""
-    if linear.training:
-        return linear_of_rows(linear, vectors_BD)
-    return product_in_float64(vectors_BD, linear.weight, linear.bias)
+class TimestepLinear(nn.Linear):
+    """``nn.Linear`` applied to each timestep of a batch, shape (B, T, D)."""
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002  (torch's name)
+        """The products, shape (..., E)."""
+        values, weight, missing = input, self.weight, -self.in_features % WIDTH_STEP
+        if missing and not self.training:
+            values, weight = (nn.functional.pad(x, (0, missing)) for x in (values, self.weight))
+        return in_enough_rows(lambda rows: product(rows, weight, self.bias), values)
 
 
-def product_in_float64(rows: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """The products of rows (N, D) with a weight (E, D), plus the bias (E,), (N, E) in float32.
+class Linear(TimestepLinear):
+    """``nn.Linear`` applied to one vector of each sequence, shape (B, D).
 
-    Kernels differ in the last bits of float64, of which float32 shows nothing, whatever the
-    processor: too slow for the rows of all timesteps, and free for those of the sequences.
+    When predicting it computes in float64 and returns float32. Kernels differ in the last bits of
+    float64, of which float32 shows nothing: too slow for all timesteps, and free for a vector of
+    each sequence.
     """
-    bias = None if bias is None else bias.double()
-    return nn.functional.linear(rows.double(), weight.double(), bias).float()
 
-
-def linear_of_rows(linear: nn.Linear, values: Tensor) -> Tensor:
-    """The layer applied to values (..., D)."""
-    weight, missing = linear.weight, -linear.in_features % WIDTH_STEP
-    if missing and not linear.training:
-        values, weight = (nn.functional.pad(tensor, (0, missing)) for tensor in (values, weight))
-    elif linear.out_features >= MIN_COLUMNS:
-        # By a call, which hooks of the layer see.
-        return in_enough_rows(linear, values)
-    return in_enough_rows(lambda rows: product(rows, weight, linear.bias), values)
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002  (torch's name)
+        """The products, shape (B, E)."""
+        if self.training:
+            return super().forward(input)
+        bias = None if self.bias is None else self.bias.double()
+        return nn.functional.linear(input.double(), self.weight.double(), bias).float()
 
 
 def in_enough_rows(function: Callable[[Tensor], Tensor], values: Tensor) -> Tensor:

@@ -6,13 +6,13 @@ from functools import partial
 import pytest
 import torch
 
-from sklstm.nn._concurrency import Team, branches_on, compute, run_all
+from sklstm._runtime._concurrency import ThreadTeam, background_tasks, in_background, run_all
 from sklstm.nn._dropout import drawing_from, dropout
 
 
 @pytest.fixture
 def team():
-    with Team(2) as team:
+    with ThreadTeam(2) as team:
         yield team
 
 
@@ -58,29 +58,38 @@ def test_tasks_see_the_modes_and_the_context_of_the_caller(mode, team):
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
-def branches(x, w, v):
-    return [(lambda a, b: torch.tanh(a @ b), (x, w)), (lambda a, b: (a @ b).square(), (x, v))]
+class Tanh(torch.nn.Module):
+    """The hyperbolic tangent of a product."""
+
+    def __init__(self, n_inputs, n_outputs):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.randn(n_inputs, n_outputs))
+
+    def forward(self, x, factor=None):
+        product = torch.tanh(x @ self.weight)
+        return product if factor is None else product * factor
 
 
 @pytest.mark.parametrize("input_has_gradient", [False, True])
-def test_branches_have_the_same_bits_and_gradients_at_the_same_time(input_has_gradient, team):
+def test_modules_have_the_same_bits_and_gradients_in_the_background(input_has_gradient, team):
     x = torch.randn(5, 4, requires_grad=input_has_gradient)
-    w, v = torch.randn(4, 3, requires_grad=True), torch.randn(4, 3, requires_grad=True)
-    wanted = [w, v, x] if input_has_gradient else [w, v]
+    factor = torch.randn(3, requires_grad=True)
+    one, two = Tanh(4, 3), Tanh(4, 3)
+    wanted = [one.weight, two.weight, factor, *([x] if input_has_gradient else [])]
 
     def outcome():
-        values = compute(branches(x, w, v))
-        loss = (values[0] * values[1]).sum()
-        return [*values, *torch.autograd.grad(loss, wanted)]
+        pending = in_background(one, x), in_background(two, x, factor)
+        values = [value() for value in pending]
+        return [*values, *torch.autograd.grad((values[0] * values[1]).sum(), wanted)]
 
     alone = outcome()
-    with branches_on(team):
+    with background_tasks(team):
         shared = outcome()
     for a, b in zip(alone, shared, strict=True):
         assert torch.equal(a, b)
 
 
-def test_branches_run_on_different_threads_forwards_and_backwards(team):
+def test_modules_run_on_different_threads_forwards_and_backwards(team):
     everyone = threading.Barrier(2, timeout=10)
 
     class Meeting(torch.autograd.Function):
@@ -94,22 +103,77 @@ def test_branches_run_on_different_threads_forwards_and_backwards(team):
             everyone.wait()
             return grad
 
+    class Meets(torch.nn.Module):
+        def forward(self, x):
+            return Meeting.apply(x)
+
     x = torch.ones(3, requires_grad=True)
-    with branches_on(team):
-        one, two = compute([(Meeting.apply, (x,)), (Meeting.apply, (x,))])
-        (one + two).sum().backward()
+    with background_tasks(team):
+        pending = in_background(Meets(), x), in_background(Meets(), x)
+        (pending[0]() + pending[1]()).sum().backward()
     assert x.grad.tolist() == [2, 2, 2]
 
 
-def test_without_gradients_branches_are_shared_too(team):
-    x, w, v = torch.randn(5, 4), torch.randn(4, 3), torch.randn(4, 3)
-    with torch.inference_mode(), branches_on(team):
-        values = compute(branches(x, w, v))
-    assert torch.equal(values[0], torch.tanh(x @ w))
+def test_without_a_team_or_gradients_a_module_is_called_at_once(team):
+    module, x = Tanh(4, 3), torch.randn(5, 4)
+    here = []
+    module.register_forward_hook(lambda *_: here.append(threading.get_ident()))
+    in_background(module, x)
+    with torch.no_grad(), background_tasks(team):
+        in_background(module, x)
+    assert here == [threading.get_ident()] * 2
+
+
+def test_an_error_in_the_background_arrives_with_the_output(team):
+    class Fails(torch.nn.Module):
+        def forward(self, x):
+            raise ValueError("in the background")
+
+    with background_tasks(team):
+        output = in_background(Fails(), torch.ones(2, requires_grad=True))
+        with pytest.raises(ValueError, match="in the background"):
+            output()
+
+
+def test_nothing_goes_on_after_an_interruption(team):
+    started, may_end, ended = threading.Event(), threading.Event(), []
+
+    class Slow(torch.nn.Module):
+        def forward(self, x):
+            started.set()
+            may_end.wait(timeout=10)
+            ended.append(True)
+            return x * 1
+
+    def interrupted():
+        with background_tasks(team):
+            in_background(Slow(), torch.ones(2, requires_grad=True))
+            started.wait(timeout=10)
+            threading.Timer(0.05, may_end.set).start()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert ended == [True]
+
+
+def test_the_graph_of_a_call_is_freed_by_its_backward_pass(team):
+    x, held = torch.ones(3, requires_grad=True), []
+
+    class Keeps(torch.nn.Module):
+        def forward(self, x):
+            inner = x * 2
+            held.append(weakref.ref(inner))
+            return inner.exp()
+
+    with background_tasks(team):
+        loss = in_background(Keeps(), x)().sum()
+        loss.backward()
+        assert held[0]() is None
 
 
 def test_the_others_are_there_from_entering_to_leaving():
-    team, before = Team(2), set(threading.enumerate())
+    team, before = ThreadTeam(2), set(threading.enumerate())
     assert team.n_others == 0
     with team:
         assert team.n_others == 2
@@ -119,9 +183,9 @@ def test_the_others_are_there_from_entering_to_leaving():
 
 
 def test_without_others_the_work_is_done_here():
-    with Team(2) as team:
+    with ThreadTeam(2) as team:
         pass
-    for alone in (team, Team(2), Team(0)):
+    for alone in (team, ThreadTeam(2), ThreadTeam(0)):
         assert run_all([threading.get_ident] * 3, alone) == [threading.get_ident()] * 3
 
 
@@ -136,7 +200,7 @@ def test_a_team_is_of_those_threads_that_can_be_started(n_startable, monkeypatch
         start(thread)
 
     monkeypatch.setattr(threading.Thread, "start", start_some)
-    with Team(3) as team:
+    with ThreadTeam(3) as team:
         assert team.n_others == n_startable
         assert run_all([lambda i=i: i * i for i in range(20)], team) == [i * i for i in range(20)]
 
@@ -152,7 +216,7 @@ def test_an_error_of_a_helper_keeps_nothing_of_the_call():
 
     gc.disable()
     try:
-        with Team(2) as team, pytest.raises(ValueError, match="here and there"):
+        with ThreadTeam(2) as team, pytest.raises(ValueError, match="here and there"):
             run_all([partial(fail, held)] * 3, team)
         del held
         assert still_held() is None

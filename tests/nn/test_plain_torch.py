@@ -1,0 +1,105 @@
+"""The network is plain torch: hooks, torch.export and torch.func work with it."""
+
+import pytest
+import torch
+from torch import nn
+from torch.func import functional_call, grad
+
+from sklstm._training._configure import build_network
+from tests.helpers import FLOAT32, configuration
+
+LENGTHS = torch.tensor([12, 3, 7, 1, 9])
+CLASSES = torch.tensor([0, 1, 1, 0, 1])
+
+
+@pytest.fixture
+def network():
+    """The default one, of two features."""
+    return build_network(configuration().network).eval()
+
+
+@pytest.fixture
+def inputs():
+    return torch.randn(5, 12, 2)
+
+
+def modules_of(network):
+    # A list of layers has no forward.
+    return {n for n, m in network.named_modules() if not isinstance(m, nn.ModuleList)}
+
+
+def names_called(network, inputs, lengths):
+    called = set()
+    for name, module in network.named_modules():
+        module.register_forward_hook(lambda *_, name=name: called.add(name))
+    network(inputs, lengths)
+    return called
+
+
+@pytest.mark.parametrize("lengths", [None, LENGTHS], ids=["equal", "unequal"])
+@pytest.mark.parametrize("training", [True, False])
+def test_forward_hooks_fire_on_every_module(network, inputs, training, lengths):
+    called = names_called(network.train(training), inputs, lengths)
+    # Of one layer nothing is dropped in between, and numbers have no embedding.
+    assert called == modules_of(network) - {"encoder.dropout", "embedding_dropout"}
+    kinds = [type(module) for name, module in network.named_modules() if name in called]
+    for kind in (nn.LSTM, nn.Conv1d, nn.Linear):
+        assert any(issubclass(k, kind) for k in kinds)
+
+
+@pytest.mark.parametrize("pooling", ["attention", "last", "mean"])
+def test_forward_hooks_fire_with_every_pooling_and_an_embedding(pooling):
+    tokens = {"embedding_dim": 4, "n_tokens": 9, "hidden_sizes": (5, 3), "dense_sizes": 6}
+    network = build_network(configuration(1, pooling=pooling, **tokens).network).eval()
+    called = names_called(network, torch.ones(5, 12, dtype=torch.int64), LENGTHS)
+    assert called == modules_of(network)
+
+
+def test_export_has_a_dynamic_batch_size_and_knows_lengths(network, inputs):
+    batch = torch.export.Dim("batch", min=2, max=1024)
+    with torch.no_grad():
+        exported = torch.export.export(
+            network, (inputs, LENGTHS), dynamic_shapes=({0: batch}, {0: batch})
+        ).module()
+        for n in (2, 5, 33):
+            others, lengths = torch.randn(n, 12, 2), torch.randint(1, 13, (n,))
+            torch.testing.assert_close(
+                exported(others, lengths), network(others, lengths), **FLOAT32
+            )
+
+
+def loss_of(outputs):
+    return nn.functional.cross_entropy(outputs, CLASSES)
+
+
+@pytest.mark.parametrize("lengths", [None, LENGTHS], ids=["equal", "unequal"])
+def test_the_functional_gradient_of_the_inputs_is_autograds(network, inputs, lengths):
+    found = grad(lambda x: loss_of(network(x, lengths)))(inputs)
+    x = inputs.clone().requires_grad_()
+    loss_of(network(x, lengths)).backward()
+    torch.testing.assert_close(found, x.grad, **FLOAT32)
+    if lengths is not None:
+        assert (found[1, 3:] == 0).all()
+
+
+@pytest.mark.parametrize("lengths", [None, LENGTHS], ids=["equal", "unequal"])
+def test_the_functional_gradient_of_the_parameters_is_autograds(network, inputs, lengths):
+    parameters = dict(network.named_parameters())
+
+    def loss(parameters):
+        return loss_of(functional_call(network, parameters, (inputs, lengths)))
+
+    found = grad(loss)({name: p.detach() for name, p in parameters.items()})
+    loss_of(network(inputs, lengths)).backward()
+    for name, parameter in parameters.items():
+        torch.testing.assert_close(found[name], parameter.grad, **FLOAT32)
+
+
+def test_predicting_no_shape_depends_on_the_data(network, inputs):
+    """A graph that was traced with some lengths is right for all others."""
+    with torch.no_grad():
+        traced = torch.fx.experimental.proxy_tensor.make_fx(network)(inputs, LENGTHS)
+        others = LENGTHS.flip(0)
+        torch.testing.assert_close(traced(inputs, others), network(inputs, others), **FLOAT32)
+    operations = " ".join(str(node.target) for node in traced.graph.nodes)
+    assert "nonzero" not in operations
