@@ -47,3 +47,9 @@ def test_every_record_of_a_trial_is_in_the_documentation():
     page = (ROOT / "docs/benchmarks_trials.rst").read_text()
     included = set(re.findall(r"\.\. include:: \.\./benchmarks/trials/(\w+\.rst)", page))
     assert included == {path.name for path in (ROOT / "benchmarks/trials").glob("*.rst")}
+
+
+@pytest.mark.parametrize("path", RECORDS, ids=lambda p: p.stem)
+def test_the_tests_that_guard_a_decision_exist(path):
+    named = re.findall(r"``(tests/[\w/]+(?:\.py|/))``", path.read_text())
+    assert [name for name in named if not (ROOT / name).exists()] == []
