@@ -50,6 +50,7 @@ html_show_sourcelink = False
 html_sidebars = {
     "benchmarks": [],
     "benchmarks_accuracy": [],
+    "benchmarks_trials": [],
     "changelog": [],
     "user_guide": [],
     "user_guide_coming_from": [],

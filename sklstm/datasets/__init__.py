@@ -1,4 +1,4 @@
-"""Generated classification tasks whose best possible score is known."""
+"""Generators of synthetic classification tasks whose best possible score is known."""
 
 from __future__ import annotations
 

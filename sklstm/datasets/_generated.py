@@ -1,4 +1,4 @@
-"""Tasks that are made, not measured: for tests, examples and benchmarks."""
+"""Generators of synthetic sequences, for tests, examples and benchmarks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def make_trends(
     imbalance: float = 0.5,
     random_state: int | np.random.RandomState | None = None,
 ) -> tuple[list[Array], Array]:
-    r"""Univariate sequences of unequal length that rise or fall beneath noise.
+    r"""Generate univariate sequences of unequal length with a linear trend and noise.
 
     Timestep t of a sequence is ``level + s * slope * t + noise * e_t`` with s = +1 or -1, the level
     and all e_t standard normal.
@@ -28,11 +28,11 @@ def make_trends(
     n_sequences : int, default=100
         Number of sequences.
     min_timesteps, max_timesteps : int, default=10, 20
-        Lengths are uniform between them, both included.
+        Bounds of the sequence lengths, which are uniform between them, both included.
     slope : float, default=0.5
-        Absolute rise per timestep.
+        Absolute slope of the trend, per timestep.
     noise : float, default=1.0
-        Standard deviation about the line.
+        Standard deviation of the Gaussian noise.
     imbalance : float, default=0.5
         Expected fraction of "rising".
     random_state : int, RandomState instance or None, default=None
@@ -75,7 +75,7 @@ def make_temporal_order(
     n_timesteps: int = 50,
     random_state: int | np.random.RandomState | None = None,
 ) -> tuple[Array, Array]:
-    """Sequences whose class is the order of two events far apart.
+    """Generate sequences whose class is the order of two events far apart.
 
     Six symbols, one-hot: a, b, c, d are distractors, X and Y are events. One event falls into the
     first fifth of the sequence, another behind its middle; the class says which two, in their

@@ -1,4 +1,4 @@
-"""Searching for parameters."""
+"""Hyperparameter search."""
 
 from __future__ import annotations
 

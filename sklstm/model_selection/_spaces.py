@@ -1,4 +1,4 @@
-"""Which parameters are worth a search, and between which values."""
+"""Search spaces of the estimator's hyperparameters."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LIBRARIES = ("scikit-learn", "optuna")
 
 @dataclass(frozen=True)
 class Uniform:
-    """Any number between two; ``log`` says that their ratios count, not their differences."""
+    """Uniform distribution between two numbers, log-uniform with ``log``."""
 
     low: float
     high: float
@@ -36,7 +36,7 @@ class Uniform:
 
 @dataclass(frozen=True)
 class Choice:
-    """One of some values."""
+    """Categorical distribution over some values."""
 
     values: tuple[Any, ...]
 
@@ -49,7 +49,7 @@ class Choice:
         return distributions.CategoricalDistribution(self.values)
 
 
-# What helps data of any size.
+# For data of any size.
 COMMON: Mapping[str, Uniform | Choice] = {
     "pooling": Choice(("attention", "last", "max", "mean")),
     "dropout": Uniform(0.0, 0.6),
@@ -59,7 +59,7 @@ COMMON: Mapping[str, Uniform | Choice] = {
 }
 MEASUREMENTS: Mapping[str, Uniform | Choice] = {
     "standardize": Choice(("both", True)),
-    # Of convolutions; without them they change nothing.
+    # These have no effect with conv_filters=().
     "conv_dilations": Choice((1, "auto")),
     "auxiliary_loss": Choice((0.0, 0.5)),
 }
@@ -82,8 +82,8 @@ SPACES: Mapping[str, Mapping[str, Uniform | Choice]] = {
         "learning_rate": Uniform(5e-4, 1e-2, log=True),
     },
 }
-# Up to so many sequences data are small, or medium.
-MOST_SMALL, MOST_MEDIUM = 500, 10_000
+# The largest number of sequences of small and of medium data.
+SMALL_N, MEDIUM_N = 500, 10_000
 
 
 def param_distributions(
@@ -93,23 +93,23 @@ def param_distributions(
     step: str | None = None,
     library: Literal["scikit-learn", "optuna"] = "scikit-learn",
 ) -> dict[str, Any]:
-    """Parameters of `LSTMSequenceClassifier` worth a search, for so many training sequences.
+    """Search space of `LSTMSequenceClassifier` for a number of training sequences.
 
-    The result is a plain dict: look at it, drop from it, add to it. ``max_epochs`` is not in it, so
-    that it can be the resource of a search by successive halving.
+    The result is a plain dict, to be changed as needed. ``max_epochs`` is not in it, so that it can
+    be the resource of a search by successive halving.
 
     Parameters
     ----------
     n_sequences : int
-        How many there are to train on: at most 500 are small data, at most 10,000 are medium.
+        Number of training sequences: up to 500 are small data, up to 10,000 are medium.
     token_ids : bool, default=False
-        Whether the sequences are of token ids, which have an embedding and by default no
-        convolutions. The width of the embedding is for you to set or to add.
+        Whether the sequences are token ids, which have an embedding and by default no convolutions.
+        ``embedding_dim`` is not in the result: set it, or add it.
     step : str, default=None
-        Name of the classifier's step in a pipeline, such as "lstmsequenceclassifier"; the names of
-        the parameters begin with it. None: the classifier itself is searched.
+        Name of the classifier's step in a pipeline, such as "lstmsequenceclassifier", as prefix of
+        the parameter names. None: no prefix, the classifier itself is searched.
     library : {"optuna", "scikit-learn"}, default="scikit-learn"
-        Whose search will draw from them.
+        Library whose search samples from the distributions.
 
         - "optuna": distributions for ``OptunaSearchCV``, or for a study of your own
         - "scikit-learn": lists and SciPy distributions for ``RandomizedSearchCV`` and
@@ -118,14 +118,14 @@ def param_distributions(
     Returns
     -------
     dict
-        Name of each parameter and what its values are drawn from.
+        Parameter names mapped to lists of values or distributions.
 
     Raises
     ------
     InvalidParameterError
-        If a parameter is not what it may be.
+        If a parameter has an invalid type or value.
     ImportError
-        If Optuna is asked for and not installed: ``pip install 'sklstm[search]'``.
+        If ``library="optuna"`` and Optuna is not installed: ``pip install 'sklstm[search]'``.
 
     Examples
     --------
@@ -144,8 +144,8 @@ def param_distributions(
     True
     """
     _check(n_sequences, token_ids, library)
-    size = "small" if n_sequences <= MOST_SMALL else "large"
-    if MOST_SMALL < n_sequences <= MOST_MEDIUM:
+    size = "small" if n_sequences <= SMALL_N else "large"
+    if SMALL_N < n_sequences <= MEDIUM_N:
         size = "medium"
     space = {**SPACES[size], **COMMON, **(TOKEN_IDS if token_ids else MEASUREMENTS)}
     prefix = "" if step is None else f"{step}__"

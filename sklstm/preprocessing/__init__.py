@@ -1,4 +1,4 @@
-"""From raw data to sequences, transformers of sequences, and the way back."""
+"""Conversion of raw data into sequences and back, and transformers of sequences."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all transformers of sequences share: the check of X, the form of the result, its names."""
+"""Base class of transformers of sequences: validation of X, output form, feature names."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sklstm._validation._inputs import Inputs, check_inputs
 
 
 class SequenceTransformer(TransformerMixin, BaseEstimator, ABC):
-    """Base of transformers that keep the sequences and the timesteps of X.
+    """Base class of transformers that keep the sequences and the timesteps of X.
 
     A subclass has `fit`, `_transform_values`, which gives the new values of all timesteps, and
     `_suffixes`, which names the channels of the result.
@@ -49,27 +49,27 @@ class SequenceTransformer(TransformerMixin, BaseEstimator, ABC):
         ndarray or list of ndarray
             In the form of X: a 3-D array for a 3-D array; for a 2-D array or data frame a 2-D array
             if a timestep has one channel, and otherwise a 3-D array; a list of arrays of shape
-            (n_timesteps_i, n_channels) for anything else, and for a masked array of which masked
-            timesteps at the end are cut off. float32 if X is, otherwise float64.
+            (n_timesteps_i, n_channels) for anything else, and for a masked array whose
+            masked timesteps at the end are cut off. float32 if X is, otherwise float64.
         """
         inputs = self._check_X(X)
         return in_the_form_of(X, inputs, self._transform_values(inputs.sequences))
 
     def get_feature_names_out(self, input_features: Any = None) -> Array:
-        """Names of the channels of the result.
+        """Get output feature names for transformation.
 
         Parameters
         ----------
         input_features : array-like of str of shape (`n_features_in_`,), default=None
-            Names of the features; those of the data frame in `fit`, or x0, x1 and so on, if None.
-            One name for several features is that of a column which holds whole sequences: it is put
-            before theirs, as in walk_x0.
+            Input feature names. None: those of the data frame in `fit`, or x0, x1 and so on. One
+            name for several features is that of a column which holds whole sequences: it becomes
+            their prefix, as in walk_x0.
 
         Returns
         -------
         ndarray of str
-            One name for each channel. After a fit on a 2-D X whose result is 2-D too, one for each
-            column.
+            One name for each output channel. After a fit on a 2-D X whose output is 2-D too, one
+            for each column.
         """
         check_is_fitted(self)
         column = self._input_schema.column_of_sequences(input_features)
@@ -88,20 +88,20 @@ class SequenceTransformer(TransformerMixin, BaseEstimator, ABC):
         """New values, shape (n_timesteps, n_features * number of suffixes)."""
 
     def _suffixes(self) -> tuple[str, ...]:
-        """What the names of the channels add to those of the features, in the order of channels."""
+        """Suffix that each block of output channels adds to the feature names."""
         return ("",)
 
     def _check_parameters(self) -> None:
         validate_parameters(self)
 
     def _check_new_X(self, X: Any) -> Inputs:
-        """X to fit on, once the parameters are known to be right."""
+        """Validate the parameters, then X, before `fit`."""
         self._check_parameters()
         reject_token_ids(X, estimator=type(self).__name__)
         return check_inputs(X, estimator=type(self).__name__, allow_nan=True)
 
     def _check_X(self, X: Any) -> Inputs:
-        """X, which must have the features that the transformer was fitted on."""
+        """Validate X against the features of `fit`."""
         check_is_fitted(self)
         inputs = check_inputs(X, estimator=type(self).__name__, allow_nan=True)
         self._input_schema.check(X, inputs, estimator=type(self).__name__)
@@ -128,14 +128,14 @@ class SequenceTransformer(TransformerMixin, BaseEstimator, ABC):
 
 
 def in_the_form_of(X: Any, inputs: Inputs, values: Array) -> Array | list[Array]:
-    """Values of all timesteps as the kind of thing that X is."""
+    """Convert flat values of all timesteps back to the form of X."""
     n_channels = values.shape[1]
     if inputs.n_columns is not None:
         shape = (-1, inputs.n_columns) if n_channels == 1 else (-1, inputs.n_columns, n_channels)
         return values.reshape(shape)
     # A jagged array has dimensions too, but no shape.
     given = tuple(getattr(X, "shape", ()))
-    # Of a masked array timesteps may have been cut off.
+    # Fewer rows: masked timesteps at the end were cut off, so the rectangle is gone.
     if len(given) == 3 and len(values) == given[0] * given[1]:
         return values.reshape(*given[:2], n_channels)
     return list(Sequences(values, inputs.sequences.offsets))

@@ -1,4 +1,4 @@
-"""Arithmetic along the timesteps of sequences that lie end to end, with no loop over them."""
+"""Vectorized operations along time on concatenated sequences, with no loop over sequences."""
 
 from __future__ import annotations
 
@@ -10,40 +10,42 @@ from sklstm._sequences import Array, IntArray, Sequences
 
 
 def positions_of(sequences: Sequences) -> IntArray:
-    """Number of earlier timesteps in the sequence of each row: lengths [3, 1] -> [0, 1, 2, 0]."""
+    """Timestep of each row within its own sequence: lengths [3, 1] -> [0, 1, 2, 0]."""
     starts = np.repeat(sequences.offsets[:-1], sequences.lengths)
     positions: IntArray = np.arange(len(sequences.values)) - starts
     return positions
 
 
-def earlier(values: Array, lag: int, positions: IntArray, filler: float) -> Array:
-    """The row ``lag`` timesteps earlier in the same sequence, or ``filler`` where there is none."""
-    shifted = np.full_like(values, filler)
+def lagged(values: Array, lag: int, positions: IntArray, fill_value: float) -> Array:
+    """Values ``lag`` timesteps earlier in the same sequence, ``fill_value`` where none are."""
+    shifted = np.full_like(values, fill_value)
     shifted[lag:] = values[: max(len(values) - lag, 0)]
-    shifted[positions < lag] = filler
+    # Rows that reached into the sequence before.
+    shifted[positions < lag] = fill_value
     return shifted
 
 
 def rows_of_last(flags: Array, positions: IntArray) -> IntArray:
-    """Row of the latest True in each column, up to and including each row's own; -1 if none.
+    """Row of the last True in each column, up to and including each row's own; -1 if none.
 
     ``flags`` is of shape (n_timesteps, n_features), and so is the result.
     """
     rows = np.arange(len(flags))[:, None]
     last = np.maximum.accumulate(np.where(flags, rows, -1), axis=0)
+    # The running maximum goes on across sequences; a row before the own start is another's.
     in_same_sequence = last >= rows - positions[:, None]
     return np.where(in_same_sequence, last, -1)
 
 
 def rows_of_next(flags: Array, sequences: Sequences) -> IntArray:
-    """Row of the first True in each column, from each row's own on; -1 if none."""
+    """Row of the next True in each column, from each row's own on; -1 if none."""
     reversed_positions = positions_of(Sequences.from_lengths(flags, sequences.lengths[::-1]))
     from_the_end = rows_of_last(flags[::-1], reversed_positions)[::-1]
     return np.where(from_the_end == -1, -1, len(flags) - 1 - from_the_end)
 
 
 def timesteps_since(flags: Array, positions: IntArray) -> IntArray:
-    """Timesteps since the latest True: 0 at it; counted from before the start where none was.
+    """Timesteps since the last True, 0 at it; before the first True, counted from the start.
 
     Flags [0, 0, 1, 0] -> [1, 2, 0, 1].
     """
@@ -59,12 +61,12 @@ def reduce_windows(
     merge: Callable[[Array, Array], Array],
     neutral: float,
 ) -> Array:
-    """The states of the last ``window`` timesteps merged into one, at each timestep.
+    """Rolling reduction: the merged states of the last ``window`` timesteps, at each timestep.
 
-    Windows of 1, 2, 4, ... timesteps are made by merging two neighbours, and put together by the
-    binary digits of ``window``: 5 timesteps are the latest one, and the 4 before it. Time grows
-    with the logarithm of ``window``, and no value takes part in a window that it is not in, as it
-    would in a difference of cumulative sums.
+    Windows of 1, 2, 4, ... timesteps are merged from two neighbouring ones each, and combined by
+    the binary digits of ``window``: 5 timesteps are the last one and the 4 before it. Time is
+    O(log(window)). Values outside a window never enter it, as they would in a difference of
+    cumulative sums.
 
     Parameters
     ----------
@@ -77,13 +79,13 @@ def reduce_windows(
     merge : callable
         ``merge(older, newer)``: one state of two, associative.
     neutral : float
-        What fills the state that changes no other in a merge.
+        Fill value of the state that is the identity of ``merge``.
     """
     longest = int(positions.max()) + 1
 
     def after(older: Array, newer: Array, lag: int) -> Array:
         # No sequence reaches that far back: the older state would be neutral everywhere.
-        return newer if lag >= longest else merge(earlier(older, lag, positions, neutral), newer)
+        return newer if lag >= longest else merge(lagged(older, lag, positions, neutral), newer)
 
     merged, done, block, size = None, 0, states, 1
     while True:

@@ -1,4 +1,4 @@
-"""Long tables, one row per timestep -> sequences, labels and groups."""
+"""Conversion of data frames in long format to sequences, labels and groups."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TIMESTEP_REMEDY = " If each timestep has a label of its own, pass label_per='tim
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FrameSequences:
-    """Sequences of a table, as `sequences_from_frame` reads them.
+    """Sequences, labels and groups of a data frame in long format.
 
     Attributes
     ----------
@@ -39,11 +39,11 @@ class FrameSequences:
     groups : ndarray of shape (n_sequences,) or None
         Group of each sequence; None without groups.
     ids : ndarray of shape (n_sequences,)
-        Id of each sequence; if several columns identify one, tuples.
+        Id of each sequence; tuples if several columns identify one.
     features : list of str
-        The columns that the features come from, in their order.
+        Names of the feature columns, in order.
     rows : ndarray of shape (n_rows,), int64
-        The row of the table that each timestep comes from, the sequences end to end.
+        Row of the data frame that each timestep comes from, the sequences concatenated.
     """
 
     X: list[Array]
@@ -54,17 +54,17 @@ class FrameSequences:
     rows: IntArray
 
     def to_rows(self, values: Sequence[Array]) -> Array:
-        """Bring values per timestep, such as predictions, into the order of the table's rows.
+        """Arrange values per timestep, such as predictions, in the row order of the data frame.
 
         Parameters
         ----------
         values : list of array-like of shape (n_timesteps_i,) or (n_timesteps_i, n_values)
-            For each sequence, a value or several for each of its timesteps.
+            For each sequence, one or more values per timestep.
 
         Returns
         -------
         ndarray of shape (n_rows,) or (n_rows, n_values)
-            A new column, or several, for the table.
+            A new column, or several, of the data frame.
 
         Raises
         ------
@@ -107,57 +107,57 @@ def sequences_from_frame(
     group: str | None = None,
     label_per: Literal["sequence", "timestep"] = "sequence",
 ) -> FrameSequences:
-    """Read sequences from a long table, which has one row per timestep.
+    """Convert a data frame in long format, one row per timestep, to sequences.
 
-    The rows may stand in any order. The sequences come in the order in which they first appear in
+    The rows may be in any order. The sequences come in the order in which they first appear in
     the table, whatever their ids.
 
     Parameters
     ----------
     frame : data frame of pandas, polars, pyarrow or another that narwhals knows
-        The table; it is not changed.
+        The data frame in long format. It is not modified.
     sequence : str or list of str
         Column with the id of the sequence, or several columns that identify it together.
     time : str, default=None
-        Column by which the rows of a sequence are sorted: numbers, dates, times or durations, none
-        twice in a sequence. None: they are in order already.
+        Column by which the rows of a sequence are sorted: numbers, dates, times or durations,
+        unique within a sequence. None: the rows are sorted already.
     features : list of str, default=None
-        Columns with the features: numbers or booleans. A missing value becomes NaN. None: all
-        columns that are named for nothing else.
+        Feature columns: numbers or booleans. A missing value becomes NaN. None: all columns that
+        no other parameter names.
     label : str, default=None
         Column with the label.
     group : str, default=None
-        Column with the group of the sequence, such as the person it is of, for group-aware
+        Column with the group of the sequence, such as its person, for group-aware
         cross-validation.
     label_per : {"sequence", "timestep"}, default="sequence"
-        What a label belongs to.
+        Whether a sequence has one label or one per timestep.
 
-        - "sequence": it is the same in all rows of a sequence, anything else is an error
-        - "timestep": it may change, as `make_windows` takes it
+        - "sequence": one, the same in all rows of the sequence; anything else is an error
+        - "timestep": one per timestep, as `make_windows` accepts them
 
     Returns
     -------
     FrameSequences
-        ``X``, ``y`` and ``groups``, and the way back to the rows of the table.
+        ``X``, ``y`` and ``groups``, and `FrameSequences.to_rows`, the inverse for predictions.
 
     Raises
     ------
     ImportError
         If narwhals is not installed.
     TypeError
-        If ``frame`` is no data frame, or a column has a type it cannot have.
+        If ``frame`` is not a data frame, or a column has an unsupported dtype.
     ValueError
-        If a column is missing; an id, time, label or group is missing; a time is there twice in a
-        sequence; or a label or group changes within one. The message names the culprit.
+        If a column is missing; an id, time, label or group is missing; a time is duplicated in
+        a sequence; or a label or group changes within one. The message names the column or row.
 
     See Also
     --------
-    make_windows : From long recordings to windows.
+    make_windows : Sliding windows over long recordings.
 
     Notes
     -----
-    The features become float32 if all of them are, otherwise float64. The time is that of one sort
-    of the table.
+    The features are float32 if all feature columns are, otherwise float64. The cost is that of one
+    sort of the data frame.
 
     Examples
     --------
@@ -201,23 +201,23 @@ def sequences_from_frame(
     chosen = _check_columns(table.columns, named, None if features is None else list(features))
     remedy = "Name the columns with features=[...]." if features is None else "Encode it first."
     _check_numeric(table, chosen, remedy)
-    codes, ids = _number_sequences([_read(table, key) for key in keys])
+    codes, ids = _factorize([_read(table, key) for key in keys])
     times = None if time is None else _read_times(table, time)
     # Both sorts are stable: without times, rows keep their order.
     rows = np.argsort(codes, kind="stable") if times is None else np.lexsort((times, codes))
     sequences = Sequences.from_lengths(_read_features(table, chosen)[rows], np.bincount(codes))
     if times is not None and time is not None:
-        _reject_repeated(times[rows], sequences, ids, time)
+        _reject_duplicates(times[rows], sequences, ids, time)
     y: Any = None
     if label is not None:
         labels = _read(table, label)[rows]
         if label_per == "timestep":
             y = np.split(labels, sequences.offsets[1:-1])
         else:
-            y = _one_each(labels, sequences, ids, label, TIMESTEP_REMEDY)
+            y = _value_per_sequence(labels, sequences, ids, label, TIMESTEP_REMEDY)
     groups = None
     if group is not None:
-        groups = _one_each(_read(table, group)[rows], sequences, ids, group)
+        groups = _value_per_sequence(_read(table, group)[rows], sequences, ids, group)
     return FrameSequences(list(sequences), y, groups, ids, chosen, rows)
 
 
@@ -225,7 +225,7 @@ def sequences_from_frame(
 
 
 def _as_narwhals(frame: Any) -> Any:
-    """The frame as narwhals sees it, with at least one row."""
+    """The frame as a narwhals DataFrame with at least one row."""
     narwhals = require("narwhals", extra="frames")
     try:
         table = narwhals.from_native(frame, eager_only=True)
@@ -241,7 +241,7 @@ def _as_narwhals(frame: Any) -> Any:
 
 
 def _check_columns(columns: list[str], named: list[str], features: list[str] | None) -> list[str]:
-    """The columns of the features, all columns named being there."""
+    """The feature columns, once all named columns are known to exist."""
     for name in [*named, *(features or [])]:
         if name not in columns:
             raise ValueError(
@@ -273,7 +273,7 @@ def _check_numeric(table: Any, chosen: list[str], remedy: str) -> None:
 
 
 def _read_features(table: Any, chosen: list[str]) -> Array:
-    """The features, shape (n_rows, n_features), float32 or float64, NaN where missing."""
+    """The feature matrix of shape (n_rows, n_features), float32 or float64, NaN where missing."""
     narwhals = require("narwhals", extra="frames")
     single = all(str(table.schema[name]) == "Float32" for name in chosen)
     dtype = narwhals.Float32 if single else narwhals.Float64
@@ -282,12 +282,12 @@ def _read_features(table: Any, chosen: list[str]) -> Array:
 
 
 def _read(table: Any, name: str) -> Array:
-    """A column without missing values; text as NumPy's text, which sorts ten times faster."""
+    """A column without missing values; text as a NumPy str dtype, which sorts ten times faster."""
     column = table[name]
     missing = column.is_null().to_numpy()
     values = column.to_numpy()
     if values.dtype.kind == "f":
-        # For polars and pyarrow, NaN is a value like any other.
+        # In polars and pyarrow, NaN is not null.
         missing = missing | np.isnan(values)
     if missing.any():
         indices = np.flatnonzero(missing)
@@ -322,10 +322,10 @@ def _read_times(table: Any, name: str) -> Array:
 # Sequences --------------------------------------------------------------------------------------
 
 
-def _number_sequences(keys: list[Array]) -> tuple[IntArray, Array]:
-    """The number of each row's sequence, in the order of first appearance, and the ids.
+def _factorize(keys: list[Array]) -> tuple[IntArray, Array]:
+    """Codes of the rows' sequences, in order of first appearance, and the unique ids.
 
-    Keys ["b", "b", "a"] -> numbers [0, 0, 1], ids ["b", "a"].
+    Keys ["b", "b", "a"] -> codes [0, 0, 1], ids ["b", "a"].
     """
     codes = np.zeros(len(keys[0]), dtype=np.int64)
     for key in keys:
@@ -344,10 +344,10 @@ def _number_sequences(keys: list[Array]) -> tuple[IntArray, Array]:
     return number[codes], ids
 
 
-def _one_each(
+def _value_per_sequence(
     values: Array, sequences: Sequences, ids: Array, name: str, remedy: str = ""
 ) -> Array:
-    """The value of each sequence, or an error that names a sequence in which it changes."""
+    """The constant value of each sequence; raise an error for one in which it changes."""
     firsts = values[sequences.offsets[:-1]]
     changed = np.flatnonzero(values != np.repeat(firsts, sequences.lengths))
     if len(changed):
@@ -361,10 +361,10 @@ def _one_each(
     return firsts
 
 
-def _reject_repeated(times: Array, sequences: Sequences, ids: Array, name: str) -> None:
-    """Raise an error that names the first time that is twice in one sequence; times are sorted."""
+def _reject_duplicates(times: Array, sequences: Sequences, ids: Array, name: str) -> None:
+    """Raise an error for the first duplicate time in a sequence; times are sorted."""
     same_time = times[1:] == times[:-1]
-    # The difference across a boundary is between two sequences.
+    # Equal times across a boundary belong to two sequences.
     same_time[sequences.offsets[1:-1] - 1] = False
     repeated = np.flatnonzero(same_time)
     if len(repeated) == 0:

@@ -1,4 +1,4 @@
-"""SequenceImputer: missing values filled along each sequence."""
+"""SequenceImputer: imputation of missing values along time."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from sklstm.preprocessing._flat import positions_of, rows_of_last, rows_of_next,
 
 
 class SequenceImputer(SequenceTransformer):
-    """Fill missing values, NaN, from the same sequence or from the training sequences.
+    """Impute missing values, NaN, along each sequence or with statistics of the training data.
 
     Parameters
     ----------
     strategy : {"forward", "linear", "mean", "median"}, default="forward"
-        What a missing value becomes.
+        Imputation strategy.
 
-        - "forward": the latest observed value of the feature in the sequence; before the first
-          one, that first one
-        - "linear": on the straight line between its observed neighbours in the sequence; before the
-          first and after the last one, the nearest of them
+        - "forward": forward fill, the last observed value of the feature in the sequence; before
+          the first observation, that first one
+        - "linear": linear interpolation between the observed neighbours in the sequence; before the
+          first and after the last observation, the nearest of them
         - "mean": the mean of the feature over all timesteps of the training sequences
         - "median": their median
 
-        A feature that a sequence lacks altogether is filled with the training mean by "forward" and
-        "linear" too.
+        A feature without any observation in a sequence is filled with the training mean by
+        "forward" and "linear" too.
     add_indicator : bool, default=False
-        Whether to append for each feature a channel that is 1 where the value was missing, and 0
-        elsewhere.
+        Whether to append a missing indicator for each feature: a channel that is 1 where the value
+        was missing, and 0 elsewhere.
     add_time_since : bool, default=False
-        Whether to append for each feature a channel with the timesteps since it was last observed:
-        0 where it is observed. Before the first observation, the timesteps are counted from just
-        before the sequence: 1, 2, 3 and so on.
+        Whether to append for each feature a channel with the timesteps since its last observation:
+        0 where it is observed; before the first observation, 1, 2, 3 and so on from the start of
+        the sequence.
 
     Attributes
     ----------
@@ -55,9 +55,9 @@ class SequenceImputer(SequenceTransformer):
 
     Notes
     -----
-    "forward" looks ahead only to fill the beginning of a sequence; "linear" looks ahead to the next
-    observation, so it suits sequences that are complete when they are classified. The indicator
-    and the time since the last observation never look ahead.
+    "forward" uses future values only before the first observation of a sequence. "linear" uses the
+    next observation, so it suits sequences that are complete when they are classified. The
+    indicator and the time since the last observation never use future values.
 
     Examples
     --------
@@ -70,7 +70,7 @@ class SequenceImputer(SequenceTransformer):
     >>> [x.ravel().tolist() for x in SequenceImputer("linear").fit_transform(X)]
     [[1.0, 1.0, 2.0, 3.0], [5.0, 5.0]]
 
-    With what the network can learn about the gaps themselves:
+    With channels that tell the network what was missing:
 
     >>> imputer = SequenceImputer(add_indicator=True, add_time_since=True).fit(X)
     >>> imputer.transform(X)[0]
@@ -102,7 +102,7 @@ class SequenceImputer(SequenceTransformer):
         self.add_time_since = add_time_since
 
     def fit(self, X: Any, y: Any = None) -> SequenceImputer:
-        """Take the mean or median of each feature over all timesteps.
+        """Compute the mean or median of each feature over all timesteps.
 
         Parameters
         ----------
@@ -137,7 +137,7 @@ class SequenceImputer(SequenceTransformer):
         return np.concatenate(channels, axis=1, dtype=sequences.values.dtype, casting="unsafe")
 
     def _fill(self, sequences: Sequences, observed: Array, positions: IntArray) -> Array:
-        """Values filled from their own sequence; NaN where nothing in it helps."""
+        """Values imputed from their own sequence; NaN where a feature has no observation in it."""
         values = sequences.values
         if self.strategy in ("mean", "median"):
             return values
@@ -149,8 +149,8 @@ class SequenceImputer(SequenceTransformer):
             after = np.where(after == -1, before, after)
             end = np.take_along_axis(values, after, axis=0)
             rows = np.arange(len(values))[:, None]
-            share = (rows - before) / np.maximum(after - before, 1)
-            start = start + (end - start) * share
+            fraction = (rows - before) / np.maximum(after - before, 1)
+            start = start + (end - start) * fraction
         return np.where(before == -1, np.nan, start)
 
     def _suffixes(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The layouts of aeon and sktime, channels before timesteps <-> ours, timesteps before features."""
+"""Conversion from and to the layouts of aeon and sktime, which are channels first."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from sklstm._validation._inputs import check_inputs
 
 
 def from_channel_first(X: Any) -> Any:
-    """Bring sequences from a layout of aeon or sktime into ours, timesteps before features.
+    """Convert sequences from a channels-first layout of aeon or sktime to timesteps first.
 
-    Neither aeon nor sktime is needed. As a step of a pipeline it is
+    Neither aeon nor sktime is needed. In a pipeline, use
     ``FunctionTransformer(from_channel_first)``.
 
     Parameters
@@ -45,8 +45,8 @@ def from_channel_first(X: Any) -> Any:
 
     See Also
     --------
-    to_channel_first : The way back.
-    sequences_from_frame : From any other long table.
+    to_channel_first : The inverse.
+    sequences_from_frame : Conversion of any other long table.
 
     Examples
     --------
@@ -78,7 +78,7 @@ def from_channel_first(X: Any) -> Any:
 
 
 def to_channel_first(X: Any) -> Any:
-    """Bring sequences into the layout of aeon and sktime, channels before timesteps.
+    """Convert sequences to the channels-first layout of aeon and sktime.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def to_channel_first(X: Any) -> Any:
 
     See Also
     --------
-    from_channel_first : The way back.
+    from_channel_first : The inverse.
 
     Examples
     --------
@@ -111,7 +111,7 @@ def to_channel_first(X: Any) -> Any:
     [(3, 50), (3, 40)]
     """
     sequences = check_inputs(X, estimator="to_channel_first", allow_nan=True).sequences
-    # A jagged array of awkward has dimensions too.
+    # ndim alone does not say that X is rectangular: a jagged array of awkward has it too.
     if getattr(X, "ndim", 1) > 1 and len(set(sequences.lengths.tolist())) == 1:
         shape = (len(sequences), int(sequences.lengths[0]), sequences.n_features)
         return sequences.values.reshape(shape).swapaxes(1, 2)
@@ -176,7 +176,7 @@ def _from_long(X: Any) -> list[Array]:
     starts = np.flatnonzero(np.diff(codes)) + 1
     same_sequence = np.ones(len(X) - 1, dtype=bool)
     same_sequence[starts - 1] = False
-    # A sequence that comes back after another, or a time that is not after the one before.
+    # A sequence that reappears after another one, or a time that does not increase.
     back = (np.diff(codes) < 0) | (same_sequence & ~(times[1:] > times[:-1]))
     if back.any():
         culprit = ids[[int(np.argmax(back)) + 1]].tolist()[0]

@@ -1,4 +1,4 @@
-"""RollingFeatures: what each timestep can know of the ones before it."""
+"""RollingFeatures: causal features of the preceding timesteps."""
 
 from __future__ import annotations
 
@@ -13,36 +13,36 @@ from sklstm._config._options import as_sizes
 from sklstm._config._parameters import did_you_mean
 from sklstm._sequences import Array, IntArray, Sequences
 from sklstm.preprocessing._base import SequenceTransformer
-from sklstm.preprocessing._flat import earlier, positions_of, reduce_windows, timesteps_since
+from sklstm.preprocessing._flat import lagged, positions_of, reduce_windows, timesteps_since
 
 STATISTICS = ("mean", "std", "min", "max")
 AT_LEAST_ONE = Interval(Integral, 1, None, closed="left")
 
 
 class RollingFeatures(SequenceTransformer):
-    """Statistics of the last timesteps, differences and time since an event, at each timestep.
+    """Rolling statistics, lagged differences and time since an event, at each timestep.
 
-    No channel looks ahead: its value at a timestep depends on that timestep and earlier ones of the
-    same sequence alone.
+    All features are causal: the value at a timestep depends only on that timestep and earlier ones
+    of the same sequence.
 
     Parameters
     ----------
     window : int, default=5
-        Timesteps over which ``statistics`` are taken: the current one and those before it. At the
-        beginning of a sequence there are fewer.
+        Size of the rolling window in timesteps: the current one and those before it. Windows at the
+        beginning of a sequence are shorter.
     statistics : tuple of {"mean", "std", "min", "max"}, default=('mean', 'std', 'min', 'max')
-        What is taken of each feature over the window, in the order of the channels. "std" is the
-        standard deviation with divisor n, so 0 for a single value. NaN is ignored; of NaN alone,
-        the statistic is NaN.
+        Statistics of each feature over the window, in the order of the output channels. "std" is
+        the standard deviation with divisor n, so 0 for a single value. NaN is ignored; if all
+        values are NaN, so is the statistic.
     differences : int or tuple of int, default=()
-        Lags in timesteps: for each of them, the value less the one that many timesteps earlier, and
-        0 where there is no earlier one. The difference to or from NaN is NaN.
+        Lags in timesteps. For each lag, the value minus the value that many timesteps earlier; 0
+        where there is none. The difference to or from NaN is NaN.
     time_since : bool, default=False
-        Whether to add for each feature the timesteps since it was last an event, neither 0 nor NaN:
-        0 at the event. Before the first event, the timesteps are counted from just before the
-        sequence: 1, 2, 3 and so on.
+        Whether to add for each feature the timesteps since its last event, a value that is neither
+        0 nor NaN: 0 at the event; before the first event, 1, 2, 3 and so on from the start of the
+        sequence.
     append : bool, default=True
-        Whether the channels come after the features themselves, or instead of them.
+        Whether to append the new channels to the input features, or to return them alone.
 
     Attributes
     ----------
@@ -55,11 +55,11 @@ class RollingFeatures(SequenceTransformer):
     Notes
     -----
     The statistics are those of pandas' ``rolling(window, min_periods=1)``, "std" with ``ddof=0``.
-    Nothing is accumulated beyond the window, so that a huge value is forgotten once it has left;
-    means and squared deviations of neighbouring windows are merged as in [1]_. Time grows with the
-    logarithm of ``window``.
+    Nothing is accumulated beyond the window, so a huge value has no effect once it has left it;
+    means and squared deviations of neighbouring windows are merged as in [1]_. Time is
+    O(log(window)).
 
-    Nothing is learnt in `fit` but the number of features.
+    `fit` learns the number and the names of the features only.
 
     References
     ----------
@@ -80,7 +80,7 @@ class RollingFeatures(SequenceTransformer):
     >>> rolling.get_feature_names_out().tolist()
     ['x0', 'x0_mean2', 'x0_max2', 'x0_diff1']
 
-    Time since an event, instead of the event itself:
+    Time since an event, without the event itself:
 
     >>> alarms = np.array([[0, 0, 1, 0, 0, 1]])
     >>> RollingFeatures(statistics=(), time_since=True, append=False).fit_transform(alarms)
@@ -111,7 +111,7 @@ class RollingFeatures(SequenceTransformer):
         self.append = append
 
     def fit(self, X: Any, y: Any = None) -> RollingFeatures:
-        """Take the number and the names of the features.
+        """Learn the number and the names of the features.
 
         Parameters
         ----------
@@ -133,7 +133,7 @@ class RollingFeatures(SequenceTransformer):
         channels = [values] * self.append
         channels += _statistics(values, self.statistics, self.window, positions)
         for lag in as_sizes(self.differences):
-            change = values - earlier(values, lag, positions, 0.0)
+            change = values - lagged(values, lag, positions, 0.0)
             change[positions < lag] = 0.0
             channels.append(change)
         if self.time_since:
@@ -185,11 +185,11 @@ def _check_lags(differences: int | Sequence[int]) -> None:
 def _statistics(
     values: Array, statistics: Sequence[str], window: int, positions: IntArray
 ) -> list[Array]:
-    """The statistics of the window that ends at each timestep, each of the shape of values."""
+    """Rolling statistics at each timestep, each of the shape of values."""
     computed: dict[str, Array] = {}
     if "mean" in statistics or "std" in statistics:
         computed |= _rolling_moments(values.astype(np.float64), window, positions)
-    # fmin and fmax prefer any number to NaN.
+    # fmin and fmax ignore NaN.
     if "min" in statistics:
         computed["min"] = reduce_windows(values, window, positions, np.fmin, np.nan)
     if "max" in statistics:
@@ -198,9 +198,9 @@ def _statistics(
 
 
 def _rolling_moments(values: Array, window: int, positions: IntArray) -> dict[str, Array]:
-    """Mean and standard deviation of the observed values in each window, NaN where there are none.
+    """Rolling mean and standard deviation of the observed values, NaN where there are none.
 
-    The state of a window is its count, mean and sum of squared deviations from that mean.
+    The state of a window is its count, its mean and its sum of squared deviations.
     """
     observed = ~np.isnan(values)
     single = np.stack([observed, np.where(observed, values, 0.0), np.zeros_like(values)], axis=1)
@@ -212,12 +212,12 @@ def _rolling_moments(values: Array, window: int, positions: IntArray) -> dict[st
 
 
 def _merge_moments(older: Array, newer: Array) -> Array:
-    """Moments of two windows together; count, mean and squares lie along the second axis."""
+    """Merge the moments of two windows; count, mean and squares lie along the second axis."""
     count = older[:, 0] + newer[:, 0]
-    share = newer[:, 0] / np.maximum(count, 1)
-    gap = newer[:, 1] - older[:, 1]
-    mean = older[:, 1] + gap * share
-    # An empty window has no mean to be far from; its 0 times a square that overflows were NaN.
-    apart = np.where(older[:, 0] * newer[:, 0] > 0, gap, 0.0)
-    squares = older[:, 2] + newer[:, 2] + apart**2 * older[:, 0] * share
+    fraction = newer[:, 0] / np.maximum(count, 1)
+    difference = newer[:, 1] - older[:, 1]
+    mean = older[:, 1] + difference * fraction
+    # 0 beside an empty window: its count 0 times a square that overflows would be NaN.
+    between = np.where(older[:, 0] * newer[:, 0] > 0, difference, 0.0)
+    squares = older[:, 2] + newer[:, 2] + between**2 * older[:, 0] * fraction
     return np.stack([count, mean, squares], axis=1)

@@ -1,4 +1,4 @@
-"""SequenceScaler: features brought to one scale."""
+"""SequenceScaler: feature scaling over all timesteps or within each sequence."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ SCALERS = {"minmax": MinMaxScaler, "robust": RobustScaler, "standard": StandardS
 
 
 class SequenceScaler(SequenceTransformer):
-    """Bring each feature to one scale, over all sequences or within each.
+    """Scale features over the data set or within each sequence.
 
-    With ``per="dataset"`` it does to the timesteps of all sequences, put end to end, what
-    scikit-learn's `StandardScaler`, `MinMaxScaler` or `RobustScaler` does to the rows of a table;
-    with ``per="sequence"`` it does that to the timesteps of each sequence alone. Constant features
-    become 0. NaN is ignored when measuring and stays NaN.
+    With ``per="dataset"``, scikit-learn's `StandardScaler`, `MinMaxScaler` or `RobustScaler` is
+    applied to the concatenated timesteps of all sequences; with ``per="sequence"``, to the
+    timesteps of each sequence alone. Constant features become 0. NaN is disregarded in `fit` and
+    kept in `transform`.
 
     Parameters
     ----------
     method : {"minmax", "robust", "standard"}, default="standard"
-        What is subtracted from each feature, and what it is then divided by.
+        Center that is subtracted from each feature, and scale that it is divided by.
 
-        - "minmax": its minimum; its range, so that values lie in [0, 1]
-        - "robust": its median; the difference between its third and first quartile
-        - "standard": its mean; its standard deviation
+        - "minmax": minimum and range, so that values lie in [0, 1]
+        - "robust": median and interquartile range
+        - "standard": mean and standard deviation
     per : {"dataset", "sequence"}, default="dataset"
-        Where these are measured.
+        What center and scale are computed over.
 
-        - "dataset": over all timesteps of the sequences in `fit`
-        - "sequence": over the timesteps of each sequence that is transformed, which keeps its shape
-          and drops its level; nothing is learnt in `fit`. Each timestep is scaled by later ones too
+        - "dataset": all timesteps of the sequences in `fit`
+        - "sequence": the timesteps of each transformed sequence, which keeps its shape and drops
+          its level. `fit` learns nothing. Not causal: later timesteps affect earlier ones
 
     Attributes
     ----------
@@ -56,17 +56,17 @@ class SequenceScaler(SequenceTransformer):
     See Also
     --------
     sklearn.preprocessing.StandardScaler : The same for tables.
-    LSTMSequenceClassifier : Standardises its inputs itself, unless told not to.
+    LSTMSequenceClassifier : Standardizes its inputs itself, see its ``standardize``.
 
     Notes
     -----
-    All timesteps count the same, so long sequences count for more than short ones.
+    All timesteps have the same weight, so long sequences count for more than short ones.
 
-    A feature without any value in `fit` becomes NaN.
+    A feature that is all NaN in `fit` becomes NaN.
 
-    What counts as constant is scikit-learn's decision: a range of less than 2.2e-15 with "minmax"
+    Constant features are recognised as in scikit-learn: a range of less than 2.2e-15 with "minmax"
     and "robust"; with "standard" and ``per="dataset"`` a deviation that is rounding, or so small
-    that its square is 0 (1e-162). Multiply X for smaller ones.
+    that its square is 0 (1e-162). Multiply X by a constant if its values are smaller.
 
     Examples
     --------
@@ -106,7 +106,7 @@ class SequenceScaler(SequenceTransformer):
     def fit(
         self, X: Any, y: Any = None, sample_weight: npt.ArrayLike | None = None
     ) -> SequenceScaler:
-        """Measure each feature over all timesteps.
+        """Compute center and scale of each feature over all timesteps.
 
         Parameters
         ----------
@@ -115,8 +115,8 @@ class SequenceScaler(SequenceTransformer):
         y : None
             Ignored.
         sample_weight : array-like of shape (n_sequences,), default=None
-            Non-negative weight of each sequence, given to each of its timesteps; None means 1. Only
-            for ``method="standard"``. With ``per="sequence"`` it has no effect.
+            Non-negative weight of each sequence, applied to each of its timesteps; None means 1.
+            Only for ``method="standard"``. Ignored with ``per="sequence"``.
 
         Returns
         -------
@@ -124,7 +124,7 @@ class SequenceScaler(SequenceTransformer):
             The transformer itself.
         """
         inputs = self._check_new_X(X)
-        scaler = self._measure(None, inputs.sequences, sample_weight)
+        scaler = self._fit_scaler(None, inputs.sequences, sample_weight)
         self._set_input_schema(inputs)
         self.scaler_ = scaler
         self._fitted_as = (self.method, self.per)
@@ -133,7 +133,7 @@ class SequenceScaler(SequenceTransformer):
     def partial_fit(
         self, X: Any, y: Any = None, sample_weight: npt.ArrayLike | None = None
     ) -> SequenceScaler:
-        """Measure some more sequences, so that the result is that of one `fit` on all so far.
+        """Update center and scale with more sequences, as one `fit` on all of them would.
 
         Parameters
         ----------
@@ -152,7 +152,7 @@ class SequenceScaler(SequenceTransformer):
         Raises
         ------
         ValueError
-            For ``method="robust"``, whose quartiles need all values at once.
+            With ``method="robust"``, whose quartiles need all values at once.
         """
         self._check_parameters()
         if self.method == "robust" and self.per == "dataset":
@@ -167,11 +167,11 @@ class SequenceScaler(SequenceTransformer):
                 f"partial_fit cannot go on with method={self.method!r}, per={self.per!r}: it began"
                 f" with {self._fitted_as}.\n\nSet them back, or call fit."
             )
-        self.scaler_ = self._measure(self.scaler_, self._check_X(X).sequences, sample_weight)
+        self.scaler_ = self._fit_scaler(self.scaler_, self._check_X(X).sequences, sample_weight)
         return self
 
     def inverse_transform(self, X: Any) -> Array | list[Array]:
-        """Bring scaled sequences back to their own units.
+        """Scale sequences back to the original units.
 
         Parameters
         ----------
@@ -181,12 +181,12 @@ class SequenceScaler(SequenceTransformer):
         Returns
         -------
         ndarray or list of ndarray
-            In the form of X, as `transform` gives it.
+            In the form of X, as in `transform`.
 
         Raises
         ------
         ValueError
-            With ``per="sequence"``: nothing is kept to go back by.
+            With ``per="sequence"``, which stores no scales.
         """
         inputs = self._check_X(X)
         if self.scaler_ is None:
@@ -199,66 +199,67 @@ class SequenceScaler(SequenceTransformer):
     def _transform_values(self, sequences: Sequences) -> Array:
         if self.scaler_ is None:
             return _scale_within(sequences, self.method)
-        # An array also where the user has asked scikit-learn's transformers for data frames.
+        # The global output configuration would make the inner scaler return data frames.
         with config_context(transform_output="default"):
             values: Array = self.scaler_.transform(sequences.values)
         return values
 
-    def _measure(self, scaler: Any, sequences: Sequences, sample_weight: Any) -> Any:
-        """The scaler of scikit-learn, or a new one, with these sequences; None if none is due."""
+    def _fit_scaler(self, scaler: Any, sequences: Sequences, sample_weight: Any) -> Any:
+        """Fit scikit-learn's scaler, or update the given one; None with per="sequence"."""
         weights = None if sample_weight is None else check_weights(sample_weight, sequences)
         if self.per == "sequence":
             return None
-        weighing = {}
+        weighting = {}
         if self.method == "standard":
             per_timestep = None if weights is None else np.repeat(weights, sequences.lengths)
-            weighing = {"sample_weight": per_timestep}
+            weighting = {"sample_weight": per_timestep}
         elif weights is not None:
             raise ValueError(
                 "sample_weight is only possible with method='standard', whose mean and standard"
                 f" deviation it weighs. Got method={self.method!r}."
             )
         scaler = SCALERS[self.method]() if scaler is None else scaler
-        measure = scaler.fit if self.method == "robust" else scaler.partial_fit
+        # RobustScaler has no partial_fit.
+        update = scaler.fit if self.method == "robust" else scaler.partial_fit
         with warnings.catch_warnings():
-            # Of a feature that is NaN throughout: NaN is what comes out, by contract.
+            # Raised for a feature that is all NaN, which is documented to become NaN.
             warnings.simplefilter("ignore", RuntimeWarning)
-            return measure(sequences.values, **weighing)
+            return update(sequences.values, **weighting)
 
 
 # Within each sequence -----------------------------------------------------------------------------
 
 
 def _scale_within(sequences: Sequences, method: str) -> Array:
-    """Values scaled by the statistics of their own sequence, in float64 until the end."""
+    """Scale values by the statistics of their own sequence, computed in float64."""
     exact = Sequences(sequences.values.astype(np.float64), sequences.offsets)
     scaled = scaled_within(exact, *WITHIN[method](exact))
     return scaled.astype(sequences.values.dtype, copy=False)
 
 
-# Each of these: center and scale of each feature in each sequence, two arrays of shape
+# Each of these returns center and scale of each feature in each sequence, two arrays of shape
 # (n_sequences, n_features), NaN where a sequence has no value.
 
 
 def _minmax(sequences: Sequences) -> tuple[Array, Array]:
     """Minimum and range."""
     starts = sequences.offsets[:-1]
-    # fmin and fmax prefer any number to NaN.
+    # fmin and fmax ignore NaN.
     lowest = np.fmin.reduceat(sequences.values, starts, axis=0)
-    return lowest, _not_zero(np.fmax.reduceat(sequences.values, starts, axis=0) - lowest)
+    return lowest, _handle_zero_scale(np.fmax.reduceat(sequences.values, starts, axis=0) - lowest)
 
 
 def _robust(sequences: Sequences) -> tuple[Array, Array]:
     """Median and interquartile range."""
     first, median, third = _quantiles(sequences, (0.25, 0.5, 0.75))
-    return median, _not_zero(third - first)
+    return median, _handle_zero_scale(third - first)
 
 
 def _quantiles(sequences: Sequences, fractions: tuple[float, ...]) -> list[Array]:
-    """Quantiles of each feature in each sequence, linear between neighbours as NumPy's."""
+    """Quantiles of each feature in each sequence, linearly interpolated as NumPy's."""
     values = sequences.values
     sequence_of_row = np.repeat(np.arange(len(sequences)), sequences.lengths)
-    # Sorted by sequence first, so that each keeps its rows; NaN goes to the end of its sequence.
+    # Sorted by sequence, then by value, so that each keeps its rows; NaN is last in its sequence.
     ordered = np.column_stack(
         [column[np.lexsort((column, sequence_of_row))] for column in values.T]
     )
@@ -267,18 +268,18 @@ def _quantiles(sequences: Sequences, fractions: tuple[float, ...]) -> list[Array
     last = np.maximum(counts - 1, 0)
     quantiles = []
     for fraction in fractions:
-        places = fraction * last
-        below = np.floor(places).astype(np.int64)
+        ranks = fraction * last
+        below = np.floor(ranks).astype(np.int64)
         above = np.minimum(below + 1, last)
         low, high = (
             np.take_along_axis(ordered, starts[:, None] + rank, axis=0) for rank in (below, above)
         )
-        quantiles.append(low + (high - low) * (places - below))
+        quantiles.append(low + (high - low) * (ranks - below))
     return quantiles
 
 
-def _not_zero(scale: Array) -> Array:
-    """The scale, but 1 for a constant feature; the threshold is scikit-learn's."""
+def _handle_zero_scale(scale: Array) -> Array:
+    """Replace the scale of a constant feature by 1; the threshold is scikit-learn's."""
     return np.where(scale < 10 * EPSILON, 1.0, scale)
 
 

@@ -1,4 +1,4 @@
-"""Texts -> sequences of token ids."""
+"""TokenEncoder: tokenization of texts and their encoding as token ids."""
 
 from __future__ import annotations
 
@@ -30,58 +30,58 @@ Tokens = Sequence[str]
 
 
 class TokenEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
-    r"""Turn texts into sequences of token ids, for an embedding.
+    r"""Tokenize texts and encode them as sequences of token ids, for an embedding.
 
-    Id 0 is padding and never given out, id 1 is any token that is not in the vocabulary, and the
-    tokens of the vocabulary have the ids from 2 on. A text without any token becomes one unknown
-    token, so that every text is a sequence.
+    Id 0 is reserved for padding, id 1 is the unknown token, for any token that is not in the
+    vocabulary, and the tokens of the vocabulary have the ids from 2 on. A text without any token
+    becomes one unknown token, so that every text is a sequence.
 
     Parameters
     ----------
     analyzer : {"word", "char", "bpe"} or callable, default="word"
-        What the tokens of a text are.
+        Tokenization.
 
-        - "word": the matches of ``token_pattern``, as scikit-learn's ``CountVectorizer`` finds them
-        - "char": its characters, blanks included; neighbouring ones count as one blank
+        - "word": the matches of ``token_pattern``, as in scikit-learn's ``CountVectorizer``
+        - "char": characters, whitespace included; a run of whitespace is one blank
         - "bpe": subwords, by byte-pair encoding [1]_ learnt from the texts; needs the package
           ``tokenizers``
-        - a callable: text in, list of tokens out
+        - a callable that takes a text and returns a list of tokens
     lowercase : bool, default=True
-        Whether texts are put into lower case first; not before a callable.
+        Whether to convert texts to lowercase before tokenizing; not before a callable.
     token_pattern : str, default=r"\w+|[^\w\s]"
-        Regular expression of a word; by default a run of letters and digits, or one mark of
-        punctuation.
+        Regular expression of a token for "word"; by default a run of letters and digits, or one
+        punctuation mark.
     min_df : int or float, default=1
-        Fewest texts, or if it is a float the smallest fraction of them, that a token must occur in
-        to have an id of its own; for "bpe", that a pair must occur to become one token.
+        Minimum document frequency of a token of the vocabulary: a number of texts, or a fraction of
+        them if a float. For "bpe", the minimum number of occurrences of a pair that is merged.
     max_vocabulary : int, default=None
-        Most tokens that have an id of their own, the most frequent ones; None means all, and 8000
-        for "bpe", where each character of the texts has one in any case.
+        Maximum size of the vocabulary, which keeps the most frequent tokens. None means no limit,
+        and 8000 for "bpe", where each character of the texts is a token in any case.
     max_length : int, default=None
-        Most tokens of a text that are kept. None means all.
+        Maximum number of tokens per text; longer texts are truncated. None means no limit.
     cut : {"end", "start"}, default="end"
-        Where a longer text loses tokens.
+        Side on which longer texts are truncated.
     vocabulary : sequence of str, or mapping of str to int, default=None
-        A fixed vocabulary: tokens, which get the ids from 2 on in this order, or tokens with their
-        ids. None: it is learnt from the texts. With a fixed vocabulary tell the estimator its size
-        (``vocabulary_size=len(vocabulary) + 2``), or give it ``embedding_weights``: otherwise it
-        knows the ids of its training texts only.
+        A fixed vocabulary: tokens, which get the ids from 2 on in this order, or tokens mapped to
+        their ids. None: it is learnt from the texts. With a fixed vocabulary, set the estimator's
+        ``vocabulary_size=len(vocabulary) + 2`` or ``embedding_weights``: otherwise it knows only
+        the ids of its training texts.
 
     Attributes
     ----------
     vocabulary_ : dict
-        The id of each token.
+        Mapping of tokens to ids.
     tokenizer_ : tokenizers.Tokenizer
         The trained byte-pair encoding. Defined only for ``analyzer="bpe"``.
 
     See Also
     --------
-    read_word_vectors : Pretrained vectors, whose words may be the fixed vocabulary.
+    read_word_vectors : Pretrained word vectors, whose words can be the fixed vocabulary.
 
     Notes
     -----
-    The vocabulary is that of the texts given to ``fit``, so in a pipeline inside a cross-validation
-    no word of a test fold has an id. Among tokens of one frequency the order is alphabetical.
+    The vocabulary is learnt in ``fit``, so in a cross-validated pipeline it never includes words
+    that occur only in the test fold. Tokens of equal frequency are in alphabetical order.
 
     References
     ----------
@@ -142,9 +142,9 @@ class TokenEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         Parameters
         ----------
         X : iterable of str, or of lists of str
-            Texts, or texts that are cut into tokens already.
+            Texts, or lists of tokens.
         y : None
-            Not used.
+            Ignored.
 
         Returns
         -------
@@ -154,7 +154,7 @@ class TokenEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         Raises
         ------
         ValueError
-            If an item of X is no text, or if no token is frequent enough.
+            If an item of X is not a text, or if no token is frequent enough.
         """
         validate_parameters(self)
         documents = check_documents(X)
@@ -166,30 +166,30 @@ class TokenEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
             self.vocabulary_ = check_vocabulary(self.vocabulary)
             self._warn_of_capitals()
             return self
-        # Of what is kept of a text: a token that is always cut off would have an id that no network
-        # ever sees.
-        kept = (self._shorten(list(text)) for text in self._analyze(documents))
+        # Counted after truncation: a token that is always cut off would have an id that the network
+        # never sees.
+        kept = (self._truncate(list(text)) for text in self._analyze(documents))
         counts = Counter(token for text in kept for token in set(text))
-        least = self._fewest(len(documents))
-        frequent = [token for token, count in counts.items() if count >= least]
+        min_count = self._min_count(len(documents))
+        frequent = [token for token, count in counts.items() if count >= min_count]
         if not frequent:
             raise self._no_token(len(documents))
         frequent.sort(key=lambda token: (-counts[token], token))
-        self.vocabulary_ = number(frequent[: self.max_vocabulary])
+        self.vocabulary_ = assign_ids(frequent[: self.max_vocabulary])
         return self
 
     def transform(self, X: Iterable[str | Tokens]) -> list[IntArray]:
-        """Encode texts.
+        """Encode texts as token ids.
 
         Parameters
         ----------
         X : iterable of str, or of lists of str
-            Texts, or texts that are cut into tokens already.
+            Texts, or lists of tokens.
 
         Returns
         -------
         list of ndarray of shape (n_tokens_i,), int64
-            The ids of each text, at least one.
+            Token ids of each text, at least one.
         """
         check_is_fitted(self)
         documents = check_documents(X)
@@ -202,35 +202,35 @@ class TokenEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
                 for text in self._analyze(documents)
             )
         return TokenIds(
-            np.array(self._shorten(ids) or [UNKNOWN_ID], dtype=np.int64) for ids in encoded
+            np.array(self._truncate(ids) or [UNKNOWN_ID], dtype=np.int64) for ids in encoded
         )
 
     def inverse_transform(self, X: Iterable[Iterable[int]]) -> list[list[str]]:
-        """The tokens of sequences of ids.
+        """Decode token ids to tokens.
 
         Parameters
         ----------
         X : iterable of iterables of int
-            Sequences of ids; padding is left out.
+            Sequences of token ids; padding is dropped.
 
         Returns
         -------
         list of lists of str
-            Tokens, "[UNK]" for the unknown one and for ids that the vocabulary does not have.
+            Tokens, "[UNK]" for the unknown token and for ids that are not in the vocabulary.
         """
         check_is_fitted(self)
         tokens = {i: token for token, i in self.vocabulary_.items()}
         return [[tokens.get(int(i), UNKNOWN_TOKEN) for i in ids if i != PADDING_ID] for ids in X]
 
     def _analyze(self, documents: list[str | Tokens]) -> Iterable[Tokens]:
-        """The tokens of each document; those that are tokens already stay as they are."""
+        """Tokens of each document; lists of tokens pass through."""
         analyze = CountVectorizer(
             analyzer=self.analyzer, lowercase=self.lowercase, token_pattern=self.token_pattern
         ).build_analyzer()
         return (analyze(text) if isinstance(text, str) else text for text in documents)
 
     def _warn_of_capitals(self) -> None:
-        """Tell if texts are put into lower case and the vocabulary is not."""
+        """Warn if texts are converted to lowercase but the fixed vocabulary is not."""
         if not self.lowercase or self.analyzer not in ANALYZERS:
             return
         capital = next((token for token in self.vocabulary_ if token != token.lower()), None)
@@ -240,8 +240,8 @@ class TokenEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
                 " lowercase=True. Set lowercase=False, or put the vocabulary into lower case.",
             )
 
-    def _fewest(self, n_documents: int) -> float:
-        """Texts that a token must occur in."""
+    def _min_count(self, n_documents: int) -> float:
+        """``min_df`` as a number of texts."""
         is_fraction = isinstance(self.min_df, float)
         return self.min_df * n_documents if is_fraction else self.min_df
 
@@ -251,7 +251,7 @@ class TokenEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
             " or look whether the texts are empty."
         )
 
-    def _shorten(self, tokens: list[Any]) -> list[Any]:
+    def _truncate(self, tokens: list[Any]) -> list[Any]:
         if self.max_length is None or len(tokens) <= self.max_length:
             return tokens
         return tokens[: self.max_length] if self.cut == "end" else tokens[-self.max_length :]
@@ -269,16 +269,16 @@ class TokenEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
         trainer = tokenizers.trainers.BpeTrainer(
             vocab_size=(self.max_vocabulary or DEFAULT_BPE_TOKENS) + FIRST_ID,
-            min_frequency=math.ceil(self._fewest(len(documents))),
+            min_frequency=math.ceil(self._min_count(len(documents))),
             special_tokens=[PADDING_TOKEN, UNKNOWN_TOKEN],
             show_progress=False,
         )
         tokenizer.train_from_iterator(map(as_text, documents), trainer)
-        # Text that reads "[PAD]" is text.
+        # A text that contains "[PAD]" is encoded as any other, not as the special token.
         tokenizer.encode_special_tokens = True
-        # A network knows the ids up to the largest that it is given: those beyond are only in what
-        # is cut off.
-        kept = (self._shorten(ids) for ids in encode(tokenizer, documents))
+        # The embedding has rows up to the largest id of the training texts: larger ids occur only
+        # in what is truncated.
+        kept = (self._truncate(ids) for ids in encode(tokenizer, documents))
         largest = max((i for ids in kept for i in ids), default=UNKNOWN_ID)
         ids = sorted((i, token) for token, i in tokenizer.get_vocab().items())
         self.vocabulary_ = {token: i for i, token in ids if FIRST_ID <= i <= largest}
@@ -295,7 +295,7 @@ class TokenEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = dict(super().__getstate__())
         if "tokenizer_" in state:
-            # As text, which skops holds too.
+            # As JSON text: skops has no type for a tokenizer.
             state["tokenizer_"] = self.tokenizer_.to_str()
         return state
 
@@ -303,7 +303,7 @@ class TokenEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         if isinstance(state.get("tokenizer_"), str):
             tokenizers = require("tokenizers", extra="subwords")
             tokenizer = tokenizers.Tokenizer.from_str(state["tokenizer_"])
-            # The text says nothing of it.
+            # The JSON text does not hold this flag.
             tokenizer.encode_special_tokens = True
             state = state | {"tokenizer_": tokenizer}
         super().__setstate__(state)
@@ -316,7 +316,7 @@ class TokenEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
 
 
 def check_documents(X: Any) -> list[str | Tokens]:
-    """X as a list of texts and lists of tokens."""
+    """Validate X and return it as a list of texts and lists of tokens."""
     is_flat = getattr(X, "ndim", 1) == 1 and not isinstance(X, (str, bytes, Mapping))
     if not isinstance(X, Iterable) or not is_flat or hasattr(X, "columns"):
         raise ValueError(
@@ -346,7 +346,7 @@ def _describe(X: Any) -> str:
 
 
 def check_vocabulary(vocabulary: Sequence[str] | Mapping[str, int]) -> dict[str, int]:
-    """A fixed vocabulary as a dict; ids 0 and 1 are taken, and no two tokens share one."""
+    """Validate a fixed vocabulary and return it as a dict of unique ids of at least 2."""
     if isinstance(vocabulary, (set, frozenset)):
         raise ValueError(
             "vocabulary is a set, whose order is another in each process.\n\nGive its tokens in an"
@@ -360,7 +360,7 @@ def check_vocabulary(vocabulary: Sequence[str] | Mapping[str, int]) -> dict[str,
             f" {vocabulary!r:.60} instead."
         )
     if not is_mapping:
-        return number(tokens)
+        return assign_ids(tokens)
     ids = dict(vocabulary.items())  # type: ignore[union-attr]
     integral = all(isinstance(i, Integral) for i in ids.values())
     if not ids or not integral or len(set(ids.values())) < len(ids) or min(ids.values()) < FIRST_ID:
@@ -371,8 +371,8 @@ def check_vocabulary(vocabulary: Sequence[str] | Mapping[str, int]) -> dict[str,
     return {token: int(i) for token, i in ids.items()}
 
 
-def number(tokens: Sequence[str]) -> dict[str, int]:
-    """Ids from 2 on, in the order of the tokens, none of which may come twice."""
+def assign_ids(tokens: Sequence[str]) -> dict[str, int]:
+    """Assign ids from 2 on to unique tokens, in their order."""
     ids = {token: i for i, token in enumerate(tokens, start=FIRST_ID)}
     if len(ids) < len(tokens) or not ids:
         twice = [token for token, count in Counter(tokens).items() if count > 1]
@@ -382,11 +382,11 @@ def number(tokens: Sequence[str]) -> dict[str, int]:
 
 
 def encode(tokenizer: Any, documents: list[str | Tokens]) -> Iterable[list[int]]:
-    """The ids of each document by a trained byte-pair encoding."""
+    """Encode documents by a trained byte-pair encoding."""
     encodings = tokenizer.encode_batch([as_text(document) for document in documents])
     return (encoding.ids for encoding in encodings)
 
 
 def as_text(document: str | Tokens) -> str:
-    """A text as it is, tokens joined by spaces."""
+    """The text itself, or tokens joined by spaces."""
     return document if isinstance(document, str) else " ".join(document)

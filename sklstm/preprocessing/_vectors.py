@@ -11,20 +11,20 @@ import numpy as np
 
 from sklstm._sequences import Array
 from sklstm._validation._tokens import UNKNOWN_ID
-from sklstm.preprocessing._tokens import number
+from sklstm.preprocessing._tokens import assign_ids
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WordVectors:
-    """Words and their vectors, as `read_word_vectors` reads them.
+    """Pretrained word vectors, as returned by `read_word_vectors`.
 
     Attributes
     ----------
     tokens : tuple of str
-        The words. As ``TokenEncoder(vocabulary=vectors.tokens)`` they are a vocabulary that stays
-        the same in every fold of a cross-validation.
+        The words. ``TokenEncoder(vocabulary=vectors.tokens)`` makes them the fixed vocabulary of
+        every fold of a cross-validation.
     vectors : ndarray of shape (n_tokens, embedding_dim), float32
-        The vector of each.
+        The vector of each word.
 
     Examples
     --------
@@ -55,22 +55,22 @@ class WordVectors:
         return f"WordVectors({len(self.tokens)} tokens, {self.vectors.shape[1]} dimensions)"
 
     def weights(self, vocabulary: Mapping[str, int] | None = None) -> Array:
-        """Embedding weights: row i is the vector of the token whose id is i.
+        """Embedding matrix: row i is the vector of the token with id i.
 
         Parameters
         ----------
         vocabulary : mapping of str to int, default=None
-            Ids of at least 2, such as ``TokenEncoder.vocabulary_``. None numbers the words of the
-            vectors, as ``TokenEncoder(vocabulary=vectors.tokens)`` does.
+            Tokens mapped to ids of at least 2, such as ``TokenEncoder.vocabulary_``. None: the ids
+            of ``TokenEncoder(vocabulary=vectors.tokens)``.
 
         Returns
         -------
         ndarray of shape (n_ids, embedding_dim), float32
-            Row 0, padding, is 0; row 1, the unknown token, and every token without a vector have
-            the mean of all vectors.
+            Row 0, padding, is 0. Row 1, the unknown token, and the rows of tokens without a vector
+            are the mean of all vectors.
         """
         known = {token: row for row, token in enumerate(self.tokens)}
-        vocabulary = number(self.tokens) if vocabulary is None else vocabulary
+        vocabulary = assign_ids(self.tokens) if vocabulary is None else vocabulary
         n_ids = max(vocabulary.values(), default=UNKNOWN_ID) + 1
         weights = np.tile(self.vectors.mean(axis=0).astype(np.float32), (n_ids, 1))
         weights[0] = 0.0
@@ -86,8 +86,8 @@ class WordVectors:
         Parameters
         ----------
         tokens : iterable of str
-            Tokens; one that comes twice counts twice. ``TokenEncoder.vocabulary_`` gives the
-            coverage of a vocabulary.
+            Tokens, duplicates counted; ``TokenEncoder.vocabulary_`` for the coverage of a
+            vocabulary.
 
         Returns
         -------
@@ -104,15 +104,15 @@ def read_word_vectors(
 ) -> WordVectors:
     """Read word vectors from a text file in the format of GloVe or word2vec.
 
-    A line is a word and its numbers, separated by spaces; word2vec has a first line with the number
-    of words and of numbers. Of a word that comes twice the first line counts.
+    A line holds a word and its numbers, separated by spaces; word2vec has a header line with the
+    number of words and of dimensions. Of a duplicate word the first line is used.
 
     Parameters
     ----------
     path : str or path-like
-        The file, in UTF-8.
+        Path of the text file, in UTF-8.
     tokens : iterable of str, default=None
-        Only these words are kept, to save memory. None keeps all.
+        Words to keep, to save memory. None keeps all.
 
     Returns
     -------
@@ -122,8 +122,8 @@ def read_word_vectors(
     Raises
     ------
     ValueError
-        If the file holds no vectors, or a line that is cut off or has more or fewer numbers than
-        the others; the message says which line.
+        If the file holds no vectors, or if a line is truncated or has another number of dimensions;
+        the message has its line number.
 
     Examples
     --------
@@ -138,24 +138,24 @@ def read_word_vectors(
     wanted = None if tokens is None else set(tokens)
     vectors: dict[str, Array] = {}
     dim = None
-    promised, n_lines = None, 0
+    n_declared, n_lines = None, 0
     for line_number, line in enumerate(_lines(path), start=1):
         fields = line.rstrip().split(" ")
         where = f"{path}, line {line_number}"
         if line_number == 1 and len(fields) == 2 and all(f.isdigit() for f in fields):
-            promised, dim = int(fields[0]), int(fields[1])
+            n_declared, dim = int(fields[0]), int(fields[1])
             continue
         n_lines += 1
         dim = len(fields) - 1 if dim is None else dim
-        # Every line is read, wanted or not: a file that is cut off must not pass for whole.
+        # Every line is parsed, wanted or not, so that a truncated file is noticed.
         vector = _parse(fields, dim, where)
-        # The word is what is before the last numbers: some have spaces in them.
+        # Some words contain spaces: the word is all that comes before the last dim fields.
         token = " ".join(fields[:-dim])
         if wanted is None or token in wanted:
             vectors.setdefault(token, vector)
-    if promised is not None and promised != n_lines:
+    if n_declared is not None and n_declared != n_lines:
         raise ValueError(
-            f"{path}: line 1 promises {promised} words, but {n_lines} follow.\n\nThe file may be"
+            f"{path}: line 1 promises {n_declared} words, but {n_lines} follow.\n\nThe file may be"
             " cut off."
         )
     if not vectors:
@@ -165,9 +165,9 @@ def read_word_vectors(
 
 
 def _lines(path: str | os.PathLike[str]) -> Iterator[str]:
-    """The lines of a text file, but for blank ones at its end."""
+    """Lines of a text file without trailing blank ones."""
     n_blank = 0
-    # utf-8-sig: without the mark that some editors put at the beginning.
+    # utf-8-sig drops the byte order mark that some editors write.
     with Path(path).open(encoding="utf-8-sig", newline="\n") as lines:
         try:
             for line in lines:
@@ -184,7 +184,7 @@ def _lines(path: str | os.PathLike[str]) -> Iterator[str]:
 
 
 def _parse(fields: list[str], dim: int, where: str) -> Array:
-    """The last ``dim`` fields as float32."""
+    """Parse the last ``dim`` fields as float32."""
     if dim < 1:
         raise ValueError(f"{where}: expected a word and its numbers, got {len(fields)} field(s).")
     try:
@@ -194,7 +194,7 @@ def _parse(fields: list[str], dim: int, where: str) -> Array:
             f"{where}: expected a word and {dim} numbers. {str(error).capitalize()}.\n\nThe file"
             " may be cut off."
         ) from error
-    # A word may have spaces in it, but a number before the last ones is one too many.
+    # A word may contain spaces, but a number before the last dim fields is one dimension too many.
     has_more = any(_is_number(field) for field in fields[1 : max(len(fields) - dim, 1)])
     if len(fields) <= dim or has_more or not np.isfinite(vector).all():
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Long recordings -> windows, and what was predicted for windows -> timesteps of the recordings."""
+"""Sliding windows over long recordings, and aggregation of their predictions per timestep."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ PARAMETER_CONSTRAINTS: dict[str, list[Any]] = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Windows:
-    """Windows of recordings, as `make_windows` cuts them.
+    """Windows of recordings, as returned by `make_windows`.
 
     Attributes
     ----------
     X : ndarray of shape (n_windows, size, n_features)
-        The windows: those of the first recording in the order of time, then those of the second.
+        The windows, ordered by recording, then by time.
     y : ndarray of shape (n_windows,) or None
-        Their labels, if the recordings had any.
+        Label of each window; None without labels.
     groups : ndarray of shape (n_windows,)
         Group of the recording that each window comes from.
     recordings : ndarray of shape (n_windows,), int64
         Index of that recording.
     starts : ndarray of shape (n_windows,), int64
-        The timestep of the recording at which each window starts.
+        Timestep of the recording at which each window starts.
     lengths : ndarray of shape (n_recordings,), int64
-        Timesteps of each recording.
+        Number of timesteps of each recording.
     label : {"last", "majority", "unanimous"}
-        The rule by which the windows got their labels.
+        The rule by which the windows were labelled.
     """
 
     X: Array
@@ -54,22 +54,22 @@ class Windows:
     label: str
 
     def to_recordings(self, values: npt.ArrayLike, *, fill: Any = "nearest") -> list[Array]:
-        """Bring one value per window back to one value per timestep of each recording.
+        """Aggregate values per window to values per timestep of each recording.
 
-        A window speaks for all its timesteps, or for its last one only if its label was "last".
-        Where several windows speak for a timestep, labels are put to the vote and numbers averaged.
+        A window covers all its timesteps, or only its last one with ``label="last"``. Where several
+        windows cover a timestep, labels are decided by majority vote and numbers are averaged.
 
         Parameters
         ----------
         values : array-like of shape (n_windows,) or (n_windows, n_values)
-            Labels, as ``predict`` gives them; of equally frequent ones, the first in sorted order
-            wins. Or numbers, as ``predict_proba`` gives them: whatever has two dimensions, or one
-            and fractions in it.
+            Labels, as from ``predict``; ties are broken by sorted order. Or numbers, as from
+            ``predict_proba``: any 2-D array, or a 1-D array with fractions.
         fill : object, default="nearest"
-            What the timesteps get for which no window speaks: the value of the nearest timestep of
-            the same recording that has one (of two, the earlier), or any other value as it is, such
-            as ``np.nan`` or "unknown". If the label was "last", "nearest" looks at earlier
-            timesteps only, and those before the first window's end need a value of their own.
+            Value of timesteps that no window covers. "nearest" takes that of the nearest covered
+            timestep of the same recording (of two, the earlier); any other value, such as
+            ``np.nan`` or "unknown", is used as it is. With ``label="last"``, "nearest" is causal:
+            it takes earlier timesteps only, and those before the end of the first window need
+            another value.
 
         Returns
         -------
@@ -79,7 +79,7 @@ class Windows:
         Raises
         ------
         ValueError
-            If there is not one value per window, or if a timestep has no nearest value.
+            If there is not one value per window, or if "nearest" finds none.
 
         Examples
         --------
@@ -103,32 +103,33 @@ class Windows:
                 f" {values.dtype} instead.\n\nGive labels one column at a time: values[:, 0]."
             )
         if values.ndim == 2:
-            merged, spoken_for = self._mean(values)
+            merged, covered = self._mean(values)
         elif values.dtype.kind == "f" and not np.array_equal(values, np.floor(values)):
-            means, spoken_for = self._mean(values[:, None])
+            means, covered = self._mean(values[:, None])
             merged = means[:, 0]
         else:
-            merged, spoken_for = self._vote(values)
+            merged, covered = self._vote(values)
         offsets = Sequences.from_lengths(merged, self.lengths).offsets
         if isinstance(fill, str) and fill == "nearest":
-            merged = merged[_nearest(spoken_for, offsets, looks_ahead=self.label != "last")]
-        elif not spoken_for.all():
-            merged = _filled(merged, spoken_for, fill)
+            merged = merged[_nearest(covered, offsets, causal=self.label == "last")]
+        elif not covered.all():
+            merged = _filled(merged, covered, fill)
         return list(Sequences(merged, offsets))
 
     def _vote(self, labels: Array) -> tuple[Array, Array]:
-        """Most frequent label for each timestep, the recordings end to end, as `_mean` does."""
+        """Majority vote per timestep of the concatenated recordings, and the covered mask."""
         classes, codes = np.unique(labels, return_inverse=True)
         winners = np.zeros(int(self.lengths.sum()), dtype=np.int64)
-        highest, spoken_for = np.full(len(winners), -1.0), np.zeros(len(winners), dtype=bool)
+        highest, covered = np.full(len(winners), -1.0), np.zeros(len(winners), dtype=bool)
         for code in range(len(classes)):
-            shares, spoken_for = self._mean((codes == code)[:, None])
-            winners = np.where(shares[:, 0] > highest, code, winners)
-            highest = np.maximum(shares[:, 0], highest)
-        return classes[winners], spoken_for
+            # One class at a time: an indicator matrix would be n_timesteps times n_classes.
+            votes, covered = self._mean((codes == code)[:, None])
+            winners = np.where(votes[:, 0] > highest, code, winners)
+            highest = np.maximum(votes[:, 0], highest)
+        return classes[winners], covered
 
     def _mean(self, values: Array) -> tuple[Array, Array]:
-        """Mean for each timestep, the recordings end to end, and whether any window spoke."""
+        """Mean per timestep of the concatenated recordings, and the covered mask."""
         size = self.X.shape[1]
         n_timesteps = int(self.lengths.sum())
         first_rows = (np.cumsum(self.lengths) - self.lengths)[self.recordings] + self.starts
@@ -151,11 +152,11 @@ def make_windows(
     label: Literal["last", "majority", "unanimous"] = "majority",
     short: Literal["drop", "error"] = "error",
 ) -> Windows:
-    """Cut long recordings into windows of one size.
+    """Cut long recordings into sliding windows of equal size.
 
-    The windows know the recording they come from, so that a group-aware splitter keeps all those of
-    one recording on the same side, and so that predictions can be brought back onto the recordings
-    with `Windows.to_recordings`. No window reaches from one recording into the next.
+    Each window has its recording as ``groups``, so that a group-aware splitter does not separate
+    the windows of one recording. `Windows.to_recordings` aggregates predictions to timesteps of the
+    recordings. No window crosses from one recording into the next.
 
     Parameters
     ----------
@@ -163,50 +164,49 @@ def make_windows(
         Recordings: a list of arrays of shape ``(n_timesteps_i, n_features)``, or 1-D if univariate,
         or any other form that `sklstm.LSTMSequenceClassifier` takes. NaN is allowed.
     y : array-like of shape (n_recordings,) or list of array-like, default=None
-        Labels: one for each recording, or for each recording a 1-D array with one for each of its
-        timesteps.
+        One label per recording, or for each recording a 1-D array of one label per timestep.
     groups : array-like of shape (n_recordings,), default=None
-        Group of each recording, such as the person it is of. None: each recording is a group of its
-        own, called by its index.
+        Group of each recording, such as its person. None: each recording is a group of its own, its
+        index.
     size : int
-        Timesteps in a window.
+        Number of timesteps per window.
     step : int, default=None
-        Timesteps between the starts of successive windows; None means ``size``, so that they follow
-        one another without overlap.
+        Stride: number of timesteps between the starts of successive windows. None means ``size``,
+        no overlap.
     label : {"last", "majority", "unanimous"}, default="majority"
-        What labels a window when each timestep has its label.
+        Label of a window when there is one label per timestep.
 
-        - "last": the label of its last timestep. Predictions then use the past alone.
-        - "majority": the most frequent one; of equally frequent ones, the first in sorted order
-        - "unanimous": the one that all its timesteps share; other windows are left out
+        - "last": that of its last timestep. Predictions are then causal.
+        - "majority": the most frequent one; ties are broken by sorted order
+        - "unanimous": the one that all its timesteps share; other windows are dropped
     short : {"drop", "error"}, default="error"
-        What a recording with fewer than ``size`` timesteps gives.
+        Handling of recordings with fewer than ``size`` timesteps.
 
-        - "drop": no window
-        - "error": a ValueError that names it
+        - "drop": they have no window
+        - "error": raise a ValueError that names them
 
     Returns
     -------
     Windows
-        The windows ``X``, their labels ``y`` and ``groups``, and where each comes from. Timesteps
-        behind the last window that fits into a recording are in no window.
+        The windows ``X``, their labels ``y`` and ``groups``, and their positions. Timesteps after
+        the last full window of a recording are in no window.
 
     Raises
     ------
     ValueError
         If a recording is too short, if labels or groups do not match the recordings, or if there is
-        no window at all. The message names the culprit by its index.
+        no window. The message names the recording by its index.
 
     See Also
     --------
-    sequences_from_frame : From a long table to recordings.
+    sequences_from_frame : Conversion of a data frame in long format to recordings.
 
     Notes
     -----
     The windows are one array of ``size / step`` times the memory of the recordings.
 
-    A cross-validation over overlapping windows that ignores ``groups`` has almost the same windows
-    in training and test, and its score says nothing.
+    A cross-validation over overlapping windows that ignores ``groups`` leaks: training and test
+    folds share timesteps, and the score is meaningless.
 
     Examples
     --------
@@ -239,7 +239,7 @@ def make_windows(
     own_groups = _check_groups(groups, len(sequences))
     if short == "error":
         _reject_short(sequences.lengths, size)
-    recordings, starts = _place(sequences.lengths, size, size if step is None else step)
+    recordings, starts = _window_starts(sequences.lengths, size, size if step is None else step)
     rows = sequences.offsets[recordings] + starts
     labels = None
     if y is not None:
@@ -262,8 +262,8 @@ def make_windows(
 # Cutting ----------------------------------------------------------------------------------------
 
 
-def _place(lengths: IntArray, size: int, step: int) -> tuple[IntArray, IntArray]:
-    """Recording and first timestep of each window.
+def _window_starts(lengths: IntArray, size: int, step: int) -> tuple[IntArray, IntArray]:
+    """Recording and start of each window.
 
     Lengths [5, 2, 4], size 3, step 2 -> recordings [0, 0, 2], starts [0, 2, 0].
     """
@@ -275,7 +275,7 @@ def _place(lengths: IntArray, size: int, step: int) -> tuple[IntArray, IntArray]
 
 
 def _reject_rows(n_rows: int, n_columns: int, size: int) -> None:
-    """Raise for a 2-D X of one long recording, whose rows would be recordings too short."""
+    """Raise for a 2-D X that is one long recording, not one recording per row."""
     if n_columns < size <= n_rows:
         raise ValueError(
             f"X of shape ({n_rows}, {n_columns}) is read as {n_rows} univariate recordings of"
@@ -313,7 +313,7 @@ def _no_windows_message(lengths: IntArray, size: int) -> str:
 
 
 def _check_groups(groups: npt.ArrayLike | None, n_recordings: int) -> Array:
-    """One group per recording."""
+    """Validate groups; by default each recording is a group."""
     if groups is None:
         return np.arange(n_recordings)
     groups = np.asarray(groups)
@@ -326,7 +326,7 @@ def _check_groups(groups: npt.ArrayLike | None, n_recordings: int) -> Array:
 
 
 def _labels_by_timestep(y: Any, sequences: Sequences) -> Array:
-    """One label per timestep, the recordings end to end."""
+    """One label per timestep of the concatenated recordings."""
     if hasattr(y, "columns"):
         raise ValueError(
             f"y is a {type(y).__name__}, whose columns would be taken for recordings.\n\nGive the"
@@ -367,7 +367,7 @@ def _check_timestep_labels(items: Sequence[Any], lengths: IntArray) -> list[Arra
 
 
 def _label_windows(labels: Array, rows: IntArray, size: int, rule: str) -> tuple[Array, Array]:
-    """Labels of the windows that start at rows, and which of them are kept."""
+    """Labels of the windows that start at rows, and the mask of windows to keep."""
     if rule == "last":
         return labels[rows + size - 1], np.ones(len(rows), dtype=bool)
     classes, codes = np.unique(labels, return_inverse=True)
@@ -383,10 +383,10 @@ def _label_windows(labels: Array, rows: IntArray, size: int, rule: str) -> tuple
 # Timesteps without a window ---------------------------------------------------------------------
 
 
-def _nearest(known: Array, offsets: IntArray, *, looks_ahead: bool) -> IntArray:
-    """For each row the nearest known row of the same recording; of two, the earlier.
+def _nearest(known: Array, offsets: IntArray, *, causal: bool) -> IntArray:
+    """Nearest known row of the same recording for each row; of two, the earlier.
 
-    If it does not look ahead, the nearest one that is not later.
+    If causal, the nearest one that is not later.
     """
     n_known = np.diff(np.concatenate([[0], np.cumsum(known)])[offsets])
     empty = np.flatnonzero(n_known == 0)
@@ -400,12 +400,12 @@ def _nearest(known: Array, offsets: IntArray, *, looks_ahead: bool) -> IntArray:
     rows, known_rows = np.arange(len(known)), np.flatnonzero(known)
     first_known = np.cumsum(n_known) - n_known
     recording = np.repeat(np.arange(len(n_known)), np.diff(offsets))
-    # Positions among the known rows, held within those of the row's own recording.
+    # Indices into known_rows, clipped to those of the row's own recording.
     lowest, highest = first_known[recording], (first_known + n_known - 1)[recording]
     after = np.searchsorted(known_rows, rows)
     earlier = known_rows[np.clip(after - 1, lowest, highest)]
     later = known_rows[np.clip(after, lowest, highest)]
-    if not looks_ahead:
+    if causal:
         latest = np.where(later <= rows, later, earlier)
         early = np.flatnonzero(latest > rows)
         if len(early):
@@ -420,7 +420,7 @@ def _nearest(known: Array, offsets: IntArray, *, looks_ahead: bool) -> IntArray:
 
 
 def _filled(merged: Array, known: Array, fill: Any) -> Array:
-    """The merged values, with fill where nothing is known, in a dtype that can hold both."""
+    """Merged values, with fill where none is known, in a dtype that can hold both."""
     filling = np.asarray(fill)
     both_numbers = merged.dtype.kind in "iuf" and filling.dtype.kind in "iuf"
     both_texts = merged.dtype.kind == filling.dtype.kind == "U"

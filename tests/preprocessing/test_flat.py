@@ -3,7 +3,7 @@ import pytest
 
 from sklstm._sequences import Sequences
 from sklstm.preprocessing._flat import (
-    earlier,
+    lagged,
     positions_of,
     reduce_windows,
     rows_of_last,
@@ -35,7 +35,7 @@ def test_earlier_stays_in_the_sequence(lag):
     expected = [
         VALUES[row - lag] if row - lag >= start else np.full(2, -9.0) for row, start, _ in bounds()
     ]
-    np.testing.assert_array_equal(earlier(VALUES, lag, POSITIONS, -9.0), expected)
+    np.testing.assert_array_equal(lagged(VALUES, lag, POSITIONS, -9.0), expected)
 
 
 def test_rows_of_the_last_and_the_next_flag_stay_in_the_sequence():
