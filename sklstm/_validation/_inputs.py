@@ -168,9 +168,14 @@ def _from_list(X: Sequence[Any]) -> Inputs:
     """Inputs from a list, tuple or object array whose items are 1-D or 2-D arrays or have names."""
     if len(X) == 0:
         raise ValueError(no_samples_message((0,)))
-    read = [read_named(item, f"X[{index}]") for index, item in enumerate(X)]
-    arrays = [_as_item(item, index) for index, (item, _) in enumerate(read)]
-    names = common_names([own for _, own in read], X)
+    arrays: list[Array] = []
+    names_of: list[tuple[str, ...] | None] = []
+    # One by one: a million short sequences would take as much memory again in pairs.
+    for index, item in enumerate(X):
+        unnamed, own = read_named(item, f"X[{index}]")
+        arrays.append(_as_item(unnamed, index))
+        names_of.append(own)
+    names = common_names(names_of, X)
     ndim = arrays[0].ndim
     _reject_first(
         arrays,

@@ -119,6 +119,7 @@ def differences(
     return {name: difference for name, difference in largest.items() if difference}
 
 
+@pytest.mark.filterwarnings("ignore:X is read as few timesteps")
 @pytest.mark.slow
 def test_company_changes_no_bit_of_any_network(say, monkeypatch):
     different, largest = [], 0.0
