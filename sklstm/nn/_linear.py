@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor, nn
 
 # Of fewer rows or columns than these a product takes another kernel, with another rounding
@@ -44,7 +45,8 @@ class Linear(TimestepLinear):
 def in_enough_rows(function: Callable[[Tensor], Tensor], values: Tensor) -> Tensor:
     """The function of rows applied to values (..., D), given at least MIN_ROWS rows at a time."""
     rows = values.reshape(-1, values.shape[-1])
-    missing = MIN_ROWS - len(rows)
+    # An exported program is for any number of rows, and is another set of kernels anyway.
+    missing = 0 if torch.compiler.is_exporting() else MIN_ROWS - len(rows)
     if missing > 0:
         rows = nn.functional.pad(rows, (0, 0, 0, missing))
     result = function(rows)

@@ -2,11 +2,12 @@
 
 import pytest
 import torch
+from skorch.callbacks import Callback
 from torch import nn
 from torch.func import functional_call, grad
 
 from sklstm._training._configure import build_network
-from tests.helpers import FLOAT32, configuration
+from tests.helpers import FLOAT32, POOLINGS, configuration, make_ragged, quick
 
 LENGTHS = torch.tensor([12, 3, 7, 1, 9])
 CLASSES = torch.tensor([0, 1, 1, 0, 1])
@@ -55,13 +56,33 @@ def test_forward_hooks_fire_with_every_pooling_and_an_embedding(pooling):
     assert called == modules_of(network)
 
 
-def test_export_has_a_dynamic_batch_size_and_knows_lengths(network, inputs):
-    batch = torch.export.Dim("batch", min=2, max=1024)
+class Watch(Callback):
+    """Notes the modules that are called while training, and how many there are."""
+
+    def on_train_begin(self, net, **_):
+        self.called, self.modules = set(), modules_of(net.module_)
+        for name, module in net.module_.named_modules():
+            module.register_forward_hook(lambda *_, name=name: self.called.add(name))
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_forward_hooks_fire_in_a_fit_on_one_thread_and_on_two(n_threads, monkeypatch):
+    X, y = make_ragged(24)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: n_threads)
+    watch = Watch()
+    quick(callbacks=[watch], bidirectional=True, conv_filters=(4, 3), max_epochs=1).fit(X, y)
+    assert watch.called == watch.modules - {"encoder.dropout", "embedding_dropout"}
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_export_has_a_dynamic_batch_size_and_knows_lengths(pooling, inputs):
+    network = build_network(configuration(pooling=pooling).network).eval()
+    batch = torch.export.Dim("batch")
     with torch.no_grad():
         exported = torch.export.export(
             network, (inputs, LENGTHS), dynamic_shapes=({0: batch}, {0: batch})
         ).module()
-        for n in (2, 5, 33):
+        for n in (1, 2, 5, 33):
             others, lengths = torch.randn(n, 12, 2), torch.randint(1, 13, (n,))
             torch.testing.assert_close(
                 exported(others, lengths), network(others, lengths), **FLOAT32
@@ -80,6 +101,12 @@ def test_the_functional_gradient_of_the_inputs_is_autograds(network, inputs, len
     torch.testing.assert_close(found, x.grad, **FLOAT32)
     if lengths is not None:
         assert (found[1, 3:] == 0).all()
+
+
+def test_what_padding_holds_changes_no_functional_gradient(network, inputs):
+    real_BT1 = (torch.arange(12) < LENGTHS.unsqueeze(1)).unsqueeze(2)
+    gradient = grad(lambda x: loss_of(network(x, LENGTHS)))
+    assert torch.equal(gradient(inputs.where(real_BT1, torch.nan)), gradient(inputs))
 
 
 @pytest.mark.parametrize("lengths", [None, LENGTHS], ids=["equal", "unequal"])

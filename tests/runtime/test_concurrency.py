@@ -172,6 +172,63 @@ def test_the_graph_of_a_call_is_freed_by_its_backward_pass(team):
         assert held[0]() is None
 
 
+class Apply(torch.nn.Module):
+    """A function of the input and a weight."""
+
+    def __init__(self, function, weight=None):
+        super().__init__()
+        self.function = function
+        self.weight = weight
+
+    def forward(self, *inputs):
+        return self.function(*inputs, *self.parameters())
+
+
+def outputs(modules, x):
+    return [output() for output in [in_background(module, x) for module in modules]]
+
+
+def test_three_modules_are_shared_by_two_threads():
+    """Whoever is free begins what waits, whatever is asked for first."""
+    met, others = threading.Barrier(2, timeout=10), threading.Event()
+    long = Apply(lambda x: (met.wait(), others.wait(10), x)[2])
+    short = [Apply(lambda x: (met.wait(), x)[1]), Apply(lambda x: (others.set(), x)[1])]
+    with ThreadTeam(1) as team, background_tasks(team):
+        x = torch.ones(3, requires_grad=True)
+        values = outputs([long, *short], x)
+    assert others.is_set()
+    assert len(values) == 3
+
+
+def test_a_module_in_the_background_may_call_others_in_the_background(team):
+    x, both = torch.randn(5, 4, requires_grad=True), [Tanh(4, 3), Tanh(4, 3)]
+    outer = Apply(lambda x, *_: sum(outputs(both, x)))
+    outer.inner = torch.nn.ModuleList(both)
+    expected = torch.autograd.grad(outer(x).sum(), [x, *outer.parameters()])
+    with background_tasks(team):
+        one, two = outputs([outer, outer], x)
+        found = torch.autograd.grad((one + 0 * two).sum(), [x, *outer.parameters()])
+    for ours, theirs in zip(found, expected, strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
+def test_an_error_of_a_backward_pass_arrives(team):
+    class Fails(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 1
+
+        @staticmethod
+        def backward(ctx, grad):
+            raise ValueError("on the way back")
+
+    x = torch.ones(3, requires_grad=True)
+    with background_tasks(team):
+        one, two = outputs([Apply(Fails.apply), Apply(Fails.apply)], x)
+        with pytest.raises(ValueError, match="on the way back"):
+            (one + two).sum().backward()
+
+
 def test_the_others_are_there_from_entering_to_leaving():
     team, before = ThreadTeam(2), set(threading.enumerate())
     assert team.n_others == 0
