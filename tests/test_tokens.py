@@ -196,7 +196,7 @@ def test_logits_and_gradients_agree_with_torch(vectors, dropout):
     network, by_hand = fitted.net_.module_.train(), ByHand(vectors, dropout).train()
     with torch.no_grad():
         by_hand.embedding.weight.copy_(network.embedding.weight)
-        for name, value in network.encoder.layers[0].forwards.named_parameters():
+        for name, value in network.encoder.layers[0].forwards.lstm.named_parameters():
             getattr(by_hand.lstm, name).copy_(value)
         by_hand.dense.load_state_dict(network.head[-1].state_dict())
     ids = torch.from_numpy(RNG.integers(2, 30, size=(5, 9)))
