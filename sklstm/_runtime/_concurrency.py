@@ -83,13 +83,13 @@ def _serve(calls: Calls, prepare: Callable[[], None] | None) -> None:
     calls.put(None)
 
 
-class Task:
+class BackgroundTask:
     """A call that is made once, by the thread that claims it first.
 
     It sees the context variables and torch's modes of where the task was made.
     """
 
-    def __init__(self, function: Callable[[], Any], tasks: Tasks) -> None:
+    def __init__(self, function: Callable[[], Any], tasks: BackgroundTasks) -> None:
         self._function: Callable[[], Any] | None = _as_here(function)
         self._tasks = tasks
         self._owner: dict[str, int] = {}
@@ -146,7 +146,7 @@ class Task:
         self._function = self._result = self._error = None
 
 
-class Tasks(AbstractContextManager["Tasks"]):
+class BackgroundTasks(AbstractContextManager["BackgroundTasks"]):
     """Tasks shared by this thread and the helpers; leaving the context ends or cancels them all.
 
     Nobody may go on in arrays that the caller gives up, after an error or Ctrl-C.
@@ -154,12 +154,12 @@ class Tasks(AbstractContextManager["Tasks"]):
 
     def __init__(self, team: ThreadTeam) -> None:
         self._team = team
-        self._all: list[Task] = []
-        self._waiting: deque[Task] = deque()
+        self._all: list[BackgroundTask] = []
+        self._waiting: deque[BackgroundTask] = deque()
 
-    def start(self, function: Callable[[], Any]) -> Task:
+    def start(self, function: Callable[[], Any]) -> BackgroundTask:
         """A task for whoever is free first. It must not depend on the others, nor draw numbers."""
-        task = Task(function, self)
+        task = BackgroundTask(function, self)
         self._all.append(task)
         self._waiting.append(task)
         self._team.give(task.run_in_helper)
@@ -186,7 +186,7 @@ def run_all(functions: Sequence[Callable[[], Any]], team: ThreadTeam | None) -> 
     """
     if team is None or team.n_others == 0 or len(functions) == 1:
         return [function() for function in functions]
-    with Tasks(team) as tasks:
+    with BackgroundTasks(team) as tasks:
         started = [tasks.start(function) for function in functions]
         return [task.result() for task in started]
 
@@ -232,14 +232,14 @@ class having(AbstractContextManager[None], Generic[T]):
 
 # Modules in the background ------------------------------------------------------------------------
 
-_tasks: ContextVar[Tasks | None] = ContextVar("tasks", default=None)
+_tasks: ContextVar[BackgroundTasks | None] = ContextVar("tasks", default=None)
 
 
 class background_tasks(AbstractContextManager[None]):
     """Inside, `in_background` shares modules among the team; None: it does not. CPU only."""
 
     def __init__(self, team: ThreadTeam | None) -> None:
-        self._tasks = None if team is None or team.n_others == 0 else Tasks(team)
+        self._tasks = None if team is None or team.n_others == 0 else BackgroundTasks(team)
         self._having = having(_tasks, self._tasks)
 
     def __enter__(self) -> None:
@@ -280,7 +280,9 @@ class _Call:
     gradients.
     """
 
-    def __init__(self, tasks: Tasks, module: nn.Module, inputs: Sequence[Tensor | None]) -> None:
+    def __init__(
+        self, tasks: BackgroundTasks, module: nn.Module, inputs: Sequence[Tensor | None]
+    ) -> None:
         self.tasks = tasks
         self.parameters = [p for p in module.parameters() if p.requires_grad]
         own = [x if x is None else x.detach().requires_grad_(x.requires_grad) for x in inputs]
