@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from sklstm.nn._linear import Linear, in_enough_rows
 from sklstm.nn._long import cut_long
 from sklstm.nn._normalization import BatchNorm
-from sklstm.nn._pooling import MeanPooling, padding_mask
+from sklstm.nn._pooling import MeanPooling, is_padding, padding_mask
 
 # Squeeze-and-excite passes through a sixteenth of the filters [Karim 2019].
 REDUCTION = 16
@@ -257,8 +257,3 @@ def largest_of_neighbours(values_BTD: Tensor, size: int) -> Tensor:
     values_BTD = nn.functional.pad(values_BTD, (0, 0, 0, -values_BTD.shape[1] % size))
     largest_BTD: Tensor = values_BTD.unflatten(1, (-1, size)).amax(dim=2)
     return largest_BTD
-
-
-def is_padding(lengths_B: Tensor, values_BTD: Tensor) -> Tensor:
-    """Where a batch is padded, shape (B, T, 1)."""
-    return ~padding_mask(lengths_B, values_BTD.shape[1]).unsqueeze(2)

@@ -38,8 +38,8 @@ class MeanPooling(nn.Module):
         """The pooled vectors, shape (B, D)."""
         if lengths_B is None:
             return _sum_over_time(states_BTD, self.training) / states_BTD.shape[1]
-        mask_BT1 = padding_mask(lengths_B, states_BTD.shape[1]).unsqueeze(2)
-        real_BTD = states_BTD.masked_fill(~mask_BT1, 0.0)
+        padding_BT1 = is_padding(lengths_B, states_BTD)
+        real_BTD = states_BTD.masked_fill(padding_BT1, 0.0)
         return _sum_over_time(real_BTD, self.training) / lengths_B.unsqueeze(1)
 
 
@@ -52,8 +52,8 @@ class MaxPooling(nn.Module):
         """The pooled vectors, shape (B, D)."""
         if lengths_B is None:
             return states_BTD.amax(dim=1)
-        mask_BT1 = padding_mask(lengths_B, states_BTD.shape[1]).unsqueeze(2)
-        return states_BTD.masked_fill(~mask_BT1, -torch.inf).amax(dim=1)
+        padding_BT1 = is_padding(lengths_B, states_BTD)
+        return states_BTD.masked_fill(padding_BT1, -torch.inf).amax(dim=1)
 
 
 class AttentionPooling(nn.Module):
@@ -88,8 +88,8 @@ class AttentionPooling(nn.Module):
         scores_BT1 = self.context(hidden_BTD)
         if lengths_B is not None:
             # -inf, not a large negative number: padding must get weight 0 in every dtype.
-            mask_BT1 = padding_mask(lengths_B, states_BTD.shape[1]).unsqueeze(2)
-            scores_BT1 = scores_BT1.masked_fill(~mask_BT1, -torch.inf)
+            padding_BT1 = is_padding(lengths_B, states_BTD)
+            scores_BT1 = scores_BT1.masked_fill(padding_BT1, -torch.inf)
         # The softmax is written out: torch's, and a matrix product over T, round by the padding.
         weights_BT1 = torch.exp(scores_BT1 - scores_BT1.amax(dim=1, keepdim=True))
         weighted_BD = _sum_over_time(weights_BT1 * states_BTD, self.training)
@@ -116,6 +116,11 @@ def _sum_over_time(values_BTD: Tensor, training: bool) -> Tensor:
 def padding_mask(lengths_B: Tensor, n_timesteps: int) -> Tensor:
     """True at the real timesteps, shape (B, T)."""
     return torch.arange(n_timesteps, device=lengths_B.device) < lengths_B.unsqueeze(1)
+
+
+def is_padding(lengths_B: Tensor, values_BTD: Tensor) -> Tensor:
+    """Where a batch is padded, shape (B, T, 1)."""
+    return ~padding_mask(lengths_B, values_BTD.shape[1]).unsqueeze(2)
 
 
 def build_pooling(name: str, input_size: int) -> nn.Module:
