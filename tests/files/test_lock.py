@@ -1,4 +1,5 @@
 import errno
+import fcntl
 import os
 import signal
 import subprocess
@@ -9,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from sklstm._files import _lock
 from sklstm._files._lock import locked
 
 
@@ -78,6 +78,31 @@ def test_another_process_is_kept_out_until_it_is_killed(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+FORKER = """
+import os, pathlib, signal, sys, time
+from sklstm._files._lock import locked
+path = pathlib.Path(sys.argv[1])
+with locked(path):
+    child = os.fork()
+    if child == 0:
+        time.sleep(60)
+        os._exit(0)
+try:
+    with locked(path):
+        print("locked again")
+finally:
+    os.kill(child, signal.SIGKILL)
+"""
+
+
+def test_the_child_of_a_fork_does_not_keep_the_lock(tmp_path):
+    process = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", FORKER, str(tmp_path / "file")],
+        stdout=subprocess.PIPE, text=True, check=True,
+    )  # fmt: skip
+    assert process.stdout == "locked again\n"
+
+
 def test_no_two_threads_are_inside_whatever_the_moment(tmp_path):
     inside, most = [], []
 
@@ -110,24 +135,24 @@ def test_no_two_threads_are_inside_whatever_the_moment(tmp_path):
 
 def test_a_lock_that_was_removed_before_it_was_locked_does_not_count(tmp_path, monkeypatch):
     """The one before has just left, and somebody else has come in since."""
-    path, lock = tmp_path / "file", _lock._lock
+    path, lock = tmp_path / "file", fcntl.flock
 
-    def lock_too_late(descriptor):
-        monkeypatch.setattr(_lock, "_lock", lock)
+    def lock_too_late(*arguments):
+        monkeypatch.setattr(fcntl, "flock", lock)
         (tmp_path / ".file.sklstm-lock").unlink()
-        lock(descriptor)
+        lock(*arguments)
 
-    monkeypatch.setattr(_lock, "_lock", lock_too_late)
+    monkeypatch.setattr(fcntl, "flock", lock_too_late)
     with locked(path), pytest.raises(BlockingIOError, match="works on"), locked(path):
         pass
 
 
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP])
 def test_a_file_system_without_locks(tmp_path, monkeypatch, number):
-    def refuse(descriptor):
+    def refuse(*arguments):
         raise OSError(number, "no locks")
 
-    monkeypatch.setattr(_lock, "_lock", refuse)
+    monkeypatch.setattr(fcntl, "flock", refuse)
     with locked(tmp_path / "file"):
         pass
     assert list(tmp_path.iterdir()) == []
