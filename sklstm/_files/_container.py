@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,7 @@ BEFORE_DIGEST = rb"\"sha256\":\""
 # What Python raises, in a parser or in `Decoder`, for values of another kind than is meant.
 MALFORMED = (
     ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError,
+    re.error,
 )  # fmt: skip
 
 

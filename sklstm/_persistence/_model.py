@@ -1,11 +1,11 @@
-"""save_model, load_model: a fitted estimator as one file with nothing executable in it."""
+"""Saving and loading a fitted estimator as one file of data."""
 
 from __future__ import annotations
 
 import functools
 import importlib
 import os
-from collections.abc import Mapping, Set
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -35,45 +35,42 @@ OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
 
 
 def save_model(estimator: LSTMSequenceClassifier | Pipeline, path: str | os.PathLike[str]) -> None:
-    """Write a fitted estimator, or a pipeline of it, to a file that holds data and no code.
+    """Save a fitted estimator, or a pipeline with it, to a file that contains data and no code.
 
-    The file is in the safetensors format: weights and all other arrays as tensors; parameters,
-    names, history and the versions of the packages as JSON in its header. It carries a format
-    number and a checksum. It is written as a whole or not at all: after an error, a full disk for
-    one, the file that was there before is still there.
+    The file has the safetensors format: arrays as tensors; parameters, names, history and package
+    versions as JSON in the header, with a format number and a checksum. It is written atomically:
+    after an error, such as a full disk, an existing file is unchanged.
 
-    What belongs to the run and not to the model stays out: ``callbacks``, ``checkpoint``,
-    ``checkpoint_interval``, ``device`` and ``verbose``. A loaded estimator has their defaults.
+    Parameters of the run are not saved: ``callbacks``, ``checkpoint``, ``checkpoint_interval``,
+    ``device`` and ``verbose``. A loaded estimator has their defaults.
 
     Parameters
     ----------
     estimator : LSTMSequenceClassifier or Pipeline
-        A fitted one. The steps of a pipeline are transformers of this package, any number of them,
-        and the estimator as the last one, if there is one: `TokenEncoder`, `SequenceScaler`,
-        `SequenceImputer`, `RollingFeatures` and "passthrough".
+        Fitted estimator. The steps of a pipeline are transformers of this package (`TokenEncoder`,
+        `SequenceScaler`, `SequenceImputer`, `RollingFeatures`) or "passthrough", in any number, and
+        optionally the classifier as the last one.
     path : str or path-like
-        Where to; a file that is there is replaced. The name may have any ending; safetensors' own
-        is ``.safetensors``.
+        Path of the file, which is replaced if it exists. The usual extension is ``.safetensors``.
 
     Raises
     ------
     NotFittedError
         If the estimator is not fitted.
     TypeError
-        If it is anything but an `LSTMSequenceClassifier`, be it a subclass, or a pipeline with
-        another step, or one whose `TokenEncoder` has a function as ``analyzer``.
+        If it is neither an `LSTMSequenceClassifier` nor a pipeline of the steps above. Subclasses,
+        and a `TokenEncoder` with a function as ``analyzer``, are code.
     ValueError
-        If the pipeline has a ``memory``, or a step is not as a fit leaves it; if the history of all
-        epochs or the labels are more than a file holds, a million values.
+        If the pipeline has a ``memory``, a step was changed after `fit`, or history and labels are
+        more than the million values that a file holds.
     OSError
         If the file cannot be written.
 
     Warns
     -----
     UserWarning
-        If something is left out, which it names: what only code could bring back (callbacks,
-        scorers and other functions) and attributes that no fit sets. The predictions of a loaded
-        estimator do not depend on it, its further training may.
+        If callbacks, scorers or other functions, or attributes that `fit` does not set, are not
+        saved. Predictions do not depend on them; further training may.
 
     See Also
     --------
@@ -81,9 +78,8 @@ def save_model(estimator: LSTMSequenceClassifier | Pipeline, path: str | os.Path
 
     Notes
     -----
-    Of the callables that ``optimizer`` may be, a class of ``torch.optim`` and a
-    ``functools.partial`` of one are kept. ``embedding_weights`` are kept as an array. The state of
-    the optimizer is not kept.
+    An ``optimizer`` that is a class of ``torch.optim``, or a ``functools.partial`` of one, is
+    saved, but not its state. ``embedding_weights`` are saved as an array.
 
     Examples
     --------
@@ -99,9 +95,9 @@ def save_model(estimator: LSTMSequenceClassifier | Pipeline, path: str | os.Path
     True
     """
     if type(estimator) is Pipeline:
-        content, parameters, others = describe_pipeline(estimator, _describe_whole)
+        content, parameters, others = describe_pipeline(estimator, _describe)
     else:
-        content, parameters, others = _describe_whole(estimator)
+        content, parameters, others = _describe(estimator)
     _warn_of(parameters, others)
     versions = {name: str(importlib.import_module(name).__version__) for name in PACKAGES}
     write_file(path, MODEL, {"versions": versions, **content})
@@ -110,33 +106,32 @@ def save_model(estimator: LSTMSequenceClassifier | Pipeline, path: str | os.Path
 def load_model(
     path: str | os.PathLike[str], *, device: str | torch.device = "cpu"
 ) -> LSTMSequenceClassifier | Pipeline:
-    """Read a fitted estimator, or a pipeline of it, from a file that `save_model` wrote.
+    """Load a fitted estimator, or a pipeline with it, from a file of `save_model`.
 
-    Nothing in the file is executed: it may come from anywhere. What it claims is checked before
-    memory is taken for it, and its checksum tells of any bit that is not as it was written.
+    No code in the file is executed, so it may come from an untrusted source. Its content is
+    validated before memory is allocated, and its checksum detects any damage.
 
     Parameters
     ----------
     path : str or path-like
-        The file.
+        Path of the file.
     device : str or torch.device, default="cpu"
-        Where the estimator is to compute, wherever it was trained; its parameter of this name.
+        The ``device`` parameter of the loaded estimator, whatever it was trained on.
 
     Returns
     -------
     LSTMSequenceClassifier or Pipeline
-        As it was saved. It predicts what the saved one predicts, to the last bit with the same
-        versions of the packages and the same kind of machine. Further training goes on with a fresh
-        optimizer.
+        The estimator that was saved. Its predictions are identical with the same package versions
+        and kind of machine. Further training starts with a new optimizer.
 
     Raises
     ------
     ModelFileError
-        If the file is damaged, is something else, or is of a newer format.
+        If the file is damaged, of another kind, or of a newer format.
     OSError
-        If the file cannot be read; FileNotFoundError if there is none.
+        If the file cannot be read; FileNotFoundError if it does not exist.
     ValueError
-        If the ``device`` is none, or is not here.
+        If ``device`` is invalid or not available.
 
     See Also
     --------
@@ -155,15 +150,28 @@ def load_model(
         ) from error
 
 
-def _describe_whole(estimator: Any) -> Description:
-    """Content of a file for one estimator, and what it lacks: parameters, other attributes."""
+def _describe(estimator: Any) -> Description:
+    """Content of the file of an estimator; names of parameters and attributes left out of it."""
     _check_estimator(estimator)
-    parameters, state = _describe(estimator)
-    lost = [*(["callbacks"] if estimator.callbacks else []), *_drop_unstorable(parameters)]
-    others = _drop_foreign(state, ATTRIBUTES.keys() | estimator._task_type.attribute_checks.keys())
-    check_state(state, estimator._task_type)
+    given = estimator.get_params(deep=False)
+    state = _without(estimator.__getstate__(), given)
+    parameters = _without(given, OF_RUN)
+    parameters["optimizer"] = _describe_optimizer(estimator.optimizer)
+    if estimator.embedding_weights is not None:
+        parameters["embedding_weights"] = np.asarray(as_host(estimator.embedding_weights))
+    unstorable, task_type = _unstorable(parameters), estimator._task_type
+    known = ATTRIBUTES.keys() | task_type.attribute_checks.keys()
+    others = [name for name in state if name not in known]
+    state = _without(state, others)
+    epochs = state["net_"]["history"]
+    # What callbacks have recorded.
+    figures = sorted({name for epoch in epochs for name in _unstorable(epoch)})
+    state["net_"]["history"] = [_without(epoch, figures) for epoch in epochs]
+    state["history_"] = _without(state["history_"], figures)
+    check_state(state, task_type)
     del state["net_"]["device"]
-    return {"parameters": parameters, "state": state}, lost, others
+    lost = [*(["callbacks"] if estimator.callbacks else []), *unstorable]
+    return {"parameters": _without(parameters, unstorable), "state": state}, lost, others + figures
 
 
 def _check_estimator(estimator: Any) -> None:
@@ -174,24 +182,13 @@ def _check_estimator(estimator: Any) -> None:
         return
     remedy = ""
     if isinstance(estimator, (LSTMSequenceClassifier, Pipeline)):
-        remedy = "A subclass is code, which no file of ours holds: keep it with pickle or joblib."
+        remedy = "\n\nA subclass is code, which is not saved: use pickle or joblib."
     elif hasattr(estimator, "best_estimator_"):
-        remedy = "Save what the search has found: save_model(search.best_estimator_, path)."
+        remedy = "\n\nSave what the search has found: save_model(search.best_estimator_, path)."
     raise TypeError(
         "save_model takes an LSTMSequenceClassifier, or a Pipeline of it. Got an instance of"
-        f" {type(estimator).__name__} instead." + (f"\n\n{remedy}" if remedy else "")
+        f" {type(estimator).__name__} instead.{remedy}"
     )
-
-
-def _describe(estimator: LSTMSequenceClassifier) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Parameters and all other attributes, as plain as they can be."""
-    parameters = estimator.get_params(deep=False)
-    state = {k: v for k, v in estimator.__getstate__().items() if k not in parameters}
-    parameters = {k: v for k, v in parameters.items() if k not in OF_RUN}
-    parameters["optimizer"] = _describe_optimizer(parameters["optimizer"])
-    if parameters["embedding_weights"] is not None:
-        parameters["embedding_weights"] = np.asarray(as_host(parameters["embedding_weights"]))
-    return parameters, state
 
 
 def _describe_optimizer(optimizer: Any) -> Any:
@@ -212,44 +209,23 @@ def _restore_optimizer(described: Any) -> Any:
 
 
 def _build(
-    parameters: Mapping[str, Any], state: Mapping[str, Any], device: str | torch.device = "cpu"
+    parameters: Mapping[str, Any], state: Mapping[str, Any], *, device: str | torch.device
 ) -> LSTMSequenceClassifier:
-    """The estimator that was described, if it can be one; one of MALFORMED if it cannot."""
+    """The estimator that was described; one of MALFORMED if there is none."""
     if OF_RUN & parameters.keys():
         raise ValueError(f"{sorted(OF_RUN & parameters.keys())} are no parameters of a model.")
-    net = {**state["net_"], "device": str(resolve_device(device))}
-    state = {**state, "net_": net}
+    state = {**state, "net_": {**state["net_"], "device": str(resolve_device(device))}}
     check_state(state, LSTMSequenceClassifier._task_type)
-    if "optimizer" in parameters:
-        parameters = {**parameters, "optimizer": _restore_optimizer(parameters["optimizer"])}
     estimator = LSTMSequenceClassifier(**parameters, device=device)
+    estimator.optimizer = _restore_optimizer(estimator.optimizer)
     check_parameters(estimator)
     estimator.__setstate__(state)
     return estimator
 
 
-def _drop_unstorable(parameters: dict[str, Any]) -> list[str]:
-    """Remove the parameters that only code could bring back, and return their names."""
-    names = [name for name, value in parameters.items() if not _is_storable(value)]
-    for name in names:
-        del parameters[name]
-    return names
-
-
-def _drop_foreign(state: dict[str, Any], known: Set[str]) -> list[str]:
-    """Remove attributes but the ``known`` ones, and figures of callbacks that are not plain."""
-    attributes = [name for name in state if name not in known]
-    for name in attributes:
-        del state[name]
-    epochs = state["net_"]["history"]
-    figures = {name for epoch in epochs for name, v in epoch.items() if not _is_storable(v)}
-    state["net_"]["history"] = [_without(epoch, figures) for epoch in epochs]
-    state["history_"] = _without(state["history_"], figures)
-    return [*attributes, *sorted(figures)]
-
-
-def _without(items: Mapping[str, Any], names: set[str]) -> dict[str, Any]:
-    return {name: value for name, value in items.items() if name not in names}
+def _unstorable(items: Mapping[str, Any]) -> list[str]:
+    """Names of the items that only code could bring back."""
+    return [name for name, value in items.items() if not _is_storable(value)]
 
 
 def _is_storable(value: Any) -> bool:
@@ -260,8 +236,12 @@ def _is_storable(value: Any) -> bool:
     return True
 
 
+def _without(items: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
+    return {name: value for name, value in items.items() if name not in names}
+
+
 def _warn_of(parameters: list[str], others: list[str]) -> None:
-    """Tell what is left out of the file, if anything is."""
+    """Name what is not saved, if anything is not."""
     if not parameters and not others:
         return
     remedy = ""

@@ -1,8 +1,9 @@
-"""Pipelines of the package's own steps as plain values, and back."""
+"""Conversion of pipelines of the package's own steps to plain values, and back."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -10,7 +11,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from sklstm._classifier import LSTMSequenceClassifier
-from sklstm._persistence._checks import Check, _check_items, _is_bool
+from sklstm._files._container import MALFORMED
+from sklstm._persistence._checks import Check, are_texts, check_items, is_bool
 from sklstm._persistence._transformers import (
     TRANSFORMERS,
     build_transformer,
@@ -19,8 +21,10 @@ from sklstm._persistence._transformers import (
 )
 from sklstm.preprocessing._tokens import TokenEncoder
 
-# Content of a file, names of the parameters that it lacks, and of other attributes.
+# Content of a file, names of the parameters left out of it, and of the attributes.
 Description = tuple[dict[str, Any], list[str], list[str]]
+# Names that a step cannot have, since they are the pipeline's own parameters.
+RESERVED = {"memory", "steps", "transform_input", "verbose"}
 SKOPS = (
     "Keep such a pipeline with skops: skops.io.dump(pipeline, path), then skops.io.load(path,"
     " trusted=[*sklstm.SKOPS_TRUSTED, ...]) with the other types that it names."
@@ -30,18 +34,16 @@ SKOPS = (
 def describe_pipeline(
     pipeline: Pipeline, describe_classifier: Callable[[Any], Description]
 ) -> Description:
-    """The pipeline as plain values; TypeError or ValueError if one of its steps is none."""
+    """The pipeline as plain values; TypeError or ValueError if a step cannot be one."""
     check_steps(pipeline)
-    steps: list[dict[str, Any]] = []
-    parameters: list[str] = []
-    others: list[str] = []
+    steps, parameters, others = [], [], []
     for name, step in pipeline.steps:
         described, lost, unknown = _describe_step(name, step, describe_classifier)
         steps.append({"name": name, **described})
         parameters += [f"{name}__{parameter}" for parameter in lost]
         others += [f"{name}.{attribute}" for attribute in unknown]
-    settings = {"verbose": pipeline.verbose, "transform_input": pipeline.transform_input}
     check_agreement(pipeline)
+    settings = {name: getattr(pipeline, name) for name in SETTINGS}
     return {"steps": steps, "pipeline": settings}, parameters, others
 
 
@@ -49,9 +51,8 @@ def build_pipeline(
     content: Mapping[str, Any],
     build_classifier: Callable[[Mapping[str, Any], Mapping[str, Any]], Any],
 ) -> Pipeline:
-    """The pipeline that was described; ValueError, TypeError or LookupError if there is none."""
-    _check_items(content, CONTENT, optional=frozenset())
-    _check_items(content["pipeline"], SETTINGS, optional=frozenset())
+    """The pipeline that was described; one of MALFORMED if there is none."""
+    check_items(content, CONTENT)
     steps = []
     for described in content["steps"]:
         rest = {key: value for key, value in described.items() if key != "name"}
@@ -115,7 +116,7 @@ def _describe_step(
     check_is_fitted(step)
     try:
         content, others = describe_transformer(step)
-    except (LookupError, TypeError, ValueError) as error:
+    except MALFORMED as error:
         raise ValueError(f"Step {name!r} is not as a fit leaves it: {error}") from error
     return content, [], others
 
@@ -135,12 +136,11 @@ def _is_passed_through(step: Any) -> bool:
 
 def _check_names(names: list[Any]) -> None:
     """As scikit-learn does before it fits."""
-    texts = all(isinstance(name, str) for name in names)
-    taken = {"memory", "steps", "transform_input", "verbose"}
-    if not texts or len(set(names)) < len(names) or taken & {*names}:
-        raise ValueError(f"These are no names of steps: {names!r:.100}")
-    if any("__" in name for name in names):
-        raise ValueError(f"A name of a step has no '__': {names!r:.100}")
+    if not are_texts(names) or len(set(names)) < len(names):
+        raise ValueError(f"The names of steps must be different texts. Got {names!r:.100} instead.")
+    wrong = [name for name in names if "__" in name or name in RESERVED]
+    if wrong:
+        raise ValueError(f"A step cannot have the name {wrong[0]!r:.100}.")
 
 
 def _taken_by(step: Any) -> int | None:
@@ -153,15 +153,12 @@ def _taken_by(step: Any) -> int | None:
     return int(step.n_features_in_) if step._n_columns_in is None else 1
 
 
-def _are_names_of_metadata(value: Any) -> bool:
-    return value is None or (
-        isinstance(value, list) and all(isinstance(name, str) for name in value)
-    )
-
-
+SETTINGS: dict[str, Check] = {
+    "verbose": is_bool,
+    "transform_input": lambda value: value is None or are_texts(value),
+}
 CONTENT: dict[str, Check] = {
     "versions": lambda value: True,
     "steps": lambda value: isinstance(value, list),
-    "pipeline": lambda value: isinstance(value, dict),
+    "pipeline": partial(check_items, checks=SETTINGS),
 }
-SETTINGS: dict[str, Check] = {"verbose": _is_bool, "transform_input": _are_names_of_metadata}
