@@ -1,4 +1,4 @@
-"""Writing a file as a whole or not at all."""
+"""Atomic writing of files."""
 
 from __future__ import annotations
 
@@ -8,31 +8,32 @@ import secrets
 import stat
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-# What file systems say that have no such thing, as some that are mounted from elsewhere: the file
-# is written all the same. A full or a failing disk says something else.
+# What network file systems without fsync answer: the file is written all the same. A full or a
+# failing disk answers something else.
 REFUSED = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EPERM)
 
 
 def write_atomically(path: str | os.PathLike[str], chunks: Iterable[bytes | memoryview]) -> None:
-    """Put the chunks, one after another, into the file at ``path``.
+    """Write the chunks to the file at ``path`` atomically.
 
-    Whatever goes wrong, Ctrl-C and loss of power included, the file there is either the earlier one
-    or the new one, whole. After an error nothing else is left behind. The new file has the
-    permissions of the earlier one, and at no time more than that.
+    Whatever happens, Ctrl-C and loss of power included, the file there is either the earlier one or
+    the new one, complete. After an error nothing else is left behind. The new file has the
+    permissions of the earlier one, and never more.
     """
     target = follow_links(path)
     # Not made of the file's own name, which may be as long as a name can be.
     temporary = target.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
         mode = _mode_of(target)
-        opener = _as_new if mode is None else _as_private
+        # Until it has the permissions of the file that it replaces, it is its owner's alone.
+        opener = partial(os.open, mode=0o666 if mode is None else 0o600)
         # Path.open takes no opener.
         with open(temporary, "xb", opener=opener) as file:
-            for chunk in chunks:
-                file.write(chunk)
+            file.writelines(chunks)
             file.flush()
             _sync(file)
         if mode is not None:
@@ -50,12 +51,12 @@ def write_atomically(path: str | os.PathLike[str], chunks: Iterable[bytes | memo
 
 
 def follow_links(path: str | os.PathLike[str]) -> Path:
-    """Where the path leads to, be there a file or not; OSError if its links lead nowhere.
+    """The path without symbolic links, whether the file exists or not; OSError if they are cyclic.
 
-    A link stays a link: what it points to is replaced, in its own folder.
+    So a link stays a link: what it points to is replaced, in its own folder.
     """
     with suppress(FileNotFoundError):
-        # The one that tells of links that go round in a circle in all versions of Python.
+        # Unlike resolve(), it reports cycles in all versions of Python.
         Path(path).stat()
     return Path(path).resolve()
 
@@ -68,17 +69,8 @@ def _mode_of(path: Path) -> int | None:
         return None
 
 
-def _as_new(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o666)
-
-
-def _as_private(path: str, flags: int) -> int:
-    """For its owner alone, until it has the permissions of the file that it replaces."""
-    return os.open(path, flags, 0o600)
-
-
 def _sync(file: BinaryIO) -> None:
-    """Bring what was written to the disk, where the file system knows how to."""
+    """Flush the file to the disk, where the file system can."""
     try:
         os.fsync(file.fileno())
     except OSError as error:
@@ -87,7 +79,7 @@ def _sync(file: BinaryIO) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Bring the folder's new entry to the disk, where the system lets one."""
+    """Flush the folder's new entry to the disk, where the system can."""
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

@@ -1,13 +1,12 @@
-"""One file of JSON and arrays: safetensors, with a format number and a checksum of every bit.
+"""Files of JSON and arrays: safetensors, with a format number and a checksum of every bit.
 
-The header of a safetensors file has room for texts. One of them, named "sklstm", is a JSON object:
+The metadata of the file, which any reader of safetensors shows, have an entry "sklstm". It is a
+JSON object:
 
-    kind       what is in the file, such as "model"
-    format     number of the layout of what follows
-    sha256     of the whole file, these 64 digits themselves taken for zeros
+    kind       such as "model"
+    format     number of the layout of the content
+    sha256     of the whole file, with zeros for these 64 digits
     content    the value that was written, as `encode` puts it
-
-Any reader of safetensors can show all of it.
 """
 
 from __future__ import annotations
@@ -29,18 +28,18 @@ from sklstm._sequences import Array
 from sklstm.exceptions import ModelFileError
 
 NAME = "sklstm"
-# Bytes of a header, and values in its JSON: no others are read or written, so that those who read
-# take 150 MB for the JSON at most (a value costs up to 80 bytes). Where arrays go with the values,
-# as with the words of a vocabulary, there may be one more for so many bytes of the file.
+# Bytes of a header, and values in its JSON, in whatever is read or written: a value takes up to 80
+# bytes, so reading takes 150 MB for the JSON at most. Where arrays go with the values, as with the
+# words of a vocabulary, one more is allowed for so many bytes of the file.
 MAX_HEADER = 32_000_000
 MAX_VALUES = 1_000_000
 BYTES_PER_FURTHER_VALUE = 64
 SIZE_OF_LENGTH = 8
 NO_DIGEST = b"0" * 64
-# In a text in a text, so its quotes are escaped. Those in the content are escaped twice and do not
-# look like this.
+# JSON within a JSON string, so its quotes are escaped. Those in the content are escaped twice and
+# do not match.
 BEFORE_DIGEST = rb"\"sha256\":\""
-# What Python raises, in a parser or in `Decoder`, for values of another kind than is meant.
+# What Python raises, in a parser or in `Decoder`, for values of the wrong kind.
 MALFORMED = (
     ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError,
     re.error,
@@ -49,54 +48,14 @@ MALFORMED = (
 
 @dataclass(frozen=True)
 class Kind:
-    """What a file holds, in a word, and the newest format of it that this version reads."""
+    """The kind of a file, and the newest format of it that this version reads."""
 
     name: str
     format: int
 
 
-@dataclass(frozen=True)
-class Header:
-    """What a file says of itself before its arrays, and the size in bytes that it should have."""
-
-    kind: str
-    format: int
-    sha256: str
-    content: Any
-    size: int
-
-    @classmethod
-    def parse(cls, header: bytes, size: int) -> Header:
-        """Raise one of MALFORMED for anything but the header of a file of ours, of that size."""
-        entries = _parse_json(header.decode("ascii"), size)
-        document = _parse_json(entries.pop("__metadata__")[NAME], size)
-        end = max((int(entry["data_offsets"][1]) for entry in entries.values()), default=0)
-        # A newer format may have more in it.
-        stated = {name: document[name] for name in ("kind", "format", "sha256", "content")}
-        if not stated["format"] >= 1:
-            raise ValueError(stated["format"])
-        return cls(**stated, size=SIZE_OF_LENGTH + len(header) + end)
-
-
-def _parse_json(text: str, size: int) -> Any:
-    """The value, unless it takes more memory than a file of that size may ask for."""
-    n_values = _count_values(text)
-    if n_values > _max_values(size):
-        raise ValueError(f"{n_values:,} values")
-    return json.loads(text)
-
-
-def _count_values(text: str) -> int:
-    """At least as many values as there are in the JSON: what stands before each but the first."""
-    return sum(map(text.count, "[{,:"))
-
-
-def _max_values(size: int) -> int:
-    return MAX_VALUES + size // BYTES_PER_FURTHER_VALUE
-
-
 def write_file(path: str | os.PathLike[str], kind: Kind, content: Any) -> None:
-    """Write plain values and arrays, as a whole or not at all."""
+    """Write plain values and arrays atomically."""
     arrays: dict[str, Array] = {}
     document = {
         "kind": kind.name,
@@ -119,10 +78,9 @@ def write_file(path: str | os.PathLike[str], kind: Kind, content: Any) -> None:
 
 
 def read_file(path: str | os.PathLike[str], kind: Kind) -> Any:
-    """What was written; ModelFileError for anything but a whole file of this kind.
+    """What was written; ModelFileError for anything but an intact file of this kind.
 
-    Of a file that is not, no more than the header is read, and no memory is taken but for bytes
-    that are there.
+    Invalid files are rejected from the header; allocation never exceeds the file size.
     """
     name = repr(os.fspath(path))
     if Path(path).exists() and not Path(path).is_file():
@@ -130,42 +88,67 @@ def read_file(path: str | os.PathLike[str], kind: Kind) -> Any:
     with Path(path).open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         length = int.from_bytes(file.read(SIZE_OF_LENGTH), "little")
-        encoded = file.read(length) if length <= min(size, MAX_HEADER) else b""
-        header = _check_header(encoded, size, kind, name)
-        if header.size != size:
-            raise ModelFileError(f"{name} is damaged: {size:,} bytes instead of {header.size:,}.")
+        header = file.read(length) if length <= min(size, MAX_HEADER) else b""
+        try:
+            document, expected = _parse_header(header, size)
+        except MALFORMED as error:
+            raise ModelFileError(
+                f"{name} is not a {kind.name} file of sklstm, or it is damaged."
+            ) from error
+        _check_kind(document, kind, name)
+        if expected != size:
+            raise ModelFileError(f"{name} is damaged: {size:,} bytes instead of {expected:,}.")
         file.seek(0)
         data = file.read()
-    if header.sha256 != _digest(*_around_digest(data, length)).decode():
+    if document["sha256"] != _digest(*_around_digest(data, length)).decode():
         raise ModelFileError(f"{name} is damaged: it does not have the checksum that it states.")
     try:
-        return Decoder(load(data)).decode(header.content)
+        return Decoder(load(data)).decode(document["content"])
     except (SafetensorError, *MALFORMED) as error:
         raise ModelFileError(f"{name} has content that makes no sense: {error!s:.200}") from error
 
 
-def _check_header(encoded: bytes, size: int, kind: Kind, name: str) -> Header:
-    """The header of a file of this kind, in a format that can be read."""
-    try:
-        header = Header.parse(encoded, size)
-    except MALFORMED as error:
+def _parse_header(header: bytes, size: int) -> tuple[dict[str, Any], int]:
+    """Our entry and the size that the file should have; one of MALFORMED without them."""
+    entries = _parse_json(header.decode("ascii"), size)
+    document = _parse_json(entries.pop("__metadata__")[NAME], size)
+    end = max((int(entry["data_offsets"][1]) for entry in entries.values()), default=0)
+    # A newer format may have more parts.
+    if not (document["format"] >= 1 and {"kind", "sha256", "content"} <= document.keys()):
+        raise ValueError("parts are missing")
+    return document, SIZE_OF_LENGTH + len(header) + end
+
+
+def _parse_json(text: str, size: int) -> Any:
+    """The value, unless it takes more memory than a file of that size may ask for."""
+    if _count_values(text) > _max_values(size):
+        raise ValueError("too many values")
+    return json.loads(text)
+
+
+def _count_values(text: str) -> int:
+    """Upper bound of the values in the JSON: what stands before each but the first."""
+    return sum(map(text.count, "[{,:"))
+
+
+def _max_values(size: int) -> int:
+    return MAX_VALUES + size // BYTES_PER_FURTHER_VALUE
+
+
+def _check_kind(document: dict[str, Any], kind: Kind, name: str) -> None:
+    if document["kind"] != kind.name:
         raise ModelFileError(
-            f"{name} is not a {kind.name} file of sklstm, or it is damaged."
-        ) from error
-    if header.kind != kind.name:
-        raise ModelFileError(
-            f"{name} is a {header.kind!s:.20} file of sklstm, not a {kind.name} file."
+            f"{name} is a {document['kind']!s:.20} file of sklstm, not a {kind.name} file."
         )
-    if header.format > kind.format:
+    if document["format"] > kind.format:
         raise ModelFileError(
-            f"{name} has format {header.format}; this version of sklstm reads formats up to"
+            f"{name} has format {document['format']}; this version of sklstm reads formats up to"
             f" {kind.format}.\n\nInstall a newer one: pip install --upgrade sklstm"
         )
-    return header
 
 
 def _around_digest(data: bytes, length: int) -> tuple[memoryview, memoryview]:
-    """What stands before and behind the 64 digits; all of it and nothing if there are none."""
+    """The bytes before and after the 64 digits; all and none if there are no digits."""
     found = data.find(BEFORE_DIGEST, 0, SIZE_OF_LENGTH + length)
     start = len(data) if found < 0 else found + len(BEFORE_DIGEST)
     return memoryview(data)[:start], memoryview(data)[start + len(NO_DIGEST) :]
@@ -173,7 +156,7 @@ def _around_digest(data: bytes, length: int) -> tuple[memoryview, memoryview]:
 
 def _digest(before: memoryview, after: memoryview) -> bytes:
     """The checksum, in hexadecimal digits."""
-    digest = hashlib.sha256(before)
-    digest.update(NO_DIGEST)
-    digest.update(after)
+    digest = hashlib.sha256()
+    for part in (before, NO_DIGEST, after):
+        digest.update(part)
     return digest.hexdigest().encode()

@@ -1,4 +1,4 @@
-"""Plain values and arrays <-> what JSON can say, with the numeric arrays aside.
+"""Encoding of plain values and arrays as JSON, with the numeric arrays stored separately.
 
 JSON has no tuple, no NaN, no dict with other keys than strings, and no array. Each of these becomes
 an object with one key that begins with ``$``::
@@ -7,7 +7,7 @@ an object with one key that begins with ``$``::
     {0: 1.5}            {"$dict": [[0, 1.5]]}
     nan                 {"$float": "nan"}
     np.float32(1)       {"$number": ["float32", 1.0]}
-    array of numbers    {"$array": name of the array among those aside}
+    array of numbers    {"$array": name of the array among those stored separately}
     array of dates      {"$dates": ["datetime64[s]", name of an int64 array]}
     array of str        {"$text": name of a uint32 array: a row for each, a code point a column}
     array of objects    {"$objects": ["a", "b"]}
@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from numbers import Integral
 from typing import Any
 
@@ -36,7 +36,8 @@ NUMBERS = {
 }
 DATES = re.compile(r"(datetime64|timedelta64)\[(Y|M|W|D|h|m|s|ms|us|ns|ps|fs|as)\]")
 CODE_POINT = np.dtype(np.uint32)
-# Of lists in lists: those who look at what was read may take a few calls of Python's for each.
+FLOATS = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
+# Of nested lists: whoever walks through what was read may take a few frames of Python for each.
 MAX_DEPTH = 300
 
 
@@ -48,7 +49,7 @@ class UnstorableError(TypeError):
 
 
 def encode(value: Any, arrays: dict[str, Array], name: str = "") -> Any:
-    """The value as JSON; its numeric arrays go into ``arrays``, under names that begin so."""
+    """The value as JSON; its numeric arrays go into ``arrays``, under names with this prefix."""
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
@@ -88,11 +89,11 @@ def _encode_mapping(value: Mapping[Any, Any], arrays: dict[str, Array], name: st
 def _encode_array(value: Array, arrays: dict[str, Array], name: str) -> Any:
     dtype = value.dtype
     if dtype.name in NUMBERS:
-        return {"$array": _put_aside(value, arrays, name)}
+        return {"$array": _store(value, arrays, name)}
     if DATES.fullmatch(dtype.name):
-        return {"$dates": [dtype.name, _put_aside(value.astype(np.int64), arrays, name)]}
+        return {"$dates": [dtype.name, _store(value.astype(np.int64), arrays, name)]}
     if value.ndim == 1 and dtype.kind == "U" and dtype.itemsize:
-        return {"$text": _put_aside(_code_points(value), arrays, name)}
+        return {"$text": _store(_code_points(value), arrays, name)}
     if value.ndim == 1 and dtype.kind == "O":
         return {"$objects": encode(value.tolist(), arrays, name)}
     raise UnstorableError(name, f"an array of shape {value.shape} and dtype {dtype}")
@@ -104,33 +105,33 @@ def _code_points(texts: Array) -> Array:
     return native.view(CODE_POINT).reshape(len(texts), texts.dtype.itemsize // CODE_POINT.itemsize)
 
 
-def _put_aside(value: Array, arrays: dict[str, Array], name: str) -> str:
-    """The name under which the array is kept, different from all others and in ASCII."""
+def _store(value: Array, arrays: dict[str, Array], name: str) -> str:
+    """Store the array under a unique name in ASCII, and return that."""
     name = name.encode("ascii", "backslashreplace").decode()
     if name in arrays:
         name = f"{name} {len(arrays)}"
-    # Of the machine's byte order and in one piece, as safetensors wants it.
+    # Native byte order and contiguous, as safetensors requires.
     arrays[name] = np.array(value, dtype=value.dtype.newbyteorder("="), order="C", copy=None)
     return name
 
 
 class Decoder:
-    """Gives back what was encoded; it takes memory of the size of the JSON and of the arrays.
+    """Decoder of what `encode` has made; it takes memory of the size of the JSON and the arrays.
 
-    JSON that `encode` does not make gives a ValueError, TypeError, KeyError, IndexError or
-    OverflowError, or some other plain value. Nothing in it is called, or looked up outside this
-    file. Lists and objects are decoded in place, and each array is given back once.
+    Other JSON gives a ValueError, TypeError, KeyError, IndexError or OverflowError, or some plain
+    value. Nothing in it is called, or looked up outside this file. Lists and objects are decoded in
+    place, and each array is returned once.
     """
 
     def __init__(self, arrays: Mapping[str, Array]) -> None:
         self._arrays = dict(arrays)
         self._depth = 0
-        self._of_tag = {
-            "$tuple": self._tuple,
-            "$dict": self._dict,
-            "$float": self._float,
+        self._decoders: dict[str, Callable[[Any], Any]] = {
+            "$tuple": lambda payload: tuple(self.decode(payload)),
+            "$dict": lambda payload: dict(self.decode(payload)),
+            "$float": lambda payload: FLOATS[payload],
             "$number": self._number,
-            "$array": self._array,
+            "$array": lambda payload: self._arrays.pop(payload),
             "$dates": self._dates,
             "$text": self._text,
             "$objects": self._objects,
@@ -138,34 +139,26 @@ class Decoder:
 
     def decode(self, value: Any) -> Any:
         """The value."""
+        if not isinstance(value, (dict, list)):
+            return value
         self._depth += 1
         if self._depth > MAX_DEPTH:
             raise ValueError(f"lists in lists, {MAX_DEPTH} deep")
-        decoded = self._decode(value)
+        decoded = self._decode_list(value) if isinstance(value, list) else self._decode_dict(value)
         self._depth -= 1
         return decoded
 
-    def _decode(self, value: Any) -> Any:
-        if isinstance(value, list):
-            value[:] = map(self.decode, value)
-            return value
-        if not isinstance(value, dict):
-            return value
+    def _decode_list(self, value: list[Any]) -> list[Any]:
+        value[:] = map(self.decode, value)
+        return value
+
+    def _decode_dict(self, value: dict[str, Any]) -> Any:
         tag, payload = next(iter(value.items()), ("", None))
-        if tag in self._of_tag:
-            return self._of_tag[tag](payload)
+        if tag in self._decoders:
+            return self._decoders[tag](payload)
         for key, item in value.items():
             value[key] = self.decode(item)
         return value
-
-    def _tuple(self, payload: Any) -> tuple[Any, ...]:
-        return tuple(self.decode(payload))
-
-    def _dict(self, payload: Any) -> dict[Any, Any]:
-        return dict(self.decode(payload))
-
-    def _float(self, payload: Any) -> float:
-        return {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}[payload]
 
     def _number(self, payload: Any) -> Any:
         name, encoded = payload
@@ -174,17 +167,14 @@ class Decoder:
             raise TypeError(f"{number!r:.60} is no number")
         return NUMBERS[name].type(number)
 
-    def _array(self, payload: Any) -> Array:
-        return self._arrays.pop(payload)
-
     def _dates(self, payload: Any) -> Array:
         dtype, name = payload
         if not DATES.fullmatch(dtype):
             raise ValueError(f"{dtype!r:.60} is no dtype of dates")
-        return self._array(name).astype(np.int64, casting="no", copy=False).view(dtype)
+        return self._arrays.pop(name).astype(np.int64, casting="no", copy=False).view(dtype)
 
     def _text(self, payload: Any) -> Array:
-        points = self._array(payload)
+        points = self._arrays.pop(payload)
         n_texts, width = points.shape
         if points.dtype != CODE_POINT or (points > sys.maxunicode).any():
             raise ValueError(f"An array of {points.dtype} holds no texts")
