@@ -28,7 +28,7 @@ def write_atomically(path: str | os.PathLike[str], chunks: Iterable[bytes | memo
     # Not made of the file's own name, which may be as long as a name can be.
     temporary = target.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
-        mode = _mode_of(target)
+        mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else None
         # Until it has the permissions of the file that it replaces, it is its owner's alone.
         opener = partial(os.open, mode=0o666 if mode is None else 0o600)
         # Path.open takes no opener.
@@ -59,14 +59,6 @@ def follow_links(path: str | os.PathLike[str]) -> Path:
         # Unlike resolve(), it reports cycles in all versions of Python.
         Path(path).stat()
     return Path(path).resolve()
-
-
-def _mode_of(path: Path) -> int | None:
-    """The permissions of the file there, None if there is none."""
-    try:
-        return stat.S_IMODE(path.stat().st_mode)
-    except FileNotFoundError:
-        return None
 
 
 def _sync(file: BinaryIO) -> None:

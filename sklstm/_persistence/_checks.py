@@ -36,17 +36,20 @@ def check_state(state: Mapping[str, Any], task_type: type[Task]) -> None:
     network, scaling = NetworkConfiguration(**state["_network"]), state["_scaling"]
     _check_extent(network, state["net_"]["weights"])
     n_columns, n_features = state["_n_columns_in"], state["n_features_in_"]
-    takes_tokens, filters = network.vocabulary_size is not None, network.conv_filters
+    names, filters = state.get("feature_names_in_"), network.conv_filters
+    takes_tokens = network.vocabulary_size is not None
     width = network.hidden_sizes[-1] * (2 if network.bidirectional else 1) + sum(filters[-1:])
     per = network.standardize if isinstance(network.standardize, str) else "dataset"
     agreements = {
         "n_outputs": task_type.of(state).n_outputs == network.n_outputs,
         "n_features_in_": n_features == n_columns
         or (n_columns is None and (takes_tokens or n_features == network.n_features)),
-        "feature_names_in_": len(state.get("feature_names_in_", range(n_features))) == n_features,
+        "feature_names_in_": names is None or len(names) == n_features,
         "conv_kernel_sizes": len(network.conv_kernel_sizes) == len(filters),
         "conv_stride": network.patch_size % (network.conv_stride or 1) == 0,
-        "conv_dilations": len(network.conv_dilations) in (0, len(filters)),
+        # No weight is as large as a dilation.
+        "conv_dilations": len(network.conv_dilations) in (0, len(filters))
+        and max(network.conv_dilations, default=1) < 2**31,
         "_n_features_out": state["_n_features_out"] == width,
         "_scaling": takes_tokens == (scaling is None),
     }
@@ -112,11 +115,6 @@ def _are_sizes(value: Any) -> bool:
     return isinstance(value, tuple) and all(map(is_size, value))
 
 
-def _are_dilations(value: Any) -> bool:
-    # No weight is as large as a dilation.
-    return _are_sizes(value) and max(value, default=1) < 2**31
-
-
 def _is_scaling(value: Any) -> bool:
     if value is None:
         return True
@@ -162,7 +160,6 @@ def _check_of(option: Field[Any]) -> Check:
 
 
 NETWORK = {option.name: _check_of(option) for option in fields(NetworkConfiguration)}
-NETWORK["conv_dilations"] = _are_dilations
 # A file that is older than an option lacks it: the default holds.
 _WITH_A_DEFAULT = frozenset(
     option.name
@@ -172,10 +169,8 @@ _WITH_A_DEFAULT = frozenset(
 RESOLVED = {name: _check_of(OPTIONS[name]) for name in MAY_BE_AUTO if name != "device"}
 RESOLVED["device"] = _is_device
 NET: dict[str, Check] = {
-    "weights": are_sound_weights,
-    "history": _are_epochs,
-    "device": _is_device,
-}
+    "weights": are_sound_weights, "history": _are_epochs, "device": _is_device,
+}  # fmt: skip
 # The attributes that fit and set_output set.
 ATTRIBUTES: dict[str, Check] = {
     "n_features_in_": is_size,
@@ -194,4 +189,5 @@ ATTRIBUTES: dict[str, Check] = {
     "_n_features_out": is_size,
     "_sklearn_output_config": is_output_configuration,
 }
+# What a state may lack.
 OPTIONAL = frozenset({"resolved_params_", "feature_names_in_", "_sklearn_output_config"})

@@ -50,7 +50,8 @@ def describe_transformer(step: Any) -> tuple[dict[str, Any], list[str]]:
     state = {key: value for key, value in attributes.items() if key in CHECKS[name]}
     if isinstance(step, TokenEncoder):
         parameters["vocabulary"] = _plain_vocabulary(step.vocabulary)
-        state["vocabulary_"] = _describe_vocabulary(step.vocabulary_)
+        ids = np.array([*step.vocabulary_.values()], dtype=np.int64)
+        state["vocabulary_"] = {"tokens": [*step.vocabulary_], "ids": ids}
         if "tokenizer_" in state:
             state["tokenizer_"] = _describe_tokenizer(step.tokenizer_)
     if isinstance(step, SequenceScaler) and step.scaler_ is not None:
@@ -126,18 +127,17 @@ def _checks_of_scaler(method: str, n_features: int) -> dict[str, Check]:
 
 
 def _is_measured(value: Any, least: float, n_features: int) -> bool:
-    """NaN is of a feature without any value."""
+    """Whether this is one figure per feature; NaN is that of a feature without any value."""
     is_array = isinstance(value, np.ndarray) and value.dtype in (np.float32, np.float64)
     return is_array and value.shape == (n_features,) and not (value < least).any()
 
 
 def _is_count(value: Any, n_features: int) -> bool:
+    if not isinstance(value, (int, float, np.number, np.ndarray)):
+        return False
     counts = np.asarray(value)
-    is_number = (
-        isinstance(value, (int, float, np.number, np.ndarray)) and counts.dtype.kind in "fiu"
-    )
-    shaped = is_number and counts.shape in ((), (n_features,))
-    return shaped and bool(np.isfinite(counts).all() and (counts >= 0).all())
+    is_like_one = counts.dtype.kind in "fiu" and counts.shape in ((), (n_features,))
+    return is_like_one and bool(np.isfinite(counts).all() and (counts >= 0).all())
 
 
 # Vocabularies -------------------------------------------------------------------------------------
@@ -148,11 +148,6 @@ def _plain_vocabulary(vocabulary: Any) -> Any:
     if vocabulary is None or isinstance(vocabulary, (list, tuple, np.ndarray)):
         return vocabulary
     return dict(vocabulary.items()) if hasattr(vocabulary, "items") else list(vocabulary)
-
-
-def _describe_vocabulary(vocabulary: Mapping[str, int]) -> dict[str, Any]:
-    ids = np.array(list(vocabulary.values()), dtype=np.int64)
-    return {"tokens": list(vocabulary), "ids": ids}
 
 
 def _restore_texts(step: TokenEncoder, state: dict[str, Any]) -> None:
@@ -205,14 +200,6 @@ def _restore_tokenizer(described: Mapping[str, Any]) -> Any:
 # Checks -------------------------------------------------------------------------------------------
 
 
-def _is_array(value: Any, kind: str, ndim: int) -> bool:
-    return isinstance(value, np.ndarray) and value.dtype.kind == kind and value.ndim == ndim
-
-
-def _are_statistics(value: Any) -> bool:
-    return bool(value.dtype == np.float64 and value.ndim == 1)
-
-
 def _is_fitted_as(value: Any) -> bool:
     method, per = value
     return isinstance(value, tuple) and method in SCALERS and per in ("dataset", "sequence")
@@ -223,11 +210,14 @@ DESCRIPTION: dict[str, Check] = {
     "parameters": lambda value: isinstance(value, dict),
     "state": lambda value: isinstance(value, dict),
 }
-VOCABULARY: dict[str, Check] = {"tokens": are_texts, "ids": partial(_is_array, kind="i", ndim=1)}
+VOCABULARY: dict[str, Check] = {
+    "tokens": are_texts,
+    "ids": lambda v: v.dtype.kind == "i" and v.ndim == 1,
+}
 TOKENIZER: dict[str, Check] = {
     "lowercase": is_bool,
     "tokens": are_texts,
-    "merges": lambda value: _is_array(value, "i", 2) and value.shape[1] == 2,
+    "merges": lambda v: v.dtype.kind == "i" and v.ndim == 2 and v.shape[1] == 2,
 }
 SCHEMA: dict[str, Check] = {
     "n_features_in_": is_size,
@@ -239,7 +229,7 @@ SCHEMA: dict[str, Check] = {
 # The attributes that `fit` of each sets. What a scaler has measured is checked when it is restored.
 CHECKS: dict[str, dict[str, Check]] = {
     "RollingFeatures": SCHEMA,
-    "SequenceImputer": SCHEMA | {"statistics_": _are_statistics},
+    "SequenceImputer": SCHEMA | {"statistics_": lambda v: v.dtype == np.float64 and v.ndim == 1},
     "SequenceScaler": SCHEMA | {"scaler_": lambda value: True, "_fitted_as": _is_fitted_as},
     "TokenEncoder": {
         "vocabulary_": partial(check_items, checks=VOCABULARY),

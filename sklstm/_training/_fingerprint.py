@@ -1,4 +1,4 @@
-"""What determines the bits of a training, by name, so that two of them can be compared."""
+"""Fingerprint of a fit: all that determines its result, for comparison with another fit's."""
 
 from __future__ import annotations
 
@@ -18,35 +18,36 @@ from sklstm._data._labelled import Labelled
 from sklstm._sequences import Array
 from sklstm._training._net import Model
 
-# Other versions may draw other numbers, or add up in another order.
+# Other versions may draw other random numbers, or sum in another order.
 PACKAGES = ("sklstm", "torch", "numpy")
-# Of the configuration: compared in another form, or without effect on the result. Callbacks, which
-# belong to the run, may have one, but are code that nobody can compare.
+# Fields that are compared in another form, or have no effect on the result. Callbacks may have one,
+# but are code, which cannot be compared.
 APART = OF_RUN | {"optimizer", "random_state", "embedding_weights", "mask_value", "warm_start"}
-# Bytes hashed at a time: what is not in one piece is copied.
+# Bytes copied and hashed at a time.
 CHUNK_BYTES = 2**24
 
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """Parameters as texts, data as SHA-256 sums in hexadecimal digits."""
+    """Parameters as texts, data as SHA-256 digests in hexadecimal digits."""
 
     parameters: Mapping[str, str]
     data: Mapping[str, str]
 
     @property
     def digest(self) -> str:
-        """One sum of it all, 64 hexadecimal digits."""
+        """Digest of all of it, 64 hexadecimal digits."""
         items = sorted({**self.parameters, **self.data}.items())
         return hashlib.sha256(repr(items).encode()).hexdigest()
 
     def differences(self, earlier: Fingerprint) -> list[str]:
         """A clause for each thing that differs; at most three, then how many more."""
-        changed = _changed(earlier.data, self.data)
-        clauses = [f"{name} is not the same" for name in changed]
         then, now = earlier.parameters, self.parameters
-        changed = _changed(then, now)
-        clauses += [f"{name!r} was {then.get(name)} and is {now.get(name)} now" for name in changed]
+        clauses = [f"{name} is not the same" for name in _changed(earlier.data, self.data)]
+        clauses += [
+            f"{name!r} was {then.get(name)} and is {now.get(name)} now"
+            for name in _changed(then, now)
+        ]
         return clauses[:3] + ([f"and {len(clauses) - 3} more"] if len(clauses) > 3 else [])
 
 
@@ -63,11 +64,11 @@ def fingerprint(
     optimizer: str,
     seed: int | None,
 ) -> Fingerprint:
-    """The fingerprint of a fit. ``optimizer`` describes one; ``seed`` None: one to be drawn."""
+    """The fingerprint of a fit. ``optimizer`` is a description; ``seed`` is None if drawn anew."""
     names = [f.name for f in fields(configuration) if f.name not in APART]
-    values = {name: getattr(configuration, name) for name in names}
-    values |= {"device": configuration.device.type, "random_state": seed}
-    texts = {name: as_text(value) for name, value in values.items()} | {"optimizer": optimizer}
+    texts = {name: as_text(getattr(configuration, name)) for name in names}
+    texts |= {"device": as_text(configuration.device.type), "random_state": as_text(seed)}
+    texts["optimizer"] = optimizer
     texts |= {name: repr(importlib.import_module(name).__version__) for name in PACKAGES}
     sums = digests_of(data, "")
     if held_out is not None:
@@ -80,9 +81,9 @@ def fingerprint(
 
 
 def as_text(value: Any) -> str:
-    """The same text for values that mean the same: 1 and 1.0, True and numpy.True_, in any process.
+    """The same text for equal values, such as 1 and 1.0, True and numpy.True_, in any process.
 
-    Of a function it has the name, of another object its class or what it says of itself.
+    A function is represented by its name, any other object by its repr without addresses.
     """
     if isinstance(value, (bool, np.bool_)):
         return str(bool(value))
@@ -101,7 +102,7 @@ def as_text(value: Any) -> str:
 
 
 def digests_of(data: Labelled, suffix: str) -> dict[str, str]:
-    """A sum for each of the things that a user gives, by its name."""
+    """A digest of each argument of `fit`, by its name."""
     sequences = data.sequences
     sums = {
         "X": digest_of(sequences.values, sequences.offsets),
@@ -114,14 +115,14 @@ def digests_of(data: Labelled, suffix: str) -> dict[str, str]:
 
 
 def digest_of(*arrays: Array) -> str:
-    """The SHA-256 sum of dtypes, shapes and values, whatever their order in memory."""
+    """SHA-256 digest of dtypes, shapes and values, whatever their order in memory."""
     digest = hashlib.sha256()
     for array in arrays:
         digest.update(f"{array.dtype.str} {array.shape}".encode())
-        n_rows = max(1, CHUNK_BYTES // max(1, array[:1].nbytes)) if array.ndim else 1
-        for start in range(0, len(array) if array.ndim else 1, n_rows):
-            chunk = array[start : start + n_rows] if array.ndim else array
-            digest.update(np.ascontiguousarray(chunk).data.cast("B") if chunk.size else b"")
+        rows = np.atleast_1d(array)
+        n_rows = max(1, CHUNK_BYTES // max(1, rows[:1].nbytes))
+        for start in range(0, len(rows), n_rows):
+            digest.update(rows[start : start + n_rows].tobytes())
     return digest.hexdigest()
 
 

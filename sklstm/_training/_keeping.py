@@ -1,4 +1,4 @@
-"""State of a fitted estimator <-> NumPy arrays and plain values, for pickle, skops and files."""
+"""Conversion of the state of a fitted estimator for pickle, skops and model files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sklstm.nn import SequenceNetwork
 
 
 def pack_state(state: Mapping[str, Any]) -> dict[str, Any]:
-    """The state without any object of torch, of skorch, or of a class that users do not know."""
+    """The state as plain values and NumPy arrays, without objects of torch, skorch or our own."""
     packed = dict(state)
     if "net_" in packed:
         packed["net_"] = _pack_net(packed["net_"])
@@ -31,19 +31,18 @@ def pack_state(state: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def unpack_state(packed: Mapping[str, Any]) -> dict[str, Any]:
-    """The state that was packed, its net on its device, or on the CPU if that is not here."""
+    """The state that was packed, its net on its device, or on the CPU if that is missing here."""
     state = dict(packed)
     if "net_" in state:
-        network = NetworkConfiguration(**state["_network"])
-        state["_network"] = network
-        state["net_"] = _unpack_net(state["net_"], network)
+        state["_network"] = NetworkConfiguration(**state["_network"])
+        state["net_"] = _unpack_net(state["net_"], state["_network"])
         if state["_scaling"] is not None:
             state["_scaling"] = Scaling(**state["_scaling"])
     return state
 
 
 def _pack_net(net: SequenceNet) -> dict[str, Any]:
-    """What is needed to build the net again: no tensor, no optimizer, no device memory."""
+    """All that is needed to build the net again, except the optimizer."""
     return {
         "weights": {name: t.cpu().numpy().copy() for name, t in net.module_.state_dict().items()},
         "history": copy.deepcopy(list(net.history)),
@@ -54,13 +53,12 @@ def _pack_net(net: SequenceNet) -> dict[str, Any]:
 def _unpack_net(packed: Mapping[str, Any], network: NetworkConfiguration) -> SequenceNet:
     module = _build(network, packed["weights"]).eval()
     net = bare_net(module, _device_here(packed["device"]))
-    for epoch in packed["history"]:
-        net.history.append(dict(epoch))
+    net.history.extend(dict(epoch) for epoch in packed["history"])
     return net
 
 
 def _device_here(name: str) -> torch.device:
-    """The device of that name, or the CPU if it is not here."""
+    """The device of that name, or the CPU if it is missing here."""
     device = torch.device(name)
     if device.type == "cuda" and (device.index or 0) >= count_cuda_devices():
         warn_user(
@@ -72,8 +70,8 @@ def _device_here(name: str) -> torch.device:
 
 
 def _build(network: NetworkConfiguration, weights: Mapping[str, Array]) -> SequenceNetwork:
-    """The network with these weights. It takes memory only when all of them are known to fit."""
-    # On the meta device a network has shapes, no memory, and draws nothing.
+    """The network with these weights. Memory is allocated only after their shapes are checked."""
+    # On the meta device a network takes no memory and draws no random numbers.
     with torch.device("meta"):
         module = build_network(network)
     tensors = {name: torch.from_numpy(array) for name, array in weights.items()}
