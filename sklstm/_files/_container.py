@@ -84,7 +84,7 @@ def read_file(path: str | os.PathLike[str], kind: Kind) -> Any:
     """
     name = repr(os.fspath(path))
     if Path(path).exists() and not Path(path).is_file():
-        raise ModelFileError(f"{name} is no file.")
+        raise ModelFileError(f"{name} is not a file.")
     with Path(path).open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         length = int.from_bytes(file.read(SIZE_OF_LENGTH), "little")
@@ -101,11 +101,11 @@ def read_file(path: str | os.PathLike[str], kind: Kind) -> Any:
         file.seek(0)
         data = file.read()
     if document["sha256"] != _digest(*_around_digest(data, length)).decode():
-        raise ModelFileError(f"{name} is damaged: it does not have the checksum that it states.")
+        raise ModelFileError(f"{name} is damaged: its checksum does not match.")
     try:
         return Decoder(load(data)).decode(document["content"])
     except (SafetensorError, *MALFORMED) as error:
-        raise ModelFileError(f"{name} has content that makes no sense: {error!s:.200}") from error
+        raise ModelFileError(f"{name} has invalid content: {error!s:.200}") from error
 
 
 def _parse_header(header: bytes, size: int) -> tuple[dict[str, Any], int]:

@@ -30,7 +30,7 @@ def locked(path: Path) -> Iterator[None]:
         lock_file.touch()
         lock.acquire()
     except Timeout as error:
-        raise BlockingIOError(f"Another process or thread works on {str(path)!r}.") from error
+        raise BlockingIOError(f"{str(path)!r} is locked by another process or thread.") from error
     except OSError as error:
         if error.errno not in NO_LOCKS:
             raise OSError(error.errno, error.strerror, str(path)) from error

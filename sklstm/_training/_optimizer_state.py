@@ -55,10 +55,10 @@ def check_optimizer_state(net: SequenceNet, state: Mapping[str, Any]) -> None:
         for gradient in (0.0, 1.0) if is_exact else (1.0,):
             _step(trial, gradient)
     except Exception as error:
-        raise ValueError(f"The optimizer cannot go on: {type(error).__name__}: {error}") from error
+        raise ValueError(f"The optimizer cannot resume: {type(error).__name__}: {error}") from error
     # Not as NaN > LARGEST_WEIGHT, which is False.
     if is_of_torch and not all((p.abs() <= LARGEST_WEIGHT).all() for p in _parameters(trial)):
-        raise ValueError("The optimizer makes weights that are too large, or no numbers.")
+        raise ValueError("The weights are too large or NaN after a step of the optimizer.")
 
 
 def is_like(reference: Any, given: Any) -> bool:
@@ -116,13 +116,13 @@ def _step(optimizer: torch.optim.Optimizer, gradient: float) -> None:
 
 def _check_groups(references: list[Any], given: Any, *, is_exact: bool) -> None:
     if not (isinstance(given, list) and len(given) == len(references)):
-        raise ValueError("The optimizer has other groups.")
+        raise ValueError("The optimizer has different parameter groups.")
     for reference, group in zip(references, given, strict=True):
         fits = group["params"] == reference["params"]
         fits = fits and (group.keys() == reference.keys() or not is_exact)
         names = reference.keys() & group.keys()
         if not (fits and all(_is_option(n, reference[n], group[n], is_exact) for n in names)):
-            raise ValueError("The options of the optimizer are others.")
+            raise ValueError("The options of the optimizer differ.")
 
 
 def _is_option(name: str, reference: Any, given: Any, is_exact: bool) -> bool:
@@ -136,7 +136,7 @@ def _is_option(name: str, reference: Any, given: Any, is_exact: bool) -> bool:
 def _check_entries(reference: Mapping[Any, Any], given: Any, *, is_exact: bool) -> None:
     """Check the state of each parameter; that of some or all may not be there yet."""
     if not given.keys() <= reference.keys():
-        raise ValueError("The optimizer has a state of other weights.")
+        raise ValueError("The optimizer has a state of unknown weights.")
     for index, entries in given.items():
         expected = reference[index]
         if is_exact:
@@ -144,7 +144,7 @@ def _check_entries(reference: Mapping[Any, Any], given: Any, *, is_exact: bool) 
         else:
             fits = all(_may_become(expected[n], entries[n]) for n in expected.keys() & entries)
         if not fits:
-            raise ValueError(f"The state of the optimizer for weight {index} is of another form.")
+            raise ValueError(f"The state of the optimizer for weight {index} is malformed.")
 
 
 def _may_become(reference: Any, given: Any) -> bool:

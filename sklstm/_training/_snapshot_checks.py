@@ -30,13 +30,13 @@ def check_snapshot(
     The net's training has just begun; ``reference`` is its own state.
     """
     if state.keys() != reference.keys():
-        raise ValueError("It has other parts than a training.")
+        raise ValueError("Its entries differ from those of a training.")
     _check_counts(net, state)
     _check_weights(reference["weights"], state["weights"])
     _check_history(net, state)
     _check_generators(reference, state)
     if state["callbacks"].keys() != reference["callbacks"].keys():
-        raise ValueError("The training is of another kind.")
+        raise ValueError("Its callbacks differ from those of this training.")
     for _, callback in net.callbacks_:
         own = state["callbacks"].get(type(callback).__name__)
         if isinstance(callback, LearningRate):
@@ -62,7 +62,7 @@ def _check_weights(reference: Mapping[str, Tensor], weights: Any) -> None:
     if not is_like(reference, weights):
         raise ValueError("The weights are not those of this network.")
     if not are_sound_weights({name: tensor.numpy() for name, tensor in weights.items()}):
-        raise ValueError("The weights are no finite numbers, or a variance is negative.")
+        raise ValueError("The weights are not finite, or a variance is negative.")
 
 
 def _check_history(net: SequenceNet, state: Mapping[str, Any]) -> None:
@@ -82,7 +82,7 @@ def _check_generators(reference: Mapping[str, Any], state: Mapping[str, Any]) ->
     names = ("batch_rng", "torch_rng", "cuda_rng")
     fits = all(is_like(reference[name], state[name]) for name in names)
     if not (fits and is_sound_generator(state["torch_rng"])):
-        raise ValueError("The random generators are others.")
+        raise ValueError("The states of the random generators are invalid.")
 
 
 def is_sound_generator(state: Tensor) -> bool:
@@ -106,7 +106,7 @@ def _check_schedule(net: SequenceNet, callback: LearningRate, own: Any, done: in
             moved = min(n_done, max(n_steps - 1, 0))
         fits = _is_moved(begun["schedule"], own["schedule"], moved)
     if not fits:
-        raise ValueError("The schedule is another one, or elsewhere.")
+        raise ValueError("The state of the schedule is invalid.")
 
 
 def _is_moved(begun: Mapping[str, Any], given: Mapping[str, Any], times: int) -> bool:
@@ -128,7 +128,7 @@ def _check_scores(
         # None before the first epoch.
         begun["best_weights_"] = own["best_weights_"]
     if not is_like(begun, own):
-        raise ValueError("The scores are others.")
+        raise ValueError("The state of the validation scores is invalid.")
     if not isinstance(callback, ValidationMonitor):
         return
     if done:
@@ -140,4 +140,4 @@ def _check_scores(
         and bool(own["best_weights_"]) == bool(done)
     )
     if not fits:
-        raise ValueError("What early stopping knows is not of this training.")
+        raise ValueError("The state of early stopping is invalid.")

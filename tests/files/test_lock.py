@@ -17,7 +17,7 @@ def test_one_at_a_time(tmp_path):
     path = tmp_path / "file"
     with locked(path):
         again = pytest.raises(
-            BlockingIOError, match=r"Another process or thread works on '.*/file'"
+            BlockingIOError, match=r"'.*/file' is locked by another process or thread"
         )
         with again, locked(path):
             pass
@@ -47,7 +47,7 @@ def test_files_of_others_stay(tmp_path, name):
     other.write_text("content")
     for _ in range(2):
         with locked(tmp_path / "poetry"):
-            with pytest.raises(BlockingIOError, match="works on"), locked(tmp_path / "poetry"):
+            with pytest.raises(BlockingIOError, match="is locked by"), locked(tmp_path / "poetry"):
                 pass
             assert other.read_text() == "content"
     assert list(tmp_path.iterdir()) == [other]
@@ -69,7 +69,7 @@ def test_another_process_is_kept_out_until_it_is_killed(tmp_path):
         [sys.executable, "-c", HOLDER, str(path)], stdout=subprocess.PIPE, text=True
     )
     assert process.stdout.readline() == "locked\n"
-    with pytest.raises(BlockingIOError, match="works on"), locked(path):
+    with pytest.raises(BlockingIOError, match="is locked by"), locked(path):
         pass
     process.send_signal(signal.SIGKILL)
     process.communicate()
@@ -143,7 +143,7 @@ def test_a_lock_that_was_removed_before_it_was_locked_does_not_count(tmp_path, m
         lock(*arguments)
 
     monkeypatch.setattr(fcntl, "flock", lock_too_late)
-    with locked(path), pytest.raises(BlockingIOError, match="works on"), locked(path):
+    with locked(path), pytest.raises(BlockingIOError, match="is locked by"), locked(path):
         pass
 
 

@@ -63,7 +63,7 @@ def change_all(change):
     return forge
 
 
-FORM, WEIGHT, OPTIONS = "of another form", "too large, or no numbers", "The options of the"
+FORM, WEIGHT, OPTIONS = "is malformed", "too large or NaN", "The options of the"
 FORGERIES = [
     (FORM, change_all(lambda tensor: torch.ones(1))),
     (FORM, change_all(lambda tensor: tensor.reshape(-1, 1))),
@@ -84,11 +84,11 @@ FORGERIES = [
     (OPTIONS, lambda s: s["param_groups"][0].update(weight_decay=1)),
     (OPTIONS, lambda s: s["param_groups"][0].update(more=1)),
     (OPTIONS, lambda s: s["param_groups"][0]["params"].reverse()),
-    ("other groups", lambda s: s["param_groups"].append(s["param_groups"][0])),
-    ("other groups", lambda s: s.update(param_groups={})),
-    ("a state of other weights", lambda s: s["state"].update({99: {}})),
-    ("a state of other weights", lambda s: s["state"].update(a={})),
-    ("cannot go on: Zero", lambda s: s["param_groups"][0].update(betas=(1.0, 0.9))),
+    ("different parameter groups", lambda s: s["param_groups"].append(s["param_groups"][0])),
+    ("different parameter groups", lambda s: s.update(param_groups={})),
+    ("a state of unknown weights", lambda s: s["state"].update({99: {}})),
+    ("a state of unknown weights", lambda s: s["state"].update(a={})),
+    ("cannot resume: Zero", lambda s: s["param_groups"][0].update(betas=(1.0, 0.9))),
 ]
 
 
@@ -117,7 +117,7 @@ def test_what_is_refused_of_others():
             check_optimizer_state(net, forged)
     # What only a step tells.
     state["state"][0]["seen"] = ["a"]
-    with pytest.raises(ValueError, match="The optimizer cannot go on: TypeError"):
+    with pytest.raises(ValueError, match="The optimizer cannot resume: TypeError"):
         check_optimizer_state(net, state)
 
 

@@ -52,10 +52,10 @@ def schedule(net):
 
 
 VARIANCE = "convolutions.layers.0.normalization.variance"
-NUMBERS = r"no finite numbers, or a variance"
+NUMBERS = r"not finite, or a variance"
 FORGERIES = [
-    ("other parts", lambda n: n.pop("torch_rng")),
-    ("other parts", lambda n: n.update(more=1)),
+    ("entries differ", lambda n: n.pop("torch_rng")),
+    ("entries differ", lambda n: n.update(more=1)),
     ("n_epochs_done cannot be -1", lambda n: n.update(n_epochs_done=-1)),
     ("n_epochs_done cannot be 6", lambda n: n.update(n_epochs_done=6)),
     ("n_epochs_done cannot be True", lambda n: n.update(n_epochs_done=True)),
@@ -73,29 +73,29 @@ FORGERIES = [
     ("history is not that", lambda n: n["history"][1].update(epoch=1)),
     ("history is not that", lambda n: n["history"][1].update(batches=[{}])),
     ("history is not that", lambda n: n.update(n_epochs_done=1)),
-    ("generators are others", lambda n: n["torch_rng"].update(tensor=np.zeros(16, np.uint8))),
-    ("generators are others", lambda n: n.update(torch_rng=None)),
-    ("generators are others", lambda n: n.update(cuda_rng=n["torch_rng"])),
-    ("generators are others", lambda n: n["batch_rng"].update(bit_generator="MT19937")),
-    ("generators are others", lambda n: n["batch_rng"]["state"].pop("inc")),
+    ("generators are invalid", lambda n: n["torch_rng"].update(tensor=np.zeros(16, np.uint8))),
+    ("generators are invalid", lambda n: n.update(torch_rng=None)),
+    ("generators are invalid", lambda n: n.update(cuda_rng=n["torch_rng"])),
+    ("generators are invalid", lambda n: n["batch_rng"].update(bit_generator="MT19937")),
+    ("generators are invalid", lambda n: n["batch_rng"]["state"].pop("inc")),
     ("OverflowError|ValueError", lambda n: n["batch_rng"]["state"].update(inc=2**999)),
-    ("of another kind", lambda n: n["callbacks"].popitem()),
-    ("schedule is another", lambda n: n["callbacks"]["LearningRate"].update(n_steps_left=99)),
-    ("schedule is another", lambda n: n["callbacks"]["LearningRate"].update(schedule=None)),
-    ("schedule is another", lambda n: schedule(n).update(last_epoch=10**9)),
-    ("schedule is another", lambda n: schedule(n).update(_step_count=0)),
-    ("schedule is another", lambda n: schedule(n).update(total_steps=1)),
-    ("schedule is another", lambda n: schedule(n)["_schedule_phases"][0].update(start_lr="a")),
-    ("scores are others", lambda n: monitor(n).pop("_to_beat")),
-    ("scores are others", lambda n: monitor(n).update(best_score_="a")),
-    ("scores are others", lambda n: monitor(n).update(validation=1)),
+    ("callbacks differ", lambda n: n["callbacks"].popitem()),
+    ("schedule is invalid", lambda n: n["callbacks"]["LearningRate"].update(n_steps_left=99)),
+    ("schedule is invalid", lambda n: n["callbacks"]["LearningRate"].update(schedule=None)),
+    ("schedule is invalid", lambda n: schedule(n).update(last_epoch=10**9)),
+    ("schedule is invalid", lambda n: schedule(n).update(_step_count=0)),
+    ("schedule is invalid", lambda n: schedule(n).update(total_steps=1)),
+    ("schedule is invalid", lambda n: schedule(n)["_schedule_phases"][0].update(start_lr="a")),
+    ("scores is invalid", lambda n: monitor(n).pop("_to_beat")),
+    ("scores is invalid", lambda n: monitor(n).update(best_score_="a")),
+    ("scores is invalid", lambda n: monitor(n).update(validation=1)),
     ("not those of this network", lambda n: monitor(n)["best_weights_"].popitem()),
     ("not those of this network", lambda n: monitor(n).update(best_weights_={})),
     (NUMBERS, lambda n: monitor(n)["best_weights_"]["head.1.bias"]["tensor"].fill(np.inf)),
-    ("What early stopping knows", lambda n: monitor(n).update(best_epoch_=10**9)),
-    ("What early stopping knows", lambda n: monitor(n).update(best_epoch_=0)),
-    ("What early stopping knows", lambda n: monitor(n).update(_n_epochs=5)),
-    ("What early stopping knows", lambda n: monitor(n).update(_n_epochs_without_change=3)),
+    ("early stopping is invalid", lambda n: monitor(n).update(best_epoch_=10**9)),
+    ("early stopping is invalid", lambda n: monitor(n).update(best_epoch_=0)),
+    ("early stopping is invalid", lambda n: monitor(n).update(_n_epochs=5)),
+    ("early stopping is invalid", lambda n: monitor(n).update(_n_epochs_without_change=3)),
     ("options of the optimizer", lambda n: n["optimizer"]["param_groups"][0].pop("lr")),
     ("KeyError: 'state'", lambda n: n["optimizer"].pop("state")),
 ]
@@ -122,8 +122,8 @@ def test_what_is_refused(tmp_path, contents, match, forge):
 def test_what_is_refused_before_the_first_epoch(tmp_path, contents):
     for match, change in (
         ("should_stop cannot be True", lambda n: n.update(should_stop=True)),
-        ("What early stopping knows", lambda n: monitor(n).update(best_epoch_=1)),
-        ("What early stopping knows", lambda n: monitor(n).update(best_weights_=3)),
+        ("early stopping is invalid", lambda n: monitor(n).update(best_epoch_=1)),
+        ("early stopping is invalid", lambda n: monitor(n).update(best_weights_=3)),
     ):
         content = copy.deepcopy(contents["not begun"])
         change(content["net"])
