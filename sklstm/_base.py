@@ -32,7 +32,7 @@ from sklstm._training._threads import alone
 from sklstm._training._torch_settings import own_settings
 from sklstm._training._within import within
 from sklstm._validation._features import InputSchema, check_measurements
-from sklstm._validation._held_out import check_held_out, named_val
+from sklstm._validation._held_out import check_held_out
 from sklstm._validation._inputs import Inputs
 from sklstm._validation._tokens import check_tokens
 
@@ -145,9 +145,10 @@ class BaseSequenceEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
         if given is None:
             return None
         name = type(self).__name__
-        with named_val():
-            inputs = schema.check_X(given.X, mask_value=self.mask_value, estimator=name)
-            return label(inputs.sequences, given, data.task, estimator=name)
+        inputs = schema.check_X(
+            given.X, mask_value=self.mask_value, estimator=name, input_name="X_val"
+        )
+        return label(inputs.sequences, given, data.task, estimator=name, suffix="_val")
 
     # Predicting -----------------------------------------------------------------------------------
 

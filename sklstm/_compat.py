@@ -17,12 +17,6 @@ from sklearn.utils.validation import (
     _check_feature_names_in as check_feature_names_in,
 )
 from sklearn.utils.validation import (
-    _check_sample_weight as check_sample_weight,
-)
-from sklearn.utils.validation import (
-    _check_y as check_y,
-)
-from sklearn.utils.validation import (
     _get_feature_names as get_feature_names,
 )
 
@@ -53,8 +47,6 @@ __all__ = [
     "StrOptions",
     "accepts_sample_weight",
     "check_feature_names_in",
-    "check_sample_weight",
-    "check_y",
     "get_feature_names",
     "is_metric",
     "names_of_scorers",

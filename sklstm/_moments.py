@@ -12,10 +12,10 @@ TINY = 2.0**-400
 
 
 def means_and_deviations(sequences: Sequences) -> tuple[Array, Array]:
-    """Of each feature in each sequence, by scikit-learn's formulae: (n_sequences, n_features) each.
+    """Mean and standard deviation of each feature in each sequence, (n_sequences, n_features) each.
 
-    Values are float64; NaN is left out, and is the mean where a sequence has nothing else. The
-    deviation is exactly 0 where rounding alone could make it, or where the variance overflows.
+    The formulae are scikit-learn's. Values must be float64; NaN is ignored, and the result if a
+    sequence has no other value. The deviation is exactly 0 where it could be rounding alone.
     """
     means, deviations = _means_and_deviations(sequences)
     if not (deviations < TINY).any():
@@ -31,9 +31,9 @@ def means_and_deviations(sequences: Sequences) -> tuple[Array, Array]:
 
 
 def factors_of_tiny(largest: Array) -> Array:
-    """What makes values of about 1 of those whose largest size is tiny; 1 for all others.
+    """Powers of two that bring features with tiny maximum absolute values to about 1; 1 for others.
 
-    Powers of two: a product with them has the same digits.
+    A product with a power of two has the same digits.
     """
     _, exponents = np.frexp(largest)
     is_tiny = (largest > 0) & (largest < TINY)
@@ -59,7 +59,7 @@ def _means_and_deviations(sequences: Sequences) -> tuple[Array, Array]:
 
 
 def scaled_within(sequences: Sequences, centers: Array, scales: Array) -> Array:
-    """The values of each sequence less its center, divided by its scale; not by a scale of 0."""
+    """Values minus the center of their sequence, divided by its scale; a scale of 0 counts as 1."""
     lengths, scales = sequences.lengths, np.where(scales == 0, 1.0, scales)
     values: Array = sequences.values - np.repeat(centers, lengths, axis=0)
     values /= np.repeat(scales, lengths, axis=0)

@@ -1,4 +1,4 @@
-"""Sequences: the one form that X takes inside the package."""
+"""Sequences: the internal form of X."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Array = npt.NDArray[Any]
 
 
 def all_finite(values: Array) -> bool:
-    """Whether no value is NaN or infinite, usually in one pass and without a copy."""
+    """Whether all values are finite, usually in one pass and without a copy."""
     with np.errstate(all="ignore"):
         # float64, so that a sum of finite float32 values cannot overflow.
         if np.isfinite(values.sum(dtype=np.float64)):
@@ -24,7 +24,7 @@ def all_finite(values: Array) -> bool:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sequences:
-    """Sequences of unequal length, all their timesteps end to end.
+    """Sequences of unequal length, their timesteps concatenated.
 
     Sequence ``i`` is ``values[offsets[i] : offsets[i + 1]]``, so lengths [3, 1] have offsets
     [0, 3, 4]. Neither array is ever written to: ``values`` may be the caller's own memory.
@@ -40,7 +40,7 @@ class Sequences:
 
     @classmethod
     def from_lengths(cls, values: Array, lengths: npt.ArrayLike) -> Sequences:
-        """The sequences of ``lengths`` that lie end to end in ``values``."""
+        """The sequences of ``lengths`` that are concatenated in ``values``."""
         offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]).astype(np.int64)
         return cls(values, offsets)
 
@@ -52,12 +52,12 @@ class Sequences:
 
     @property
     def lengths(self) -> IntArray:
-        """Timesteps of each sequence, shape (n_sequences,)."""
+        """Number of timesteps of each sequence, shape (n_sequences,)."""
         return np.diff(self.offsets)
 
     @property
     def n_features(self) -> int:
-        """Features of each timestep, the same for all sequences."""
+        """Number of features of a timestep."""
         return int(self.values.shape[1])
 
     def locate(self, row: int) -> tuple[int, int]:
@@ -68,8 +68,7 @@ class Sequences:
     def take(self, indices: npt.ArrayLike) -> Sequences:
         """The sequences at ``indices``, in that order."""
         indices = np.asarray(indices, dtype=np.int64)
-        taken = self.from_lengths(self.values[:0], self.lengths[indices])
-        return Sequences(self.values[self.timesteps_of(indices)], taken.offsets)
+        return self.from_lengths(self.values[self.timesteps_of(indices)], self.lengths[indices])
 
     def timesteps_of(self, indices: IntArray) -> IntArray:
         """Rows of ``values`` that belong to the sequences at ``indices``, in that order.

@@ -239,11 +239,11 @@ class ShuffledBatches(Iterable[Batch]):
 
 
 def to_device(
-    sequences: Sequences, scaling: Scaling | None, device: torch.device
+    sequences: Sequences, scaling: Scaling | None, device: torch.device, *, input_name: str = "X"
 ) -> DeviceSequences:
     """The sequences on the device: measurements scaled, token ids (no ``scaling``) as they are."""
     if scaling is None:
         values = np.concatenate([sequences.values[:, 0], [PADDING_ID]])
     else:
-        values = scaling.to_float32(sequences)
+        values = scaling.to_float32(sequences, input_name=input_name)
     return DeviceSequences(values, sequences.offsets, device)

@@ -18,10 +18,10 @@ CHUNK_ROWS = 65_536
 
 @dataclass(frozen=True, eq=False)
 class Scaling:
-    """What is subtracted from each feature and what it is then divided by, float64.
+    """Standardisation of each feature: the mean subtracted and the scale divided by, float64.
 
-    ``per`` says whose mean and deviation these are: those of the whole "dataset"; or of each
-    "sequence", which has its own, and these here are not used; or "both", side by side.
+    ``per`` is "dataset", for this mean and scale; "sequence", for those of each sequence, which
+    leaves these unused; or "both", which gives both results side by side.
     """
 
     mean: Array
@@ -30,12 +30,12 @@ class Scaling:
 
     @classmethod
     def identity(cls, n_features: int, per: str = "dataset") -> Scaling:
-        """Leaves values as they are, unless they are scaled per sequence."""
+        """No scaling, but that per sequence."""
         return cls(np.zeros(n_features), np.ones(n_features), per)
 
     @classmethod
     def standard(cls, sequences: Sequences, weights: Array, per: str = "dataset") -> Scaling:
-        """To mean 0 and variance 1 over all timesteps, each with the weight of its sequence.
+        """Scaling to mean 0 and variance 1 over all timesteps, weighted by sequence.
 
         Constant features become 0.
         """
@@ -46,11 +46,11 @@ class Scaling:
             values = values.astype(np.float64) * factors
         with np.errstate(over="ignore", invalid="ignore"):
             scaler = StandardScaler().fit(values, sample_weight=timestep_weights)
-        # Of the very smallest numbers of float64 the deviation may be none.
+        # The deviation of subnormal numbers may be 0.
         scale = np.maximum(scaler.scale_ / factors, np.finfo(np.float64).smallest_subnormal)
         return cls(scaler.mean_ / factors, scale, per)
 
-    def to_float32(self, sequences: Sequences) -> Array:
+    def to_float32(self, sequences: Sequences, *, input_name: str = "X") -> Array:
         """Scaled values and one last row of zeros, shape (n_timesteps + 1, n_features).
 
         Per "both" there are 2 n_features, those scaled per dataset first.
@@ -60,36 +60,30 @@ class Scaling:
         scaled = np.zeros((n_timesteps + 1, width), dtype=np.float32)
         with np.errstate(over="ignore", invalid="ignore"):
             if self.per != "sequence":
-                self._scale_per_dataset(sequences.values, scaled[:-1, :n_features])
+                for start in range(0, n_timesteps, CHUNK_ROWS):
+                    values = sequences.values[start : start + CHUNK_ROWS]
+                    # In float64: a timestamp of 1.7e9 seconds has a resolution of 128 in float32.
+                    values = (values - self.mean) / self.scale
+                    scaled[start : start + len(values), :n_features] = values
             if self.per != "dataset":
-                _scale_per_sequence(sequences, scaled[:-1, -n_features:])
-        # An infinite scale is the variance's own overflow: it would make every value 0.
+                for rows, part in _in_chunks(sequences):
+                    scaled[rows, -n_features:] = scaled_within(part, *means_and_deviations(part))
+        # An infinite scale means that the variance overflowed: it would make every value 0.
         if not (all_finite(scaled) and all_finite(self.scale)):
             largest = np.abs(sequences.values).max()
             raise ValueError(
-                "X is too large for the network's float32: its largest absolute value is"
-                f" {largest:.3g}.\n\nDivide X by a constant, which standardize=True does for values"
-                " below 1e150."
+                f"{input_name} is too large for the network's float32: its largest absolute value"
+                f" is {largest:.3g}.\n\nDivide {input_name} by a constant, which standardize=True"
+                " does for values below 1e150."
             )
         return scaled
 
-    def _scale_per_dataset(self, values: Array, scaled: Array) -> None:
-        for start in range(0, len(values), CHUNK_ROWS):
-            rows = slice(start, start + CHUNK_ROWS)
-            # In float64: a timestamp of 1.7e9 seconds has a resolution of 128 in float32.
-            scaled[rows] = (values[rows] - self.mean) / self.scale
-
-
-def _scale_per_sequence(sequences: Sequences, scaled: Array) -> None:
-    for rows, part in _in_chunks(sequences):
-        scaled[rows] = scaled_within(part, *means_and_deviations(part))
-
 
 def relative_moments(sequences: Sequences) -> tuple[Array, Array]:
-    """Mean and standard deviation of each sequence, in units of those of all values.
+    """Mean and standard deviation of each sequence after standardisation over the data set.
 
-    Two arrays of shape (n_sequences, n_features): 0 and 1 throughout, if all sequences have one
-    mean and one deviation.
+    Two arrays of shape (n_sequences, n_features): 0 and 1 throughout if all sequences have the same
+    mean and deviation.
     """
     moments = [means_and_deviations(part) for _, part in _in_chunks(sequences)]
     means, deviations = (np.concatenate(pieces) for pieces in zip(*moments, strict=True))
@@ -103,7 +97,7 @@ def relative_moments(sequences: Sequences) -> tuple[Array, Array]:
 
 
 def _in_chunks(sequences: Sequences) -> Iterator[tuple[slice, Sequences]]:
-    """Whole sequences that have few rows together, in float64, and which rows these are."""
+    """Rows and float64 values of consecutive whole sequences, about CHUNK_ROWS at a time."""
     offsets = sequences.offsets
     bounds = np.searchsorted(offsets, np.arange(0, offsets[-1] + CHUNK_ROWS, CHUNK_ROWS))
     bounds = np.unique(np.minimum(bounds, len(sequences)))

@@ -34,7 +34,8 @@ class Given:
 class Labelled:
     """Sequences with the target and the sample weight, > 0, of each, and the task of the targets.
 
-    ``groups`` numbers the group of each sequence, if they have any.
+    ``groups`` numbers the group of each sequence, if they have any; ``input_name`` is that of the X
+    they come from.
     """
 
     sequences: Sequences
@@ -43,6 +44,7 @@ class Labelled:
     sample_weight: Array
     is_weighted: bool
     groups: IntArray | None = None
+    input_name: str = "X"
 
     def take(self, indices: IntArray) -> Labelled:
         """The part at ``indices``."""
@@ -65,15 +67,29 @@ class Labelled:
 
 
 def label(
-    sequences: Sequences, given: Given, task: Task | type[Task], *, estimator: str
+    sequences: Sequences,
+    given: Given,
+    task: Task | type[Task],
+    *,
+    estimator: str,
+    suffix: str = "",
 ) -> Labelled:
     """The sequences with targets, weights and groups; those of weight 0 are left out.
 
-    A kind of ``task`` is learnt from what is left.
+    A kind of ``task`` is learnt from what is left. The parameters are called X, y and sample_weight
+    with this ``suffix``.
     """
-    remedy = long_table_remedy(given.X)
-    y = task.check_y(given.y, len(sequences), estimator=estimator, remedy=remedy)
-    weights = check_weights(given.sample_weight, sequences)
+    y_name = f"y{suffix}"
+    y = task.check_y(given.y, estimator=estimator, input_name=y_name)
+    if len(y) != len(sequences):
+        raise ValueError(
+            f"Found input variables with inconsistent numbers of samples: X{suffix} has"
+            f" {len(sequences)} sequences, {y_name} has {len(y)} labels."
+            f"{long_table_remedy(given.X, f'X{suffix}')}"
+        )
+    weights = check_weights(
+        given.sample_weight, len(sequences), input_name=f"sample_weight{suffix}"
+    )
     names = None if given.groups is None else check_groups(given.groups, len(sequences))
     if not weights.all():
         rows = np.flatnonzero(weights)
@@ -81,8 +97,15 @@ def label(
         names = None if names is None else names[rows]
     if isinstance(task, type):
         task = task.learn(y)
-    targets, groups = task.encode(y), None if names is None else number_groups(names)
-    return Labelled(sequences, targets, task, weights, given.sample_weight is not None, groups)
+    return Labelled(
+        sequences,
+        task.encode(y, input_name=y_name),
+        task,
+        weights,
+        given.sample_weight is not None,
+        None if names is None else number_groups(names),
+        f"X{suffix}",
+    )
 
 
 def split_for_validation(data: Labelled, configuration: Configuration) -> tuple[Labelled, Labelled]:
@@ -129,7 +152,7 @@ def put_on_device(
     # Only the ratios count; about 1 they neither overflow float32 nor vanish in it.
     weights = np.maximum(weights / weights.mean(), np.finfo(np.float32).tiny)
     return LabelledSequences(
-        to_device(data.sequences, scaling, device),
+        to_device(data.sequences, scaling, device, input_name=data.input_name),
         torch.from_numpy(data.targets).to(device),
         torch.from_numpy(weights.astype(np.float32)).to(device),
     )

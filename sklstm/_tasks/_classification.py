@@ -43,8 +43,8 @@ class Classification(Task):
     def n_outputs(self) -> int:
         return len(self.classes)
 
-    def encode(self, y: Array) -> IntArray:
-        return encode_labels(y, self.classes)
+    def encode(self, y: Array, *, input_name: str = "y") -> IntArray:
+        return encode_labels(y, self.classes, input_name=input_name)
 
     def decode(self, targets: Array) -> Array:
         labels: Array = self.classes[targets]

@@ -5,21 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from sklearn.utils import assert_all_finite, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
-from sklstm._compat import check_y
 from sklstm._sequences import Array, IntArray
 from sklstm._validation._forms import as_host
 from sklstm._validation._missing import entries, reject_missing
 
 
-def check_labels(y: Any, n_sequences: int, *, estimator: str, remedy: str = "") -> Array:
-    """y as a 1-D array of class labels, one for each sequence; ``remedy`` is for another number."""
+def check_labels(y: Any, *, estimator: str, input_name: str = "y") -> Array:
+    """y as a 1-D array of class labels."""
     if y is None:
         raise ValueError(f"{estimator} requires y to be passed, but the target y is None.")
-    _reject_several_labels(y, estimator)
-    reject_missing(y, "y", "label")
-    labels: Array = check_y(as_host(y), estimator=estimator)
+    _reject_several_labels(y, estimator, input_name)
+    reject_missing(y, input_name, "label")
+    labels: Array = column_or_1d(as_host(y), input_name=input_name, warn=True)
+    assert_all_finite(labels, input_name=input_name)
     try:
         check_classification_targets(labels)
     except TypeError as error:
@@ -27,34 +28,32 @@ def check_labels(y: Any, n_sequences: int, *, estimator: str, remedy: str = "") 
         if not others:
             raise
         raise TypeError(
-            "y must hold labels of one type, which can be sorted. Got"
-            f" {labels[0]!r} at y[0] and {labels[others[0]]!r} at y[{others[0]}]."
+            f"{input_name} must hold labels of one type, which can be sorted. Got {labels[0]!r} at"
+            f" {input_name}[0] and {labels[others[0]]!r} at {input_name}[{others[0]}]."
         ) from error
-    if len(labels) != n_sequences:
-        raise ValueError(
-            f"Found input variables with inconsistent numbers of samples: X has {n_sequences}"
-            f" sequences, y has {len(labels)} labels.{remedy}"
-        )
     return labels
 
 
-def _reject_several_labels(y: Any, estimator: str) -> None:
+def _reject_several_labels(y: Any, estimator: str, name: str) -> None:
     """Raise if sequences have more than one label each, with the call that makes one of them."""
     labels = entries(y)
     if labels.ndim == 1 and labels.dtype == object:
         for index, label in enumerate(labels):
             if isinstance(label, (list, tuple, set, frozenset, np.ndarray)):
                 raise ValueError(
-                    f"y[{index}] is {label!r:.60}, but y must have one label for each sequence."
+                    f"{name}[{index}] is {label!r:.60}, but {name} must have one label for each"
+                    " sequence."
                 )
-    if labels.ndim < 2 or labels[:1].size < 2:
+    if labels.ndim == 1 or labels.shape[1:] == (1,):
         return
-    found = f"y should be a 1d array, got an array of shape {labels.shape} instead"
+    found = f"{name} should be a 1d array, got an array of shape {labels.shape} instead"
     numbers = _as_numbers(labels)
-    if labels.ndim > 2 or not np.isin(numbers, (0, 1)).all():
-        raise ValueError(f"{found}: y must have one label for each sequence.")
+    if labels.ndim != 2 or not labels.size or not np.isin(numbers, (0, 1)).all():
+        raise ValueError(f"{found}: {name} must have one label for each sequence.")
     if (numbers.sum(axis=1) == 1).all():
-        raise ValueError(f"{found}: its rows are one-hot.\n\nGive {_from_one_hot(y)}.")
+        method = next((m for m in ("idxmax", "argmax") if hasattr(y, m)), None)
+        call = f"{name}.{method}(axis=1)" if method else f"numpy.argmax({name}, axis=1)"
+        raise ValueError(f"{found}: its rows are one-hot.\n\nGive {call}.")
     raise ValueError(
         f"{found}: {estimator} learns one label for each sequence, not several.\n\nTrain one"
         f" classifier for each column: sklearn.multioutput.MultiOutputClassifier({estimator}())."
@@ -68,22 +67,14 @@ def _as_numbers(labels: Array) -> Array:
         return np.full(labels.shape, np.nan)
 
 
-def _from_one_hot(y: Any) -> str:
-    """The call that makes labels of one-hot rows; of a data frame, the names of its columns."""
-    for method in ("idxmax", "argmax"):
-        if hasattr(y, method):
-            return f"y.{method}(axis=1)"
-    return "numpy.argmax(y, axis=1)"
-
-
-def encode_labels(y: Array, classes: Array) -> IntArray:
+def encode_labels(y: Array, classes: Array, *, input_name: str = "y") -> IntArray:
     """Position of each label of y in ``classes``, which is sorted."""
     known = set(classes.tolist())
     # Not by NumPy, to which the labels 1 and "1" are the same.
     unknown = [label for label in np.unique(y).tolist() if label not in known]
     if unknown:
         raise ValueError(
-            f"y has labels that are not in classes: {unknown[:3]}. Known classes:"
+            f"{input_name} has labels that are not in classes: {unknown[:3]}. Known classes:"
             f" {classes.tolist()}."
         )
     return np.searchsorted(classes, y).astype(np.int64)

@@ -23,8 +23,8 @@ class Task(ABC):
 
     @staticmethod
     @abstractmethod
-    def check_y(y: Any, n_sequences: int, *, estimator: str, remedy: str = "") -> Array:
-        """y as an array, one row per sequence; ``remedy`` is for another number of them."""
+    def check_y(y: Any, *, estimator: str, input_name: str) -> Array:
+        """y as an array of one row per sequence."""
 
     @classmethod
     @abstractmethod
@@ -47,7 +47,7 @@ class Task(ABC):
         """Outputs of the network."""
 
     @abstractmethod
-    def encode(self, y: Array) -> Array:
+    def encode(self, y: Array, *, input_name: str) -> Array:
         """The targets of checked y."""
 
     @abstractmethod

@@ -20,7 +20,6 @@ from sklstm._training._memory import training_memory
 from sklstm._training._net import Model
 from sklstm._training._snapshot import describe_optimizer
 from sklstm._training._train import TrainingSummary, train
-from sklstm._validation._held_out import named_val
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,12 +73,10 @@ def _stop_and_refit(job: Job, checkpoint: Checkpoint | None) -> tuple[Model, Tra
     configuration, data, held_out = job.configuration, job.data, job.held_out
     summary = None if checkpoint is None else checkpoint.summary
     if summary is None:
-        # What is split off here remains a part of X to those who read an error.
-        naming: AbstractContextManager[None] = nullcontext() if held_out is None else named_val()
         if configuration.early_stopping and held_out is None:
             data, held_out = split_for_validation(data, configuration)
         on_part = replace(job, data=data, held_out=held_out)
-        model, whole = _train(on_part, checkpoint, naming)
+        model, whole = _train(on_part, checkpoint)
         if not (configuration.early_stopping and configuration.refit):
             return model, whole
         summary = asdict(whole)
@@ -90,11 +87,7 @@ def _stop_and_refit(job: Job, checkpoint: Checkpoint | None) -> tuple[Model, Tra
     return _train(on_all, checkpoint)[0], TrainingSummary(**summary)
 
 
-def _train(
-    job: Job,
-    checkpoint: Checkpoint | None,
-    naming: AbstractContextManager[None] | None = None,
-) -> tuple[Model, TrainingSummary]:
+def _train(job: Job, checkpoint: Checkpoint | None) -> tuple[Model, TrainingSummary]:
     """Train on the job's data: scaling and class weights come from them alone, or from before."""
     configuration, data, previous = job.configuration, job.data, job.previous
     with training_memory(configuration, data.sequences):
@@ -108,8 +101,7 @@ def _train(
         placed = (factors, scaling, configuration.device)
         training, validation = put_on_device(drop_zero_weight(data, factors), *placed), None
         if job.held_out is not None:
-            with naming or nullcontext():
-                validation = as_validation(job.held_out, *placed)
+            validation = as_validation(job.held_out, *placed)
         net, summary = train(
             configuration,
             data.task,

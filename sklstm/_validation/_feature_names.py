@@ -9,13 +9,14 @@ import numpy as np
 
 from sklstm._sequences import Array
 from sklstm._validation._forms import as_host
+from sklstm._validation._messages import enumerate_names, name_of_whole
 from sklstm._warnings import warn_user
 
 Names = tuple[str, ...]
 
 
 def read_named(item: Any, name: str) -> tuple[Any, Names | None]:
-    """One sequence as NumPy reads it, and the names of its features; None if they have none."""
+    """One sequence in a form that NumPy reads, and its feature names or None."""
     if is_structured(item):
         return _from_fields(item, name), item.dtype.names
     if isinstance(item, Mapping):
@@ -28,7 +29,7 @@ def read_named(item: Any, name: str) -> tuple[Any, Names | None]:
 
 
 def _strings(names: Any, name: str) -> Names | None:
-    """The names if all are strings, None if none is; scikit-learn does not take both either."""
+    """The names if all are strings, None if none is; a mixture is an error, as in scikit-learn."""
     names = tuple(names)
     are_strings = {isinstance(own, str) for own in names}
     if len(are_strings) == 2:
@@ -49,18 +50,19 @@ def is_structured(X: Any) -> bool:
     return isinstance(X, np.ndarray) and X.dtype.names is not None
 
 
-def from_structured(X: Array) -> Array:
-    """The cube that a structured array of shape (n_sequences, n_timesteps) is."""
+def from_structured(X: Array, name: str) -> Array:
+    """A structured array of shape (n_sequences, n_timesteps) as a 3-D array."""
     if X.ndim != 2:
         raise ValueError(
-            f"X is a structured array of shape {X.shape}, but one of several sequences is of shape"
-            " (n_sequences, n_timesteps).\n\nReshape your data: [X] if it is one sequence."
+            f"{name} is a structured array of shape {X.shape}, but one of several sequences is of"
+            " shape (n_sequences, n_timesteps).\n\n"
+            f"Reshape your data: [{name}] if it is one sequence."
         )
-    return _from_fields(X, "X")
+    return _from_fields(X, name)
 
 
 def _from_fields(array: Array, name: str) -> Array:
-    """The fields of a structured array of any shape, as a further dimension."""
+    """A structured array of any shape with its fields as the last dimension."""
     fields = {field: array[field] for field in array.dtype.names or ()}
     for field, values in fields.items():
         _check_column(values, array.ndim, f"{name}[{field!r}]")
@@ -68,25 +70,31 @@ def _from_fields(array: Array, name: str) -> Array:
 
 
 def _from_columns(columns: Mapping[Any, Any], name: str) -> Array:
-    """A dict of one column of values for each feature, shape (n_timesteps, n_features)."""
+    """A dict of columns, one per feature, as an array of shape (n_timesteps, n_features)."""
     arrays = {key: _as_column(column, name, key) for key, column in columns.items()}
     if not arrays:
         return np.empty((0, 0))
+    X = name_of_whole(name)
     if all(array.ndim == 0 for array in arrays.values()):
         raise ValueError(
             f"{name} is a dict of single values, one timestep; a sequence is an array of shape"
-            " (n_timesteps, n_features).\n\nGive [X] if X is the timesteps of one sequence,"
-            " pandas.DataFrame(X) if each item of X is one univariate sequence."
+            f" (n_timesteps, n_features).\n\nGive [{X}] if {X} is the timesteps of one sequence,"
+            f" pandas.DataFrame({X}) if each item of {X} is one univariate sequence."
         )
+    deepest = max(arrays, key=lambda key: arrays[key].ndim)
     for key, array in arrays.items():
         if array.ndim != 1:
-            raise ValueError(_no_column_message(name, key, arrays))
+            raise ValueError(
+                f"{name} is a dict, but {name}[{key!r}] has {array.ndim} dimension(s); a dict is"
+                " read as one feature per key, each with one value for each timestep.\n\n"
+                f"{_one_key(deepest, X)}"
+            )
         _check_column(array, 1, f"{name}[{key!r}]")
     lengths = {key: len(array) for key, array in arrays.items()}
     if len(set(lengths.values())) > 1:
         raise ValueError(
             f"{name} is a dict of columns of different lengths, {lengths}; each feature needs one"
-            f" value for each timestep.\n\n{_one_key(arrays)}"
+            f" value for each timestep.\n\n{_one_key(deepest, X)}"
         )
     return _stack(list(arrays.values()))
 
@@ -96,23 +104,13 @@ def _as_column(column: Any, name: str, key: Any) -> Array:
         return np.asanyarray(as_host(column))
     except ValueError as error:
         raise ValueError(
-            f"{name}[{key!r}] must be one number for each timestep.\n\nIf the sequences are under"
-            f" one key: X = [x[{key!r}] for x in X]."
+            f"{name}[{key!r}] must be one number for each timestep.\n\n"
+            f"{_one_key(key, name_of_whole(name))}"
         ) from error
 
 
-def _no_column_message(name: str, key: Any, arrays: Mapping[Any, Array]) -> str:
-    return (
-        f"{name} is a dict, but {name}[{key!r}] has {arrays[key].ndim} dimension(s); a dict is read"
-        " as one feature per key, each with one value for each timestep.\n\n"
-        f"{_one_key(arrays)}"
-    )
-
-
-def _one_key(arrays: Mapping[Any, Array]) -> str:
-    """How to give what is under one key, the one with the most dimensions."""
-    key = max(arrays, key=lambda key: arrays[key].ndim)
-    return f"If the sequences are under one key: X = [x[{key!r}] for x in X]."
+def _one_key(key: Any, name: str) -> str:
+    return f"If the sequences are under one key: {name} = [x[{key!r}] for x in {name}]."
 
 
 def _is_records(item: Any) -> bool:
@@ -124,7 +122,7 @@ def _is_records(item: Any) -> bool:
 
 
 def _from_records(steps: Sequence[Any], name: str) -> Array:
-    """Dicts of the same keys, one for each timestep, shape (n_timesteps, n_features)."""
+    """Dicts of the same keys, one per timestep, as an array of shape (n_timesteps, n_features)."""
     keys = list(steps[0])
     for timestep, step in enumerate(steps):
         if not isinstance(step, Mapping) or step.keys() != steps[0].keys():
@@ -162,35 +160,41 @@ def _stack(columns: list[Array]) -> Array:
 # Comparisons --------------------------------------------------------------------------------------
 
 
-def common_names(names: Sequence[Names | None], X: Any) -> Array | None:
-    """The names that all sequences have, None if none has any; an error if one has others."""
+def common_names(names: Sequence[Names | None], X: Any, name: str) -> Array | None:
+    """The feature names that all sequences share, or None; an error if a sequence has others."""
+    first = names[0]
     for index, own in enumerate(names):
-        if own != names[0]:
+        if own != first:
             raise ValueError(
-                f"X[{index}] {_difference(own, names[0], 'X[0]')}; every sequence needs the same"
-                f" features in the same order.{_remedy(own, names[0], X, 'X[0].columns')}"
+                f"{name}[{index}] {_difference(own, first, f'{name}[0]')}; every sequence needs the"
+                " same features in the same order."
+                f"{_remedy(own, first, X, name, f'{name}[0].columns')}"
             )
-    return None if names[0] is None else np.array(names[0], dtype=object)
+    return None if first is None else np.array(first, dtype=object)
 
 
-def check_names(names: Array | None, fitted: Array | None, X: Any, *, estimator: str) -> None:
-    """Raise if features are named otherwise than in fit, warn if only in one of both they are."""
-    _warn_of_names(names, fitted, estimator)
+def check_names(
+    names: Array | None, fitted: Array | None, X: Any, *, estimator: str, name: str
+) -> None:
+    """Raise if the feature names differ from those in fit, warn if only X or only fit had any."""
+    _warn_of_names(names, fitted, estimator, name)
     if fitted is not None and names is not None and tuple(names) != tuple(fitted):
         own, wanted = tuple(names), tuple(fitted)
         raise ValueError(
-            "The feature names should match those that were passed during fit: X[0]"
+            f"The feature names should match those that were passed during fit: {name}[0]"
             f" {_difference(own, wanted, 'fit')}."
-            f"{_remedy(own, wanted, X, 'estimator.feature_names_in_')}"
+            f"{_remedy(own, wanted, X, name, 'estimator.feature_names_in_')}"
         )
 
 
-def check_column_names(names: Array | None, fitted: Array | None, *, estimator: str) -> None:
-    """The same for the columns of a table, in scikit-learn's words.
+def check_column_names(
+    names: Array | None, fitted: Array | None, *, estimator: str, name: str
+) -> None:
+    """The same for the columns of a table, with scikit-learn's messages.
 
-    Its own function takes a fitted estimator, which there is none of while X_val is checked.
+    scikit-learn's own check needs a fitted estimator, and X_val is checked before there is one.
     """
-    _warn_of_names(names, fitted, estimator)
+    _warn_of_names(names, fitted, estimator, name)
     if names is None or fitted is None or tuple(names) == tuple(fitted):
         return
     message = "The feature names should match those that were passed during fit.\n"
@@ -204,52 +208,46 @@ def check_column_names(names: Array | None, fitted: Array | None, *, estimator: 
     raise ValueError(message)
 
 
-def _warn_of_names(names: Array | None, fitted: Array | None, estimator: str) -> None:
+def _warn_of_names(names: Array | None, fitted: Array | None, estimator: str, name: str) -> None:
     if fitted is None and names is not None:
-        warn_user(f"X has feature names, but {estimator} was fitted without feature names")
+        warn_user(f"{name} has feature names, but {estimator} was fitted without feature names")
     elif fitted is not None and names is None:
-        has = f"X does not have valid feature names, but {estimator}"
+        has = f"{name} does not have valid feature names, but {estimator}"
         warn_user(f"{has} was fitted with feature names")
 
 
 def _lines(names: list[str]) -> str:
     """A line for each of the first five names."""
-    lines = [f"- {name}\n" for name in names[:5]]
-    return "".join(lines + ["- ...\n"] * (len(names) > 5))
+    return "".join(f"- {name}\n" for name in names[:5]) + "- ...\n" * (len(names) > 5)
 
 
 def _difference(own: Names | None, wanted: Names | None, where: str) -> str:
-    """What distinguishes the names of a sequence from those in another place."""
+    """How the feature names of a sequence differ from the expected ones."""
     if own is None or wanted is None:
         has, lacks = ("no names", "has") if own is None else ("names", "has none")
         return f"has {has} of features, but {where} {lacks}"
     missing = [name for name in wanted if name not in own]
     unexpected = [name for name in own if name not in wanted]
-    parts = [f"lacks {_listed(missing)}"] * bool(missing)
-    parts += [f"has {_listed(unexpected)}, which {where} has not"] * bool(unexpected)
+    parts = [f"lacks {enumerate_names(missing)}"] * bool(missing)
+    parts += [f"has {enumerate_names(unexpected)}, which {where} has not"] * bool(unexpected)
     if parts:
         return " and ".join(parts)
-    place = next(
-        (i for i, pair in enumerate(zip(own, wanted, strict=False)) if len({*pair}) > 1), 0
-    )
-    return (
-        f"has its features in another order than {where}: {own[place]!r} where it has"
-        f" {wanted[place]!r}"
-    )
+    # Without any, a name comes twice.
+    others = [pair for pair in zip(own, wanted, strict=False) if pair[0] != pair[1]]
+    found, expected = others[0] if others else (own[0], wanted[0])
+    return f"has its features in another order than {where}: {found!r} where it has {expected!r}"
 
 
-def _listed(names: list[str]) -> str:
-    listed = ", ".join(map(repr, names[:3]))
-    return listed if len(names) <= 3 else f"{listed} and {len(names) - 3} more"
-
-
-def _remedy(own: Names | None, wanted: Names | None, X: Any, many: str) -> str:
-    """How to give the features that are wanted, if all are there; ``many`` names long lists."""
+def _remedy(own: Names | None, wanted: Names | None, X: Any, name: str, many: str) -> str:
+    """The paragraph with the call that reorders features; ``many`` replaces a long list."""
     if own is None or wanted is None:
-        return "\n\nGive all as data frames, or all as arrays: X = [np.asarray(x) for x in X]."
+        return (
+            "\n\nGive all as data frames, or all as arrays:"
+            f" {name} = [np.asarray(x) for x in {name}]."
+        )
     if set(wanted) - set(own):
         return ""
     is_plain = isinstance(next(iter(X)), (Mapping, list, tuple))
     frame = "pandas.DataFrame(x)" if is_plain else "x"
     columns = f"{list(wanted)!r}" if len(wanted) <= 10 else many
-    return f"\n\nGive them in that order: X = [{frame}[{columns}] for x in X]."
+    return f"\n\nGive them in that order: {name} = [{frame}[{columns}] for x in {name}]."

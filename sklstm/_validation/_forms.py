@@ -1,4 +1,4 @@
-"""The forms that people have -> those that are read, or an error that says how to get there."""
+"""Accepted forms of X: conversion of similar ones, and how to convert those not accepted."""
 
 from __future__ import annotations
 
@@ -15,41 +15,50 @@ ACCEPTED_FORMS = (
 )
 
 
-def as_known_form(X: Any) -> Any:
-    """X as it is, but tensors as arrays and whatever has a length and an index as a list."""
-    if getattr(X, "is_nested", False):
-        raise _not_accepted(X, "Give a list: list(X.unbind()).")
-    if hasattr(X, "batch_sizes") and hasattr(X, "unsorted_indices"):
-        raise _not_accepted(X, "Unpack it: torch.nn.utils.rnn.unpack_sequence(X).")
-    if hasattr(X, "collect"):
-        raise _not_accepted(X, "Compute it first: X.collect().")
-    X = as_host(X)
-    if isinstance(X, (list, tuple, str, bytes)) or _is_array(X):
+def as_known_form(X: Any, name: str) -> Any:
+    """Convert tensors to arrays and indexable data sets to lists; leave any other X unchanged."""
+    X = X if getattr(X, "is_nested", False) else as_host(X)
+    remedy = _remedy(X, name)
+    if remedy:
+        raise TypeError(f"{name} must be {ACCEPTED_FORMS}. Got a {type(X).__name__}.\n\n{remedy}")
+    is_indexed = hasattr(X, "__len__") and hasattr(X, "__getitem__")
+    if isinstance(X, (list, tuple, str, bytes)) or _is_array(X) or not is_indexed:
         return X
+    # Not iter(X): a dataset of torch needs none, and what Python makes up for it may not end.
+    return [X[index] for index in range(len(X))]
+
+
+def _remedy(X: Any, name: str) -> str:
+    """How to convert an X of a known form that is not accepted; "" for any other X."""
+    if getattr(X, "is_nested", False):
+        return f"Give a list: list({name}.unbind())."
+    if hasattr(X, "batch_sizes") and hasattr(X, "unsorted_indices"):
+        return f"Unpack it: torch.nn.utils.rnn.unpack_sequence({name})."
+    if hasattr(X, "collect"):
+        return f"Compute it first: {name}.collect()."
+    if _is_array(X):
+        return ""
     if isinstance(X, Mapping):
-        raise _not_accepted(
-            X,
-            "Give the sequences alone: list(X.values()) if each value is one sequence, X['x'] if"
-            " they are under the key 'x', [X] if X is one sequence and each value a feature.",
+        return (
+            f"Give the sequences alone: list({name}.values()) if each value is one sequence,"
+            f" {name}['x'] if they are under the key 'x', [{name}] if {name} is one sequence and"
+            " each value a feature."
         )
     if hasattr(X, "__len__") and hasattr(X, "__getitem__"):
-        # Not iter(X): a dataset of torch needs none, and what Python makes up for it may not end.
-        return [X[index] for index in range(len(X))]
+        return ""
     if hasattr(X, "dataset"):
-        raise _not_accepted(X, f"Give what it loads from: {pairs_apart('X.dataset')}.")
-    if hasattr(X, "__iter__"):
-        raise _not_accepted(X, "Give a list: list(X).")
-    return X
+        return f"Give what it loads from: {_pairs_apart(f'{name}.dataset')}."
+    return f"Give a list: list({name})." if hasattr(X, "__iter__") else ""
 
 
 def _is_array(X: Any) -> bool:
-    """Whether X is an array or a table to NumPy or scikit-learn, sparse ones included."""
+    """Whether X is array-like to NumPy or scikit-learn, sparse arrays included."""
     is_one = any(hasattr(X, name) for name in ("__array__", "__array_interface__", "__dataframe__"))
     return is_one or (hasattr(X, "dtype") and hasattr(X, "shape"))
 
 
 def as_host(X: Any) -> Any:
-    """X as it is, but a torch tensor as a NumPy array."""
+    """Convert a torch tensor to a NumPy array; leave any other X unchanged."""
     if not hasattr(X, "detach"):
         return X
     tensor = X.detach().cpu()
@@ -58,7 +67,7 @@ def as_host(X: Any) -> Any:
 
 
 def as_array(item: Any) -> Array:
-    """One sequence as an array; timesteps may be arrays or tensors of their own."""
+    """Convert one sequence, whose timesteps may be arrays or tensors, to an array."""
     if isinstance(item, (list, tuple)) and len(item) and hasattr(item[0], "detach"):
         item = [as_host(timestep) for timestep in item]
     array = np.asarray(item)
@@ -68,23 +77,20 @@ def as_array(item: Any) -> Array:
     return array
 
 
-def reject_pair(item: Any, name: str) -> None:
-    """Raise if an item is a sequence with its label, as torch's datasets give them."""
+def reject_pair(item: Any, name: str, index: int) -> None:
+    """Raise if an item is a pair of sequence and label, as from a data set of torch."""
     if not isinstance(item, tuple) or len(item) != 2:
         return
     first, second = item
     is_label = np.isscalar(second) or getattr(second, "ndim", None) == 0
     if is_label and (isinstance(first, (list, tuple)) or getattr(first, "ndim", 0) > 0):
         raise ValueError(
-            f"{name} is a pair of a sequence and its label, as datasets of torch give them.\n\n"
-            f"Give sequences and labels apart: {pairs_apart('X')}."
+            f"{name}[{index}] is a pair of a sequence and its label, as datasets of torch give"
+            f" them.\n\nGive sequences and labels apart: {_pairs_apart(name)}."
         )
 
 
-def pairs_apart(name: str) -> str:
-    """The line that takes a dataset of pairs apart."""
-    return f"X, y = zip(*({name}[i] for i in range(len({name}))))"
-
-
-def _not_accepted(X: Any, remedy: str) -> TypeError:
-    return TypeError(f"X must be {ACCEPTED_FORMS}. Got a {type(X).__name__}.\n\n{remedy}")
+def _pairs_apart(source: str) -> str:
+    """The line that splits a data set of pairs: into X, y, or X_val, y_val."""
+    name = source.partition(".")[0]
+    return f"{name}, y{name[1:]} = zip(*({source}[i] for i in range(len({source}))))"

@@ -1,4 +1,4 @@
-"""groups -> the position of each sequence's group."""
+"""Validation and numbering of groups."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sklstm._validation._missing import reject_missing
 
 
 def check_groups(groups: Any, n_sequences: int) -> Array:
-    """The group of each sequence, of any type that can be told apart."""
+    """Validate groups: a 1-D array of one group per sequence, of any hashable type."""
     if np.ndim(groups) == 0:
         raise TypeError(f"groups must hold one entry for each sequence. Got {groups!r} instead.")
     reject_missing(groups, "groups", "group")
@@ -32,6 +32,6 @@ def check_groups(groups: Any, n_sequences: int) -> Array:
 
 
 def number_groups(names: Array) -> IntArray:
-    """The groups numbered as they first occur."""
+    """Number the groups in order of first appearance."""
     numbers: dict[Any, int] = {}
     return np.array([numbers.setdefault(name, len(numbers)) for name in names.tolist()], np.int64)

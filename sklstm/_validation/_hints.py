@@ -1,4 +1,4 @@
-"""X that can be read, though hardly as it is meant: an error, or a warning at the first fit."""
+"""Warnings and errors for an X that is valid, but probably not meant as it is read."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from sklstm._validation._inputs import Inputs
 from sklstm._validation._tokens import UNKNOWN_ID, TokenIds
 from sklstm._warnings import warn_user
 
-# Of the sets of aeon's archive most have at most so many channels; nearly all have so many
-# timesteps, and so many for each channel.
+# Most data sets of aeon's archive have at most so many channels; nearly all have at least so many
+# timesteps, and so many timesteps per channel.
 MOST_CHANNELS, FEWEST_TIMESTEPS, FEWEST_PER_CHANNEL = 12, 20, 5
 
 
 def reject_token_ids(X: Any, *, estimator: str) -> None:
-    """Raise if X is what TokenEncoder gives: the numbers of tokens measure nothing."""
+    """Raise if X is the output of TokenEncoder, which is no measurement."""
     if isinstance(X, TokenIds):
         raise ValueError(
             f"X is token ids, as TokenEncoder gives them, which {estimator} would take for"
@@ -36,7 +36,7 @@ def warn_of_misreading(X: Any, inputs: Inputs) -> None:
 
 
 def _integers(X: Any, inputs: Inputs) -> str | None:
-    """What to say of lists of 1-D integer sequences that may be token ids."""
+    """The warning for lists of 1-D integer sequences, which may be token ids."""
     values = inputs.sequences.values
     # Arrays are left alone: integers in equal rows are often counts.
     is_array = inputs.n_columns is not None or len(getattr(X, "shape", ())) > 1
@@ -45,7 +45,7 @@ def _integers(X: Any, inputs: Inputs) -> str | None:
     first = next(iter(X))
     # A list of pyarrow is no array.
     first = np.asarray(as_host(first.as_py() if hasattr(first, "as_py") else first))
-    # Ids have no sign, and neither 0 nor 1 is that of a token.
+    # Token ids are not negative, and 0 and 1 are reserved.
     is_ids = values.min() >= 0 and values.max() > UNKNOWN_ID and (values == np.floor(values)).all()
     if first.ndim != 1 or first.dtype.kind not in "iu" or not is_ids:
         return None
@@ -58,7 +58,7 @@ def _integers(X: Any, inputs: Inputs) -> str | None:
 
 
 def _channels_first(inputs: Inputs) -> str | None:
-    """What to say of short and wide sequences of one length, as aeon's are if not turned round."""
+    """The warning for short and wide sequences of one length, which may be channels first."""
     sequences = inputs.sequences
     timesteps, n_features = int(sequences.lengths[0]), sequences.n_features
     is_wide = n_features >= max(FEWEST_TIMESTEPS, FEWEST_PER_CHANNEL * timesteps)
@@ -68,8 +68,8 @@ def _channels_first(inputs: Inputs) -> str | None:
         return None
     return (
         f"X is read as few timesteps ({timesteps}) of many features ({n_features}); arrays of aeon"
-        " and sktime look so, which have channels before timesteps.\n\nIf X has, turn it round:"
-        " X = sklstm.preprocessing.from_channel_first(X). If not, silence this warning:"
+        " and sktime, which are channels first, have such a shape.\n\nIf X is channels first,"
+        " convert it: X = sklstm.preprocessing.from_channel_first(X). If not, silence this warning:"
         " warnings.filterwarnings('ignore', 'X is read as few timesteps'). It comes where at most"
         f" {MOST_CHANNELS} timesteps have at least {FEWEST_TIMESTEPS} features, and"
         f" {FEWEST_PER_CHANNEL} times as many features as there are timesteps, unless neighbouring"
@@ -80,8 +80,8 @@ def _channels_first(inputs: Inputs) -> str | None:
 def _is_smooth(values: Array, timesteps: int) -> bool:
     """Whether neighbouring timesteps differ less than half as much as neighbouring features.
 
-    In sets of aeon's that were not turned round they differ 1.4 to 16 times as much, in noise
-    equally, in levels and random walks of features with units of their own 0.02 to 0.2 times.
+    The ratio is 1.4 to 16 in channels-first data sets of aeon, 1 in noise, and 0.02 to 0.2 in
+    levels and random walks of features with different units.
     """
     if timesteps == 1:
         return False

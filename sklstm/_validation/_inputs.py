@@ -1,9 +1,10 @@
-"""X in any accepted form -> Sequences, or an error that names the culprit."""
+"""Validation of X and its conversion to Sequences."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from sklearn.utils import check_array
 from sklstm._compat import get_feature_names
 from sklstm._sequences import Array, IntArray, Sequences, all_finite
 from sklstm._validation._feature_names import (
+    Names,
     common_names,
     from_structured,
     is_structured,
@@ -26,16 +28,12 @@ from sklstm._validation._forms import (
 )
 from sklstm._validation._frames import reject_cells, reject_times
 from sklstm._validation._masks import without_mask, without_masks
+from sklstm._validation._messages import REMEDY_TEXT, enumerate_names, none_found, shorten
 from sklstm._validation._nested import flatten_nested
-
-REMEDY_TEXT = (
-    "Turn text into token ids first: make_pipeline(sklstm.preprocessing.TokenEncoder(),"
-    " LSTMSequenceClassifier(embedding_dim=...))."
-)
 
 
 class Inputs(NamedTuple):
-    """Checked X.
+    """Validated X.
 
     ``n_columns`` is None unless X was two-dimensional. ``column_names`` are those of the columns of
     such a data frame, otherwise of the features of a timestep; None if they have none.
@@ -49,7 +47,12 @@ class Inputs(NamedTuple):
 
 
 def check_inputs(
-    X: Any, *, estimator: str, mask_value: float | None = None, allow_nan: bool = False
+    X: Any,
+    *,
+    estimator: str,
+    mask_value: float | None = None,
+    allow_nan: bool = False,
+    input_name: str = "X",
 ) -> Inputs:
     """Convert X to sequences of float32 or float64, without modifying it.
 
@@ -64,27 +67,55 @@ def check_inputs(
         Trailing timesteps whose features all equal it (NaN equals NaN) are padding.
     allow_nan : bool, default=False
         Whether values may be NaN; infinity never may.
+    input_name : str, default="X"
+        Name of X in messages.
     """
-    X = as_known_form(X)
-    nested = flatten_nested(X)
+    fields = X.dtype.names if is_structured(X) else None
+    inputs = read_sequences(
+        X if fields is None else from_structured(X, input_name),
+        input_name,
+        Reader(_read_item, partial(_read_rectangle, estimator=estimator), _as_float),
+    )
+    sequences = cut_padding(inputs.sequences, mask_value, input_name)
+    _check_finite(sequences, allow_nan, input_name)
+    names = inputs.column_names if fields is None else np.array(fields, dtype=object)
+    return inputs._replace(sequences=sequences, column_names=names)
+
+
+# Forms ------------------------------------------------------------------------------------------
+
+
+class Reader(NamedTuple):
+    """Conversions of one kind of values, measurements or token ids."""
+
+    # X[index], the name of X, index -> an array of one or two dimensions, names of its features.
+    read_item: Callable[[Any, str, int], tuple[Array, Names | None]]
+    # An array or data frame, its name -> an array of two or three dimensions.
+    read_rectangle: Callable[[Any, str], Array]
+    # Values of shape (n_timesteps, n_features), their name -> the same in their final dtype.
+    convert: Callable[[Array, str], Array]
+    # Whether a masked timestep may come before the end of its sequence.
+    allow_gaps: bool = True
+
+
+def read_sequences(X: Any, name: str, reader: Reader) -> Inputs:
+    """Convert X in any accepted form to sequences, without validating values and lengths."""
+    X = as_known_form(X, name)
+    nested = flatten_nested(X, name)
     if nested is not None:
-        values = _as_float(nested.values, "X")
-        inputs = Inputs(Sequences.from_lengths(values, nested.lengths), None, nested.names)
-    else:
-        plain = without_masks(from_structured(X) if is_structured(X) else X)
-        is_list = is_list_of_sequences(plain)
-        inputs = _from_list(plain) if is_list else _from_rectangle(plain, estimator)
-        if is_structured(X):
-            inputs = inputs._replace(column_names=np.array(X.dtype.names, dtype=object))
-    sequences = cut_padding(inputs.sequences, mask_value)
-    _check_finite(sequences, allow_nan)
-    return inputs._replace(sequences=sequences)
-
-
-def is_list_of_sequences(X: Any) -> bool:
-    if isinstance(X, (list, tuple)):
-        return not _is_written_out_table(X)
-    return getattr(X, "ndim", None) == 1 and np.asarray(X).dtype == object
+        values = reader.convert(nested.values, name)
+        return Inputs(Sequences.from_lengths(values, nested.lengths), None, nested.names)
+    X = without_masks(X, name, allow_gaps=reader.allow_gaps)
+    is_list = isinstance(X, (list, tuple)) and not _is_written_out_table(X)
+    if is_list or (getattr(X, "ndim", None) == 1 and np.asarray(X).dtype == object):
+        return _from_list(X, name, reader)
+    array = reader.read_rectangle(X, name)
+    n, timesteps, n_features = (*array.shape, 1)[:3]
+    values = array.reshape(n * timesteps, n_features)
+    sequences = Sequences.from_lengths(values, np.full(n, timesteps))
+    if array.ndim == 3:
+        return Inputs(sequences)
+    return Inputs(sequences, timesteps, get_feature_names(X))
 
 
 def _is_written_out_table(X: Sequence[Any]) -> bool:
@@ -94,177 +125,151 @@ def _is_written_out_table(X: Sequence[Any]) -> bool:
     return all(np.isscalar(row[0]) for row in X if len(row))
 
 
-# Rectangular ------------------------------------------------------------------------------------
+def _from_list(X: Sequence[Any], name: str, reader: Reader) -> Inputs:
+    """Inputs from a list, tuple or object array of arrays, all of one or all of two dimensions."""
+    if len(X) == 0:
+        raise ValueError(none_found("sample", (0,)))
+    arrays: list[Array] = []
+    names_of: list[Names | None] = []
+    # One by one: a million short sequences would take as much memory again in pairs.
+    for index, item in enumerate(X):
+        array, own = reader.read_item(item, name, index)
+        arrays.append(array)
+        names_of.append(own)
+    names = common_names(names_of, X, name)
+    _check_shapes(arrays, name)
+    values = np.concatenate(arrays)
+    values = reader.convert(values.reshape(-1, 1) if values.ndim == 1 else values, name)
+    # In the memory order of other forms, which sums depend on: frames of pandas have columns in it.
+    values = np.ascontiguousarray(values)
+    return Inputs(Sequences.from_lengths(values, [len(array) for array in arrays]), None, names)
 
 
-def _from_rectangle(X: Any, estimator: str) -> Inputs:
-    """Inputs from an array or data frame of two or three dimensions: a reshape, no loop."""
-    if getattr(getattr(X, "dtype", None), "kind", "") in ("m", "M"):
-        raise TypeError(f"X must hold real numbers. Got dtype {X.dtype}.")
-    reject_times(X)
+def _check_shapes(arrays: list[Array], name: str) -> None:
+    """Raise unless all sequences have the dimensions and features of the first."""
+    first = arrays[0]
+    if first.shape[1:] == (0,):
+        raise ValueError(none_found("feature", first.shape))
+    for index, array in enumerate(arrays):
+        if array.ndim != first.ndim:
+            raise ValueError(
+                f"{name}[{index}] has {array.ndim} dimension(s) but {name}[0] has {first.ndim}; the"
+                f" sequences of one {name} must all be of shape (n_timesteps_i, n_features), or all"
+                " 1-D if univariate."
+            )
+        if array.shape[1:] != first.shape[1:]:
+            raise ValueError(
+                f"{name}[{index}] has {array.shape[1]} features but {name}[0] has"
+                f" {first.shape[1]}; every timestep of every sequence needs the same features."
+                # One number of rows: these may be the channels.
+                f"{channels_first_remedy(name) if len({len(a) for a in arrays}) == 1 else ''}"
+            )
+
+
+def channels_first_remedy(name: str) -> str:
+    """The paragraph for an X that may have channels before timesteps."""
+    return (
+        f"\n\nIf {name} has channels before timesteps:"
+        f" sklstm.preprocessing.from_channel_first({name})."
+    )
+
+
+# Measurements -----------------------------------------------------------------------------------
+
+
+def _read_rectangle(X: Any, name: str, *, estimator: str) -> Array:
+    """Convert an array or data frame of two or three dimensions to a float array."""
+    _check_kind(getattr(X, "dtype", None), name)
+    reject_times(X, name)
     try:
-        array = check_array(
+        array: Array = check_array(
             X,
             dtype=[np.float64, np.float32],
             ensure_all_finite=False,
             allow_nd=True,
             estimator=estimator,
-            input_name="X",
+            input_name=name,
         )
     except (TypeError, ValueError) as error:
-        reject_cells(X, "X", error)
-        _reject_text(X, error)
-        if np.ndim(X) == 1 and hasattr(X, "shape"):
-            raise ValueError(_one_dimension_message(X.shape)) from error
-        is_no_array = np.ndim(X) == 0 and not hasattr(X, "shape")
-        if is_no_array or "setting an array element" in str(error):
-            raise type(error)(f"X must be {ACCEPTED_FORMS}. Got a {type(X).__name__}.") from error
+        reject_cells(X, error, name)
+        _reject_unreadable(X, error, name)
         raise
     if array.ndim > 3:
-        raise ValueError(f"X must be {ACCEPTED_FORMS}. Got an array of shape {array.shape}.")
+        raise ValueError(f"{name} must be {ACCEPTED_FORMS}. Got an array of shape {array.shape}.")
     if array.ndim == 3 and array.shape[2] == 0:
-        raise ValueError(_no_features_message(array.shape))
-    n, timesteps = array.shape[:2]
-    values = array.reshape(n * timesteps, -1) if array.size else array.reshape(0, 1)
-    sequences = Sequences.from_lengths(values, np.full(n, timesteps))
-    if array.ndim == 3:
-        return Inputs(sequences)
-    return Inputs(sequences, timesteps, get_feature_names(X))
+        raise ValueError(none_found("feature", array.shape))
+    return array
 
 
-def _reject_text(X: Any, error: Exception) -> None:
-    """Raise an error that names the first text in X, if there is any."""
+def _reject_unreadable(X: Any, error: Exception, name: str) -> None:
+    """Raise a clearer error than scikit-learn's for text, nested cells, 1-D X or scalars."""
     for index, value in np.ndenumerate(np.asarray(X, dtype=object)):
         if isinstance(value, (str, bytes)):
-            name = f"X[{', '.join(map(str, index))}]" if index else "X"
-            raise ValueError(_text_message(name, value)) from error
+            place = f"[{', '.join(map(str, index))}]" if index else ""
+            raise ValueError(_text_message(f"{name}{place}", value)) from error
+        if index and np.iterable(value) and not isinstance(value, Mapping):
+            break
+    else:
+        if np.ndim(X) == 1 and hasattr(X, "shape"):
+            raise ValueError(
+                f"{name} has one dimension (shape={X.shape}); it must be {ACCEPTED_FORMS}.\n\n"
+                f"{_reshape_remedy(name)}"
+            ) from error
+        if np.ndim(X) > 0 or hasattr(X, "shape"):
+            return
+    raise type(error)(f"{name} must be {ACCEPTED_FORMS}. Got a {type(X).__name__}.") from error
+
+
+def _reshape_remedy(name: str) -> str:
+    return (
+        f"Reshape your data: [{name}] if it is one univariate sequence, [[x] for x in {name}] if it"
+        " is many sequences of one timestep."
+    )
 
 
 def _text_message(name: str, text: str | bytes) -> str:
-    return f"{name} is text ({_shorten(text)}); a sequence is an array of numbers.\n\n{REMEDY_TEXT}"
+    found = f"{name} is text ({shorten(text)})"
+    return f"{found}; a sequence is an array of numbers.\n\n{REMEDY_TEXT}"
 
 
-def _one_dimension_message(shape: tuple[int, ...]) -> str:
-    return (
-        f"X has one dimension (shape={shape}); it must be {ACCEPTED_FORMS}.\n\nReshape your data:"
-        " [X] if it is one univariate sequence, [[x] for x in X] if it is many sequences of one"
-        " timestep."
-    )
-
-
-def no_samples_message(shape: tuple[int, ...]) -> str:
-    """scikit-learn's words for an X without any sequence."""
-    return f"Found array with 0 sample(s) (shape={shape}) while a minimum of 1 is required."
-
-
-def _no_features_message(shape: tuple[int, ...]) -> str:
-    return f"Found array with 0 feature(s) (shape={shape}) while a minimum of 1 is required."
-
-
-# Lists ------------------------------------------------------------------------------------------
-
-
-def _from_list(X: Sequence[Any]) -> Inputs:
-    """Inputs from a list, tuple or object array whose items are 1-D or 2-D arrays or have names."""
-    if len(X) == 0:
-        raise ValueError(no_samples_message((0,)))
-    arrays: list[Array] = []
-    names_of: list[tuple[str, ...] | None] = []
-    # One by one: a million short sequences would take as much memory again in pairs.
-    for index, item in enumerate(X):
-        unnamed, own = read_named(item, f"X[{index}]")
-        arrays.append(_as_item(unnamed, index))
-        names_of.append(own)
-    names = common_names(names_of, X)
-    ndim = arrays[0].ndim
-    _reject_first(
-        arrays,
-        lambda array: array.ndim != ndim,
-        lambda index, array: (
-            f"X[{index}] has {array.ndim} dimension(s) but X[0] has {ndim}; the sequences of one X"
-            " must all be of shape (n_timesteps_i, n_features), or all 1-D if univariate."
-        ),
-    )
-    if ndim == 1:
-        arrays = [array.reshape(-1, 1) for array in arrays]
-    n_features = arrays[0].shape[1]
-    if n_features == 0:
-        raise ValueError(_no_features_message(arrays[0].shape))
-    _reject_first(
-        arrays,
-        lambda array: array.shape[1] != n_features,
-        lambda index, array: (
-            f"X[{index}] has {array.shape[1]} features but X[0] has {n_features}; every timestep"
-            f" of every sequence needs the same features.{_channels_remedy(arrays)}"
-        ),
-    )
-    # In the memory order of other forms, which sums depend on: frames of pandas have columns in it.
-    values = np.ascontiguousarray(_as_float(np.concatenate(arrays), "X"))
-    return Inputs(Sequences.from_lengths(values, [len(array) for array in arrays]), None, names)
-
-
-def _channels_remedy(arrays: list[Array]) -> str:
-    """The paragraph on sequences that have one number of rows, which then are channels."""
-    if len({len(array) for array in arrays}) > 1:
-        return ""
-    return "\n\nIf X has channels before timesteps: sklstm.preprocessing.from_channel_first(X)."
-
-
-def _reject_first(
-    arrays: list[Array],
-    is_bad: Callable[[Array], bool],
-    describe: Callable[[int, Array], str],
-) -> None:
-    """Raise a ValueError that describes the first bad array."""
-    for index, array in enumerate(arrays):
-        if is_bad(array):
-            raise ValueError(describe(index, array))
-
-
-def _as_item(item: Any, index: int) -> Array:
-    """One item of a list as a numeric array of one or two dimensions."""
+def _read_item(item: Any, name: str, index: int) -> tuple[Array, Names | None]:
+    """One sequence of a list as a numeric array of one or two dimensions, and its names."""
+    own_name = f"{name}[{index}]"
+    item, names = read_named(item, own_name)
     if isinstance(item, (str, bytes)):
-        raise ValueError(_text_message(f"X[{index}]", item))
-    reject_times(item, f"X[{index}]")
-    reject_pair(item, f"X[{index}]")
-    plain = without_mask(as_host(item), f"X[{index}]")
+        raise ValueError(_text_message(own_name, item))
+    reject_times(item, name, f"[{index}]")
+    reject_pair(item, name, index)
+    plain = without_mask(as_host(item), own_name)
     try:
         array = as_array(plain)
     except ValueError as error:
         raise ValueError(
-            f"X[{index}] is not a rectangular array; a sequence is an array of shape"
+            f"{own_name} is not a rectangular array; a sequence is an array of shape"
             f" (n_timesteps, n_features), or 1-D if univariate. {error}"
         ) from error
     if array.ndim == 0 and np.isscalar(array.item()):
         raise ValueError(
-            f"Expected one array per sequence, got a scalar: X[{index}] is {array.item()!r}.\n\n"
-            "Reshape your data: [X] if it is one univariate sequence, [[x] for x in X] if it is"
-            " many sequences of one timestep."
+            f"Expected one array per sequence, got a scalar: {own_name} is {array.item()!r}.\n\n"
+            f"{_reshape_remedy(name)}"
         )
     if array.ndim not in (1, 2):
+        found = f"an array of shape {array.shape}" if array.ndim else f"a {type(item).__name__}"
         raise ValueError(
-            f"X[{index}] must be an array of shape (n_timesteps, n_features), or 1-D if"
-            f" univariate. Got {_describe(item, array)}."
+            f"{own_name} must be an array of shape (n_timesteps, n_features), or 1-D if univariate."
+            f" Got {found}."
         )
-    if array.dtype.kind not in "biuf":
-        try:
-            array = _as_float(array, f"X[{index}]")
-        except (TypeError, ValueError) as error:
-            reject_cells(item, f"X[{index}]", error)
-            raise
-    return array
-
-
-def _describe(item: Any, array: Array) -> str:
-    return f"an array of shape {array.shape}" if array.ndim else f"a {type(item).__name__}"
+    try:
+        # Float32 and float64 may be mixed: all are converted once they are together.
+        return array if array.dtype.kind in "biuf" else _as_float(array, own_name), names
+    except (TypeError, ValueError) as error:
+        reject_cells(item, error, name, f"[{index}]")
+        raise
 
 
 def _as_float(array: Array, name: str) -> Array:
     """The array as float32 if it is, otherwise as float64."""
-    if array.dtype.kind == "c":
-        raise ValueError(f"Complex data not supported: {name} has dtype {array.dtype}.")
-    if array.dtype.kind in "mM":
-        raise TypeError(f"{name} must hold real numbers. Got dtype {array.dtype}.")
+    _check_kind(array.dtype, name)
     if array.dtype == np.float32:
         return array
     try:
@@ -273,50 +278,45 @@ def _as_float(array: Array, name: str) -> Array:
         raise type(error)(f"{name} must hold real numbers, but {error}.") from error
 
 
-def _shorten(text: str | bytes, width: int = 30) -> str:
-    return repr(text if len(text) <= width else text[:width]) + (
-        "" if len(text) <= width else "..."
-    )
+def _check_kind(dtype: Any, name: str) -> None:
+    """Raise for complex and temporal dtypes, which NumPy would convert."""
+    kind = getattr(dtype, "kind", "")
+    if kind == "c":
+        raise ValueError(f"Complex data not supported: {name} has dtype {dtype}.")
+    if kind in ("m", "M"):
+        raise TypeError(f"{name} must hold real numbers. Got dtype {dtype}.")
 
 
 # Values -----------------------------------------------------------------------------------------
 
 
-def cut_padding(sequences: Sequences, mask_value: float | None) -> Sequences:
-    """Sequences without their padding, if there is any; none may be empty, before or after."""
-    _check_lengths(sequences.lengths)
+def cut_padding(sequences: Sequences, mask_value: float | None, name: str) -> Sequences:
+    """Remove trailing timesteps that equal mask_value throughout; raise if a sequence is empty."""
+    _check_lengths(sequences.lengths, name)
     if mask_value is None:
         return sequences
-    cut = _drop_trailing(sequences, mask_value)
-    _check_lengths(cut.lengths)
-    return cut
-
-
-def _drop_trailing(sequences: Sequences, mask_value: float) -> Sequences:
-    """Sequences, none empty, without the trailing timesteps that equal mask_value throughout."""
     values = sequences.values
     equal = np.isnan(values) if math.isnan(mask_value) else values == values.dtype.type(mask_value)
     ends = np.where(equal.all(axis=1), -1, np.arange(len(values)))
     # The last real row so far; a row is trailing padding if no real row of its sequence follows it.
     last_real = np.maximum.accumulate(ends)[sequences.offsets[1:] - 1]
     lengths = np.maximum(last_real - sequences.offsets[:-1] + 1, 0)
+    _check_lengths(lengths, name)
     kept = np.arange(len(values)) < np.repeat(sequences.offsets[:-1] + lengths, sequences.lengths)
     return Sequences.from_lengths(values if kept.all() else values[kept], lengths)
 
 
-def _check_lengths(lengths: IntArray) -> None:
+def _check_lengths(lengths: IntArray, name: str) -> None:
     empty = np.flatnonzero(lengths == 0)
-    if len(empty) == 0:
-        return
-    names = enumerate_names([f"X[{i}]" for i in empty[:3]], len(empty))
-    has = "has" if len(empty) == 1 else "have"
-    raise ValueError(
-        f"{names} {has} no timesteps; every sequence needs at least one.\n\nDrop empty sequences,"
-        " with their labels, before calling fit."
-    )
+    if len(empty):
+        raise ValueError(
+            f"{enumerate_names(empty, lambda i: f'{name}[{i}]')}"
+            f" {'has' if len(empty) == 1 else 'have'} no timesteps; every sequence needs at least"
+            " one.\n\nDrop empty sequences, with their labels, before calling fit."
+        )
 
 
-def _check_finite(sequences: Sequences, allow_nan: bool) -> None:
+def _check_finite(sequences: Sequences, allow_nan: bool, name: str) -> None:
     values = sequences.values
     if all_finite(values):
         return
@@ -325,15 +325,12 @@ def _check_finite(sequences: Sequences, allow_nan: bool) -> None:
         return
     has_nan, has_infinity = np.isnan(values).any() and not allow_nan, np.isinf(values).any()
     kinds = ["NaN"] * bool(has_nan) + ["infinity"] * bool(has_infinity)
-    names = enumerate_names(
-        [name_value(sequences, row, column) for row, column in bad[:3]], len(bad)
-    )
-    found = f"Input X contains {' and '.join(kinds)} at {names}; every value must be finite"
+    places = enumerate_names(bad, lambda at: name_value(sequences, *at, name=name))
+    found = f"Input {name} contains {' and '.join(kinds)} at {places}; every value must be finite"
     if allow_nan:
         raise ValueError(
             f"{found} or NaN.\n\nReplace such values by a number, or by NaN where none is known."
         )
-    padding = values[tuple(bad[0])]
     remedy = "Fill or drop such values before calling the estimator"
     if has_nan:
         remedy += (
@@ -341,18 +338,12 @@ def _check_finite(sequences: Sequences, allow_nan: bool) -> None:
         )
     raise ValueError(
         f"{found}.\n\n{remedy}. Where they pad the ends of sequences, set"
-        f" mask_value=float('{padding}')."
+        f" mask_value=float('{values[tuple(bad[0])]}')."
     )
 
 
-def name_value(sequences: Sequences, row: int, column: int = 0) -> str:
+def name_value(sequences: Sequences, row: int, column: int = 0, *, name: str) -> str:
     """The user's index of one value: ``X[17][3, 0]``, or ``X[17][3]`` if univariate."""
     sequence, timestep = sequences.locate(row)
     position = f"{timestep}" if sequences.n_features == 1 else f"{timestep}, {column}"
-    return f"X[{sequence}][{position}]"
-
-
-def enumerate_names(names: list[str], total: int) -> str:
-    """At most three names, then how many more there are."""
-    listed = ", ".join(names[:3])
-    return listed if total <= 3 else f"{listed} and {total - 3} more"
+    return f"{name}[{sequence}][{position}]"

@@ -1,19 +1,20 @@
-"""Masked arrays of NumPy -> plain arrays, in which nothing that is masked counts as data."""
+"""Conversion of masked arrays: masked timesteps are padding, other masked values NaN."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from sklstm._sequences import Array, IntArray
+from sklstm._sequences import Array
 
 
-def without_masks(X: Any, *, gaps: bool = True) -> Any:
-    """X as it is; of a masked array the array, or a list of arrays if timesteps are cut off.
+def without_masks(X: Any, name: str, *, allow_gaps: bool = True) -> Any:
+    """Convert a masked array to an array, or to a list of arrays if timesteps are cut off.
 
     Timesteps at the end that are masked in all features are padding. What is masked elsewhere is
-    NaN, or an error without ``gaps``.
+    NaN, or an error unless ``allow_gaps``.
     """
     if not isinstance(X, np.ma.MaskedArray):
         return X
@@ -23,16 +24,10 @@ def without_masks(X: Any, *, gaps: bool = True) -> Any:
         # Of arrays: each is there or not.
         mask = _mask_of(X)
         return [np.ma.masked if gone else x for x, gone in zip(X.data, mask, strict=True)]
-    lengths = _real_lengths(X)
-    if not gaps:
-        _reject_gaps(X, lengths)
-    values = _filled(X) if gaps else X.data
-    if (lengths == X.shape[1]).all():
-        return values
-    return [row[:length] for row, length in zip(values, lengths, strict=True)]
+    return _without_padding(X, lambda i: f"{name}[{i}]", allow_gaps)
 
 
-def without_mask(item: Any, name: str, *, gaps: bool = True) -> Any:
+def without_mask(item: Any, name: str, *, allow_gaps: bool = True) -> Any:
     """The same for one sequence of shape (n_timesteps, n_features) or (n_timesteps,)."""
     if item is np.ma.masked:
         raise ValueError(
@@ -41,42 +36,32 @@ def without_mask(item: Any, name: str, *, gaps: bool = True) -> Any:
         )
     if not isinstance(item, np.ma.MaskedArray) or item.ndim == 0:
         return item
-    length = _real_lengths(item[None])
-    if not gaps:
-        _reject_gaps(item[None], length, name)
-    return (_filled(item) if gaps else item.data)[: length[0]]
+    return _without_padding(item[None], lambda _: name, allow_gaps)[0]
 
 
 def _mask_of(X: Any) -> Array:
-    """Where X is masked, of the shape of X."""
+    """The mask of X, in the shape of X."""
     mask: Array = np.ma.getmaskarray(X)  # type: ignore[no-untyped-call]
     return mask
 
 
-def _real_lengths(X: Any) -> IntArray:
-    """Timesteps of each sequence up to the last that is not masked in all features."""
-    is_real = ~_mask_of(X).all(axis=tuple(range(2, X.ndim)))
-    positions = np.arange(1, X.shape[1] + 1)
-    lengths: IntArray = np.where(is_real, positions, 0).max(axis=1, initial=0)
-    return lengths
-
-
-def _filled(X: Any) -> Array:
-    """The values as floats, NaN where masked."""
-    if not np.ma.is_masked(X):
-        return np.asarray(X)
-    values: Array = (X if X.dtype.kind in "fc" else X.astype(np.float64)).filled(np.nan)
-    return values
-
-
-def _reject_gaps(X: Any, lengths: IntArray, name: str | None = None) -> None:
-    """Raise if token ids are masked before the end of their sequence."""
-    mask = _mask_of(X).any(axis=tuple(range(2, X.ndim)))
-    gaps = np.argwhere(mask & (np.arange(X.shape[1]) < lengths[:, None]))
-    if len(gaps):
-        sequence, timestep = gaps[0]
-        culprit = f"{name or f'X[{sequence}]'}[{timestep}]"
+def _without_padding(
+    X: Any, name_of: Callable[[int], str], allow_gaps: bool
+) -> Array | list[Array]:
+    """A masked array of two or three dimensions, cut after the last unmasked timesteps."""
+    features, timesteps = tuple(range(2, X.ndim)), np.arange(X.shape[1])
+    mask = _mask_of(X)
+    lengths = np.where(mask.all(axis=features), 0, timesteps + 1).max(axis=1, initial=0)
+    values: Array = X.data
+    if allow_gaps and np.ma.is_masked(X):
+        values = (X if X.dtype.kind in "fc" else X.astype(np.float64)).filled(np.nan)
+    gaps = np.argwhere(mask.any(axis=features) & (timesteps < lengths[:, None]))
+    if len(gaps) and not allow_gaps:
+        culprit = f"{name_of(gaps[0][0])}[{gaps[0][1]}]"
         raise ValueError(
             f"{culprit} is masked, but of a sequence of token ids only the end may be.\n\nGive 1,"
             f" the id of unknown tokens, where one is missing: {culprit} = 1."
         )
+    if (lengths == X.shape[1]).all():
+        return values
+    return [row[:length] for row, length in zip(values, lengths, strict=True)]

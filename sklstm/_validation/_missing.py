@@ -1,4 +1,4 @@
-"""Labels, weights and groups that are missing, by their index."""
+"""Errors for missing labels, weights and groups."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 
 from sklstm._sequences import Array
-from sklstm._validation._inputs import enumerate_names
+from sklstm._validation._messages import enumerate_names
 
 
 def entries(values: Any) -> Array:
-    """The values as an array; those of a list as they are: NumPy makes the text "nan" of NaN."""
+    """Convert to an array, a list to one of objects: NumPy would convert NaN to the text "nan"."""
     return np.asarray(values, dtype=object if isinstance(values, (list, tuple)) else None)
 
 
 def reject_missing(values: Any, name: str, noun: str) -> None:
-    """Raise for what is None, NaN, NaT, pandas.NA or masked: each sequence needs a ``noun``."""
+    """Raise if a value is None, NaN, NaT, pandas.NA or masked; ``noun`` is what a value is."""
     array = entries(values).ravel()
     if isinstance(values, np.ma.MaskedArray) and np.any(values.mask):
         rows, kinds = np.flatnonzero(values.mask), ["masked entries"]
@@ -30,7 +30,7 @@ def reject_missing(values: Any, name: str, noun: str) -> None:
         return
     if len(rows) == 0:
         return
-    names = enumerate_names([f"{name}[{row}]" for row in rows[:3]], len(rows))
+    names = enumerate_names(rows, lambda row: f"{name}[{row}]")
     raise ValueError(
         f"Input {name} contains {' and '.join(kinds)} at {names}; every sequence needs a"
         f" {noun}.\n\nDrop such sequences, with their labels, before calling the estimator."
@@ -38,7 +38,7 @@ def reject_missing(values: Any, name: str, noun: str) -> None:
 
 
 def _missing(value: Any) -> str:
-    """What a missing value is called; nothing of any other value."""
+    """The kind of a missing value; "" for any other value."""
     if value is None or value is np.ma.masked:
         return "None" if value is None else "masked entries"
     if type(value).__name__ in ("NAType", "NaTType"):

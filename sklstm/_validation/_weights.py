@@ -1,32 +1,37 @@
-"""sample_weight -> one weight for each sequence."""
+"""Validation of sample_weight."""
 
 from __future__ import annotations
 
+from numbers import Number
 from typing import Any
 
 import numpy as np
+from sklearn.utils import check_array
+from sklearn.utils.validation import check_non_negative
 
-from sklstm._compat import check_sample_weight
-from sklstm._sequences import Array, Sequences
+from sklstm._sequences import Array
 from sklstm._validation._forms import as_host
 from sklstm._validation._missing import reject_missing
 
 
-def check_weights(sample_weight: Any, sequences: Sequences) -> Array:
+def check_weights(
+    sample_weight: Any, n_sequences: int, *, input_name: str = "sample_weight"
+) -> Array:
     """One non-negative float64 weight for each sequence, not all of them 0."""
-    if sample_weight is not None:
-        reject_missing(sample_weight, "sample_weight", "weight")
-    weights: Array = check_sample_weight(
-        as_host(sample_weight),
-        # One number for each sequence: to array_api_dispatch, sequences are no array.
-        sequences.offsets[1:],
-        dtype=np.float64,
-        ensure_non_negative=True,
-        allow_all_zero_weights=True,
+    if sample_weight is None:
+        return np.ones(n_sequences)
+    reject_missing(sample_weight, input_name, "weight")
+    if isinstance(sample_weight, Number):
+        sample_weight = np.full(n_sequences, sample_weight)
+    weights: Array = check_array(
+        as_host(sample_weight), ensure_2d=False, dtype=np.float64, input_name=input_name
     )
+    if weights.shape != (n_sequences,):
+        raise ValueError(f"{input_name}.shape == {weights.shape}, expected {(n_sequences,)}!")
+    check_non_negative(weights, f"`{input_name}`")
     if not weights.any():
         raise ValueError(
-            "Sample weights must contain at least one non-zero number: sample_weight is 0"
-            " throughout."
+            "Sample weights must contain at least one non-zero number:"
+            f" {input_name} is 0 throughout."
         )
     return weights

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -20,8 +20,8 @@ from sklstm._validation._inputs import Inputs, check_inputs
 class SequenceTransformer(TransformerMixin, BaseEstimator, ABC):
     """Base class of transformers that keep the sequences and the timesteps of X.
 
-    A subclass has `fit`, `_transform_values`, which gives the new values of all timesteps, and
-    `_suffixes`, which names the channels of the result.
+    A subclass has `_transform_values`, which computes the new values of all timesteps, `_suffixes`,
+    which names the channels of the result, and `_learn`, if it depends on the values in `fit`.
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {}
@@ -35,6 +35,29 @@ class SequenceTransformer(TransformerMixin, BaseEstimator, ABC):
         # A data frame cannot hold sequences, so `set_output` and the global output configuration
         # must leave the result as it is.
         super().__init_subclass__(auto_wrap_output_keys=None, **kwargs)
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Learn the features of X, and what the transformation needs of their values.
+
+        Parameters
+        ----------
+        X : array-like
+            Sequences in any form that `LSTMSequenceClassifier` takes; NaN is a missing value.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        object
+            The transformer itself.
+        """
+        inputs = self._check_new_X(X)
+        self._learn(inputs.sequences)
+        self._set_input_schema(inputs)
+        return self
+
+    def _learn(self, sequences: Sequences) -> None:
+        """Set the fitted attributes that depend on the values."""
 
     def transform(self, X: Any) -> Array | list[Array]:
         """Transform each timestep of each sequence.

@@ -13,6 +13,7 @@ from sklstm._compat import StrOptions, validate_parameter_constraints
 from sklstm._config._parameters import did_you_mean
 from sklstm._optional import require
 from sklstm._sequences import Array, IntArray, Sequences
+from sklstm._validation._messages import enumerate_names
 
 PARAMETER_CONSTRAINTS: dict[str, list[Any]] = {
     "sequence": [str, "array-like"],
@@ -80,18 +81,17 @@ class FrameSequences:
         >>> recordings.to_rows([x[:, 0] - x[0, 0] for x in recordings.X])
         array([0.4, 0. , 0. ])
         """
-        lengths, wanted = [len(v) for v in values], [len(x) for x in self.X]
-        if len(lengths) != len(wanted):
+        if len(values) != len(self.X):
             raise ValueError(
-                f"values must be {len(wanted)} arrays, one for each sequence. Got {len(lengths)}."
+                f"values must be {len(self.X)} arrays, one for each sequence. Got {len(values)}."
             )
-        for index, (length, n_timesteps) in enumerate(zip(lengths, wanted, strict=True)):
-            if length != n_timesteps:
+        for index, (own, x) in enumerate(zip(values, self.X, strict=True)):
+            if len(own) != len(x):
                 raise ValueError(
-                    f"values[{index}] must have {n_timesteps} values, one for each timestep of"
-                    f" X[{index}]. Got {length} instead."
+                    f"values[{index}] must have {len(x)} values, one for each timestep of"
+                    f" X[{index}]. Got {len(own)} instead."
                 )
-        flat = np.concatenate([np.asarray(v) for v in values])
+        flat = np.concatenate([np.asarray(own) for own in values])
         in_rows: Array = np.empty_like(flat)
         in_rows[self.rows] = flat
         return in_rows
@@ -200,7 +200,12 @@ def sequences_from_frame(
     named = [*keys, *(name for name in (time, label, group) if name is not None)]
     chosen = _check_columns(table.columns, named, None if features is None else list(features))
     remedy = "Name the columns with features=[...]." if features is None else "Encode it first."
-    _check_numeric(table, chosen, remedy)
+    for name in chosen:
+        dtype = table.schema[name]
+        if not dtype.is_numeric() and str(dtype) != "Boolean":
+            raise TypeError(
+                f"Feature column {name!r} must hold numbers or booleans. Got {dtype}.\n\n{remedy}"
+            )
     codes, ids = _factorize([_read(table, key) for key in keys])
     times = None if time is None else _read_times(table, time)
     # Both sorts are stable: without times, rows keep their order.
@@ -255,21 +260,12 @@ def _check_columns(columns: list[str], named: list[str], features: list[str] | N
         if name in named:
             raise ValueError(
                 f"Column {name!r} is named as a feature and as something else.\n\n"
-                "Leave it out of features: an id or a label among them would give itself away."
+                "Leave it out of features: an id or a label among them would leak the target."
             )
     chosen = [name for name in columns if name not in named] if features is None else features
     if not chosen:
         raise ValueError(f"No column is left for the features. The columns are {columns}.")
     return chosen
-
-
-def _check_numeric(table: Any, chosen: list[str], remedy: str) -> None:
-    for name in chosen:
-        dtype = table.schema[name]
-        if not dtype.is_numeric() and str(dtype) != "Boolean":
-            raise TypeError(
-                f"Feature column {name!r} must hold numbers or booleans. Got {dtype}.\n\n{remedy}"
-            )
 
 
 def _read_features(table: Any, chosen: list[str]) -> Array:
@@ -290,11 +286,9 @@ def _read(table: Any, name: str) -> Array:
         # In polars and pyarrow, NaN is not null.
         missing = missing | np.isnan(values)
     if missing.any():
-        indices = np.flatnonzero(missing)
-        listed = ", ".join(map(str, indices[:3]))
-        more = f" and {len(indices) - 3} more" if len(indices) > 3 else ""
+        rows = enumerate_names(np.flatnonzero(missing), str)
         raise ValueError(
-            f"Column {name!r} has missing values, at row {listed}{more} (the first row is 0).\n\n"
+            f"Column {name!r} has missing values, at row {rows} (the first row is 0).\n\n"
             "Drop or fill such rows first."
         )
     if values.dtype.kind == "O":
@@ -334,14 +328,13 @@ def _factorize(keys: list[Array]) -> tuple[IntArray, Array]:
         codes = np.unique(codes * len(values) + own, return_inverse=True)[1]
     _, first_rows, codes = np.unique(codes, return_index=True, return_inverse=True)
     order = np.argsort(first_rows)
-    number = np.empty(len(order), dtype=np.int64)
-    number[order] = np.arange(len(order))
+    codes = np.argsort(order)[codes]
     columns = [key[first_rows[order]] for key in keys]
     if len(keys) == 1:
-        return number[codes], columns[0]
+        return codes, columns[0]
     ids = np.empty(len(order), dtype=object)
     ids[:] = list(zip(*(column.tolist() for column in columns), strict=True))
-    return number[codes], ids
+    return codes, ids
 
 
 def _value_per_sequence(

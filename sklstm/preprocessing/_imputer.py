@@ -101,29 +101,11 @@ class SequenceImputer(SequenceTransformer):
         self.add_indicator = add_indicator
         self.add_time_since = add_time_since
 
-    def fit(self, X: Any, y: Any = None) -> SequenceImputer:
-        """Compute the mean or median of each feature over all timesteps.
-
-        Parameters
-        ----------
-        X : array-like
-            Sequences in any form that `LSTMSequenceClassifier` takes; NaN is a missing value.
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        SequenceImputer
-            The transformer itself.
-        """
-        inputs = self._check_new_X(X)
+    def _learn(self, sequences: Sequences) -> None:
         statistic = "median" if self.strategy == "median" else "mean"
+        imputer = SimpleImputer(strategy=statistic, keep_empty_features=True)
         # In float64, since the sum of many float32 values loses digits.
-        values = inputs.sequences.values.astype(np.float64, copy=False)
-        imputer = SimpleImputer(strategy=statistic, keep_empty_features=True).fit(values)
-        self._set_input_schema(inputs)
-        self.statistics_ = imputer.statistics_
-        return self
+        self.statistics_ = imputer.fit(sequences.values.astype(np.float64, copy=False)).statistics_
 
     def _transform_values(self, sequences: Sequences) -> Array:
         observed = ~np.isnan(sequences.values)

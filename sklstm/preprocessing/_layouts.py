@@ -130,8 +130,8 @@ def _from_list(X: Sequence[Any]) -> list[Array]:
         if array.shape[0] != arrays[0].shape[0]:
             raise ValueError(
                 f"X[{index}] has {array.shape[0]} channels but X[0] has {arrays[0].shape[0]}; all"
-                " sequences need the same.\n\nIf the first dimension is the timesteps, X is in our"
-                " layout already."
+                " sequences need the same.\n\nIf the first dimension is the timesteps, X needs"
+                " no conversion."
             )
     return [array.T for array in arrays]
 
@@ -181,7 +181,7 @@ def _from_long(X: Any) -> list[Array]:
     if back.any():
         culprit = ids[[int(np.argmax(back)) + 1]].tolist()[0]
         raise ValueError(
-            f"The rows of sequence {culprit!r} are not in the order of time, with no time twice;"
-            " X must be sorted by its index.\n\nX = X.sort_index()"
+            f"The times of sequence {culprit!r} must increase, in adjacent rows.\n\n"
+            "X = X.sort_index()"
         )
     return np.split(X.to_numpy(), starts)

@@ -110,24 +110,6 @@ class RollingFeatures(SequenceTransformer):
         self.time_since = time_since
         self.append = append
 
-    def fit(self, X: Any, y: Any = None) -> RollingFeatures:
-        """Learn the number and the names of the features.
-
-        Parameters
-        ----------
-        X : array-like
-            Sequences in any form that `LSTMSequenceClassifier` takes; NaN is allowed.
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        RollingFeatures
-            The transformer itself.
-        """
-        self._set_input_schema(self._check_new_X(X))
-        return self
-
     def _transform_values(self, sequences: Sequences) -> Array:
         values, positions = sequences.values, positions_of(sequences)
         channels = [values] * self.append
@@ -154,7 +136,7 @@ class RollingFeatures(SequenceTransformer):
         _check_lags(self.differences)
         if not self._suffixes():
             raise InvalidParameterError(
-                "RollingFeatures has nothing to give with append=False and no statistics,"
+                "RollingFeatures has no output channels with append=False and no statistics,"
                 " differences or time_since.\n\nSet append=True, or ask for at least one of them."
             )
 

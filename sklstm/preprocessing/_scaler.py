@@ -124,9 +124,8 @@ class SequenceScaler(SequenceTransformer):
             The transformer itself.
         """
         inputs = self._check_new_X(X)
-        scaler = self._fit_scaler(None, inputs.sequences, sample_weight)
+        self.scaler_ = self._fit_scaler(None, inputs.sequences, sample_weight)
         self._set_input_schema(inputs)
-        self.scaler_ = scaler
         self._fitted_as = (self.method, self.per)
         return self
 
@@ -164,8 +163,8 @@ class SequenceScaler(SequenceTransformer):
             return self.fit(X, y, sample_weight)
         if self._fitted_as != (self.method, self.per):
             raise ValueError(
-                f"partial_fit cannot go on with method={self.method!r}, per={self.per!r}: it began"
-                f" with {self._fitted_as}.\n\nSet them back, or call fit."
+                "partial_fit requires the method and per of the first call,"
+                f" {self._fitted_as}. Got {(self.method, self.per)}.\n\nSet them back, or call fit."
             )
         self.scaler_ = self._fit_scaler(self.scaler_, self._check_X(X).sequences, sample_weight)
         return self
@@ -191,14 +190,16 @@ class SequenceScaler(SequenceTransformer):
         inputs = self._check_X(X)
         if self.scaler_ is None:
             raise ValueError(
-                "inverse_transform is not possible with per='sequence', which keeps nothing of the"
-                " sequences' own scales.\n\nSet per='dataset'."
+                "inverse_transform is not possible with per='sequence', which does not store"
+                " the scales of the sequences.\n\nSet per='dataset'."
             )
         return in_the_form_of(X, inputs, self.scaler_.inverse_transform(inputs.sequences.values))
 
     def _transform_values(self, sequences: Sequences) -> Array:
         if self.scaler_ is None:
-            return _scale_within(sequences, self.method)
+            exact = Sequences(sequences.values.astype(np.float64), sequences.offsets)
+            scaled = scaled_within(exact, *WITHIN[self.method](exact))
+            return scaled.astype(sequences.values.dtype, copy=False)
         # The global output configuration would make the inner scaler return data frames.
         with config_context(transform_output="default"):
             values: Array = self.scaler_.transform(sequences.values)
@@ -206,7 +207,7 @@ class SequenceScaler(SequenceTransformer):
 
     def _fit_scaler(self, scaler: Any, sequences: Sequences, sample_weight: Any) -> Any:
         """Fit scikit-learn's scaler, or update the given one; None with per="sequence"."""
-        weights = None if sample_weight is None else check_weights(sample_weight, sequences)
+        weights = None if sample_weight is None else check_weights(sample_weight, len(sequences))
         if self.per == "sequence":
             return None
         weighting = {}
@@ -228,13 +229,6 @@ class SequenceScaler(SequenceTransformer):
 
 
 # Within each sequence -----------------------------------------------------------------------------
-
-
-def _scale_within(sequences: Sequences, method: str) -> Array:
-    """Scale values by the statistics of their own sequence, computed in float64."""
-    exact = Sequences(sequences.values.astype(np.float64), sequences.offsets)
-    scaled = scaled_within(exact, *WITHIN[method](exact))
-    return scaled.astype(sequences.values.dtype, copy=False)
 
 
 # Each of these returns center and scale of each feature in each sequence, two arrays of shape

@@ -17,7 +17,7 @@ from sklstm._compat import Interval, RealNotInt, StrOptions
 from sklstm._config._parameters import validate_parameters
 from sklstm._optional import require
 from sklstm._sequences import IntArray
-from sklstm._validation._inputs import no_samples_message
+from sklstm._validation._messages import none_found
 from sklstm._validation._tokens import PADDING_ID, UNKNOWN_ID, TokenIds
 from sklstm._warnings import warn_user
 
@@ -193,10 +193,14 @@ class TokenEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         """
         check_is_fitted(self)
         documents = check_documents(X)
+        known = self.vocabulary_
         if self.analyzer == "bpe":
-            encoded: Iterable[list[int]] = self._encode_bpe(documents)
+            largest = max(known.values())
+            encoded = (
+                [i if i <= largest else UNKNOWN_ID for i in ids]
+                for ids in encode(self.tokenizer_, documents)
+            )
         else:
-            known = self.vocabulary_
             encoded = (
                 [known.get(token, UNKNOWN_ID) for token in text]
                 for text in self._analyze(documents)
@@ -242,8 +246,7 @@ class TokenEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
 
     def _min_count(self, n_documents: int) -> float:
         """``min_df`` as a number of texts."""
-        is_fraction = isinstance(self.min_df, float)
-        return self.min_df * n_documents if is_fraction else self.min_df
+        return self.min_df * (n_documents if isinstance(self.min_df, float) else 1)
 
     def _no_token(self, n_documents: int) -> ValueError:
         return ValueError(
@@ -287,11 +290,6 @@ class TokenEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         self.tokenizer_ = tokenizer
         return self
 
-    def _encode_bpe(self, documents: list[str | Tokens]) -> Iterable[list[int]]:
-        largest = max(self.vocabulary_.values())
-        encoded = encode(self.tokenizer_, documents)
-        return ([i if i <= largest else UNKNOWN_ID for i in ids] for ids in encoded)
-
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = dict(super().__getstate__())
         if "tokenizer_" in state:
@@ -325,7 +323,7 @@ def check_documents(X: Any) -> list[str | Tokens]:
         )
     documents = list(X)
     if not documents:
-        raise ValueError(no_samples_message((0,)))
+        raise ValueError(none_found("sample", (0,)))
     for index, document in enumerate(documents):
         is_tokens = isinstance(document, (list, tuple, np.ndarray))
         if not isinstance(document, str) and not (
@@ -339,18 +337,17 @@ def check_documents(X: Any) -> list[str | Tokens]:
 
 
 def _describe(X: Any) -> str:
-    shape = f" of shape {X.shape}" if hasattr(X, "shape") else ""
-    return (
-        repr(X)[:60] if isinstance(X, (str, bytes, int, float)) else f"a {type(X).__name__}{shape}"
-    )
+    if isinstance(X, (str, bytes, int, float)):
+        return repr(X)[:60]
+    return f"a {type(X).__name__}" + (f" of shape {X.shape}" if hasattr(X, "shape") else "")
 
 
 def check_vocabulary(vocabulary: Sequence[str] | Mapping[str, int]) -> dict[str, int]:
     """Validate a fixed vocabulary and return it as a dict of unique ids of at least 2."""
     if isinstance(vocabulary, (set, frozenset)):
         raise ValueError(
-            "vocabulary is a set, whose order is another in each process.\n\nGive its tokens in an"
-            " order: sorted(vocabulary)."
+            "vocabulary is a set, whose order is not reproducible.\n\nGive a sorted list:"
+            " sorted(vocabulary)."
         )
     is_mapping = isinstance(vocabulary, Mapping) or hasattr(vocabulary, "items")
     tokens = list(vocabulary.keys() if is_mapping else vocabulary)  # type: ignore[union-attr]

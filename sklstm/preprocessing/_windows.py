@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any, Literal
@@ -14,6 +13,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from sklstm._compat import Interval, StrOptions, validate_parameter_constraints
 from sklstm._sequences import Array, IntArray, Sequences
 from sklstm._validation._inputs import check_inputs
+from sklstm._validation._messages import enumerate_names
 
 PARAMETER_CONSTRAINTS: dict[str, list[Any]] = {
     "size": [Interval(Integral, 1, None, closed="left")],
@@ -21,6 +21,8 @@ PARAMETER_CONSTRAINTS: dict[str, list[Any]] = {
     "label": [StrOptions({"last", "majority", "unanimous"})],
     "short": [StrOptions({"drop", "error"})],
 }
+
+FILL_REMEDY = "Pass the value that such timesteps get, for example fill=np.nan or fill='unknown'."
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,12 +99,12 @@ class Windows:
                 f"values must be of shape ({len(self.X)},) or ({len(self.X)}, n_values), one for"
                 f" each window. Got shape {values.shape} instead."
             )
-        if values.ndim == 2 and values.dtype.kind not in "buif":
-            raise ValueError(
-                "values of two dimensions must be numbers, to be averaged. Got dtype"
-                f" {values.dtype} instead.\n\nGive labels one column at a time: values[:, 0]."
-            )
         if values.ndim == 2:
+            if values.dtype.kind not in "buif":
+                raise ValueError(
+                    "values of two dimensions must be numbers, to be averaged. Got dtype"
+                    f" {values.dtype} instead.\n\nGive labels one column at a time: values[:, 0]."
+                )
             merged, covered = self._mean(values)
         elif values.dtype.kind == "f" and not np.array_equal(values, np.floor(values)):
             means, covered = self._mean(values[:, None])
@@ -236,7 +238,13 @@ def make_windows(
     sequences = inputs.sequences
     if inputs.n_columns is not None:
         _reject_rows(len(sequences), inputs.n_columns, size)
-    own_groups = _check_groups(groups, len(sequences))
+    # By default each recording is a group.
+    own_groups = np.arange(len(sequences)) if groups is None else np.asarray(groups)
+    if own_groups.shape != (len(sequences),):
+        raise ValueError(
+            f"groups must be of shape ({len(sequences)},), one for each recording. Got shape"
+            f" {own_groups.shape} instead."
+        )
     if short == "error":
         _reject_short(sequences.lengths, size)
     recordings, starts = _window_starts(sequences.lengths, size, size if step is None else step)
@@ -287,14 +295,14 @@ def _reject_rows(n_rows: int, n_columns: int, size: int) -> None:
 
 def _reject_short(lengths: IntArray, size: int) -> None:
     indices = np.flatnonzero(lengths < size)
-    if len(indices) == 0:
-        return
-    named = ", ".join(f"X[{i}] has {lengths[i]} timesteps" for i in indices[:3])
-    more = f" and {len(indices) - 3} more are too short" if len(indices) > 3 else ""
-    raise ValueError(
-        f"{named}{more}; a recording needs at least as many as a window, which has {size}.\n\n"
-        "Choose a smaller size, or pass short='drop' to go without such recordings."
-    )
+    if len(indices):
+        named = enumerate_names(indices, lambda i: f"X[{i}] has {lengths[i]} timesteps")
+        too_short = " are too short" if len(indices) > 3 else ""
+        raise ValueError(
+            f"{named}{too_short}; a recording needs at least as many as a window, which has"
+            f" {size}.\n\nChoose a smaller size, or pass short='drop' to go without such"
+            " recordings."
+        )
 
 
 def _no_windows_message(lengths: IntArray, size: int) -> str:
@@ -309,20 +317,7 @@ def _no_windows_message(lengths: IntArray, size: int) -> str:
     )
 
 
-# Labels and groups ------------------------------------------------------------------------------
-
-
-def _check_groups(groups: npt.ArrayLike | None, n_recordings: int) -> Array:
-    """Validate groups; by default each recording is a group."""
-    if groups is None:
-        return np.arange(n_recordings)
-    groups = np.asarray(groups)
-    if groups.shape != (n_recordings,):
-        raise ValueError(
-            f"groups must be of shape ({n_recordings},), one for each recording. Got shape"
-            f" {groups.shape} instead."
-        )
-    return groups
+# Labels -----------------------------------------------------------------------------------------
 
 
 def _labels_by_timestep(y: Any, sequences: Sequences) -> Array:
@@ -340,30 +335,22 @@ def _labels_by_timestep(y: Any, sequences: Sequences) -> Array:
             f"Found input variables with inconsistent numbers of samples: X has {len(sequences)}"
             f" recordings, y has labels for {len(items)}."
         )
-    if np.ndim(items[0]) == 0:
-        return np.repeat(_one_label_each(items), sequences.lengths)
-    return np.concatenate(_check_timestep_labels(items, sequences.lengths))
-
-
-def _one_label_each(items: Sequence[Any]) -> Array:
-    for index, item in enumerate(items):
-        if np.ndim(item) != 0:
-            raise ValueError(
-                f"y[{index}] is an array, but y[0] is a single label; y must be one label for each"
-                " recording, or for each recording an array of one label for each timestep."
-            )
-    return np.asarray(items)
-
-
-def _check_timestep_labels(items: Sequence[Any], lengths: IntArray) -> list[Array]:
     arrays = [np.asarray(item) for item in items]
-    for index, (array, length) in enumerate(zip(arrays, lengths, strict=True)):
+    if arrays[0].ndim == 0:
+        several = [index for index, array in enumerate(arrays) if array.ndim > 0]
+        if several:
+            raise ValueError(
+                f"y[{several[0]}] is an array, but y[0] is a single label; y must be one label for"
+                " each recording, or for each recording an array of one label for each timestep."
+            )
+        return np.repeat(np.asarray(items), sequences.lengths)
+    for index, (array, length) in enumerate(zip(arrays, sequences.lengths, strict=True)):
         if array.shape != (length,):
             raise ValueError(
                 f"y[{index}] must be of shape ({length},), one label for each timestep of"
                 f" X[{index}]. Got shape {array.shape} instead."
             )
-    return arrays
+    return np.concatenate(arrays)
 
 
 def _label_windows(labels: Array, rows: IntArray, size: int, rule: str) -> tuple[Array, Array]:
@@ -391,12 +378,8 @@ def _nearest(known: Array, offsets: IntArray, *, causal: bool) -> IntArray:
     n_known = np.diff(np.concatenate([[0], np.cumsum(known)])[offsets])
     empty = np.flatnonzero(n_known == 0)
     if len(empty):
-        named = ", ".join(f"X[{i}]" for i in empty[:3])
-        more = f" and {len(empty) - 3} more" if len(empty) > 3 else ""
-        raise ValueError(
-            f"No window comes from {named}{more}, so no value is near.\n\n"
-            "Pass the value that such timesteps get, for example fill=np.nan or fill='unknown'."
-        )
+        named = enumerate_names(empty, lambda i: f"X[{i}]")
+        raise ValueError(f"No window comes from {named}, so no value is near.\n\n{FILL_REMEDY}")
     rows, known_rows = np.arange(len(known)), np.flatnonzero(known)
     first_known = np.cumsum(n_known) - n_known
     recording = np.repeat(np.arange(len(n_known)), np.diff(offsets))
@@ -405,18 +388,18 @@ def _nearest(known: Array, offsets: IntArray, *, causal: bool) -> IntArray:
     after = np.searchsorted(known_rows, rows)
     earlier = known_rows[np.clip(after - 1, lowest, highest)]
     later = known_rows[np.clip(after, lowest, highest)]
-    if causal:
-        latest = np.where(later <= rows, later, earlier)
-        early = np.flatnonzero(latest > rows)
-        if len(early):
-            raise ValueError(
-                f"Timestep {early[0] - offsets[recording[early[0]]]} of X[{recording[early[0]]}]"
-                " comes before the end of any window, and windows that speak for their last"
-                " timestep know nothing of earlier ones.\n\nPass the value that such timesteps get,"
-                " for example fill=np.nan or fill='unknown'."
-            )
-        return latest
-    return np.where(abs(later - rows) < abs(rows - earlier), later, earlier)
+    if not causal:
+        return np.where(abs(later - rows) < abs(rows - earlier), later, earlier)
+    latest = np.where(later <= rows, later, earlier)
+    early = np.flatnonzero(latest > rows)
+    if len(early):
+        index = recording[early[0]]
+        raise ValueError(
+            f"Timestep {early[0] - offsets[index]} of X[{index}] comes before the end of any"
+            " window, and fill='nearest' is causal with label='last'."
+            f"\n\n{FILL_REMEDY}"
+        )
+    return latest
 
 
 def _filled(merged: Array, known: Array, fill: Any) -> Array:

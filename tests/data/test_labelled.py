@@ -152,3 +152,11 @@ def test_labels_of_the_sequences_of_a_long_table_name_the_call_that_reads_it():
         label_of(Given(pd.DataFrame({"v": range(8)}), y))
     with pytest.raises(ValueError, match=r"y has 4 labels\.$"):
         label_of(Given(np.ones((8, 1)), y))
+
+
+@pytest.mark.parametrize("suffix", ["", "_val"])
+def test_another_number_of_labels_is_an_error(suffix):
+    sequences = Sequences.from_lengths(np.ones((3, 1)), [1, 1, 1])
+    message = f"samples: X{suffix} has 3 sequences, y{suffix} has 2 labels"
+    with pytest.raises(ValueError, match=message):
+        label(sequences, Given(None, [0, 1]), Classification, estimator="E", suffix=suffix)

@@ -145,16 +145,16 @@ def with_length(frame, row, column, length):
             r"X.iloc\[0\]\['a'\] must be a series .* Got shape \(\) instead.\n\nA table of numbers",
         ),
         (as_long(X)[:0], ValueError, "X has no rows"),
-        (as_long(X)[::-1], ValueError, r"The rows of sequence 5 .*\n\nX = X.sort_index\(\)"),
+        (as_long(X)[::-1], ValueError, r"The times of sequence 5 .*\n\nX = X.sort_index\(\)"),
         (
             pd.concat([as_long(X), as_long(X[:1])]),
             ValueError,
-            "The rows of sequence 0 are not in the order of time, with no time twice",
+            "The times of sequence 0 must increase, in adjacent rows",
         ),
         (
             pd.concat([as_long(X[:2]), as_long(X[:2])]).sort_index(),
             ValueError,
-            "The rows of sequence 0 are not in the order of time, with no time twice",
+            "The times of sequence 0 must increase, in adjacent rows",
         ),
         (
             pd.concat({"a": as_long(X)}),

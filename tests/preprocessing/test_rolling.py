@@ -136,7 +136,7 @@ def test_nothing_to_add_leaves_the_features():
         ({"differences": (1, 1.5)}, r"Got \(1, 1.5\) instead"),
         ({"differences": (True,)}, r"Got \(True,\) instead"),
         ({"differences": [2, 2]}, r"different such ints. Got \[2, 2\] instead"),
-        ({"statistics": (), "append": False}, "has nothing to give with append=False"),
+        ({"statistics": (), "append": False}, "has no output channels with append=False"),
     ],
 )
 def test_bad_parameters(parameters, message):

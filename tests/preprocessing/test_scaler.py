@@ -202,5 +202,5 @@ def test_infinity_is_named():
 def test_partial_fit_goes_on_as_it_began(changed):
     X = [np.arange(4.0)[:, None], np.arange(3.0)[:, None]]
     scaler = SequenceScaler().fit(X).set_params(**changed)
-    with pytest.raises(ValueError, match=r"it began with \('standard', 'dataset'\)"):
+    with pytest.raises(ValueError, match=r"of the first call, \('standard', 'dataset'\)\. Got"):
         scaler.partial_fit(X)

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -20,7 +22,7 @@ from sklstm._tasks._labels import check_classes, check_labels, encode_labels
     ],
 )
 def test_labels_of_any_kind_are_encoded_by_position(y, classes):
-    labels = check_labels(y, 3, estimator="LSTMSequenceClassifier")
+    labels = check_labels(y, estimator="LSTMSequenceClassifier")
     found = check_classes(labels)
     assert found.tolist() == classes
     assert encode_labels(labels, found).tolist() == [1, 0, 1]
@@ -31,14 +33,13 @@ def test_labels_of_any_kind_are_encoded_by_position(y, classes):
     [
         (None, "requires y to be passed, but the target y is None"),
         ([0.5, 1.5, 2.5], "Unknown label type: continuous"),
-        ([0, 1], "inconsistent numbers of samples: X has 3 sequences, y has 2 labels"),
         (np.eye(3), r"y should be a 1d array, got an array of shape \(3, 3\)"),
         ([0.0, np.nan, 1.0], "Input y.* contains NaN"),
     ],
 )
 def test_bad_targets(y, message):
     with pytest.raises(ValueError, match=message):
-        check_labels(y, 3, estimator="LSTMSequenceClassifier")
+        check_labels(y, estimator="LSTMSequenceClassifier")
 
 
 @pytest.mark.parametrize(
@@ -53,12 +54,12 @@ def test_bad_targets(y, message):
 )
 def test_one_hot_labels_name_the_call_that_reads_them(y, call):
     with pytest.raises(ValueError, match=rf"its rows are one-hot\.\n\nGive {call}\.\Z") as raised:
-        check_labels(y, 3, estimator="LSTMSequenceClassifier")
+        check_labels(y, estimator="LSTMSequenceClassifier")
     assert str(raised.value).startswith("y should be a 1d array, got an array of shape (3, ")
     # The call as it stands, and what it gives is taken.
     call = str(raised.value).partition("Give ")[2].removesuffix(".")
     given = eval(call, {"numpy": np, "y": y})  # noqa: S307
-    assert check_labels(given, 3, estimator="E").tolist() in ([0, 1, 2], [0, 1, 0], list("abc"))
+    assert check_labels(given, estimator="E").tolist() in ([0, 1, 2], [0, 1, 0], list("abc"))
 
 
 @pytest.mark.parametrize(
@@ -84,7 +85,7 @@ def test_one_hot_labels_name_the_call_that_reads_them(y, call):
 )
 def test_several_labels_for_a_sequence(y, message):
     with pytest.raises(ValueError, match=message):
-        check_labels(y, 3, estimator="E")
+        check_labels(y, estimator="E")
 
 
 @pytest.mark.parametrize(
@@ -92,7 +93,7 @@ def test_several_labels_for_a_sequence(y, message):
 )
 def test_a_column_is_flattened_with_scikit_learns_warning(y):
     with pytest.warns(DataConversionWarning, match="A column-vector y was passed"):
-        assert check_labels(y, 3, estimator="E").shape == (3,)
+        assert check_labels(y, estimator="E").shape == (3,)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +101,26 @@ def test_a_column_is_flattened_with_scikit_learns_warning(y):
 )
 def test_missing_labels_are_named(y):
     with pytest.raises(ValueError, match=r"Input y contains .* at y\[1\]; every sequence needs"):
-        check_labels(y, 3, estimator="E")
+        check_labels(y, estimator="E")
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        ["a", None],
+        [["a", "b"], ["a"]],
+        np.eye(2),
+        [[0, 7], [1, 7]],
+        np.ones((2, 1, 1)),
+        np.ones((2, 0)),
+        [1.0, np.inf],
+        np.array(["a", 1], dtype=object),
+    ],
+)
+def test_errors_have_the_name_of_the_labels(y):
+    with pytest.raises((TypeError, ValueError), match=r"\by_val\b") as error:
+        check_labels(y, estimator="E", input_name="y_val")
+    assert not re.search(r"\by\b", str(error.value))
 
 
 def test_one_class_is_an_error():
@@ -117,7 +137,7 @@ def test_unknown_labels_are_named():
 def test_labels_of_several_types_are_an_error_that_names_the_first(other, name):
     labels = np.array(["a", "b", other, other], dtype=object)
     with pytest.raises(TypeError, match=rf"Got 'a' at y\[0\] and {name} at y\[2\]"):
-        check_labels(labels, 4, estimator="LSTMSequenceClassifier")
+        check_labels(labels, estimator="LSTMSequenceClassifier")
 
 
 @pytest.mark.parametrize(("y", "classes"), [([1, 2], ["1", "2"]), (["1", "2"], [1, 2])])
@@ -128,4 +148,4 @@ def test_a_number_is_not_its_name(y, classes):
 
 def test_bytes_are_no_labels():
     with pytest.raises(TypeError, match="labels represented as bytes is not supported"):
-        check_labels(np.array([b"a", b"b"]), 2, estimator="LSTMSequenceClassifier")
+        check_labels(np.array([b"a", b"b"]), estimator="LSTMSequenceClassifier")

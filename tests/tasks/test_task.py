@@ -42,7 +42,7 @@ class Numbers(Task):
     attributes, n_outputs = {"n_numbers_": 1}, 1
 
     @staticmethod
-    def check_y(y, n_sequences, *, estimator, remedy=""):
+    def check_y(y, *, estimator, input_name):
         return np.asarray(y, dtype=np.float32)
 
     @classmethod
@@ -53,7 +53,7 @@ class Numbers(Task):
     def of(cls, attributes):
         return cls()
 
-    def encode(self, y):
+    def encode(self, y, *, input_name):
         return y
 
     def decode(self, targets):

@@ -84,7 +84,7 @@ def test_what_numpy_reads_is_left_alone():
     # Of sparse arrays this one is a dict, too; scikit-learn's words are for all of them.
     sparse = dok_array(np.eye(2))
     for X in (np.ones((2, 3)), pd.DataFrame(np.ones((2, 3))), RAGGED, "text", 3, sparse):
-        assert as_known_form(X) is X
+        assert as_known_form(X, "X") is X
 
 
 def test_an_array_of_ragged_timesteps_is_an_error():

@@ -67,7 +67,7 @@ def test_structs_have_features_by_name(build, X):
     ids=["polars", "pyarrow of fixed size", "pyarrow large", "pandas"],
 )
 def test_every_kind_of_list(X):
-    values, lengths, names = flatten_nested(X)
+    values, lengths, names = flatten_nested(X, "X")
     assert values.tolist() == [[1, 2], [3, 4], [5, 6]]
     assert lengths.tolist() == [2, 1]
     assert names is None
@@ -75,12 +75,12 @@ def test_every_kind_of_list(X):
 
 def test_an_array_of_polars_has_sequences_of_one_length():
     X = polars.Series([[1.0, 2.0], [3.0, 4.0]], dtype=polars.Array(polars.Float64, 2))
-    assert flatten_nested(X).lengths.tolist() == [2, 2]
+    assert flatten_nested(X, "X").lengths.tolist() == [2, 2]
 
 
 @pytest.mark.parametrize("build", [pyarrow.array, polars.Series, awkward.Array, of_pandas])
 def test_null_values_are_nan(build):
-    values = flatten_nested(build([[1.0, None], [None]])).values
+    values = flatten_nested(build([[1.0, None], [None]]), "X").values
     np.testing.assert_array_equal(values.ravel(), [1, np.nan, np.nan])
 
 
@@ -105,11 +105,11 @@ def test_null_values_are_nan(build):
 )
 def test_structs_that_are_no_sequences_are_named(X, error, message):
     with pytest.raises(error, match=f"(?s){message}"):
-        flatten_nested(pyarrow.array(X))
+        flatten_nested(pyarrow.array(X), "X")
 
 
 def test_a_slice_of_an_arrow_array_is_that_slice():
-    values, lengths, _ = flatten_nested(pyarrow.array([[9.0], *UNIVARIATE])[1:])
+    values, lengths, _ = flatten_nested(pyarrow.array([[9.0], *UNIVARIATE])[1:], "X")
     assert values.ravel().tolist() == [1, 2, 3, 4]
     assert lengths.tolist() == [3, 1]
 
@@ -117,22 +117,22 @@ def test_a_slice_of_an_arrow_array_is_that_slice():
 @pytest.mark.parametrize("build", [pyarrow.array, awkward.Array])
 def test_unequal_feature_counts_are_an_error(build):
     with pytest.raises(ValueError, match="timesteps of 1 to 2 features"):
-        flatten_nested(build([[[1.0, 2.0], [3.0]]]))
+        flatten_nested(build([[[1.0, 2.0], [3.0]]]), "X")
 
 
 def test_a_null_sequence_is_an_error():
     with pytest.raises(ValueError, match=r"X has 1 null sequence\(s\)"):
-        flatten_nested(pyarrow.array([[1.0], None]))
+        flatten_nested(pyarrow.array([[1.0], None]), "X")
 
 
 def test_a_null_timestep_is_an_error():
     with pytest.raises(ValueError, match=r"X has 1 null timestep\(s\)"):
-        flatten_nested(pyarrow.array([[[1.0, 2.0], None], [[1.0, 2.0]]]))
+        flatten_nested(pyarrow.array([[[1.0, 2.0], None], [[1.0, 2.0]]]), "X")
 
 
 def test_a_flat_frame_is_none_of_these():
-    assert flatten_nested(polars.DataFrame({"a": [1.0, 2.0]})) is None
-    assert flatten_nested(np.ones((2, 3))) is None
+    assert flatten_nested(polars.DataFrame({"a": [1.0, 2.0]}), "X") is None
+    assert flatten_nested(np.ones((2, 3)), "X") is None
 
 
 def test_a_polars_frame_is_a_table():

@@ -1,14 +1,11 @@
 import numpy as np
 import pytest
 
-from sklstm._sequences import Sequences
 from sklstm._validation._weights import check_weights
-
-THREE = Sequences.from_lengths(np.ones((4, 1)), [1, 2, 1])
 
 
 def test_no_weights_are_ones():
-    assert check_weights(None, THREE).tolist() == [1, 1, 1]
+    assert check_weights(None, 3).tolist() == [1, 1, 1]
 
 
 @pytest.mark.parametrize(
@@ -24,4 +21,16 @@ def test_no_weights_are_ones():
 )
 def test_bad_weights(weights, message):
     with pytest.raises(ValueError, match=message):
-        check_weights(weights, THREE)
+        check_weights(weights, 3)
+
+
+def test_a_number_is_the_weight_of_every_sequence():
+    assert check_weights(2, 3).tolist() == [2, 2, 2]
+
+
+@pytest.mark.parametrize(
+    "weights", [[1, 2], [1, -1, 1], [1, np.nan, 1], [1, np.inf, 1], [0, 0, 0], [[1], [1], [1]]]
+)
+def test_errors_have_the_name_of_the_weights(weights):
+    with pytest.raises(ValueError, match=r"\bsample_weight_val\b"):
+        check_weights(weights, 3, input_name="sample_weight_val")
