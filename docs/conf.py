@@ -65,3 +65,28 @@ html_theme_options = {
 }
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
+
+# The first parameter of each group, as the reference of the estimator shows them.
+PARAMETER_GROUPS = {
+    "hidden_sizes": "Network",
+    "embedding_dim": "Tokens",
+    "standardize": "Input",
+    "class_weight": "Loss",
+    "optimizer": "Training",
+    "early_stopping": "Stopping",
+    "device": "Running",
+}
+
+
+def group_parameters(app, what, name, obj, options, lines):
+    """Put a heading before each group of parameters in what numpydoc has made of the docstring."""
+    if obj is not sklstm.LSTMSequenceClassifier:
+        return
+    for first, group in PARAMETER_GROUPS.items():
+        row = next(i for i, line in enumerate(lines) if line.startswith(f"    **{first}** :"))
+        lines[row:row] = [f"    *{group}*", ""]
+
+
+def setup(app):
+    # After numpydoc, which has the default of 500.
+    app.connect("autodoc-process-docstring", group_parameters, priority=600)

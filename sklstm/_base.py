@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar, Self
 
 import numpy.typing as npt
@@ -10,27 +11,28 @@ import torch
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from sklstm._batching._loader import HostSequences
 from sklstm._batching._scaling import Scaling
-from sklstm._config._configuration import Configuration, NetworkConfiguration
+from sklstm._config._configuration import NetworkConfiguration
 from sklstm._config._options import PARAMETER_CONSTRAINTS, Options
 from sklstm._config._parameters import check_parameters
 from sklstm._config._without_effect import warn_without_effect
 from sklstm._data._labelled import Given, Labelled, label
-from sklstm._sequences import Array
+from sklstm._data._memory import prediction_memory
+from sklstm._inference._prediction import check_outputs, compute_outputs, embed
+from sklstm._runtime._modes import own_modes
+from sklstm._runtime._randomness import draw_seed, own_turn
+from sklstm._runtime._threads import single_threaded
+from sklstm._runtime._torch_settings import own_settings
+from sklstm._runtime._within import within
+from sklstm._sequences import Array, Sequences
+from sklstm._state._checkpoint import open_checkpoint
+from sklstm._state._packing import pack_state, unpack_state
 from sklstm._tasks._task import Task
-from sklstm._training._callbacks import sets_learning_rate
+from sklstm._training._callbacks import check_callbacks, sets_learning_rate
 from sklstm._training._configure import configure
 from sklstm._training._fitting import Job, fit_model
-from sklstm._training._keeping import pack_state, unpack_state
-from sklstm._training._memory import prediction_memory
-from sklstm._training._modes import own_modes
-from sklstm._training._net import Model, SequenceNet
-from sklstm._training._prediction import check_outputs, compute_outputs, embed
-from sklstm._training._randomness import draw_seed, own_turn
-from sklstm._training._threads import alone
-from sklstm._training._torch_settings import own_settings
-from sklstm._training._within import within
+from sklstm._training._net import Reader, SequenceNet
+from sklstm._training._train import TrainingSummary
 from sklstm._validation._features import InputSchema, check_measurements
 from sklstm._validation._held_out import check_held_out
 from sklstm._validation._inputs import Inputs
@@ -58,8 +60,8 @@ class BaseSequenceEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
         """All of `fit`."""
         check_parameters(self)
         options = Options.of(self)
-        refits = options.early_stopping and options.refit
-        has_val = check_held_out(given_val.X, given_val.y, given_val.sample_weight, refits=refits)
+        check_callbacks(options.callbacks)
+        has_val = check_held_out(given_val.X, given_val.y, given_val.sample_weight)
         warn_without_effect(
             self,
             takes_tokens=options.takes_tokens,
@@ -80,11 +82,12 @@ class BaseSequenceEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
             checkpoint=None,
             verbose=0,
         )
+        check_callbacks(options.callbacks)
         return self._set_fitted(options, given, None, task, hasattr(self, "net_"))
 
     def _set_fitted(self, *arguments: Any) -> Self:
         """Train and set all fitted attributes at once."""
-        contexts = [own_settings(training=True), own_modes(gradients=True), alone()]
+        contexts = [own_settings(training=True), own_modes(gradients=True), single_threaded()]
         fitted = within(contexts, lambda: self._train(*arguments))
         # Columns may have had names before.
         kept = {name: value for name, value in vars(self).items() if name != "feature_names_in_"}
@@ -102,8 +105,12 @@ class BaseSequenceEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
     ) -> dict[str, Any]:
         """Check, encode, configure, train: the fitted attributes, none of them set yet."""
         name = type(self).__name__
-        inputs = self._check_X(given.X) if goes_on else _check_first_X(given.X, options, name)
-        schema = self._input_schema if goes_on else InputSchema.of(inputs)
+        if goes_on:
+            schema = self._input_schema
+            inputs = schema.check_X(given.X, mask_value=options.mask_value, estimator=name)
+        else:
+            inputs = _check_first_X(given.X, options, name)
+            schema = InputSchema.of(inputs)
         data = label(inputs.sequences, given, task, estimator=name)
         configuration = configure(
             options,
@@ -120,15 +127,20 @@ class BaseSequenceEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
         job = Job(
             configuration,
             data,
+            self._checker(schema),
             held_out=self._check_val(given_val, schema, data),
-            previous=Model(self.net_, self._scaling) if goes_on else None,
+            previous=self.net_ if goes_on else None,
             has_seed=goes_on or self.random_state is not None,
         )
-        model, summary, seed = within([own_turn()], lambda: fit_model(job))
+        net, summary, seed = within([own_turn()], lambda: _fit_resumably(job))
         return {
             **schema.attributes,
             **data.task.attributes,
-            **_attributes_of(model, configuration),
+            "net_": net,
+            "resolved_params_": configuration.resolved,
+            "_network": configuration.network,
+            "_scaling": net.reader.scaling,
+            "_n_features_out": net.module_.output_size,
             "history_": summary.history,
             "n_iter_": len(summary.history["epoch"]),
             "best_epoch_": summary.best_epoch,
@@ -196,14 +208,14 @@ class BaseSequenceEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
     def _compute(self, function: Callable[..., Array], X: Any) -> Array:
         """What the function gives for each sequence: one row of finite numbers."""
         check_is_fitted(self)
-        contexts = [own_settings(), alone()]
+        contexts = [own_settings(), single_threaded()]
         return within(contexts, lambda: self._compute_alone(function, X))
 
     def _compute_alone(self, function: Callable[..., Array], X: Any) -> Array:
-        sequences, net = self._check_X(X).sequences, self.net_
-        source = HostSequences(sequences, self._scaling, torch.device(net.device))
-        with prediction_memory(self._network, sequences, net.device):
-            return check_outputs(function(net.module_, source), sequences)
+        net = self.net_
+        source = net.reader.read(X, torch.device(net.device))
+        with prediction_memory(self._network, source.sequences, net.device):
+            return check_outputs(function(net.module_, source), source.sequences)
 
     # State ----------------------------------------------------------------------------------------
 
@@ -217,23 +229,32 @@ class BaseSequenceEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
         n_features = network.n_features if network.vocabulary_size is None else 1
         return InputSchema(n_features, self._n_columns_in, names, network.vocabulary_size)
 
-    def _check_X(self, X: Any) -> Inputs:
-        """X, which must have the features or the vocabulary that the estimator was fitted on."""
-        name = type(self).__name__
-        return self._input_schema.check_X(X, mask_value=self.mask_value, estimator=name)
+    def _checker(self, schema: InputSchema) -> Callable[[Any], Sequences]:
+        """The check of an X to predict. It knows the estimator's parameters, not the estimator."""
+        options = {"mask_value": self.mask_value, "estimator": type(self).__name__}
+        return partial(_check_later_X, schema, **options)
 
     def __getstate__(self) -> dict[str, Any]:
         return pack_state(super().__getstate__())
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        contexts = [own_settings(), own_modes(gradients=True), alone()]
+        contexts = [own_settings(), own_modes(gradients=True), single_threaded()]
         super().__setstate__(within(contexts, lambda: unpack_state(state)))
+        if hasattr(self, "net_"):
+            self.net_.task = self._task
+            self.net_.reader = Reader(self._checker(self._input_schema), self._scaling)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
+
+
+def n_features_of(estimator: BaseSequenceEstimator) -> int | None:
+    """Features of a timestep that a fitted estimator takes; None if it takes token ids."""
+    schema = estimator._input_schema
+    return schema.n_features if schema.vocabulary_size is None else None
 
 
 def _check_first_X(X: Any, options: Options, estimator: str) -> Inputs:
@@ -243,11 +264,10 @@ def _check_first_X(X: Any, options: Options, estimator: str) -> Inputs:
     return check_measurements(X, mask_value=options.mask_value, estimator=estimator)
 
 
-def _attributes_of(model: Model, configuration: Configuration) -> dict[str, Any]:
-    return {
-        "net_": model.net,
-        "resolved_params_": configuration.resolved,
-        "_scaling": model.scaling,
-        "_network": configuration.network,
-        "_n_features_out": model.net.module_.output_size,
-    }
+def _check_later_X(schema: InputSchema, X: Any, **options: Any) -> Sequences:
+    return schema.check_X(X, **options).sequences
+
+
+def _fit_resumably(job: Job) -> tuple[SequenceNet, TrainingSummary, int]:
+    with open_checkpoint(job) as checkpoint:
+        return fit_model(job, checkpoint)

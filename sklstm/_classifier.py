@@ -62,28 +62,15 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
         to 500 sequences).
     conv_filters : int, tuple of int or "auto", default="auto"
         Number of filters of each convolutional layer in a branch beside the LSTM layers, first to
-        last (LSTM-FCN [5]_). Global average pooling of the last one is concatenated to the pooled
-        LSTM states. () means no convolutions. "auto" is (64, 128, 64) for measurements and () for
-        token ids.
-    conv_kernel_sizes : int, tuple of int or "auto", default="auto"
-        Kernel size of each convolutional layer, in timesteps or patches; an int is for all of them.
-        "auto" is 8, 5, 3 and then 3 for each further layer.
-    conv_dilations : int, tuple of int or "auto", default=1
-        Dilation of each convolutional layer; an int is for all of them. "auto" is 1, 2, 4 and so
-        on, which nearly doubles the receptive field.
-    conv_stride : int, "auto" or None, default=None
-        Stride of the first convolutional layer in timesteps, a divisor of ``patch_size``; max
-        pooling over each patch follows. None is a whole patch; "auto" is at most a quarter of one,
-        and at least 1.
-    squeeze_excite : bool, default=True
-        Whether each convolutional layer but the last is followed by a squeeze-and-excitation block
-        [6]_.
+        last (LSTM-FCN [3]_). Kernel sizes are 8, 5, 3 and then 3 for each further layer, in
+        timesteps or patches; all layers but the last have squeeze-and-excitation [4]_. Global
+        average pooling of the last one is concatenated to the pooled LSTM states. () means no
+        convolutions. "auto" is (64, 128, 64) for measurements and () for token ids.
     dense_sizes : int or tuple of int, default=()
         Number of units of each dense ReLU layer between pooling and output.
     dropout : float, default=0.0
-        Dropout rate between LSTM layers, after pooling and after each dense layer, in [0, 1).
-    recurrent_dropout : float, default=0.0
-        DropConnect rate of the recurrent weights [2]_, in [0, 1): one mask for each training step.
+        Dropout rate of embedded tokens, between LSTM layers, after pooling and after each dense
+        layer, in [0, 1).
     embedding_dim : int, default=None
         Embedding size of token ids. None: X holds measurements, unless ``embedding_weights`` are
         given.
@@ -94,8 +81,6 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
         Pretrained embedding. None: it is initialised at random.
     freeze_embedding : bool, default=False
         Whether the embedding is not trained.
-    embedding_dropout : float, default=0.0
-        Dropout rate of the embedded tokens, in [0, 1).
     standardize : bool or {"auto", "both", "sequence"}, default="auto"
         Standardisation of measurements to mean 0 and variance 1; constant features become 0.
 
@@ -112,28 +97,19 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
         Class weights, as ``{label: weight}``; labels that are missing there have weight 1.
         "balanced" is inversely proportional to class frequencies in the training sequences.
         Multiplied by ``sample_weight``.
-    label_smoothing : float, default=0.0
-        Share of each target that is spread evenly over all classes, in [0, 1).
     mixup_alpha : float, default=0.2
         alpha of Beta(alpha, alpha), from which mixup coefficients are drawn in the first half of
-        the epochs [8]_: each sequence and its target are mixed with another's, against overfitting.
+        the epochs [5]_: each sequence and its target are mixed with another's, against overfitting.
         0 disables mixup.
-    auxiliary_loss : float, default=0.0
-        Weight of two auxiliary losses, of one output layer on the LSTM branch alone and one on the
-        convolutional branch alone (deep supervision [7]_). They are part of neither predictions nor
-        recorded losses. Only with convolutions.
     l1 : float, default=0.0
         L1 penalty: factor of the sum of absolute weights; biases and normalisation are not
         penalised.
     l2 : float, default=0.0
         L2 penalty: factor of the sum of squared weights, of the same ones.
-    weight_decay : float, default=None
-        Decoupled weight decay (as in AdamW [3]_) with any optimizer, of all weights but biases and
-        embedding. None is 0.01 for "adamw" and 0 for all others.
     optimizer : {"adam", "adamw", "rmsprop", "sgd"} or callable, default="adam"
         Name, ``torch.optim`` class, or callable that takes parameters and ``lr`` and returns an
-        optimizer, such as ``functools.partial(torch.optim.SGD, momentum=0.5)``. "sgd" has Nesterov
-        momentum 0.9.
+        optimizer, such as ``functools.partial(torch.optim.AdamW, weight_decay=0.05)``. "sgd" has
+        Nesterov momentum 0.9; all else is torch's default.
     learning_rate : float, default=0.005
         Learning rate; the maximum under a schedule.
     lr_schedule : {"cosine", "exponential", "one_cycle", "plateau"} or None, default="one_cycle"
@@ -141,7 +117,7 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
 
         - "cosine": cosine annealing to 0
         - "exponential": exponential decay to a hundredth in the last epoch
-        - "one_cycle": warm-up over the first 30 % of the steps, then annealing to almost 0 [4]_
+        - "one_cycle": warm-up over the first 30 % of the steps, then annealing to almost 0 [2]_
         - "plateau": halved when the training loss, or with ``early_stopping`` the validation score,
           has not improved for 5 epochs; epochs with mixup do not count
         - None: constant, or as set by a ``skorch.callbacks.LRScheduler`` in ``callbacks``, which
@@ -153,16 +129,15 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
         most one. "auto" is a sixty-fourth of the sequences, as a power of two from 32 to 128.
     max_epochs : int or "auto", default="auto"
         Maximum number of epochs. "auto" makes 3000 training steps, in 10 to 100 epochs.
-    early_stopping : bool, default=False
+    early_stopping : bool or "last", default=False
         Whether to stop when the validation score no longer improves and to restore the weights of
-        the best epoch (of equal scores, that of the smallest loss). A part of the training
-        sequences is held out for validation, unless ``fit`` is given ``X_val``.
-    validation_part : {"last", "stratified"}, default="stratified"
-        Which sequences ``early_stopping`` holds out. ``groups`` given to ``fit`` are never split.
+        the best epoch (of equal scores, that of the smallest loss). Without ``X_val``, a part of
+        the training sequences is held out for validation. ``groups`` given to ``fit`` are never
+        split.
 
-        - "last": the last ones in the order given, for data sorted by time
-        - "stratified": a stratified random part; at least one sequence of each class that has two,
-          and never all of a class
+        - True: a stratified random part; at least one sequence of each class that has two, and
+          never all of a class
+        - "last": the last sequences in the order given, for data sorted by time
     validation_fraction : float, default=0.1
         Fraction of the training sequences that ``early_stopping`` holds out, in (0, 1).
     n_iter_no_change : int, default=10
@@ -173,9 +148,6 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
     scoring : str or callable, default="loss"
         Validation score: "loss" (its negative is the score), the name of a scikit-learn scorer, or
         a scorer from ``sklearn.metrics.make_scorer``.
-    refit : bool, default=False
-        Whether to train again on all sequences after ``early_stopping``, for the best number of
-        epochs. Not with ``X_val`` or ``warm_start``.
     device : str or torch.device, default="cpu"
         "cpu", "cuda", "cuda:1" and so on, or "auto": a GPU if there is one.
     precision : {"auto", "bfloat16", "float32"}, default="float32"
@@ -186,15 +158,14 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
         Whether ``fit`` continues from the weights, the standardisation and the optimizer state of
         the previous call, for ``max_epochs`` more.
     checkpoint : str or path-like, default=None
-        Path of a checkpoint. Training state is saved every ``checkpoint_interval`` epochs; calling
-        ``fit`` again with the same data and parameters resumes from it, or returns its result if
-        the fit was complete and ``random_state`` is an int. An existing folder gets one file for
-        each fit, as a search needs.
-    checkpoint_interval : int, default=1
-        Number of epochs between two checkpoints.
+        Path of a checkpoint. Training state is saved after every epoch; calling ``fit`` again with
+        the same data and parameters resumes from it, or returns its result if the fit was complete
+        and ``random_state`` is an int. An existing folder gets one file for each fit, as a search
+        needs.
     callbacks : list of skorch callbacks, default=None
         Callbacks of skorch. The history that they see has ``train_loss``, ``learning_rate``,
-        ``dur`` and, with validation data, ``valid_loss`` and ``valid_score``.
+        ``dur`` and, with validation data, ``valid_loss`` and ``valid_score``. In place of
+        ``EpochScoring`` and ``BatchScoring``, which are refused, there is ``scoring``.
     random_state : int, RandomState instance or None, default=None
         Seed of initialisation, batches, mixup, dropout and validation split. Pass an int for
         reproducible results. None takes fresh entropy from the operating system. The global states
@@ -212,18 +183,19 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
         Names of the columns of a data frame, or of the features in a list of data frames. Defined
         only if X was one of these and all names are strings.
     net_ : skorch.NeuralNet
-        The trained net; ``net_.module_`` is the `sklstm.nn.SequenceNetwork`.
+        Trained skorch net, whose ``forward``, ``predict`` and ``predict_proba`` take X in any of
+        the forms listed above. ``net_.module_`` is the `sklstm.nn.SequenceNetwork`.
     history_ : dict of ndarray of shape (`n_iter_`,)
         Figures of each epoch: ``epoch`` (from 1), ``dur`` (seconds), ``train_loss`` (weighted mean
         cross-entropy without penalties; of mixtures under mixup), ``learning_rate``; with
         ``early_stopping`` or ``X_val`` also ``valid_loss`` and ``valid_score``.
-        ``pandas.DataFrame(history_)`` makes a table. With ``refit``, of the first training.
+        ``pandas.DataFrame(history_)`` makes a table.
     n_iter_ : int
         Number of epochs in ``history_``, earlier calls included with ``warm_start`` or
         ``partial_fit``.
     best_epoch_ : int
         Epoch whose weights are used: with ``early_stopping`` that of the best validation score,
-        otherwise the last. With ``refit``, the number of epochs of the second training.
+        otherwise the last.
     best_score_ : float
         Validation score of that epoch; without validation data, the negative training loss.
     stop_reason_ : {"callback", "max_epochs", "no_improvement"}
@@ -264,18 +236,13 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
     References
     ----------
     .. [1] S\. Hochreiter, J. Schmidhuber, "Long Short-Term Memory", Neural Computation 9(8), 1997.
-    .. [2] S. Merity, N. Keskar, R. Socher, "Regularizing and Optimizing LSTM Language Models",
-       ICLR 2018.
-    .. [3] I\. Loshchilov, F. Hutter, "Decoupled Weight Decay Regularization", ICLR 2019.
-    .. [4] L. Smith, N. Topin, "Super-Convergence: Very Fast Training of Neural Networks Using Large
+    .. [2] L. Smith, N. Topin, "Super-Convergence: Very Fast Training of Neural Networks Using Large
        Learning Rates", 2018.
-    .. [5] F. Karim, S. Majumdar, H. Darabi, S. Chen, "LSTM Fully Convolutional Networks for Time
+    .. [3] F. Karim, S. Majumdar, H. Darabi, S. Chen, "LSTM Fully Convolutional Networks for Time
        Series Classification", IEEE Access 6, 2018.
-    .. [6] F. Karim, S. Majumdar, H. Darabi, S. Harford, "Multivariate LSTM-FCNs for Time Series
+    .. [4] F. Karim, S. Majumdar, H. Darabi, S. Harford, "Multivariate LSTM-FCNs for Time Series
        Classification", Neural Networks 116, 2019.
-    .. [7] C.-Y. Lee, S. Xie, P. Gallagher, Z. Zhang, Z. Tu, "Deeply-Supervised Nets", AISTATS
-       2015.
-    .. [8] H. Zhang, M. Cisse, Y. Dauphin, D. Lopez-Paz, "mixup: Beyond Empirical Risk
+    .. [5] H. Zhang, M. Cisse, Y. Dauphin, D. Lopez-Paz, "mixup: Beyond Empirical Risk
        Minimization", ICLR 2018.
 
     Examples
@@ -311,45 +278,33 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
         pooling: Literal["attention", "last", "max", "mean"] = "max",
         patch_size: int | Literal["auto"] = "auto",
         conv_filters: int | Sequence[int] | Literal["auto"] = "auto",
-        conv_kernel_sizes: int | Sequence[int] | Literal["auto"] = "auto",
-        conv_dilations: int | Sequence[int] | Literal["auto"] = 1,
-        conv_stride: int | Literal["auto"] | None = None,
-        squeeze_excite: bool = True,
         dense_sizes: int | Sequence[int] = (),
         dropout: float = 0.0,
-        recurrent_dropout: float = 0.0,
         embedding_dim: int | None = None,
         vocabulary_size: int | None = None,
         embedding_weights: npt.ArrayLike | None = None,
         freeze_embedding: bool = False,
-        embedding_dropout: float = 0.0,
         standardize: bool | Literal["auto", "both", "sequence"] = "auto",
         mask_value: float | None = None,
         class_weight: Mapping[Any, float] | Literal["balanced"] | None = None,
-        label_smoothing: float = 0.0,
         mixup_alpha: float = 0.2,
-        auxiliary_loss: float = 0.0,
         l1: float = 0.0,
         l2: float = 0.0,
-        weight_decay: float | None = None,
         optimizer: str | Callable[..., torch.optim.Optimizer] = "adam",
         learning_rate: float = 0.005,
         lr_schedule: Literal["cosine", "exponential", "one_cycle", "plateau"] | None = "one_cycle",
         max_grad_norm: float | None = 1.0,
         batch_size: int | Literal["auto"] = "auto",
         max_epochs: int | Literal["auto"] = "auto",
-        early_stopping: bool = False,
-        validation_part: Literal["last", "stratified"] = "stratified",
+        early_stopping: bool | Literal["last"] = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
         tol: float = 1e-4,
         scoring: str | Callable[..., float] = "loss",
-        refit: bool = False,
         device: str | torch.device = "cpu",
         precision: Literal["auto", "bfloat16", "float32"] = "float32",
         warm_start: bool = False,
         checkpoint: str | PathLike[str] | None = None,
-        checkpoint_interval: int = 1,
         callbacks: Sequence[Any] | None = None,
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
@@ -359,27 +314,18 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
         self.pooling = pooling
         self.patch_size = patch_size
         self.conv_filters = conv_filters
-        self.conv_kernel_sizes = conv_kernel_sizes
-        self.conv_dilations = conv_dilations
-        self.conv_stride = conv_stride
-        self.squeeze_excite = squeeze_excite
         self.dense_sizes = dense_sizes
         self.dropout = dropout
-        self.recurrent_dropout = recurrent_dropout
         self.embedding_dim = embedding_dim
         self.vocabulary_size = vocabulary_size
         self.embedding_weights = embedding_weights
         self.freeze_embedding = freeze_embedding
-        self.embedding_dropout = embedding_dropout
         self.standardize = standardize
         self.mask_value = mask_value
         self.class_weight = class_weight
-        self.label_smoothing = label_smoothing
         self.mixup_alpha = mixup_alpha
-        self.auxiliary_loss = auxiliary_loss
         self.l1 = l1
         self.l2 = l2
-        self.weight_decay = weight_decay
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.lr_schedule = lr_schedule
@@ -387,17 +333,14 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
         self.batch_size = batch_size
         self.max_epochs = max_epochs
         self.early_stopping = early_stopping
-        self.validation_part = validation_part
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
         self.tol = tol
         self.scoring = scoring
-        self.refit = refit
         self.device = device
         self.precision = precision
         self.warm_start = warm_start
         self.checkpoint = checkpoint
-        self.checkpoint_interval = checkpoint_interval
         self.callbacks = callbacks
         self.random_state = random_state
         self.verbose = verbose

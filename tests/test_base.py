@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.exceptions import NotFittedError
 
-from sklstm._training._prediction import embed
+from sklstm._inference._prediction import embed
 from tests.helpers import make_cube, quick
 
 X, Y = make_cube()

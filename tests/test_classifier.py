@@ -55,16 +55,12 @@ def test_every_optimizer_learns(optimizer):
 
 
 @pytest.mark.parametrize("options", [
-    {"dropout": 0.3, "hidden_sizes": (8, 4)}, {"recurrent_dropout": 0.3}, {"l1": 1e-4},
-    {"l2": 1e-3}, {"weight_decay": 0.1}, {"label_smoothing": 0.1}, {"mixup_alpha": 1.0},
+    {"dropout": 0.3, "hidden_sizes": (8, 4)}, {"l1": 1e-4}, {"l2": 1e-3}, {"mixup_alpha": 1.0},
     {"dense_sizes": (6, 4)},
     {"pooling": "mean"}, {"pooling": "attention"}, {"pooling": "last"}, {"bidirectional": False},
     {"max_grad_norm": None}, {"standardize": False}, {"standardize": "both"},
-    {"early_stopping": True}, {"lr_schedule": "plateau"},
-    {"conv_filters": 8, "conv_kernel_sizes": 3},
-    {"conv_filters": (8, 8), "conv_dilations": 3, "auxiliary_loss": 0.5},
-    {"conv_filters": 8, "patch_size": 4, "conv_stride": 2},
-    {"conv_filters": (8, 6), "squeeze_excite": False}, {"conv_filters": "auto"},
+    {"early_stopping": True}, {"early_stopping": "last"}, {"lr_schedule": "plateau"},
+    {"conv_filters": 8}, {"conv_filters": (8, 6), "patch_size": 4}, {"conv_filters": "auto"},
     {"conv_filters": 8, "precision": "bfloat16"},
     {"patch_size": 3}, {"patch_size": "auto", "max_epochs": "auto"},
 ])  # fmt: skip
@@ -216,7 +212,7 @@ def test_partial_fit_keeps_what_auto_became_at_first():
     classifier = quick().partial_fit(X, Y, classes=[0, 1])
     classifier.partial_fit([x * 1000.0 ** (i < 3) for i, x in enumerate(X)], Y)
     assert classifier.resolved_params_["standardize"] is True
-    with pytest.raises(ValueError, match=r"'standardize' was True when it began and is 'both' now"):
+    with pytest.raises(ValueError, match=r"'standardize' was True, got 'both'"):
         classifier.set_params(standardize="both").partial_fit(X, Y)
 
 
@@ -262,8 +258,8 @@ def test_warm_start_goes_on_where_fit_alone_begins_anew():
 @pytest.mark.parametrize(
     ("parameters", "error"),
     [
-        ({"hidden_sizes": (8, 8)}, r"'hidden_sizes' was \(8,\) when it began and is \(8, 8\)"),
-        ({"auxiliary_loss": 0.5}, "'auxiliary_loss > 0' was False when it began and is True"),
+        ({"hidden_sizes": (8, 8)}, r"'hidden_sizes' was \(8,\), got \(8, 8\)\.\n\nSet it back"),
+        ({"conv_filters": ()}, r"'conv_filters' was \(2,\), got \(\)\."),
     ],
 )
 def test_warm_start_needs_the_same_network(parameters, error):
@@ -296,15 +292,11 @@ def test_set_params_works_on_a_fitted_estimator_for_every_parameter():
     before = classifier.predict_proba(X)
     other = LSTMSequenceClassifier(
         (4, 4), bidirectional=False, pooling="mean", patch_size=2, conv_filters=(3, 4),
-        conv_kernel_sizes=(4, 2), conv_dilations=(1, 3), conv_stride=2, squeeze_excite=False,
-        dense_sizes=(3,), dropout=0.1, recurrent_dropout=0.1, embedding_dropout=0.1,
-        freeze_embedding=True, standardize=False, mask_value=-99.0, class_weight="balanced",
-        label_smoothing=0.1, mixup_alpha=0.1, auxiliary_loss=0.1, l1=1e-5, l2=1e-5,
-        weight_decay=1e-3, optimizer="rmsprop",
+        dense_sizes=(3,), dropout=0.1, freeze_embedding=True, standardize=False, mask_value=-99.0,
+        class_weight="balanced", mixup_alpha=0.1, l1=1e-5, l2=1e-5, optimizer="rmsprop",
         learning_rate=0.01, lr_schedule="cosine", max_grad_norm=5.0, batch_size=7, max_epochs=3,
-        early_stopping=True, validation_part="last", validation_fraction=0.3,
-        n_iter_no_change=2, tol=0.0, scoring="accuracy", refit=True, device="auto",
-        precision="bfloat16", warm_start=False, checkpoint_interval=2, callbacks=[],
+        early_stopping="last", validation_fraction=0.3, n_iter_no_change=2, tol=0.0,
+        scoring="accuracy", device="auto", precision="bfloat16", warm_start=False, callbacks=[],
         random_state=3, verbose=0,
     )  # fmt: skip
     defaults = LSTMSequenceClassifier().get_params()
@@ -316,10 +308,7 @@ def test_set_params_works_on_a_fitted_estimator_for_every_parameter():
         assert name in only_one_value or value != defaults[name], name
         classifier.set_params(**{name: value})
     np.testing.assert_array_equal(classifier.predict_proba(X), before)
-    with (
-        pytest.warns(UserWarning, match="freeze_embedding=True have no effect"),
-        pytest.warns(UserWarning, match="checkpoint_interval=2 has no effect"),
-    ):
+    with pytest.warns(UserWarning, match="freeze_embedding=True has no effect"):
         assert same(classifier.fit(X, Y), other.fit(X, Y))
 
 

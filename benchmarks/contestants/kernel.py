@@ -9,7 +9,7 @@ from torch import nn
 
 from benchmarks.data import Data
 from benchmarks.work import Settings, Work
-from sklstm._training._heap import kept_heap
+from sklstm._runtime._heap import kept_heap
 
 SIDE = 2048
 

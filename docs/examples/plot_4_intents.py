@@ -68,9 +68,7 @@ for text, intent in list(zip(X_train, y_train, strict=True))[:5]:
 
 pipeline = make_pipeline(
     TokenEncoder(),
-    LSTMSequenceClassifier(
-        hidden_sizes=16, embedding_dropout=0.2, dropout=0.2, max_epochs=15, random_state=0
-    ),
+    LSTMSequenceClassifier(hidden_sizes=16, dropout=0.2, max_epochs=15, random_state=0),
 )
 search = GridSearchCV(
     pipeline,

@@ -45,7 +45,7 @@ def _n_windows(n_batches: int) -> int:
     return max(2, -(-n_batches // MOST_BATCHES))
 
 
-def in_a_ring(indices: IntArray, lengths: IntArray, rng: np.random.Generator) -> IntArray:
+def pair_by_length(indices: IntArray, lengths: IntArray, rng: np.random.Generator) -> IntArray:
     """Indices such that each sequence follows one of about its length, the first the last.
 
     Each time other ones, as a length counts with a random factor near 1. Lengths [10, 20, 30, 40]

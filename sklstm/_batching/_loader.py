@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sklstm._batching._buckets import in_a_ring, training_batches
+from sklstm._batching._buckets import pair_by_length, training_batches
 from sklstm._batching._parts import Cost, cut
 from sklstm._batching._scaling import Scaling
 from sklstm._sequences import Array, IntArray, Sequences
@@ -137,6 +137,9 @@ class HostSequences:
         self.device = device
         self.host_lengths = sequences.lengths
 
+    def __len__(self) -> int:
+        return len(self.host_lengths)
+
     def batch(self, indices: IntArray) -> Inputs:
         """The sequences at ``indices``, as `DeviceSequences` gives them."""
         part = to_device(self.sequences.take(indices), self.scaling, self.device)
@@ -230,7 +233,7 @@ class ShuffledBatches(Iterable[Batch]):
         if not self.dataset.sequences.have_one_length:
             # Of a longer one only the beginning goes in, with the weight of all of its target.
             lengths = self.dataset.sequences.host_lengths
-            indices = np.concatenate([in_a_ring(indices[p], lengths, self.rng) for p in parts])
+            indices = np.concatenate([pair_by_length(indices[p], lengths, self.rng) for p in parts])
         batch = self.dataset.batch(indices, parts)
         weights = self.rng.beta(self.mixup_alpha, self.mixup_alpha, size=len(indices))
         weights_B = torch.from_numpy(np.maximum(weights, 1 - weights)).float()

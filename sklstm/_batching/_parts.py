@@ -52,9 +52,7 @@ class Cost:
         bytes_kept = directions * sum(48 * size for size in network.hidden_sizes)
         if network.conv_filters:
             # What is convolved, normalised and rectified, and its gradients.
-            pool_size = patch_size // (network.conv_stride or patch_size)
             bytes_kept += sum(24 * size for size in network.conv_filters)
-            bytes_kept += 24 * network.conv_filters[0] * (pool_size - 1)
             return cls(0, widest=1, bytes=-(-bytes_kept // patch_size))
         widths_in = [
             network.n_inputs * patch_size,

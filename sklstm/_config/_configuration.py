@@ -18,7 +18,6 @@ class NetworkConfiguration(NetworkOptions):
 
     n_features: int
     n_outputs: int
-    auxiliary_heads: bool = False
 
     @property
     def n_inputs(self) -> int:
@@ -27,19 +26,14 @@ class NetworkConfiguration(NetworkOptions):
 
     def check_same(self, other: NetworkConfiguration) -> None:
         """Raise if a training that began with this network is to go on with another."""
-        for name in ("n_features", "n_outputs", "auxiliary_heads", *ARCHITECTURE):
+        for name in ("n_features", "n_outputs", *ARCHITECTURE):
             began, now = getattr(self, name), getattr(other, name)
             if began != now:
                 raise ValueError(
-                    "Training cannot go on with another network:"
-                    f" {_ASKED_FOR.get(name, name)!r} was {began!r} when it began and is {now!r}"
-                    " now.\n\nSet it back, or begin anew: fit with warm_start=False, or"
-                    " sklearn.base.clone."
+                    f"Further training requires the same network: {name!r} was {began!r}, got"
+                    f" {now!r}.\n\nSet it back, or train a new network: fit with"
+                    " warm_start=False, or sklearn.base.clone."
                 )
-
-
-# In the user's words, where these are others.
-_ASKED_FOR = {"auxiliary_heads": "auxiliary_loss > 0"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +54,6 @@ class Configuration(Options):
             **options,
             n_features=self.n_features,
             n_outputs=self.n_outputs,
-            auxiliary_heads=self.auxiliary_loss > 0 and bool(self.conv_filters),
         )
 
     @property

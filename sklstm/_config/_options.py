@@ -14,7 +14,7 @@ from itertools import chain
 from numbers import Integral, Real
 from typing import Any, Self
 
-from sklstm._compat import Interval, StrOptions
+from sklstm._compat._sklearn import Interval, StrOptions
 from sklstm._sequences import Array
 
 FRACTION = Interval(Real, 0, 1, closed="left")
@@ -88,24 +88,12 @@ class NetworkOptions:
     conv_filters: tuple[int, ...] = option(
         "auto", *SIZES, AUTO, convert=as_sizes, shapes_weights=True
     )
-    conv_kernel_sizes: tuple[int, ...] = option(
-        "auto", *SIZES, AUTO, convert=as_sizes, shapes_weights=True
-    )
-    conv_dilations: tuple[int, ...] = option(
-        1, *SIZES, AUTO, convert=as_sizes, shapes_weights=True, neutral=("auto", 1)
-    )
-    conv_stride: int | None = option(
-        None, AT_LEAST_ONE, AUTO, None, convert=int, shapes_weights=True, neutral=("auto", None)
-    )
-    squeeze_excite: bool = option(True, "boolean", convert=bool, shapes_weights=True)
     dense_sizes: tuple[int, ...] = option((), *SIZES, convert=as_sizes, shapes_weights=True)
     dropout: float = option(0.0, FRACTION, convert=float)
-    recurrent_dropout: float = option(0.0, FRACTION, convert=float)
     vocabulary_size: int | None = option(
         None, Interval(Integral, 2, None, closed="left"), None, convert=int, shapes_weights=True
     )
     freeze_embedding: bool = option(False, "boolean", convert=bool)
-    embedding_dropout: float = option(0.0, FRACTION, convert=float)
     standardize: bool | str = option(
         "auto",
         "boolean",
@@ -127,13 +115,9 @@ class Options(NetworkOptions):
     class_weight: Mapping[Any, float] | str | None = option(
         None, dict, StrOptions({"balanced"}), None
     )
-    label_smoothing: float = option(0.0, FRACTION)
     mixup_alpha: float = option(0.2, NON_NEGATIVE)
-    auxiliary_loss: float = option(0.0, NON_NEGATIVE)
     l1: float = option(0.0, NON_NEGATIVE)
     l2: float = option(0.0, NON_NEGATIVE)
-    # None is the optimizer's own.
-    weight_decay: Any = option(None, NON_NEGATIVE, None, convert=float)
     optimizer: str | Callable[..., Any] = option(
         "adam", StrOptions({"adam", "adamw", "rmsprop", "sgd"}), callable
     )
@@ -148,17 +132,14 @@ class Options(NetworkOptions):
     max_grad_norm: float | None = option(1.0, POSITIVE, None)
     batch_size: int = option("auto", AT_LEAST_ONE, AUTO, convert=int)
     max_epochs: int = option("auto", AT_LEAST_ONE, AUTO, convert=int)
-    early_stopping: bool = option(False, "boolean", convert=bool)
-    validation_part: str = option("stratified", StrOptions({"last", "stratified"}))
+    early_stopping: bool | str = option(False, "boolean", StrOptions({"last"}), convert=as_bool)
     validation_fraction: float = option(0.1, Interval(Real, 0, 1, closed="neither"))
     n_iter_no_change: int = option(10, AT_LEAST_ONE)
     tol: float = option(1e-4, NON_NEGATIVE)
     scoring: str | Callable[..., float] = option("loss", str, callable)
-    refit: bool = option(False, "boolean", convert=bool)
     device: Any = option("cpu", is_of_run=True)
     warm_start: bool = option(False, "boolean", convert=bool)
     checkpoint: str | os.PathLike[str] | None = option(None, str, os.PathLike, None, is_of_run=True)
-    checkpoint_interval: int = option(1, AT_LEAST_ONE, is_of_run=True)
     callbacks: Sequence[Any] | None = option(None, list, tuple, None, is_of_run=True)
     random_state: Any = option(None, "random_state")
     verbose: int = option(0, "verbose", convert=int, is_of_run=True)

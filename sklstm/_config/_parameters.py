@@ -10,17 +10,15 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import get_scorer_names
 
-from sklstm._compat import (
+from sklstm._compat._sklearn import (
     InvalidParameterError,
+    constraints_of,
     is_metric,
     names_of_scorers,
     validate_parameter_constraints,
 )
-from sklstm._config._options import OPTIONS, as_sizes, choices
+from sklstm._config._options import OPTIONS, choices
 from sklstm._validation._forms import as_host
-
-# Layers of conv_filters="auto".
-N_AUTO_CONVOLUTIONS = 3
 
 
 def check_parameters(estimator: Any) -> None:
@@ -31,16 +29,17 @@ def check_parameters(estimator: Any) -> None:
     _check_scoring(parameters["scoring"])
     _check_sizes("hidden_sizes", parameters["hidden_sizes"], at_least=1)
     _check_sizes("dense_sizes", parameters["dense_sizes"], at_least=0)
-    _check_convolutions(parameters)
+    if parameters["conv_filters"] != "auto":
+        _check_sizes("conv_filters", parameters["conv_filters"], at_least=0)
     _check_embedding(parameters)
     _check_callbacks(parameters["callbacks"])
-    _check_refit(parameters)
 
 
 def validate_parameters(estimator: Any) -> None:
     """scikit-learn's own check, and what a string that is misspelt may have been meant to be."""
+    known = constraints_of(estimator)
     for name, value in estimator.get_params(deep=False).items():
-        constraints = estimator._parameter_constraints.get(name, "no_validation")
+        constraints = known.get(name, "no_validation")
         try:
             validate_parameter_constraints(
                 {name: constraints}, {name: value}, caller_name=type(estimator).__name__
@@ -65,15 +64,6 @@ def _check_scoring(scoring: Any) -> None:
             f"The 'scoring' parameter {accepted} of an estimator, X and y. Got {scoring!r}, which"
             f" is a metric of labels and predictions.\n\nSet {by_name}"
             f"scoring=sklearn.metrics.make_scorer({metric})."
-        )
-
-
-def _check_refit(parameters: Mapping[str, Any]) -> None:
-    if parameters["refit"] and parameters["early_stopping"] and parameters["warm_start"]:
-        raise InvalidParameterError(
-            "The 'refit' parameter must be False if early_stopping and warm_start are True: a"
-            " training that goes on would be stopped by sequences that it has been trained on.\n\n"
-            "Set refit=False or warm_start=False."
         )
 
 
@@ -131,22 +121,3 @@ def _check_sizes(name: str, sizes: Any, *, at_least: int) -> None:
             f"The {name!r} parameter must be an int of at least 1, or a tuple of such ints, one for"
             f" each layer. Got {sizes!r} instead."
         )
-
-
-def _check_convolutions(parameters: Mapping[str, Any]) -> None:
-    """The convolutional layers: one kernel size for all of them, or one for each; so dilations."""
-    filters = parameters["conv_filters"]
-    if filters != "auto":
-        _check_sizes("conv_filters", filters, at_least=0)
-    n_layers = N_AUTO_CONVOLUTIONS if filters == "auto" else len(as_sizes(filters))
-    for name in ("conv_kernel_sizes", "conv_dilations"):
-        sizes = parameters[name]
-        if sizes == "auto":
-            continue
-        # No layers, no sizes: so is what became of "auto" where there are none.
-        _check_sizes(name, sizes, at_least=1 if n_layers else 0)
-        if n_layers and not isinstance(sizes, Integral) and len(sizes) != n_layers:
-            raise InvalidParameterError(
-                f"The {name!r} parameter must be an int, or have one int for each of the {n_layers}"
-                f" layers of conv_filters. Got {sizes!r} instead."
-            )

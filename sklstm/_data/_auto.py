@@ -6,24 +6,20 @@ The values follow from a study of accuracy (docs/adr/0034-defaults.rst and the p
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from sklstm._batching._scaling import relative_moments
-from sklstm._compat import InvalidParameterError
 from sklstm._config._options import Options, is_auto
 from sklstm._sequences import IntArray, Sequences
 
-# Those of LSTM-FCN, half as wide; each further layer reads as many timesteps as the last of them.
-FILTERS, KERNEL_SIZES, FURTHER_KERNEL_SIZE = (64, 128, 64), (8, 5, 3), 3
+# Those of LSTM-FCN, half as wide.
+FILTERS = (64, 128, 64)
 # Patches are such that nine of ten sequences have at most so many: the larger number where there
 # are more than FEW sequences, enough to learn details from, and no more than MANY, which would take
 # minutes.
 MOST_PATCHES, MOST_FINE_PATCHES, FEW, MANY, SHARE = 128, 256, 100, 500, 0.9
-# The first convolution takes at least so many steps in a patch, where that has as many timesteps.
-STEPS = 4
 # A batch is a sixty-fourth of the data, rounded to a power of two, within these bounds.
 SMALLEST_BATCH, LARGEST_BATCH = 32, 128
 # Small data are read this often; large data are not, as soon as there are so many steps.
@@ -37,7 +33,9 @@ ALIKE, FLAT = 1e-3, 0.05
 def resolve_auto(options: Options, sequences: Sequences) -> dict[str, Any]:
     """The value of each option that may be "auto" and depends on the data."""
     patch_size, batch_size, max_epochs = options.patch_size, options.batch_size, options.max_epochs
-    lengths = sequences.lengths
+    filters, lengths = options.conv_filters, sequences.lengths
+    if is_auto(filters):
+        filters = () if options.takes_tokens else FILTERS
     if is_auto(patch_size):
         patch_size = 1 if options.takes_tokens else _patch_size(lengths)
     if is_auto(batch_size):
@@ -47,7 +45,7 @@ def resolve_auto(options: Options, sequences: Sequences) -> dict[str, Any]:
     return {
         "standardize": _standardize(options, sequences),
         "patch_size": patch_size,
-        **_resolve_convolutions(options, patch_size),
+        "conv_filters": filters,
         "batch_size": batch_size,
         "max_epochs": max_epochs,
     }
@@ -72,49 +70,11 @@ def _need_own_scale(sequences: Sequences) -> bool:
     return bool(min(medians, default=1.0) < FLAT)
 
 
-def _resolve_convolutions(options: Options, patch_size: int) -> dict[str, Any]:
-    """What each convolutional layer is like, and how the first of them moves on."""
-    filters = options.conv_filters
-    if is_auto(filters):
-        filters = () if options.takes_tokens else FILTERS
-    n_layers = len(filters)
-    kernel_sizes = (*KERNEL_SIZES, *[FURTHER_KERNEL_SIZE] * n_layers)
-    dilations = [2**layer for layer in range(n_layers)]
-    return {
-        "conv_filters": filters,
-        "conv_kernel_sizes": _of_layers(options.conv_kernel_sizes, n_layers, kernel_sizes),
-        "conv_dilations": _of_layers(options.conv_dilations, n_layers, dilations),
-        "conv_stride": _stride(options.conv_stride, patch_size) if filters else None,
-    }
-
-
-def _of_layers(sizes: Any, n_layers: int, auto: Sequence[int]) -> tuple[int, ...]:
-    """One size for each layer, where one may be given for all."""
-    if is_auto(sizes):
-        return tuple(auto[:n_layers])
-    given: tuple[int, ...] = sizes
-    return given * n_layers if len(given) == 1 else given[:n_layers]
-
-
 def _patch_size(lengths: IntArray) -> int:
     """At least 1: 50 sequences of 427 timesteps -> 4, so 107 patches; 200 such sequences -> 1."""
     long = int(np.quantile(lengths, SHARE, method="inverted_cdf"))
     most = MOST_FINE_PATCHES if FEW < len(lengths) <= MANY else MOST_PATCHES
     return -(-long // most)
-
-
-def _stride(stride: Any, patch_size: int) -> int | None:
-    """A patch in at least four steps: 16 timesteps -> 4. None is a whole patch and stays None."""
-    if is_auto(stride):
-        return next(s for s in range(max(1, patch_size // STEPS), 0, -1) if patch_size % s == 0)
-    if stride is None:
-        return None
-    if patch_size % stride:
-        raise InvalidParameterError(
-            f"The 'conv_stride' parameter must divide patch_size, which is {patch_size}. Got"
-            f" {stride!r} instead.\n\nSet conv_stride='auto', or patch_size too."
-        )
-    return int(stride)
 
 
 def _batch_size(n_sequences: int) -> int:

@@ -114,7 +114,7 @@ def split_for_validation(data: Labelled, configuration: Configuration) -> tuple[
         data.task.strata(data.targets),
         data.groups,
         describe=lambda rows: data.task.describe(data.targets[rows]),
-        part=configuration.validation_part,
+        last=configuration.early_stopping == "last",
         fraction=configuration.validation_fraction,
         seed=configuration.random_state,
     )

@@ -18,17 +18,18 @@ def split_rows(
     groups: IntArray | None,
     *,
     describe: Callable[[IntArray], str],
-    part: str,
+    last: bool,
     fraction: float,
     seed: int,
 ) -> tuple[IntArray, IntArray]:
     """Indices (to train on, to validate on), both ascending.
 
-    ``strata`` and ``groups`` number the stratum, such as its class, and the group of each sequence;
-    ``part`` is "stratified" or "last". No group is on both sides, and no stratum is without
-    training sequences. ``describe`` says for a message what is at some rows.
+    ``strata`` and ``groups`` number the stratum, such as its class, and the group of each sequence.
+    With ``last`` the last sequences are held out, otherwise a random part of each stratum. No group
+    is on both sides, and no stratum is without training sequences. ``describe`` says for a message
+    what is at some rows.
     """
-    if part == "last":
+    if last:
         held_out = _last(strata, groups, fraction, describe)
     elif groups is None:
         held_out = _stratified(strata, fraction, seed)
@@ -126,16 +127,16 @@ def _last(
     cuts = np.arange(1, n) if groups is None else _cuts_between(groups)
     if len(cuts) == 0:
         raise ValueError(
-            "validation_part='last' cannot hold out the last sequences: wherever X is cut, a group"
+            "early_stopping='last' cannot hold out the last sequences: wherever X is cut, a group"
             " has sequences on both sides.\n\nSort X by group, or call fit without groups."
         )
     cut = cuts[np.abs(cuts - (n - fraction * n)).argmin()]
     missing = cut + np.flatnonzero(~np.isin(strata[cut:], strata[:cut]))
     if len(missing):
         raise ValueError(
-            f"validation_part='last' holds out the last {n - cut} of {n} sequences, which leaves"
+            f"early_stopping='last' holds out the last {n - cut} of {n} sequences, which leaves"
             f" none of the classes {describe(missing)} to train on.\n\nSet a smaller"
-            " validation_fraction, or validation_part='stratified'; or give X_val and y_val to fit."
+            " validation_fraction, or early_stopping=True; or give X_val and y_val to fit."
         )
     held_out: Array = np.arange(n) >= cut
     return held_out

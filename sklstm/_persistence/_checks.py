@@ -45,11 +45,6 @@ def check_state(state: Mapping[str, Any], task_type: type[Task]) -> None:
         "n_features_in_": n_features == n_columns
         or (n_columns is None and (takes_tokens or n_features == network.n_features)),
         "feature_names_in_": names is None or len(names) == n_features,
-        "conv_kernel_sizes": len(network.conv_kernel_sizes) == len(filters),
-        "conv_stride": network.patch_size % (network.conv_stride or 1) == 0,
-        # No weight is as large as a dilation.
-        "conv_dilations": len(network.conv_dilations) in (0, len(filters))
-        and max(network.conv_dilations, default=1) < 2**31,
         "_n_features_out": state["_n_features_out"] == width,
         "_scaling": takes_tokens == (scaling is None),
     }
@@ -78,7 +73,7 @@ def _check_extent(network: NetworkConfiguration, weights: Mapping[str, Any]) -> 
     """Raise ValueError if a size or the number of layers exceeds the number of weights."""
     n_weights = sum(array.size for array in weights.values())
     layers = (*network.hidden_sizes, *network.dense_sizes, *network.conv_filters)
-    sizes = (*layers, *network.conv_kernel_sizes, network.patch_size, network.vocabulary_size or 0)
+    sizes = (*layers, network.patch_size, network.vocabulary_size or 0)
     largest = max(*sizes, network.n_features, network.n_outputs)
     # A layer takes memory beside its weights, of which it has at least one.
     if len(layers) > len(weights) or largest > n_weights:

@@ -20,7 +20,8 @@ from sklstm._files._container import MALFORMED, Kind, read_file, write_file
 from sklstm._files._values import UnstorableError, encode
 from sklstm._persistence._checks import ATTRIBUTES, check_state
 from sklstm._persistence._pipelines import Description, build_pipeline, describe_pipeline
-from sklstm._training._device import resolve_device
+from sklstm._runtime._device import resolve_device
+from sklstm._tasks._classification import Classification
 from sklstm._validation._forms import as_host
 from sklstm._warnings import warn_user
 from sklstm.exceptions import ModelFileError
@@ -41,8 +42,8 @@ def save_model(estimator: LSTMSequenceClassifier | Pipeline, path: str | os.Path
     versions as JSON in the header, with a format number and a checksum. It is written atomically:
     after an error, such as a full disk, an existing file is unchanged.
 
-    Parameters of the run are not saved: ``callbacks``, ``checkpoint``, ``checkpoint_interval``,
-    ``device`` and ``verbose``. A loaded estimator has their defaults.
+    Parameters of the run are not saved: ``callbacks``, ``checkpoint``, ``device`` and ``verbose``.
+    A loaded estimator has their defaults.
 
     Parameters
     ----------
@@ -159,8 +160,8 @@ def _describe(estimator: Any) -> Description:
     parameters["optimizer"] = _describe_optimizer(estimator.optimizer)
     if estimator.embedding_weights is not None:
         parameters["embedding_weights"] = np.asarray(as_host(estimator.embedding_weights))
-    unstorable, task_type = _unstorable(parameters), estimator._task_type
-    known = ATTRIBUTES.keys() | task_type.attribute_checks.keys()
+    unstorable = _unstorable(parameters)
+    known = ATTRIBUTES.keys() | Classification.attribute_checks.keys()
     others = [name for name in state if name not in known]
     state = _without(state, others)
     epochs = state["net_"]["history"]
@@ -168,7 +169,7 @@ def _describe(estimator: Any) -> Description:
     figures = sorted({name for epoch in epochs for name in _unstorable(epoch)})
     state["net_"]["history"] = [_without(epoch, figures) for epoch in epochs]
     state["history_"] = _without(state["history_"], figures)
-    check_state(state, task_type)
+    check_state(state, Classification)
     del state["net_"]["device"]
     lost = [*(["callbacks"] if estimator.callbacks else []), *unstorable]
     return {"parameters": _without(parameters, unstorable), "state": state}, lost, others + figures
@@ -215,7 +216,7 @@ def _build(
     if OF_RUN & parameters.keys():
         raise ValueError(f"{sorted(OF_RUN & parameters.keys())} are no parameters of a model.")
     state = {**state, "net_": {**state["net_"], "device": str(resolve_device(device))}}
-    check_state(state, LSTMSequenceClassifier._task_type)
+    check_state(state, Classification)
     estimator = LSTMSequenceClassifier(**parameters, device=device)
     estimator.optimizer = _restore_optimizer(estimator.optimizer)
     check_parameters(estimator)

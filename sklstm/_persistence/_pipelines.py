@@ -10,6 +10,7 @@ from typing import Any
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from sklstm._base import n_features_of
 from sklstm._classifier import LSTMSequenceClassifier
 from sklstm._files._container import MALFORMED
 from sklstm._persistence._checks import Check, are_texts, check_items, is_bool
@@ -17,8 +18,8 @@ from sklstm._persistence._transformers import (
     TRANSFORMERS,
     build_transformer,
     describe_transformer,
-    widths_of,
 )
+from sklstm.preprocessing._base import widths_of
 from sklstm.preprocessing._tokens import TokenEncoder
 
 # Content of a file, names of the parameters left out of it, and of the attributes.
@@ -97,7 +98,7 @@ def check_agreement(pipeline: Pipeline) -> None:
     for before, after in pairwise(steps):
         if isinstance(after, TokenEncoder):
             raise ValueError("A TokenEncoder takes texts, so it must be the first step.")
-        given, taken = widths_of(before), _taken_by(after)
+        given, taken = _widths_of(before), _taken_by(after)
         if given is not None and taken is not None and given[1] != taken:
             raise ValueError(
                 f"{type(after).__name__} takes {taken} features at each timestep, and"
@@ -145,12 +146,15 @@ def _check_names(names: list[Any]) -> None:
 
 def _taken_by(step: Any) -> int | None:
     """Features of a timestep that a step takes; None if they are token ids."""
-    if not isinstance(step, LSTMSequenceClassifier):
-        widths = widths_of(step)
-        return None if widths is None else widths[0]
-    if step._network.vocabulary_size is not None:
-        return None
-    return int(step.n_features_in_) if step._n_columns_in is None else 1
+    if isinstance(step, LSTMSequenceClassifier):
+        return n_features_of(step)
+    widths = _widths_of(step)
+    return None if widths is None else widths[0]
+
+
+def _widths_of(step: Any) -> tuple[int, int] | None:
+    """Features of a timestep that a transformer takes and gives; None if it takes texts."""
+    return None if isinstance(step, TokenEncoder) else widths_of(step)
 
 
 SETTINGS: dict[str, Check] = {

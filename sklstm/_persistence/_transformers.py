@@ -28,6 +28,7 @@ from sklstm.preprocessing._tokens import (
     PADDING_TOKEN,
     UNKNOWN_TOKEN,
     TokenEncoder,
+    check_token_pattern,
     check_vocabulary,
 )
 
@@ -55,7 +56,7 @@ def describe_transformer(step: Any) -> tuple[dict[str, Any], list[str]]:
         if "tokenizer_" in state:
             state["tokenizer_"] = _describe_tokenizer(step.tokenizer_)
     if isinstance(step, SequenceScaler) and step.scaler_ is not None:
-        measured = _checks_of_scaler(step._fitted_as[0], _width(state))
+        measured = _checks_of_scaler(state["_fitted_as"][0], _width(state))
         state["scaler_"] = {key: getattr(step.scaler_, key) for key in measured}
     described = {"class": name, "parameters": parameters, "state": state}
     build_transformer(described)
@@ -72,7 +73,7 @@ def build_transformer(described: Mapping[str, Any]) -> Any:
         validate_parameters(step)
         _restore_texts(step, state)
     else:
-        step._check_parameters()
+        step.check_parameters()
         _check_schema(state)
     if isinstance(step, SequenceImputer) and len(state["statistics_"]) != _width(state):
         raise ValueError("statistics_ does not agree with the rest.")
@@ -80,14 +81,6 @@ def build_transformer(described: Mapping[str, Any]) -> Any:
         state["scaler_"] = _restore_scaler(state["scaler_"], state["_fitted_as"], _width(state))
     vars(step).update(state)
     return step
-
-
-def widths_of(step: Any) -> tuple[int, int] | None:
-    """Features of a timestep that a fitted transformer takes and gives; None if it takes texts."""
-    if isinstance(step, TokenEncoder):
-        return None
-    n_features = step._n_timestep_features
-    return n_features, n_features * len(step._suffixes())
 
 
 def _check_schema(state: Mapping[str, Any]) -> None:
@@ -159,8 +152,7 @@ def _restore_texts(step: TokenEncoder, state: dict[str, Any]) -> None:
     if "tokenizer_" in state:
         state["tokenizer_"] = _restore_tokenizer(state["tokenizer_"])
     else:
-        # Compiles token_pattern.
-        step._analyze([])
+        check_token_pattern(step)
 
 
 def _describe_tokenizer(tokenizer: Any) -> dict[str, Any]:

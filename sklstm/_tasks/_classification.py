@@ -75,7 +75,7 @@ class Classification(Task):
         return [targets, np.array([self.classes.dtype.str, *map(repr, self.classes.tolist())])]
 
     def build_loss(self, options: Options) -> nn.Module:
-        return WeightedCrossEntropy(options.label_smoothing)
+        return WeightedCrossEntropy()
 
     def predictor(self, outputs: Array) -> ClassifierOfLogits:
         return ClassifierOfLogits(outputs, self.classes)

@@ -1,4 +1,4 @@
-"""What is minimised."""
+"""Loss functions."""
 
 from __future__ import annotations
 
@@ -14,18 +14,7 @@ class WeightedCrossEntropy(nn.Module):
     .. math:: \sum_i w_i \ell_i / \sum_i w_i
 
     with :math:`w_i` the class weight times the sample weight of sequence i.
-
-    Parameters
-    ----------
-    label_smoothing : float, default=0.0
-        The share of the target that is spread over all classes evenly. It is weighted with the rest
-        of the sequence's loss, so that an integer weight equals repeating the sequence; torch's own
-        smoothing under class weights does not.
     """
-
-    def __init__(self, label_smoothing: float = 0.0) -> None:
-        super().__init__()
-        self.label_smoothing = label_smoothing
 
     def forward(
         self,
@@ -42,9 +31,7 @@ class WeightedCrossEntropy(nn.Module):
         return losses_B.sum() / weights_B.sum()
 
     def _losses(self, logits_BC: Tensor, classes_B: Tensor) -> Tensor:
-        return nn.functional.cross_entropy(
-            logits_BC, classes_B, reduction="none", label_smoothing=self.label_smoothing
-        )
+        return nn.functional.cross_entropy(logits_BC, classes_B, reduction="none")
 
 
 def penalty(matrices: Iterable[Tensor], l1: float, l2: float) -> Tensor:

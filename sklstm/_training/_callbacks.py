@@ -5,12 +5,19 @@ from __future__ import annotations
 import multiprocessing
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from skorch.callbacks import Callback, LRScheduler
+from skorch.callbacks import (
+    BatchScoring,
+    Callback,
+    EpochScoring,
+    LRScheduler,
+    PassthroughScoring,
+)
 from tqdm.auto import tqdm
 
+from sklstm._compat._sklearn import InvalidParameterError
 from sklstm._training._optimizers import build_schedule, learning_rate
 
 
@@ -43,14 +50,14 @@ class LearningRate(Callback):
 
     def on_train_begin(self, net: Any, **kwargs: Any) -> None:
         self._scheduler: Any = None
-        self._steps_by_batch = False
+        self.steps_by_batch = False
         if self.schedule is None:
             # As torch wants it of an optimizer whose schedule goes on from earlier epochs: a
             # callback of the user's may have one.
             for group in net.optimizer_.param_groups:
                 group.setdefault("initial_lr", group["lr"])
         else:
-            self._scheduler, self._steps_by_batch = build_schedule(
+            self._scheduler, self.steps_by_batch = build_schedule(
                 self.schedule, net.optimizer_, n_epochs=self.n_epochs, n_batches=self.n_batches
             )
         self._n_steps_left = self.n_epochs * self.n_batches
@@ -60,17 +67,17 @@ class LearningRate(Callback):
         self._learning_rate = learning_rate(net.optimizer_)
         self._n_steps_left -= 1
         # After the last step there is no next one: one-cycle raises an error if told to go on.
-        if self._steps_by_batch and self._n_steps_left > 0:
+        if self.steps_by_batch and self._n_steps_left > 0:
             self._scheduler.step()
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         net.history.record("learning_rate", self._learning_rate)
         if self.schedule == "plateau":
-            if not net.is_mixing:
+            if not net.uses_mixup:
                 epoch = net.history[-1]
                 progress = epoch["valid_score"] if self.follows_score else -epoch["train_loss"]
                 self._scheduler.step(progress)
-        elif self._scheduler is not None and not self._steps_by_batch:
+        elif self._scheduler is not None and not self.steps_by_batch:
             self._scheduler.step()
 
     def state_dict(self) -> dict[str, Any]:
@@ -87,10 +94,29 @@ class LearningRate(Callback):
 
 def sets_learning_rate(callbacks: Iterable[Any] | None) -> bool:
     """Whether one of the user's callbacks is skorch's LRScheduler, beside which no other acts."""
-    # skorch takes pairs of a name and a callback, and a class in place of an object.
-    bare = [item[1] if isinstance(item, tuple) else item for item in callbacks or ()]
-    kinds = [item if isinstance(item, type) else type(item) for item in bare]
-    return any(issubclass(kind, LRScheduler) for kind in kinds)
+    return any(issubclass(kind, LRScheduler) for kind, _ in _kinds(callbacks))
+
+
+def check_callbacks(callbacks: Iterable[Any] | None) -> None:
+    """Raise InvalidParameterError for skorch callbacks that look for data where none are."""
+    for kind, callback in _kinds(callbacks):
+        scores = issubclass(kind, (BatchScoring, EpochScoring))
+        # There are records of training batches, but none of validation batches.
+        averages = issubclass(kind, PassthroughScoring) and not getattr(callback, "on_train", False)
+        if scores or averages:
+            raise InvalidParameterError(
+                f"The 'callbacks' parameter must not hold skorch's {kind.__name__}: there is no"
+                " skorch dataset to score.\n\nSet scoring=..., with early_stopping=True or with"
+                " X_val and y_val given to fit: history_ then has 'valid_score'. Or score with"
+                " net.predict(X) in a callback of your own."
+            )
+
+
+def _kinds(callbacks: Iterable[Any] | None) -> Iterator[tuple[type, Any]]:
+    """Class of each callback, and the callback; skorch takes pairs with a name, and classes."""
+    for item in callbacks or ():
+        callback = item[1] if isinstance(item, tuple) else item
+        yield (callback if isinstance(callback, type) else type(callback)), callback
 
 
 class ProgressBar(Callback):

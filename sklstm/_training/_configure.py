@@ -12,10 +12,9 @@ import torch
 from sklstm._config._configuration import Configuration, NetworkConfiguration
 from sklstm._config._options import ARCHITECTURE, Options, is_auto
 from sklstm._data._auto import resolve_auto
+from sklstm._runtime._device import resolve_device, resolve_precision
 from sklstm._sequences import Array, Sequences
 from sklstm._training._callbacks import sets_learning_rate
-from sklstm._training._device import resolve_device, resolve_precision
-from sklstm._training._optimizers import resolve_optimizer
 from sklstm._validation._forms import as_host
 from sklstm.nn import SequenceNetwork
 from sklstm.nn._embedding import build_embedding
@@ -48,7 +47,6 @@ def configure(
         weights = np.array(as_host(weights), dtype=np.float32)
     if vocabulary_size is not None:
         n_features = weights.shape[1] if weights is not None else options.embedding_dim or 0
-    resolved["squeeze_excite"] = options.squeeze_excite and len(resolved["conv_filters"]) > 0
     resolved |= {"vocabulary_size": vocabulary_size, "embedding_weights": weights}
     resolved |= {"n_features": n_features, "n_outputs": n_outputs, "random_state": seed}
     return Configuration(**resolved)
@@ -61,12 +59,10 @@ def _resolve_machine(options: Options) -> dict[str, Any]:
 
 
 def _resolve_training(options: Options) -> dict[str, Any]:
-    callbacks, decay = tuple(options.callbacks or ()), options.weight_decay
-    if decay is None:
-        *_, decay = resolve_optimizer(options.optimizer)
+    callbacks = tuple(options.callbacks or ())
     # A scheduler among the callbacks decides alone.
     schedule = None if sets_learning_rate(callbacks) else options.lr_schedule
-    return {"callbacks": callbacks, "lr_schedule": schedule, "weight_decay": decay}
+    return {"callbacks": callbacks, "lr_schedule": schedule}
 
 
 def build_network(

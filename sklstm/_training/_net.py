@@ -3,26 +3,36 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
-from skorch import NeuralNet
 from skorch.callbacks import EarlyStopping
 from torch import Tensor, nn
 
-from sklstm._batching._loader import Batch, Inputs, LabelledSequences, ShuffledBatches, Targets
+from sklstm._batching._loader import (
+    Batch,
+    HostSequences,
+    Inputs,
+    LabelledSequences,
+    ShuffledBatches,
+    Targets,
+)
 from sklstm._batching._parts import Cost
 from sklstm._batching._scaling import Scaling
+from sklstm._compat._skorch import PlainNet
+from sklstm._data._memory import is_out_of_memory
 from sklstm._runtime._concurrency import ThreadTeam, background_tasks, run_all
+from sklstm._runtime._heap import trim
+from sklstm._runtime._threads import ThreadingAutotuner
+from sklstm._sequences import Array, Sequences
 from sklstm._tasks._losses import penalty
-from sklstm._training._heap import trim
-from sklstm._training._memory import is_out_of_memory
+from sklstm._tasks._task import Task
 from sklstm._training._optimizers import learning_rate
-from sklstm._training._threads import Trial
 from sklstm._warnings import warn_user
 from sklstm.exceptions import TrainingDivergedError
 from sklstm.nn import SequenceNetwork
@@ -30,14 +40,19 @@ from sklstm.nn._dropout import drawing_from
 from sklstm.nn._normalization import Record, statistics_into, update_all
 
 
-class SequenceNet(NeuralNet):
-    """A skorch net that trains a `SequenceNetwork` on `LabelledSequences`.
+class SequenceNet(PlainNet):
+    """skorch net of a `SequenceNetwork`, trained on `LabelledSequences`.
 
-    It differs from its base where that costs correctness or time: no loss is read back from the
-    device before the epoch's end, per-batch records are kept only while ``records_batches`` (when
-    callbacks of the user's may want them), and only a stop that skorch's own ``EarlyStopping`` asks
-    for ends a training quietly, never Ctrl-C.
+    `forward`, `predict` and `predict_proba` take X in any form that the estimator takes.
+
+    Overrides skorch where its defaults are incorrect or slow: no loss is read back from the device
+    before the epoch's end, batches are recorded only for callbacks of the user's, and only skorch's
+    own ``EarlyStopping`` ends a training quietly, never Ctrl-C.
     """
+
+    # Between X and inputs, and between outputs and predictions; of the trained estimator.
+    reader: Reader
+    task: Task
 
     def __init__(
         self,
@@ -45,11 +60,9 @@ class SequenceNet(NeuralNet):
         batch_rng: Any = None,
         cost: Cost | None = None,
         mixup_alpha: float = 0.0,
-        n_mixed_epochs: int = 0,
-        auxiliary_loss: float = 0.0,
+        n_mixup_epochs: int = 0,
         l1: float = 0.0,
         l2: float = 0.0,
-        weight_decay: float = 0.0,
         max_grad_norm: float | None = None,
         records_batches: bool = False,
         **kwargs: Any,
@@ -57,23 +70,50 @@ class SequenceNet(NeuralNet):
         self.batch_rng = batch_rng
         self.cost = cost
         self.mixup_alpha = mixup_alpha
-        self.n_mixed_epochs = n_mixed_epochs
-        self.auxiliary_loss = auxiliary_loss
+        self.n_mixup_epochs = n_mixup_epochs
         self.l1 = l1
         self.l2 = l2
-        self.weight_decay = weight_decay
         self.max_grad_norm = max_grad_norm
         self.records_batches = records_batches
         self.should_stop = False
         self.n_halvings = 0
-        self.trial: Trial | None = None
+        self.autotuner: ThreadingAutotuner | None = None
         self.n_epochs_done = 0
         self.after_epoch: Callable[[SequenceNet], None] | None = None
         super().__init__(*args, **kwargs)
 
-    @property
-    def _default_callbacks(self) -> list[Any]:
-        return []
+    def forward_iter(self, X: Any, training: bool = False, device: str = "cpu") -> Iterator[Tensor]:
+        """Outputs of the network for some sequences of X after the others."""
+        source = self.reader.read(X, torch.device(self.device))
+        for rows in np.array_split(np.arange(len(source)), -(-len(source) // self.batch_size)):
+            yield self.evaluation_step((source.batch(rows), None), training=training).to(device)
+
+    def infer(self, x: Inputs, **fit_params: Any) -> Tensor:
+        """Outputs of the network for padded sequences and their lengths."""
+        outputs: Tensor = self.module_(*x)
+        return outputs
+
+    def predict(self, X: Any) -> Array:
+        """As the estimator's."""
+        predicted: Array = self._predictor(X).predict()
+        return predicted
+
+    def predict_proba(self, X: Any) -> Array:
+        """As the estimator's."""
+        probabilities: Array = self._predictor(X).predict_proba()
+        return probabilities
+
+    def _predictor(self, X: Any) -> Any:
+        return self.task.predictor(self.forward(X).numpy().astype(np.float64))
+
+    def partial_fit(self, X: Any, y: Any = None, classes: Any = None, **_: Any) -> SequenceNet:
+        """Not available: the estimator encodes y, weighs, batches and keeps a summary."""
+        raise TypeError("The net of an estimator is not trained by itself.\n\nCall the estimator's"
+                        " fit or partial_fit.")  # fmt: skip
+
+    def fit(self, X: Any, y: Any = None, **_: Any) -> SequenceNet:
+        """Not available, as `partial_fit`."""
+        return self.partial_fit(X)
 
     def fit_loop(
         self,
@@ -108,20 +148,20 @@ class SequenceNet(NeuralNet):
             self.should_stop = True
 
     @property
-    def is_mixing(self) -> bool:
+    def uses_mixup(self) -> bool:
         """Whether the sequences of this epoch are mixed."""
-        return self.n_epochs_done < self.n_mixed_epochs
+        return self.n_epochs_done < self.n_mixup_epochs
 
     def get_iterator(self, dataset: LabelledSequences, training: bool = False) -> ShuffledBatches:
         """The batches of the next epoch, drawn anew at each iteration; mixed in the first ones."""
-        alpha = self.mixup_alpha if self.is_mixing else 0.0
+        alpha = self.mixup_alpha if self.uses_mixup else 0.0
         return ShuffledBatches(dataset, self.batch_size, self.batch_rng, self.cost, alpha)
 
     def run_single_epoch(
         self, iterator: ShuffledBatches, training: bool, prefix: str, step_fn: Any, **_: Any
     ) -> None:
         """All steps of one epoch, then the mean loss over its sequences, penalties not included."""
-        self._set_training(training)
+        self.module_.train(training)
         losses, weights = [], []
         for batch in iterator:
             self.notify("on_batch_begin", batch=batch, training=training)
@@ -136,7 +176,7 @@ class SequenceNet(NeuralNet):
         total = (torch.stack(losses) * weights_of_batches).sum() / weights_of_batches.sum()
         loss = float(total)
         if not math.isfinite(loss):
-            raise divergence(f"The training loss became {loss}", self, iterator.dataset)
+            raise divergence_error(f"The training loss became {loss}", self, iterator.dataset)
         earlier = self.history[:-1, f"{prefix}_loss"] if len(self.history) > 1 else []
         self.history.record(f"{prefix}_loss", loss)
         self.history.record(f"{prefix}_loss_best", loss < min(earlier, default=math.inf))
@@ -148,21 +188,13 @@ class SequenceNet(NeuralNet):
             self.history.new_batch()
 
     def train_step_single(self, batch: Batch, **fit_params: Any) -> dict[str, Tensor]:
-        """Gradients of loss and penalties, clipped, and the decay of the weights."""
+        """Gradients of loss and penalties, clipped."""
         loss, logits_BC = self._backward_within_memory(batch)
         if self.l1 or self.l2:
             penalty(self.module_.weight_matrices(), self.l1, self.l2).backward()
         if self.max_grad_norm is not None:
             nn.utils.clip_grad_norm_(self.module_.parameters(), self.max_grad_norm)
-        if self.weight_decay:
-            self._decay_weights()
         return {"loss": loss, "y_pred": logits_BC}
-
-    def _zero_grad_optimizer(self, set_to_none: bool | None = None) -> None:
-        # The same as the optimizer's own, at a tenth of the time.
-        for group in self.optimizer_.param_groups:
-            for parameter in group["params"]:
-                parameter.grad = None
 
     def _backward_within_memory(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """The loss and the logits; in halves, from now on, where memory does not suffice."""
@@ -182,7 +214,7 @@ class SequenceNet(NeuralNet):
 
     def _halve(self, batch: Batch) -> Batch:
         self.n_halvings += 1
-        self._zero_grad_optimizer()
+        self.module_.zero_grad()
         if torch.cuda.is_initialized():
             torch.cuda.empty_cache()
         # Kernels are compiled into memory of their own, which the kept heap may leave none for.
@@ -199,17 +231,17 @@ class SequenceNet(NeuralNet):
     def _team_for(self, batch: Batch) -> AbstractContextManager[ThreadTeam | None]:
         """Those who do this step: this thread alone, if there is nothing to share."""
         is_shareable = len(batch.inputs) > 1 or self.module_.n_branches > 1
-        if self.trial is None or not is_shareable:
+        if self.autotuner is None or not is_shareable:
             return nullcontext()
-        return self.trial.step(sum(inputs.values.shape[:2].numel() for inputs in batch.inputs))
+        return self.autotuner.step(sum(inputs.values.shape[:2].numel() for inputs in batch.inputs))
 
     def _backward(
         self, inputs: Inputs, targets: Targets, team: ThreadTeam | None
     ) -> tuple[Tensor, Tensor]:
         """The loss and the logits of a batch in one part; its branches share the team."""
         with background_tasks(team):
-            loss, minimised, logits_BC = self._losses(inputs, targets)
-            minimised.backward()
+            loss, logits_BC = self._loss(inputs, targets)
+            loss.backward()
         return loss.detach(), logits_BC.detach()
 
     def _backward_by_parts(self, batch: Batch, team: ThreadTeam | None) -> tuple[Tensor, Tensor]:
@@ -223,9 +255,9 @@ class SequenceNet(NeuralNet):
             inputs: Inputs, targets: Targets, seed: int, record: Record
         ) -> tuple[Tensor, Tensor, Any]:
             with drawing_from(torch.Generator().manual_seed(seed)), statistics_into(record):
-                loss, minimised, logits_BC = self._losses(inputs, targets)
+                loss, logits_BC = self._loss(inputs, targets)
             fraction = targets.weights.sum() / weight
-            gradients = torch.autograd.grad(minimised * fraction, parameters)
+            gradients = torch.autograd.grad(loss * fraction, parameters)
             return loss.detach() * fraction, logits_BC.detach(), gradients
 
         own = zip(parts, seeds, records, strict=True)
@@ -240,43 +272,30 @@ class SequenceNet(NeuralNet):
             parameter.grad = torch.empty_like(parameter).copy_(total)
         return torch.stack(losses).sum(), torch.cat(logits)
 
-    def _losses(self, inputs: Inputs, targets: Targets) -> tuple[Tensor, Tensor, Tensor]:
-        """The loss, what is minimised (penalties apart), and the logits."""
-        if not self.module_.auxiliary_heads:
-            logits_BC = self.module_(*inputs, targets.mixup_weights)
-            loss = self.get_loss(logits_BC, targets, training=True)
-            return loss, loss, logits_BC
-        pooled_BD = self.module_.embed(*inputs, targets.mixup_weights)
-        logits_BC = self.module_.classify(pooled_BD)
-        loss = minimised = self.get_loss(logits_BC, targets, training=True)
-        for branch_logits_BC in self.module_.classify_branches(pooled_BD):
-            branch_loss = self.get_loss(branch_logits_BC, targets, training=True)
-            minimised = minimised + self.auxiliary_loss * branch_loss
-        return loss, minimised, logits_BC
+    def _loss(self, inputs: Inputs, targets: Targets) -> tuple[Tensor, Tensor]:
+        """The loss, penalties apart, and the logits."""
+        logits_BC = self.module_(*inputs, targets.mixup_weights)
+        return self.get_loss(logits_BC, targets, training=True), logits_BC
 
     def get_loss(self, y_pred: Tensor, y_true: Targets, *args: Any, **kwargs: Any) -> Tensor:
         """The weighted mean loss of one batch, a scalar."""
         loss: Tensor = self.criterion_(y_pred, *y_true)
         return loss
 
-    def _decay_weights(self) -> None:
-        """Decoupled decay, as AdamW's: after the gradient is known, before the step."""
-        with torch.no_grad():
-            factor = 1.0 - learning_rate(self.optimizer_) * self.weight_decay
-            for matrix in self.module_.weight_matrices():
-                if matrix.grad is not None:
-                    matrix.mul_(factor)
-
 
 @dataclass(frozen=True, eq=False)
-class Model:
-    """A trained net and the scaling of its inputs, which is None if they are token ids."""
+class Reader:
+    """What makes inputs of a user's X: the estimator's check, and the scaling of measurements."""
 
-    net: SequenceNet
+    check_X: Callable[[Any], Sequences]
     scaling: Scaling | None
 
+    def read(self, X: Any, device: torch.device) -> HostSequences:
+        """The sequences, from which batches are gathered onto the device."""
+        return HostSequences(self.check_X(X), self.scaling, device)
 
-def divergence(what: str, net: SequenceNet, data: LabelledSequences) -> TrainingDivergedError:
+
+def divergence_error(what: str, net: SequenceNet, data: LabelledSequences) -> TrainingDivergedError:
     """The error to raise, with where it happened and what to try."""
     largest, inspect = "", ""
     # Token ids have no size.

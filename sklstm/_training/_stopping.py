@@ -10,9 +10,9 @@ import torch
 from sklearn.metrics import get_scorer
 from skorch.callbacks import Callback
 
-from sklstm._compat import accepts_sample_weight
+from sklstm._compat._sklearn import accepts_sample_weight
 from sklstm._data._labelled import Validation
-from sklstm._training._prediction import compute_outputs
+from sklstm._inference._prediction import compute_outputs
 from sklstm._warnings import warn_user
 
 
@@ -54,7 +54,7 @@ class ValidationScores(Callback):
     def _evaluate(self, net: Any) -> tuple[float, float]:
         """The loss on the validation part, and the score of which more is better."""
         dataset = self.validation.dataset
-        team = net.trial.team if net.trial else None
+        team = net.autotuner.team if net.autotuner else None
         outputs = compute_outputs(net.module_, dataset.sequences, team)
         with torch.no_grad():
             on_device = torch.from_numpy(outputs).to(dataset.weights.device, torch.float32)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -15,20 +15,19 @@ from sklstm._batching._loader import LabelledSequences, ShuffledBatches
 from sklstm._batching._parts import Cost
 from sklstm._config._configuration import Configuration
 from sklstm._data._labelled import Validation
+from sklstm._runtime._heap import kept_heap
+from sklstm._runtime._modes import own_modes
+from sklstm._runtime._randomness import own_torch_generator, seeds_for
+from sklstm._runtime._threads import ThreadingAutotuner, thread_team
+from sklstm._runtime._within import within
 from sklstm._sequences import Array
 from sklstm._tasks._task import Task
 from sklstm._training._callbacks import LearningRate, ProgressBar, is_parallel_worker
-from sklstm._training._checkpoint import Checkpoint
 from sklstm._training._configure import build_network
-from sklstm._training._heap import kept_heap
-from sklstm._training._modes import own_modes
-from sklstm._training._net import SequenceNet, divergence
+from sklstm._training._net import Reader, SequenceNet, divergence_error
 from sklstm._training._optimizers import ONE_CYCLE_RISE, resolve_optimizer
-from sklstm._training._randomness import own_torch_generator, seeds_for
 from sklstm._training._soundness import LARGEST_WEIGHT
 from sklstm._training._stopping import ValidationMonitor, ValidationScores
-from sklstm._training._threads import Trial, own_team
-from sklstm._training._within import within
 
 # What skorch's own callbacks look for in a net's history and nobody else does.
 FOR_SKORCH = {"batches", "train_batch_count", "train_loss_best", "valid_loss_best"}
@@ -44,31 +43,45 @@ class TrainingSummary:
     stop_reason: str
 
 
+class Resumable(Protocol):
+    """A training's state on disk, and the seed that it began with."""
+
+    seed: int
+
+    def begin(self, net: SequenceNet) -> None:
+        """Bring a net whose training has just begun to the state on disk, if there is one."""
+
+    def write(self, net: SequenceNet) -> None:
+        """Save the state after an epoch."""
+
+
 def train(
     configuration: Configuration,
     task: Task,
     training: LabelledSequences,
     validation: Validation | None = None,
     *,
+    reader: Reader,
     previous: SequenceNet | None = None,
-    checkpoint: Checkpoint | None = None,
+    checkpoint: Resumable | None = None,
 ) -> tuple[SequenceNet, TrainingSummary]:
     """Train a new net, or a copy of ``previous`` further; the previous net stays as it is.
 
-    With a ``checkpoint`` go on from where that is, and write it.
+    With a ``checkpoint``, resume from it and write it after each epoch.
 
     Whatever goes wrong, Ctrl-C included, propagates and has changed nothing outside.
     """
     device = configuration.device
     n_epochs_done = len(previous.history) if previous is not None else 0
     torch_seed, batch_seed = seeds_for(configuration.random_state, n_epochs_done)
-    threads = own_team(device)
+    threads = thread_team(device)
 
     def run() -> tuple[SequenceNet, TrainingSummary]:
         monitor = _build_monitor(configuration, validation)
         rng = np.random.default_rng(batch_seed)
         net = _build_net(configuration, task, training, monitor, rng)
-        net.trial = Trial(threads.team)
+        net.autotuner = ThreadingAutotuner(threads.team)
+        net.reader, net.task = reader, task
         if previous is not None:
             _continue_from(net, previous)
         _run(net, training, checkpoint)
@@ -112,14 +125,14 @@ def _build_net(
         configuration.lr_schedule,
         configuration.max_epochs,
         n_batches,
-        follows_score=configuration.early_stopping,
+        follows_score=bool(configuration.early_stopping),
     )
     callbacks.append(schedule)
     if configuration.verbose and not is_parallel_worker():
         # "loss" as a score is the negative of the loss that is shown already.
         score = "valid_loss" if configuration.scoring == "loss" else "valid_score"
         callbacks.append(ProgressBar(configuration.max_epochs, ("train_loss", score)))
-    optimizer, options, _ = resolve_optimizer(configuration.optimizer)
+    optimizer, options = resolve_optimizer(configuration.optimizer)
     network = configuration.network
     net = SequenceNet(
         build_network(network, configuration.embedding_weights),
@@ -135,11 +148,9 @@ def _build_net(
         batch_rng=batch_rng,
         cost=Cost.of(network) if configuration.device.type == "cpu" else None,
         mixup_alpha=configuration.mixup_alpha,
-        n_mixed_epochs=configuration.n_mixup_epochs,
-        auxiliary_loss=configuration.auxiliary_loss,
+        n_mixup_epochs=configuration.n_mixup_epochs,
         l1=configuration.l1,
         l2=configuration.l2,
-        weight_decay=configuration.weight_decay,
         max_grad_norm=configuration.max_grad_norm,
         records_batches=bool(configuration.callbacks),
         **{f"optimizer__{name}": value for name, value in options.items()},
@@ -167,7 +178,7 @@ def _is_alike(optimizer: torch.optim.Optimizer, previous: torch.optim.Optimizer)
 
 
 def _run(
-    net: SequenceNet, training: LabelledSequences, checkpoint: Checkpoint | None = None
+    net: SequenceNet, training: LabelledSequences, checkpoint: Resumable | None = None
 ) -> None:
     """Train. skorch's own ``partial_fit`` would do the same and swallow Ctrl-C."""
     try:
@@ -184,9 +195,9 @@ def _run(
                 callback.close()
 
 
-def _begin_at(checkpoint: Checkpoint, net: SequenceNet) -> None:
+def _begin_at(checkpoint: Resumable, net: SequenceNet) -> None:
     checkpoint.begin(net)
-    net.after_epoch = checkpoint.after_epoch
+    net.after_epoch = checkpoint.write
     for _, callback in net.callbacks_:
         if isinstance(callback, ProgressBar):
             callback.skip(net.n_epochs_done)
@@ -197,7 +208,7 @@ def _check_weights(net: SequenceNet, training: LabelledSequences) -> None:
     for parameter in net.module_.parameters():
         # Not as NaN > LARGEST_WEIGHT, which is False.
         if not (parameter.abs() <= LARGEST_WEIGHT).all():
-            raise divergence(f"A weight grew beyond {LARGEST_WEIGHT:.0e}", net, training)
+            raise divergence_error(f"A weight grew beyond {LARGEST_WEIGHT:.0e}", net, training)
 
 
 def _finish(net: SequenceNet, monitor: ValidationScores | None) -> TrainingSummary:
@@ -206,7 +217,7 @@ def _finish(net: SequenceNet, monitor: ValidationScores | None) -> TrainingSumma
     net.module_.zero_grad(set_to_none=True)
     net.callbacks = None
     net.callbacks_ = []
-    net.batch_rng = net.trial = net.after_epoch = None
+    net.batch_rng = net.autotuner = net.after_epoch = None
     for epoch in net.history:
         epoch.pop("batches", None)
     best_epoch, best_score = _best(net.history, monitor)

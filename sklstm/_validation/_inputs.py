@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.utils import check_array
 
-from sklstm._compat import get_feature_names
+from sklstm._compat._sklearn import get_feature_names
 from sklstm._sequences import Array, IntArray, Sequences, all_finite
 from sklstm._validation._feature_names import (
     Names,

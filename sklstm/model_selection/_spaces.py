@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from scipy import stats
 
-from sklstm._compat import InvalidParameterError
+from sklstm._compat._sklearn import InvalidParameterError
 from sklstm._optional import require
 
 LIBRARIES = ("scikit-learn", "optuna")
@@ -53,17 +53,9 @@ class Choice:
 COMMON: Mapping[str, Uniform | Choice] = {
     "pooling": Choice(("attention", "last", "max", "mean")),
     "dropout": Uniform(0.0, 0.6),
-    "label_smoothing": Choice((0.0, 0.05, 0.1)),
     "mixup_alpha": Choice((0.0, 0.2, 1.0)),
-    "weight_decay": Uniform(1e-4, 1e-1, log=True),
 }
-MEASUREMENTS: Mapping[str, Uniform | Choice] = {
-    "standardize": Choice(("both", True)),
-    # These have no effect with conv_filters=().
-    "conv_dilations": Choice((1, "auto")),
-    "auxiliary_loss": Choice((0.0, 0.5)),
-}
-TOKEN_IDS: Mapping[str, Uniform | Choice] = {"embedding_dropout": Uniform(0.0, 0.5)}
+MEASUREMENTS: Mapping[str, Uniform | Choice] = {"standardize": Choice(("both", True))}
 # The fewer sequences, the narrower the networks and the smaller the batches.
 SPACES: Mapping[str, Mapping[str, Uniform | Choice]] = {
     "small": {
@@ -136,7 +128,7 @@ def param_distributions(
     >>> X, y = make_trends(n_sequences=40, random_state=0)
     >>> space = param_distributions(len(X))
     >>> sorted(space)[:4]
-    ['auxiliary_loss', 'batch_size', 'conv_dilations', 'dropout']
+    ['batch_size', 'dropout', 'hidden_sizes', 'learning_rate']
     >>> search = RandomizedSearchCV(
     ...     LSTMSequenceClassifier(max_epochs=5), space, n_iter=2, cv=2, random_state=0
     ... ).fit(X, y)
@@ -147,7 +139,7 @@ def param_distributions(
     size = "small" if n_sequences <= SMALL_N else "large"
     if SMALL_N < n_sequences <= MEDIUM_N:
         size = "medium"
-    space = {**SPACES[size], **COMMON, **(TOKEN_IDS if token_ids else MEASUREMENTS)}
+    space = {**SPACES[size], **COMMON, **({} if token_ids else MEASUREMENTS)}
     prefix = "" if step is None else f"{step}__"
     if library == "scikit-learn":
         return {prefix + name: values.for_scikit_learn() for name, values in space.items()}

@@ -12,31 +12,27 @@ from sklstm.nn._long import cut_long
 from sklstm.nn._normalization import BatchNorm
 from sklstm.nn._pooling import MeanPooling, is_padding, padding_mask
 
+# Those of LSTM-FCN; each further layer has the last one.
+KERNEL_SIZES = (8, 5, 3)
 # Squeeze-and-excite passes through a sixteenth of the filters [Karim 2019].
 REDUCTION = 16
 
 
 class ConvolutionBranch(nn.Module):
-    """Convolutions over time, each batch-normalised and followed by ReLU, and their mean over time.
+    """Convolutional layers and global average pooling: the convolutional branch of LSTM-FCN [1]_.
 
-    The branch of LSTM-FCN [1]_ that reads patterns of a few timesteps, wherever they are. The
-    timesteps keep their number: before and after a sequence there are zeros.
+    Each convolution is followed by batch normalisation, ReLU and, but for the last one, a
+    squeeze-and-excitation block [2]_. The number of timesteps stays: sequences are padded with
+    zeros on both sides.
 
     Parameters
     ----------
     input_size : int
-        Features of a timestep.
+        Number of features of a timestep.
     filters : sequence of int
-        Width of each layer, first to last; at least one.
-    kernel_sizes : sequence of int
-        Timesteps that each layer reads at once.
-    dilations : sequence of int, default=()
-        How far apart they are, in each layer; 1 if empty.
-    pool_size : int, default=1
-        Neighbouring timesteps of the first layer's result of which the largest goes on, for each
-        filter.
-    squeeze_excite : bool, default=False
-        Whether each layer but the last weighs its filters by the whole sequence [2]_.
+        Number of filters of each layer, first to last; at least one.
+    kernel_sizes : sequence of int, default=None
+        Kernel size of each layer. None is 8, 5, 3 and then 3 for each further layer.
 
     References
     ----------
@@ -50,20 +46,16 @@ class ConvolutionBranch(nn.Module):
         self,
         input_size: int,
         filters: Sequence[int],
-        kernel_sizes: Sequence[int],
-        dilations: Sequence[int] = (),
-        *,
-        pool_size: int = 1,
-        squeeze_excite: bool = False,
+        kernel_sizes: Sequence[int] | None = None,
     ) -> None:
         super().__init__()
-        dilations = dilations or [1] * len(filters)
-        sizes = zip([input_size, *filters[:-1]], filters, kernel_sizes, dilations, strict=True)
+        if kernel_sizes is None:
+            kernel_sizes = [*KERNEL_SIZES, *[KERNEL_SIZES[-1]] * len(filters)][: len(filters)]
+        sizes = zip([input_size, *filters[:-1]], filters, kernel_sizes, strict=True)
         self.layers = nn.ModuleList(
-            ConvolutionLayer(*size, squeeze_excite=squeeze_excite and i < len(filters))
+            ConvolutionLayer(*size, squeeze_excite=i < len(filters))
             for i, size in enumerate(sizes, start=1)
         )
-        self.pool_size = pool_size
         self.pooling = MeanPooling()
         self.output_size = filters[-1]
 
@@ -74,30 +66,22 @@ class ConvolutionBranch(nn.Module):
         """
         if lengths_B is not None:
             inputs_BTF = inputs_BTF.masked_fill(is_padding(lengths_B, inputs_BTF), 0)
-        first, *others = self.layers
-        values_BTD = largest_of_neighbours(first(inputs_BTF, lengths_B), self.pool_size)
-        if lengths_B is not None and self.pool_size > 1:
-            lengths_B = (lengths_B + self.pool_size - 1) // self.pool_size
-        for layer in others:
-            values_BTD = layer(values_BTD, lengths_B)
-        pooled_BD: Tensor = self.pooling(values_BTD, lengths_B)
+        for layer in self.layers:
+            inputs_BTF = layer(inputs_BTF, lengths_B)
+        pooled_BD: Tensor = self.pooling(inputs_BTF, lengths_B)
         return pooled_BD
 
 
 class Convolution(nn.Conv1d):
     """``nn.Conv1d`` without bias, with zeros before and after a sequence, so that T stays T.
 
-    Of an even kernel, one timestep more lies ahead than behind, times the dilation. Each sequence
-    has the same bits in any batch.
+    An even kernel reads one timestep more ahead than behind. Each sequence has the same bits in any
+    batch.
     """
 
-    def __init__(
-        self, input_size: int, n_filters: int, kernel_size: int, dilation: int = 1
-    ) -> None:
+    def __init__(self, input_size: int, n_filters: int, kernel_size: int) -> None:
         # No bias: the normalisation has one.
-        super().__init__(
-            input_size, n_filters, kernel_size, padding="same", dilation=dilation, bias=False
-        )
+        super().__init__(input_size, n_filters, kernel_size, padding="same", bias=False)
 
     def reset_parameters(self) -> None:
         """Draw new weights [He 2015]."""
@@ -106,8 +90,8 @@ class Convolution(nn.Conv1d):
     @property
     def reach(self) -> tuple[int, int]:
         """How many timesteps before and after each one are read; a kernel of 1 is one of 2."""
-        size, (dilation,) = max(self.kernel_size[0], 2), self.dilation
-        return (size - 1) // 2 * dilation, size // 2 * dilation
+        size = max(self.kernel_size[0], 2)
+        return (size - 1) // 2, size // 2
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002  (torch's name)
         """Sliding dot products of values (B, F, T), shape (B, D, T)."""
@@ -124,26 +108,24 @@ class Convolution(nn.Conv1d):
         layout = {"memory_format": torch.channels_last}
         image = values_BTF.transpose(1, 2).unsqueeze(2).contiguous(**layout)
         kernel = weight.unsqueeze(2).contiguous(**layout)
-        result: Tensor = nn.functional.conv2d(image, kernel, dilation=(1, *self.dilation))
+        result: Tensor = nn.functional.conv2d(image, kernel)
         # Cut with the filters last: the gradient is laid out as what is cut, and would be copied.
         return result.squeeze(2).transpose(1, 2)[:batch_size].transpose(1, 2)
 
 
 class ConvolutionLayer(nn.Module):
-    """One convolution, batch normalisation, ReLU and perhaps squeeze-and-excite.
+    """Convolution, batch normalisation, ReLU and perhaps squeeze-and-excitation.
 
     Parameters
     ----------
     input_size : int
-        Features of a timestep.
+        Number of features of a timestep.
     n_filters : int
-        Width of the result.
+        Number of filters.
     kernel_size : int
-        Timesteps read at once. Of an even number, one more lies ahead than behind.
-    dilation : int, default=1
-        How far apart they are.
+        Kernel size in timesteps.
     squeeze_excite : bool, default=False
-        Whether the filters are weighed by what all of them say of the whole sequence.
+        Whether a squeeze-and-excitation block follows.
     """
 
     def __init__(
@@ -151,12 +133,11 @@ class ConvolutionLayer(nn.Module):
         input_size: int,
         n_filters: int,
         kernel_size: int,
-        dilation: int = 1,
         *,
         squeeze_excite: bool = False,
     ) -> None:
         super().__init__()
-        self.convolution = Convolution(input_size, n_filters, kernel_size, dilation)
+        self.convolution = Convolution(input_size, n_filters, kernel_size)
         self.normalization = BatchNorm(n_filters)
         self.squeeze_excite = SqueezeExcite(n_filters) if squeeze_excite else None
 
@@ -248,12 +229,3 @@ class SqueezeExcite(nn.Module):
 class _Projection(Linear):
     def reset_parameters(self) -> None:
         nn.init.xavier_uniform_(self.weight)
-
-
-def largest_of_neighbours(values_BTD: Tensor, size: int) -> Tensor:
-    """The largest of each ``size`` neighbouring timesteps, none of which is negative."""
-    if size == 1:
-        return values_BTD
-    values_BTD = nn.functional.pad(values_BTD, (0, 0, 0, -values_BTD.shape[1] % size))
-    largest_BTD: Tensor = values_BTD.unflatten(1, (-1, size)).amax(dim=2)
-    return largest_BTD

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from sklstm._runtime._concurrency import in_background
-from sklstm.nn._dropout import Dropout, dropout
+from sklstm.nn._dropout import Dropout
 from sklstm.nn._initialization import initialize_lstm
 from sklstm.nn._long import cut_long
 
 
 class LSTM(nn.LSTM):
-    """``nn.LSTM`` of one layer and one direction, batch first; recurrent weights may be given.
+    """``nn.LSTM`` of one layer and one direction, batch first.
 
     When predicting, each sequence has the same bits in any batch, and a long one is read in parts.
     """
@@ -29,13 +29,9 @@ class LSTM(nn.LSTM):
         super().__init__(input_size, hidden_size, batch_first=True)
 
     def forward(  # type: ignore[override]
-        self, inputs_BTF: Tensor, weight_hh: Tensor | None = None
+        self, inputs_BTF: Tensor
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """As of ``nn.LSTM``: states of each timestep (B, T, H), last state and last cell (1, B, H).
-
-        ``weight_hh`` stands in for the layer's own recurrent weights (DropConnect).
-        """
-        weight_hh = self.weight_hh_l0 if weight_hh is None else weight_hh
+        """States of each timestep (B, T, H), and the last state and cell (1, B, H)."""
         weight_ih = self.weight_ih_l0
         if not self.training and self.input_size == self.hidden_size:
             # oneDNN would add up both matrix products of a timestep in one go, but not those of a
@@ -43,7 +39,7 @@ class LSTM(nn.LSTM):
             weight_ih = nn.functional.pad(weight_ih, (0, 1))
             # Time-major in memory, as the LSTM kernels keep it.
             inputs_BTF = nn.functional.pad(inputs_BTF.transpose(0, 1), (0, 1)).transpose(0, 1)
-        weights = (weight_ih, weight_hh, self.bias_ih_l0, self.bias_hh_l0)
+        weights = (weight_ih, self.weight_hh_l0, self.bias_ih_l0, self.bias_hh_l0)
         zeros_1BH = inputs_BTF.new_zeros(1, inputs_BTF.shape[0], self.hidden_size)
         last, states = (zeros_1BH, zeros_1BH), []
         for part in cut_long(inputs_BTF):
@@ -90,19 +86,14 @@ class Direction(nn.Module):
         self.is_backward = is_backward
         self.pooling: nn.Module | None = None
 
-    def forward(
-        self,
-        inputs_BTF: Tensor,
-        lengths_B: Tensor | None = None,
-        weight_hh: Tensor | None = None,
-    ) -> Tensor:
+    def forward(self, inputs_BTF: Tensor, lengths_B: Tensor | None = None) -> Tensor:
         """States of each timestep (B, T, H), in the order of time, or pooled (B, H)."""
         reversal = None
         if self.is_backward:
             if lengths_B is not None:
                 reversal = reversal_index(lengths_B, inputs_BTF.shape[1])
             inputs_BTF = reverse(inputs_BTF, reversal)
-        states_BTH: Tensor = self.lstm(inputs_BTF, weight_hh)[0]
+        states_BTH: Tensor = self.lstm(inputs_BTF)[0]
         if self.pooling is not None:
             pooled_BH: Tensor = self.pooling(states_BTH, lengths_B)
             return pooled_BH
@@ -132,25 +123,10 @@ class LSTMLayer(nn.Module):
         Width of each direction.
     bidirectional : bool, default=False
         Whether to read backwards too.
-    recurrent_dropout : float, default=0.0
-        Fraction of the recurrent weights that is dropped for a training step (DropConnect [1]_).
-
-    References
-    ----------
-    .. [1] S. Merity, N. Keskar, R. Socher, "Regularizing and Optimizing LSTM Language Models",
-       ICLR 2018.
     """
 
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        *,
-        bidirectional: bool = False,
-        recurrent_dropout: float = 0.0,
-    ) -> None:
+    def __init__(self, input_size: int, hidden_size: int, *, bidirectional: bool = False) -> None:
         super().__init__()
-        self.recurrent_dropout = recurrent_dropout
         self.forwards = Direction(input_size, hidden_size)
         self.backwards = (
             Direction(input_size, hidden_size, is_backward=True) if bidirectional else None
@@ -172,18 +148,9 @@ class LSTMLayer(nn.Module):
         ``lengths_B`` counts the timesteps of each sequence; None says that all have T. States of
         padding are finite and mean nothing. If the directions have a pooling, shape (B, D).
         """
-        # Weights are dropped here: draws must not depend on which direction is computed first.
-        pending = [
-            in_background(direction, inputs_BTF, lengths_B, self._dropped(direction))
-            for direction in self.directions()
-        ]
+        pending = [in_background(each, inputs_BTF, lengths_B) for each in self.directions()]
         outputs = [output() for output in pending]
         return torch.cat(outputs, dim=-1) if len(outputs) > 1 else outputs[0]
-
-    def _dropped(self, direction: Direction) -> Tensor | None:
-        if not self.training or self.recurrent_dropout == 0:
-            return None
-        return dropout(direction.lstm.weight_hh_l0, self.recurrent_dropout, training=True)
 
 
 class LSTMEncoder(nn.Module):
@@ -199,8 +166,6 @@ class LSTMEncoder(nn.Module):
         Whether every layer reads both ways; each direction has the full width.
     dropout : float, default=0.0
         Fraction of the states that is zeroed between layers while training.
-    recurrent_dropout : float, default=0.0
-        As in `LSTMLayer`.
     """
 
     def __init__(
@@ -210,15 +175,12 @@ class LSTMEncoder(nn.Module):
         *,
         bidirectional: bool = False,
         dropout: float = 0.0,
-        recurrent_dropout: float = 0.0,
     ) -> None:
         super().__init__()
         directions = 2 if bidirectional else 1
         input_sizes = [input_size, *(directions * size for size in hidden_sizes[:-1])]
         self.layers = nn.ModuleList(
-            LSTMLayer(
-                size_in, size, bidirectional=bidirectional, recurrent_dropout=recurrent_dropout
-            )
+            LSTMLayer(size_in, size, bidirectional=bidirectional)
             for size_in, size in zip(input_sizes, hidden_sizes, strict=True)
         )
         self.dropout = Dropout(dropout)

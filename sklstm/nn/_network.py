@@ -17,49 +17,34 @@ from sklstm.nn._pooling import build_pooling, padding_mask
 
 
 class SequenceNetwork(nn.Module):
-    """LSTM layers and a pooling over time, convolutions beside them, and a dense head.
+    """LSTM layers with pooling over time, a convolutional branch beside them, and a dense head.
 
     Parameters
     ----------
     n_features : int
-        Features of a timestep; with an embedding, the width of its vectors.
+        Number of features of a timestep; with an embedding, its size.
     n_classes : int
         Number of logits.
     hidden_sizes : sequence of int, default=(64,)
-        Width of each stacked LSTM layer.
+        Number of units of each stacked LSTM layer.
     bidirectional : bool, default=False
-        Whether every layer reads both ways.
-    pooling : {"last", "mean", "max", "attention"}, default="last"
-        How the states of all timesteps become one vector.
+        Whether the LSTM layers are bidirectional.
+    pooling : {"attention", "last", "max", "mean"}, default="last"
+        Pooling of the hidden states over time.
     patch_size : int, default=1
-        Neighbouring timesteps that the LSTM layers read as one, side by side; the last ones of a
-        sequence are filled up with zeros.
+        Number of consecutive timesteps concatenated into one step; the last patch of a sequence is
+        padded with zeros.
     conv_filters : sequence of int, default=()
-        Width of each convolutional layer beside the LSTM layers; none if empty. The mean over time
-        of the last one is appended to the pooled states.
-    conv_kernel_sizes : sequence of int, default=()
-        Timesteps that each of them reads at once; patches, if these are larger than 1.
-    conv_dilations : sequence of int, default=()
-        How far apart these timesteps are; 1 if empty.
-    conv_stride : int, default=None
-        Timesteps by which the first of them moves on, a divisor of ``patch_size``; of its results
-        within a patch the largest goes on. None: a whole patch.
-    squeeze_excite : bool, default=False
-        Whether each of them but the last weighs its filters by the whole sequence.
-    auxiliary_heads : bool, default=False
-        Whether the pooled states and the convolutions' mean have a head each besides the common
-        one, for `classify_branches`; only with convolutions.
+        Number of filters of each layer of the `ConvolutionBranch`, whose output is concatenated to
+        the pooled states; () means no such branch.
     dense_sizes : sequence of int, default=()
-        Widths of dense ReLU layers between the pooled vector and the output.
+        Number of units of each dense ReLU layer between pooling and output.
     dropout : float, default=0.0
-        Fraction zeroed between LSTM layers, after pooling and after each dense ReLU layer.
-    recurrent_dropout : float, default=0.0
-        Fraction of the recurrent weights dropped for a training step.
+        Dropout rate of embedded tokens, between LSTM layers, after pooling and after each dense
+        ReLU layer.
     embedding : nn.Embedding, default=None
-        Maps token ids (B, T) to vectors (B, T, n_features), id 0 being padding; None: the inputs
-        are features already.
-    embedding_dropout : float, default=0.0
-        Fraction of the vectors' values zeroed while training.
+        Maps token ids (B, T) to vectors (B, T, n_features), id 0 being padding. None: the inputs
+        are features.
     precision : {"float32", "bfloat16"}, default="float32"
         Arithmetic of the LSTM layers, the convolutions and an attention pooling; weights, pooled
         vectors and logits are float32 either way. On a processor without bfloat16 kernels for LSTMs
@@ -85,56 +70,29 @@ class SequenceNetwork(nn.Module):
         pooling: str = "last",
         patch_size: int = 1,
         conv_filters: Sequence[int] = (),
-        conv_kernel_sizes: Sequence[int] = (),
-        conv_dilations: Sequence[int] = (),
-        conv_stride: int | None = None,
-        squeeze_excite: bool = False,
-        auxiliary_heads: bool = False,
         dense_sizes: Sequence[int] = (),
         dropout: float = 0.0,
-        recurrent_dropout: float = 0.0,
         embedding: nn.Embedding | None = None,
-        embedding_dropout: float = 0.0,
         precision: str = "float32",
     ) -> None:
         super().__init__()
         self.n_classes = n_classes
         self.patch_size = patch_size
-        self.conv_stride = conv_stride or patch_size
         self.precision = precision
         self.embedding = embedding
-        self.embedding_dropout = Dropout(embedding_dropout)
+        self.embedding_dropout = Dropout(dropout)
         self.encoder = LSTMEncoder(
-            n_features * patch_size,
-            hidden_sizes,
-            bidirectional=bidirectional,
-            dropout=dropout,
-            recurrent_dropout=recurrent_dropout,
+            n_features * patch_size, hidden_sizes, bidirectional=bidirectional, dropout=dropout
         )
         self.pooling = build_pooling(pooling, self.encoder.output_size)
         if self.pooling.by_direction:
             self.encoder.pool_directions(self.pooling)
+        self.output_size = self.encoder.output_size
         self.convolutions: ConvolutionBranch | None = None
         if conv_filters:
-            pool_size = patch_size // self.conv_stride
-            first, *others = conv_kernel_sizes
-            self.convolutions = ConvolutionBranch(
-                n_features * self.conv_stride,
-                conv_filters,
-                [first * pool_size, *others],
-                conv_dilations,
-                pool_size=pool_size,
-                squeeze_excite=squeeze_excite,
-            )
-        self.branch_sizes = [self.encoder.output_size]
-        if self.convolutions is not None:
-            self.branch_sizes.append(self.convolutions.output_size)
-        self.output_size = sum(self.branch_sizes)
+            self.convolutions = ConvolutionBranch(n_features * patch_size, conv_filters)
+            self.output_size += self.convolutions.output_size
         self.head = DenseHead(self.output_size, dense_sizes, n_classes, dropout=dropout)
-        with_heads = self.branch_sizes if auxiliary_heads and conv_filters else []
-        self.auxiliary_heads = nn.ModuleList(
-            DenseHead(size, (), n_classes, dropout=dropout) for size in with_heads
-        )
 
     def forward(
         self,
@@ -193,11 +151,8 @@ class SequenceNetwork(nn.Module):
         patches_BPF, n_patches_B = as_patches(inputs_BTF, lengths_B, self.patch_size)
         if self.convolutions is None:
             return self._read(patches_BPF, n_patches_B)
-        steps = patches_BPF, n_patches_B
-        if self.conv_stride != self.patch_size:
-            steps = as_patches(inputs_BTF, lengths_B, self.conv_stride)
         # Begun first, since it takes longest.
-        convolved_BD = in_background(self.convolutions, *steps)
+        convolved_BD = in_background(self.convolutions, patches_BPF, n_patches_B)
         # Both directions read a node of their own: the gradient of three readers of one would be
         # summed in an order that depends on the team, of two it has no order.
         pooled_BD = self._read(patches_BPF.view_as(patches_BPF), n_patches_B)
@@ -216,30 +171,14 @@ class SequenceNetwork(nn.Module):
         logits_BC: Tensor = self.head(pooled_BD)
         return logits_BC
 
-    def classify_branches(self, pooled_BD: Tensor) -> list[Tensor]:
-        """Logits from the LSTM layers alone and from the convolutions alone, (B, C) each.
-
-        None at all without auxiliary heads. No prediction uses them: what they lose teaches each
-        branch to tell the classes apart without the other (deep supervision [1]_).
-
-        References
-        ----------
-        .. [1] C.-Y. Lee, S. Xie, P. Gallagher, Z. Zhang, Z. Tu, "Deeply-Supervised Nets", AISTATS
-           2015.
-        """
-        branches = pooled_BD.split(self.branch_sizes, dim=1)
-        return [head(x) for head, x in zip(self.auxiliary_heads, branches, strict=False)]
-
     @property
     def n_branches(self) -> int:
         """How many may be computed at the same time."""
         return 1 + self.encoder.bidirectional + (self.convolutions is not None)
 
     def weight_matrices(self) -> list[nn.Parameter]:
-        """The parameters that penalties and decay apply to: neither biases nor the embedding."""
-        parts = (
-            self.encoder, self.pooling, self.convolutions, self.head, self.auxiliary_heads,
-        )  # fmt: skip
+        """The parameters that penalties apply to: neither biases nor the embedding."""
+        parts = (self.encoder, self.pooling, self.convolutions, self.head)
         return [p for part in parts if part is not None for p in part.parameters() if p.ndim > 1]
 
 

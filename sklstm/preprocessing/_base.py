@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from sklstm._compat import check_feature_names_in
+from sklstm._compat._sklearn import check_feature_names_in
 from sklstm._config._parameters import validate_parameters
 from sklstm._sequences import Array, Sequences
 from sklstm._validation._features import InputSchema
@@ -114,12 +114,13 @@ class SequenceTransformer(TransformerMixin, BaseEstimator, ABC):
         """Suffix that each block of output channels adds to the feature names."""
         return ("",)
 
-    def _check_parameters(self) -> None:
+    def check_parameters(self) -> None:
+        """Raise InvalidParameterError for the first parameter that is not what it may be."""
         validate_parameters(self)
 
     def _check_new_X(self, X: Any) -> Inputs:
         """Validate the parameters, then X, before `fit`."""
-        self._check_parameters()
+        self.check_parameters()
         reject_token_ids(X, estimator=type(self).__name__)
         return check_inputs(X, estimator=type(self).__name__, allow_nan=True)
 
@@ -148,6 +149,12 @@ class SequenceTransformer(TransformerMixin, BaseEstimator, ABC):
         tags.input_tags.three_d_array = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+def widths_of(transformer: SequenceTransformer) -> tuple[int, int]:
+    """Features of a timestep that a fitted transformer takes, and channels that it gives."""
+    n_features = transformer._n_timestep_features
+    return n_features, n_features * len(transformer._suffixes())
 
 
 def in_the_form_of(X: Any, inputs: Inputs, values: Array) -> Array | list[Array]:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from sklstm._compat import StrOptions, validate_parameter_constraints
+from sklstm._compat._sklearn import StrOptions, validate_parameter_constraints
 from sklstm._config._parameters import did_you_mean
 from sklstm._optional import require
 from sklstm._sequences import Array, IntArray, Sequences

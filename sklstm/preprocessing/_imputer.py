@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from sklearn.impute import SimpleImputer
 
-from sklstm._compat import StrOptions
+from sklstm._compat._sklearn import StrOptions
 from sklstm._sequences import Array, IntArray, Sequences
 from sklstm.preprocessing._base import SequenceTransformer
 from sklstm.preprocessing._flat import positions_of, rows_of_last, rows_of_next, timesteps_since

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from sklstm._compat import Interval, InvalidParameterError
+from sklstm._compat._sklearn import Interval, InvalidParameterError
 from sklstm._config._options import as_sizes
 from sklstm._config._parameters import did_you_mean
 from sklstm._sequences import Array, IntArray, Sequences
@@ -130,8 +130,8 @@ class RollingFeatures(SequenceTransformer):
             *["_since_event"] * self.time_since,
         )
 
-    def _check_parameters(self) -> None:
-        super()._check_parameters()
+    def check_parameters(self) -> None:
+        super().check_parameters()
         _check_statistics(self.statistics)
         _check_lags(self.differences)
         if not self._suffixes():

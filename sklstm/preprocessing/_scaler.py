@@ -10,7 +10,7 @@ import numpy.typing as npt
 from sklearn import config_context
 from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
 
-from sklstm._compat import StrOptions
+from sklstm._compat._sklearn import StrOptions
 from sklstm._moments import EPSILON, means_and_deviations, scaled_within
 from sklstm._sequences import Array, Sequences
 from sklstm._validation._weights import check_weights
@@ -153,7 +153,7 @@ class SequenceScaler(SequenceTransformer):
         ValueError
             With ``method="robust"``, whose quartiles need all values at once.
         """
-        self._check_parameters()
+        self.check_parameters()
         if self.method == "robust" and self.per == "dataset":
             raise ValueError(
                 "partial_fit is not possible with method='robust', whose quartiles need all values"

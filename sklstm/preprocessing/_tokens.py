@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.utils.validation import check_is_fitted
 
-from sklstm._compat import Interval, RealNotInt, StrOptions
+from sklstm._compat._sklearn import Interval, RealNotInt, StrOptions
 from sklstm._config._parameters import validate_parameters
 from sklstm._optional import require
 from sklstm._sequences import IntArray
@@ -340,6 +340,11 @@ def _describe(X: Any) -> str:
     if isinstance(X, (str, bytes, int, float)):
         return repr(X)[:60]
     return f"a {type(X).__name__}" + (f" of shape {X.shape}" if hasattr(X, "shape") else "")
+
+
+def check_token_pattern(encoder: TokenEncoder) -> None:
+    """Raise re.error or ValueError unless the pattern of a word is one."""
+    encoder._analyze([])
 
 
 def check_vocabulary(vocabulary: Sequence[str] | Mapping[str, int]) -> dict[str, int]:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
-from sklstm._compat import Interval, StrOptions, validate_parameter_constraints
+from sklstm._compat._sklearn import Interval, StrOptions, validate_parameter_constraints
 from sklstm._sequences import Array, IntArray, Sequences
 from sklstm._validation._inputs import check_inputs
 from sklstm._validation._messages import enumerate_names

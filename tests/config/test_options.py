@@ -17,7 +17,7 @@ def test_what_a_user_gives_is_brought_to_the_type_of_the_field():
     assert isinstance(options.dropout, float)
     assert options.bidirectional is True
     assert options.conv_filters == "auto"
-    assert options.conv_stride is None
+    assert options.embedding_dim is None
 
 
 def test_changes_win_over_the_estimators_own():
@@ -48,5 +48,5 @@ def test_an_embedding_takes_tokens(options, takes_tokens, size):
 def test_what_follows_from_the_fields():
     assert {"hidden_sizes", "standardize", "vocabulary_size"} <= {*ARCHITECTURE}
     assert not {"dropout", "learning_rate", "freeze_embedding"} & {*ARCHITECTURE}
-    assert {"callbacks", "checkpoint", "checkpoint_interval", "device", "verbose"} == OF_RUN
+    assert {"callbacks", "checkpoint", "device", "verbose"} == OF_RUN
     assert {"patch_size", "max_epochs", "precision", "device"} <= {*MAY_BE_AUTO}

@@ -36,11 +36,10 @@ def test_defaults_ask_for_nothing():
 
 
 def test_all_settings_of_one_reason_are_in_one_warning():
-    given = {"validation_fraction": 0.2, "n_iter_no_change": 5, "tol": 0.0, "refit": True}
-    given |= {"validation_part": "last", "scoring": "accuracy"}
+    given = {"validation_fraction": 0.2, "n_iter_no_change": 5, "tol": 0.0, "scoring": "accuracy"}
     assert messages(**given) == [
-        "validation_part='last', validation_fraction=0.2, n_iter_no_change=5, tol=0.0, refit=True,"
-        f" scoring='accuracy' have no effect {NO_STOP}"
+        "validation_fraction=0.2, n_iter_no_change=5, tol=0.0, scoring='accuracy' have no effect"
+        f" {NO_STOP}"
     ]
     assert messages(**given, **STOPS) == []
 
@@ -65,13 +64,7 @@ def test_beside_validation_data(parameters, expected):
     ("parameters", "beginning"),
     [
         ({"freeze_embedding": True}, "freeze_embedding=True has no effect without an embedding"),
-        ({"embedding_dropout": 0.5}, "embedding_dropout=0.5 has no effect without an embedding"),
-        ({"checkpoint_interval": 10}, "checkpoint_interval=10 has no effect with checkpoint=None"),
         ({**TOKENS, "mask_value": -1}, "mask_value=-1 has no effect on token ids"),
-        (
-            {**TOKENS, "auxiliary_loss": 0.5, "conv_kernel_sizes": 3},
-            "conv_kernel_sizes=3, auxiliary_loss=0.5 have no effect on token ids, for which",
-        ),
     ],
 )
 def test_other_settings(parameters, beginning):
@@ -82,12 +75,10 @@ def test_other_settings(parameters, beginning):
 @pytest.mark.parametrize(
     "parameters",
     [
-        {"conv_filters": (), "auxiliary_loss": 0.5, "conv_dilations": "auto"},
-        {**TOKENS, "conv_filters": 8, "auxiliary_loss": 0.5},
-        {**TOKENS, "conv_kernel_sizes": "auto", "conv_dilations": "auto", "conv_stride": "auto"},
-        {**TOKENS, "mask_value": 0, "freeze_embedding": True, "embedding_dropout": 0.5},
+        {**TOKENS, "mask_value": 0, "freeze_embedding": True, "conv_filters": 8},
         {"embedding_weights": np.ones((5, 2)), "freeze_embedding": True},
-        {"checkpoint": "file", "checkpoint_interval": 10},
+        {**STOPS, "validation_fraction": 0.2},
+        {"early_stopping": "last", "tol": 0.0},
     ],
 )
 def test_what_has_an_effect_or_is_known_to_have_none(parameters):

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from sklstm import LSTMSequenceClassifier
-from sklstm._training import _prediction
+from sklstm._inference import _prediction
 from tests.helpers import POOLINGS
 
 # As many sequences as thirty classes need, of which the first are predicted.
@@ -47,13 +47,7 @@ def draw_network(rng: np.random.Generator, n_inputs: int) -> dict[str, Any]:
     }
     n_filters = rng.choice([0, 1, 2, 3])
     if n_filters:
-        parameters |= {
-            "conv_filters": tuple(width(rng, 128) for _ in range(n_filters)),
-            "conv_kernel_sizes": tuple(rng.integers(1, 10, size=n_filters).tolist()),
-            "conv_dilations": tuple(rng.choice([1, 1, 2, 4], size=n_filters).tolist()),
-            "conv_stride": None if rng.integers(2) else 1,
-            "squeeze_excite": bool(rng.integers(2)),
-        }
+        parameters["conv_filters"] = tuple(width(rng, 128) for _ in range(n_filters))
     return parameters
 
 

@@ -26,7 +26,8 @@ import numpy as np
 import torch
 from sklearn.model_selection import GridSearchCV
 from sklstm import load_model
-from sklstm._training import _heap, _prediction
+from sklstm._inference import _prediction
+from sklstm._runtime import _heap
 from tests.contract.test_forks import SECONDS, WIDE, X, Y
 from tests.helpers import quick
 

@@ -52,15 +52,14 @@ def snapshot(classifier):
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
-@pytest.mark.parametrize("method", ["fit", "warm fit", "partial_fit", "refit"])
+@pytest.mark.parametrize("method", ["fit", "warm fit", "partial_fit", "stopping fit"])
 def test_ctrl_c_propagates_and_leaves_the_estimator_as_it_was(moment, method):
     classifier = quick(warm_start=method == "warm fit").fit(X, Y)
-    if method == "refit":
-        classifier.set_params(early_stopping=True, refit=True)
+    classifier.set_params(early_stopping=method == "stopping fit")
     before = snapshot(classifier)
     classifier.set_params(callbacks=[PressCtrlC(moment)])
     with pytest.raises(KeyboardInterrupt):
-        getattr(classifier, method.removeprefix("warm ").replace("refit", "fit"))(X, Y)
+        getattr(classifier, method.split()[-1])(X, Y)
     classifier.set_params(callbacks=None)
     assert snapshot(classifier) == before
 

@@ -57,7 +57,7 @@ small, large = make_trends(60, random_state=0), make_trends(400, random_state=0)
 def fit(i):
     X, y = small if i % 3 else large
     LSTMSequenceClassifier(
-        8 if i % 2 else (32, 16), max_epochs=2, early_stopping=i % 4 == 0, refit=i % 8 == 0,
+        8 if i % 2 else (32, 16), max_epochs=2, early_stopping=i % 4 == 0,
         pooling=("max", "attention")[i % 5 == 0], random_state=i,
     ).fit(X, y).predict(X)
 

@@ -106,7 +106,7 @@ def test_groups_in_a_search_and_in_its_last_fit(spy):
 
 
 def test_the_last_part_within_folds_in_time(spy):
-    spy.set_params(validation_part="last")
+    spy.set_params(early_stopping="last")
     cross_validate(spy, X, Y, cv=TimeSeriesSplit(3))
     for n_trained, call in zip((12, 24, 36), Spy.calls, strict=True):
         last = {x[0, 0] for x in X[n_trained * 3 // 4 : n_trained]}

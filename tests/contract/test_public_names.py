@@ -31,19 +31,18 @@ PUBLIC = {
 
 PARAMETERS = {
     "hidden_sizes": 64, "bidirectional": True, "pooling": "max", "patch_size": "auto",
-    "conv_filters": "auto", "conv_kernel_sizes": "auto",
-    "conv_dilations": 1, "conv_stride": None, "squeeze_excite": True,
+    "conv_filters": "auto",
     "dense_sizes": (), "dropout": 0.0,
-    "recurrent_dropout": 0.0, "embedding_dim": None, "vocabulary_size": None,
-    "embedding_weights": None, "freeze_embedding": False, "embedding_dropout": 0.0,
+    "embedding_dim": None, "vocabulary_size": None,
+    "embedding_weights": None, "freeze_embedding": False,
     "standardize": "auto", "mask_value": None, "class_weight": None,
-    "label_smoothing": 0.0, "mixup_alpha": 0.2, "auxiliary_loss": 0.0, "l1": 0.0, "l2": 0.0,
-    "weight_decay": None, "optimizer": "adam",
+    "mixup_alpha": 0.2, "l1": 0.0, "l2": 0.0,
+    "optimizer": "adam",
     "learning_rate": 0.005, "lr_schedule": "one_cycle", "max_grad_norm": 1.0, "batch_size": "auto",
-    "max_epochs": "auto", "early_stopping": False, "validation_part": "stratified",
+    "max_epochs": "auto", "early_stopping": False,
     "validation_fraction": 0.1, "n_iter_no_change": 10, "tol": 1e-4, "scoring": "loss",
-    "refit": False, "device": "cpu", "precision": "float32", "warm_start": False,
-    "checkpoint": None, "checkpoint_interval": 1, "callbacks": None, "random_state": None,
+    "device": "cpu", "precision": "float32", "warm_start": False,
+    "checkpoint": None, "callbacks": None, "random_state": None,
     "verbose": 0,
 }  # fmt: skip
 

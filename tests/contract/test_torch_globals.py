@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from sklstm import LSTMSequenceClassifier, load_model, save_model
-from sklstm._training._torch_settings import OPERATIONS
+from sklstm._runtime._torch_settings import OPERATIONS
 from tests.crashing import crash_after, result
 from tests.helpers import make_ragged, quick
 

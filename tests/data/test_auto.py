@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 from sklstm import LSTMSequenceClassifier
-from sklstm._compat import InvalidParameterError
 from sklstm._config._options import Options
 from sklstm._data._auto import resolve_auto
 from sklstm._sequences import Sequences
@@ -16,37 +15,18 @@ def resolve(n_sequences=10, n_timesteps=20, **parameters):
 
 
 @pytest.mark.parametrize(
-    ("parameters", "filters", "kernel_sizes"),
+    ("parameters", "filters"),
     [
-        ({"conv_filters": "auto"}, (64, 128, 64), (8, 5, 3)),
-        ({"conv_filters": "auto", "embedding_dim": 4}, (), ()),
-        ({"conv_filters": "auto", "embedding_weights": [[0.0], [1.0]]}, (), ()),
-        ({"conv_filters": (), "conv_kernel_sizes": (8, 5, 3)}, (), ()),
-        ({"conv_filters": 7}, (7,), (8,)),
-        ({"conv_filters": (7,) * 5}, (7,) * 5, (8, 5, 3, 3, 3)),
-        ({"conv_filters": [7, 6], "conv_kernel_sizes": 4}, (7, 6), (4, 4)),
-        ({"conv_filters": "auto", "conv_kernel_sizes": [9, 5, 2]}, (64, 128, 64), (9, 5, 2)),
-    ],
-)
-def test_convolutions(parameters, filters, kernel_sizes):
-    resolved = resolve(**parameters)
-    assert resolved["conv_filters"] == filters
-    assert resolved["conv_kernel_sizes"] == kernel_sizes
-
-
-@pytest.mark.parametrize(
-    ("parameters", "expected"),
-    [
-        ({}, (1, 1, 1)),
-        ({"conv_dilations": "auto"}, (1, 2, 4)),
+        ({"conv_filters": "auto"}, (64, 128, 64)),
+        ({"conv_filters": "auto", "embedding_dim": 4}, ()),
+        ({"conv_filters": "auto", "embedding_weights": [[0.0], [1.0]]}, ()),
         ({"conv_filters": ()}, ()),
-        ({"conv_filters": (7,) * 5, "conv_dilations": "auto"}, (1, 2, 4, 8, 16)),
-        ({"conv_dilations": 3}, (3, 3, 3)),
-        ({"conv_dilations": [4, 1, 2]}, (4, 1, 2)),
+        ({"conv_filters": 7}, (7,)),
+        ({"conv_filters": [7, 6]}, (7, 6)),
     ],
 )
-def test_dilations(parameters, expected):
-    assert resolve(**parameters)["conv_dilations"] == expected
+def test_convolutions(parameters, filters):
+    assert resolve(**parameters)["conv_filters"] == filters
 
 
 @pytest.mark.parametrize(
@@ -64,21 +44,6 @@ def test_patches_are_so_large_that_most_sequences_have_at_most_128(n_timesteps, 
 def test_of_neither_few_nor_many_sequences_most_have_at_most_256(n_timesteps, expected):
     for n_sequences in (101, 500):
         assert resolve(n_sequences, n_timesteps)["patch_size"] == expected
-
-
-@pytest.mark.parametrize(
-    ("patch_size", "expected"), [(1, 1), (3, 1), (4, 1), (8, 2), (9, 1), (13, 1), (16, 4)]
-)
-def test_the_first_convolution_takes_at_least_four_steps_in_a_patch(patch_size, expected):
-    assert resolve(patch_size=patch_size, conv_stride="auto")["conv_stride"] == expected
-    for stride in (patch_size, None):
-        assert resolve(patch_size=patch_size, conv_stride=stride)["conv_stride"] == stride
-
-
-def test_a_stride_that_does_not_divide_the_patches_is_an_error():
-    with pytest.raises(InvalidParameterError, match=r"must divide patch_size, which is 4\. Got 3"):
-        resolve(patch_size=4, conv_stride=3)
-    assert resolve(patch_size=4, conv_stride=3, conv_filters=())["conv_stride"] is None
 
 
 @pytest.mark.parametrize(

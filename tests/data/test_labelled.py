@@ -78,11 +78,11 @@ def split(data, **parameters):
     return split_for_validation(data, configuration(validation_fraction=0.2, **parameters))
 
 
-@pytest.mark.parametrize("part", ["stratified", "last"])
-def test_the_parts_of_a_split_keep_labels_weights_and_groups_together(part):
+@pytest.mark.parametrize("early_stopping", [True, "last"])
+def test_the_parts_of_a_split_keep_labels_weights_and_groups_together(early_stopping):
     groups = np.arange(20) // 4
     data = replace(make([0, 1] * 10, np.arange(20) + 1), groups=groups)
-    train, valid = split(data, validation_part=part)
+    train, valid = split(data, early_stopping=early_stopping)
     assert (len(train.sequences), len(valid.sequences)) == (16, 4)
     for part in (train, valid):
         for sequence, code, weight, group in zip(
@@ -93,7 +93,7 @@ def test_the_parts_of_a_split_keep_labels_weights_and_groups_together(part):
 
 
 def test_the_last_part_is_held_out_when_asked_for():
-    _, valid = split(make([0, 1] * 10), validation_part="last")
+    _, valid = split(make([0, 1] * 10), early_stopping="last")
     assert valid.sequences.values.ravel().tolist() == list(range(32, 40))
 
 

@@ -5,7 +5,7 @@ from sklearn.model_selection import GroupShuffleSplit
 from sklstm._data._split import split_rows
 
 
-def split(codes, groups=None, *, part="stratified", fraction=0.2, seed=0):
+def split(codes, groups=None, *, last=False, fraction=0.2, seed=0):
     codes = np.asarray(codes)
     groups = None if groups is None else np.asarray(groups)
     classes = np.array(list("abcdefgh"))[: codes.max() + 1]
@@ -13,7 +13,7 @@ def split(codes, groups=None, *, part="stratified", fraction=0.2, seed=0):
         codes,
         groups,
         describe=lambda rows: f"{np.unique(classes[codes[rows]]).tolist()}",
-        part=part,
+        last=last,
         fraction=fraction,
         seed=seed,
     )
@@ -125,20 +125,20 @@ def test_groups_that_cannot_be_held_out_are_an_error_with_the_remedy():
 
 
 def test_the_last_sequences_are_held_out():
-    train, valid = split([0, 1] * 10, part="last", fraction=0.25)
+    train, valid = split([0, 1] * 10, last=True, fraction=0.25)
     assert train.tolist() == list(range(15))
     assert valid.tolist() == list(range(15, 20))
 
 
 @pytest.mark.parametrize(("fraction", "n_held_out"), [(0.01, 1), (0.99, 2), (0.5, 2)])
 def test_either_side_keeps_at_least_one(fraction, n_held_out):
-    assert len(split([0, 0, 0], part="last", fraction=fraction)[1]) == n_held_out
+    assert len(split([0, 0, 0], last=True, fraction=fraction)[1]) == n_held_out
 
 
 def test_a_class_that_begins_in_the_last_part_is_an_error_that_names_it():
     message = r"(?s)the last 2 of 8 .* none of the classes \['b', 'c'\] to train on.*smaller"
     with pytest.raises(ValueError, match=message):
-        split([0, 0, 0, 0, 0, 0, 1, 2], part="last", fraction=0.25)
+        split([0, 0, 0, 0, 0, 0, 1, 2], last=True, fraction=0.25)
 
 
 @pytest.mark.parametrize(
@@ -151,10 +151,10 @@ def test_a_class_that_begins_in_the_last_part_is_an_error_that_names_it():
     ],
 )
 def test_the_cut_is_where_no_group_is_on_both_sides(groups, n_held_out):
-    _, valid = split([0] * 8, groups, part="last", fraction=0.25)
+    _, valid = split([0] * 8, groups, last=True, fraction=0.25)
     assert valid.tolist() == list(range(8 - n_held_out, 8))
 
 
 def test_groups_that_go_on_from_beginning_to_end_are_an_error_with_the_remedy():
     with pytest.raises(ValueError, match=r"(?s)a group has sequences on both sides.*Sort X"):
-        split([0, 1, 0, 1], [0, 1, 1, 0], part="last")
+        split([0, 1, 0, 1], [0, 1, 1, 0], last=True)

@@ -5,7 +5,7 @@ from sklearn.model_selection import HalvingRandomSearchCV, ParameterSampler, Ran
 from sklearn.pipeline import make_pipeline
 
 from sklstm import LSTMSequenceClassifier
-from sklstm._compat import InvalidParameterError
+from sklstm._compat._sklearn import InvalidParameterError
 from sklstm._config._parameters import check_parameters
 from sklstm.model_selection import param_distributions
 from sklstm.preprocessing import SequenceScaler

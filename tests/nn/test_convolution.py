@@ -7,7 +7,7 @@ from torch import nn
 from sklstm.nn._convolution import Convolution, ConvolutionBranch, SqueezeExcite
 from tests.helpers import FLOAT32, gradients
 
-FILTERS, KERNEL_SIZES, DILATIONS = (6, 32, 5), (8, 5, 3), (1, 2, 4)
+FILTERS = (6, 32, 5)
 
 
 class ByHand(nn.Module):
@@ -17,17 +17,13 @@ class ByHand(nn.Module):
         super().__init__()
         self.convolutions, self.norms = nn.ModuleList(), nn.ModuleList()
         self.squeezes, self.excites = [], []
-        self.pool_size = branch.pool_size
         for layer in branch.layers:
             n_filters, n_inputs, kernel_size = layer.convolution.weight.shape
             # A momentum of None averages all steps, as ours does the first ten.
             self.norms.append(nn.BatchNorm1d(n_filters, momentum=None))
             self.convolutions.append(
-                nn.Conv1d(
-                    n_inputs, n_filters, kernel_size,
-                    padding="same", dilation=layer.convolution.dilation, bias=False,
-                )
-            )  # fmt: skip
+                nn.Conv1d(n_inputs, n_filters, kernel_size, padding="same", bias=False)
+            )
             self.convolutions[-1].weight.data = layer.convolution.weight.detach().clone()
             excite = layer.squeeze_excite
             self.squeezes.append(None if excite is None else excite.squeeze.weight.detach().clone())
@@ -42,22 +38,14 @@ class ByHand(nn.Module):
                 hidden = torch.relu(nn.functional.linear(values_BDT.mean(dim=2), squeeze))
                 factors = torch.sigmoid(nn.functional.linear(hidden, excite))
                 values_BDT = values_BDT * factors[:, :, None]
-            if norm is self.norms[0]:
-                values_BDT = nn.functional.max_pool1d(values_BDT, self.pool_size, ceil_mode=True)
         return values_BDT.mean(dim=2)
 
 
-def build(squeeze_excite=False, dilations=DILATIONS, pool_size=1):
-    options = {"pool_size": pool_size, "squeeze_excite": squeeze_excite}
-    return ConvolutionBranch(3, FILTERS, KERNEL_SIZES, dilations, **options)
-
-
 @pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel:UserWarning")
-@pytest.mark.parametrize("squeeze_excite", [False, True])
-@pytest.mark.parametrize(("dilations", "pool_size"), [((), 1), (DILATIONS, 1), (DILATIONS, 4)])
+@pytest.mark.parametrize("kernel_sizes", [None, (1, 4, 2)])
 @pytest.mark.parametrize("n_timesteps", [1, 4, 30])
-def test_it_is_what_one_would_write_by_hand(squeeze_excite, dilations, pool_size, n_timesteps):
-    branch = build(squeeze_excite, dilations, pool_size)
+def test_it_is_what_one_would_write_by_hand(kernel_sizes, n_timesteps):
+    branch = ConvolutionBranch(3, FILTERS, kernel_sizes)
     by_hand = ByHand(branch)
     for _ in range(3):
         inputs, probe = torch.randn(7, n_timesteps, 3), torch.randn(7, FILTERS[-1])
@@ -80,11 +68,9 @@ def test_it_is_what_one_would_write_by_hand(squeeze_excite, dilations, pool_size
     torch.testing.assert_close(branch.eval()(inputs), by_hand.eval()(inputs), **FLOAT32)
 
 
-@pytest.mark.parametrize("pool_size", [1, 3])
-@pytest.mark.parametrize("squeeze_excite", [False, True])
-def test_while_training_padding_counts_in_no_statistic(squeeze_excite, pool_size):
+def test_while_training_padding_counts_in_no_statistic():
     """Sequences of one length, once as they are and once behind padding."""
-    branch = build(squeeze_excite, pool_size=pool_size)
+    branch = ConvolutionBranch(3, FILTERS)
     twin = copy.deepcopy(branch)
     inputs, lengths = torch.randn(6, 9, 3), torch.full((6,), 9)
     expected = branch(inputs)
@@ -103,32 +89,33 @@ def test_squeeze_and_excite_has_a_sixteenth_of_the_filters_and_at_least_one():
 
 
 def test_the_last_layer_is_not_excited():
-    assert [layer.squeeze_excite is None for layer in build(True).layers] == [False, False, True]
+    layers = ConvolutionBranch(3, FILTERS).layers
+    assert [layer.squeeze_excite is None for layer in layers] == [False, False, True]
 
 
-@pytest.mark.parametrize("dilation", [1, 2, 3])
+@pytest.mark.parametrize(("n_layers", "sizes"), [(1, [8]), (3, [8, 5, 3]), (5, [8, 5, 3, 3, 3])])
+def test_kernels_are_those_of_lstm_fcn(n_layers, sizes):
+    layers = ConvolutionBranch(3, [4] * n_layers).layers
+    assert [layer.convolution.kernel_size[0] for layer in layers] == sizes
+
+
 @pytest.mark.parametrize("kernel_size", [1, 2, 3, 8])
-def test_an_even_kernel_reads_one_more_timestep_ahead(kernel_size, dilation):
+def test_an_even_kernel_reads_one_more_timestep_ahead(kernel_size):
     values = torch.zeros(1, 1, 61)
     values[0, 0, 30] = 1.0
-    convolution = Convolution(1, 1, kernel_size, dilation)
+    convolution = Convolution(1, 1, kernel_size)
     torch.nn.init.ones_(convolution.weight)
     result = convolution(values)
     reached = result.flatten().nonzero().flatten() - 30
-    behind = range(-(kernel_size // 2), (kernel_size - 1) // 2 + 1)
-    assert reached.tolist() == [dilation * steps for steps in behind]
+    assert reached.tolist() == [*range(-(kernel_size // 2), (kernel_size - 1) // 2 + 1)]
 
 
-@pytest.mark.parametrize("dilation", [1, 4])
 @pytest.mark.parametrize("n_timesteps", [3, 40])
 @pytest.mark.parametrize(("n_filters", "kernel_size"), [(32, 5), (3, 5), (32, 1), (3, 1)])
 def test_a_sequence_alone_is_convolved_to_the_bit_as_in_company(
-    n_timesteps, n_filters, kernel_size, dilation
+    n_timesteps, n_filters, kernel_size
 ):
-    values, convolve = (
-        torch.randn(20, 64, n_timesteps),
-        Convolution(64, n_filters, kernel_size, dilation),
-    )
+    values, convolve = torch.randn(20, 64, n_timesteps), Convolution(64, n_filters, kernel_size)
     together = convolve(values)
     for i in range(len(values)):
         torch.testing.assert_close(convolve(values[i : i + 1])[0], together[i], rtol=0, atol=0)

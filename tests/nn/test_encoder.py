@@ -95,31 +95,6 @@ def test_dropout_is_between_layers_only():
     assert not torch.equal(two(inputs), two(inputs))
 
 
-@pytest.mark.parametrize("bidirectional", [False, True])
-def test_recurrent_dropout_drops_recurrent_weights_while_training(bidirectional):
-    layer = LSTMLayer(3, 6, bidirectional=bidirectional, recurrent_dropout=0.5)
-    inputs = torch.randn(4, 5, 3)
-    first_step = layer(inputs)[:, 0, :6]
-    assert not torch.equal(layer(inputs), layer(inputs))
-    # The first timestep has no recurrent input, so nothing of it can be dropped.
-    assert torch.equal(layer(inputs)[:, 0, :6], first_step)
-    layer.eval()
-    assert torch.equal(layer(inputs), layer(inputs))
-
-
-def test_recurrent_dropout_equals_torch_with_the_dropped_weights():
-    layer = LSTMLayer(3, 6, recurrent_dropout=0.5)
-    inputs = torch.randn(4, 5, 3)
-    torch.manual_seed(1)
-    states = layer(inputs)
-    torch.manual_seed(1)
-    dropped = nn.functional.dropout(layer.forwards.lstm.weight_hh_l0, 0.5)
-    with torch.no_grad():
-        layer.forwards.lstm.weight_hh_l0.copy_(dropped)
-    torch.testing.assert_close(layer.eval()(inputs), states, **FLOAT32)
-    assert 5 < (dropped == 0).sum() < dropped.numel()
-
-
 @pytest.mark.parametrize("width", [1, 2, 6, 64])
 @pytest.mark.parametrize("n_inputs", [6, 64])
 @pytest.mark.parametrize("bidirectional", [False, True])

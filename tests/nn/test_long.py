@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from sklstm.nn import SequenceNetwork, _long
+from sklstm.nn import ConvolutionBranch, SequenceNetwork, _long
 from sklstm.nn._long import CHUNK, LONG, cut_long
 
 INPUTS = torch.randn(1, 203, 3, generator=torch.Generator().manual_seed(0))
@@ -26,13 +26,9 @@ def test_no_sequence_is_cut_where_gradients_are_wanted():
         {"pooling": "last"},
         {"pooling": "mean", "bidirectional": True},
         {"pooling": "attention", "bidirectional": True, "hidden_sizes": (5, 4)},
-        {"conv_filters": (6,), "conv_kernel_sizes": (8,)},
-        {"conv_filters": (6, 4), "conv_kernel_sizes": (4, 1), "conv_dilations": (1, 9)},
-        {"conv_filters": (6, 4, 4), "conv_kernel_sizes": (8, 5, 3), "squeeze_excite": True},
-        # The reach of one part is longer than a part, and than the sequence.
-        {"conv_filters": (4,), "conv_kernel_sizes": (5,), "conv_dilations": (40,)},
-        {"conv_filters": (4,), "conv_kernel_sizes": (5,), "conv_dilations": (300,)},
-        {"conv_filters": (6, 4), "conv_kernel_sizes": (3, 3), "patch_size": 4, "conv_stride": 2},
+        {"conv_filters": (6,)},
+        {"conv_filters": (6, 4, 4)},
+        {"conv_filters": (6, 4), "patch_size": 4},
     ],
     ids=str,
 )
@@ -40,18 +36,29 @@ def test_no_sequence_is_cut_where_gradients_are_wanted():
 def test_parts_give_what_the_whole_gives(monkeypatch, options):
     torch.manual_seed(0)
     network = SequenceNetwork(3, 2, **{"hidden_sizes": (5,), **options}).eval()
-    whole = network.embed(INPUTS)
+    expect_the_same_in_parts(monkeypatch, network.embed)
+
+
+# The reach of one part is longer than a part, and than the sequence.
+@pytest.mark.parametrize("kernel_sizes", [(4, 1), (81,), (501,)], ids=str)
+@torch.inference_mode()
+def test_parts_of_long_kernels(monkeypatch, kernel_sizes):
+    torch.manual_seed(0)
+    branch = ConvolutionBranch(3, [4] * len(kernel_sizes), kernel_sizes).eval()
+    expect_the_same_in_parts(monkeypatch, branch)
+
+
+def expect_the_same_in_parts(monkeypatch, function):
+    whole = function(INPUTS)
     monkeypatch.setattr(_long, "LONG", 40)
     monkeypatch.setattr(_long, "CHUNK", 16)
     # Sums of parts round otherwise.
-    torch.testing.assert_close(network.embed(INPUTS), whole, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(function(INPUTS), whole, rtol=1e-5, atol=1e-6)
 
 
 @torch.inference_mode()
 def test_inputs_are_never_written_to():
-    network = SequenceNetwork(
-        3, 2, conv_filters=(3, 3), conv_kernel_sizes=(1, 1), squeeze_excite=True
-    ).eval()
+    network = SequenceNetwork(3, 2, conv_filters=(3, 3)).eval()
     before = INPUTS.clone()
     network(INPUTS)
     assert torch.equal(INPUTS, before)

@@ -16,22 +16,6 @@ def test_logits_are_the_head_of_the_pooled_vector():
     assert torch.equal(network(inputs, lengths), network.classify(pooled))
 
 
-def test_auxiliary_heads_read_one_branch_each():
-    convolutions = {"conv_filters": (5, 6), "conv_kernel_sizes": (3, 3)}
-    network = SequenceNetwork(3, 4, hidden_sizes=(8,), auxiliary_heads=True, **convolutions).eval()
-    pooled = network.embed(torch.randn(2, 5, 3))
-    of_states, of_convolutions = network.classify_branches(pooled)
-    first, second = network.auxiliary_heads
-    assert torch.equal(of_states, first(pooled[:, :8]))
-    assert torch.equal(of_convolutions, second(pooled[:, 8:]))
-
-
-def test_without_convolutions_there_are_no_auxiliary_heads():
-    network = SequenceNetwork(3, 4, auxiliary_heads=True)
-    assert network.classify_branches(network.embed(torch.randn(2, 5, 3))) == []
-    assert not list(network.auxiliary_heads.parameters())
-
-
 @pytest.mark.parametrize("bidirectional", [False, True])
 def test_token_ids_through_an_embedding_equal_its_vectors(bidirectional):
     embedding = nn.Embedding(10, 3, padding_idx=0)
@@ -89,7 +73,7 @@ def test_bfloat16_is_float32_but_for_its_rounding(pooling):
 
 @pytest.mark.parametrize("lengths", [None, torch.tensor([7, 1, 4, 6])])
 def test_patches_equal_timesteps_that_are_put_side_by_side_beforehand(lengths):
-    options = {"conv_filters": (5,), "conv_kernel_sizes": (3,), "bidirectional": True}
+    options = {"conv_filters": (5,), "bidirectional": True}
     network = SequenceNetwork(2, 3, patch_size=3, **options).eval()
     of_patches = SequenceNetwork(6, 3, **options).eval()
     of_patches.load_state_dict(network.state_dict())
@@ -107,7 +91,7 @@ def test_patches_equal_timesteps_that_are_put_side_by_side_beforehand(lengths):
 def test_mixed_sequences_equal_those_that_are_mixed_beforehand(lengths, with_embedding):
     """Each with the one before it, as long as it was; what padding holds does not matter."""
     embedding = build_embedding(9, 2) if with_embedding else None
-    options = {"conv_filters": (5,), "conv_kernel_sizes": (3,), "patch_size": 2}
+    options = {"conv_filters": (5,), "patch_size": 2}
     network = SequenceNetwork(2, 3, embedding=embedding, **options).eval()
     inputs = torch.randint(1, 9, (4, 7)) if with_embedding else torch.randn(4, 7, 2)
     shares = torch.tensor([0.5, 0.9, 1.0, 0.7])
@@ -124,24 +108,6 @@ def test_mixed_sequences_equal_those_that_are_mixed_beforehand(lengths, with_emb
         expected = network.embed(both[None, :size])[0]
         network.embedding = kept
         torch.testing.assert_close(pooled, expected)
-
-
-@pytest.mark.parametrize("lengths", [None, torch.tensor([11, 1, 6, 7])])
-def test_of_the_steps_within_a_patch_the_largest_goes_on(lengths):
-    """One layer of one filter, by hand: kernels of two patches, three before and four after."""
-    options = {"conv_filters": (1,), "conv_kernel_sizes": (2,), "patch_size": 4, "conv_stride": 1}
-    network = SequenceNetwork(1, 2, **options).eval()
-    inputs = torch.randn(4, 11, 1)
-    expected = []
-    for row, length in enumerate([11] * 4 if lengths is None else lengths.tolist()):
-        around = torch.zeros(length + 7)
-        around[3 : 3 + length] = inputs[row, :length, 0]
-        kernel = network.convolutions.layers[0].convolution.weight.flatten()
-        # The normalisation has seen nothing yet: variance 1, mean 0, and a little for safety.
-        found = torch.stack([kernel @ around[t : t + 8] for t in range(length)]) / (1 + 1e-5) ** 0.5
-        expected.append(torch.stack([p.max() for p in found.relu().split(4)]).mean())
-    pooled = network.embed(inputs, lengths)[:, -1]
-    torch.testing.assert_close(pooled, torch.stack(expected))
 
 
 def test_patches_of_token_ids():

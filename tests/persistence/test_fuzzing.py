@@ -162,7 +162,7 @@ CHECKPOINTS = {
     "rmsprop": (1, {"optimizer": "rmsprop", "lr_schedule": "exponential", "max_epochs": 2}),
     "lbfgs": (1, {"optimizer": torch.optim.LBFGS, "max_epochs": 2}),
     "convolutions": (2, {"conv_filters": (4,), "mixup_alpha": 0.5, "max_epochs": 3}),
-    "refit": (5, {"refit": True, "dense_sizes": (2,), **STOPPING}),
+    "dense": (3, {"dense_sizes": (2,), **STOPPING}),
 }
 
 

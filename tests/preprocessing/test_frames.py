@@ -7,7 +7,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from sklstm._compat import InvalidParameterError
+from sklstm._compat._sklearn import InvalidParameterError
 from sklstm.preprocessing import make_windows, sequences_from_frame
 
 LIBRARIES = {"pandas": pd.DataFrame, "polars": pl.DataFrame, "pyarrow": pa.table}

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.model_selection import GroupKFold, StratifiedGroupKFold, cross_val_predict
 
-from sklstm._compat import InvalidParameterError
+from sklstm._compat._sklearn import InvalidParameterError
 from sklstm.preprocessing import make_windows
 from tests.helpers import quick
 

@@ -5,7 +5,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from joblib import Parallel, delayed
-from skorch.callbacks import Callback, LRScheduler
+from skorch.callbacks import (
+    BatchScoring,
+    Callback,
+    EpochScoring,
+    LRScheduler,
+    PassthroughScoring,
+)
 
 from sklstm._training._callbacks import is_parallel_worker, sets_learning_rate
 from sklstm.exceptions import TrainingDivergedError
@@ -185,3 +191,31 @@ def test_a_worker_of_dask_is_known_and_its_client_is_none(is_worker, monkeypatch
 def test_neither_is_imported_to_be_asked(name):
     assert not is_parallel_worker()
     assert name not in sys.modules
+
+
+@pytest.mark.parametrize(
+    "callback",
+    [
+        EpochScoring("accuracy"), EpochScoring("accuracy", on_train=True), EpochScoring,
+        BatchScoring("accuracy"), ("score", BatchScoring("accuracy", on_train=True)),
+        PassthroughScoring("valid_loss"), PassthroughScoring,
+    ],
+    ids=lambda value: getattr(value, "__name__", str(value)[:30]),
+)  # fmt: skip
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_callbacks_that_look_for_a_skorch_dataset_are_refused(callback, method):
+    classifier = quick(callbacks=[callback])
+    options = {} if method == "fit" else {"classes": [0, 1]}
+    with pytest.raises(ValueError, match=r"must not hold skorch's \w+Scoring.*\n\nSet scoring="):
+        getattr(classifier, method)(X, Y, **options)
+    assert not hasattr(classifier, "net_")
+
+
+def test_records_of_training_batches_are_averaged():
+    class Record(Callback):
+        def on_batch_end(self, net, batch, **_):
+            net.history.record_batch("mean_length", 4.0)
+
+    passes_on = PassthroughScoring("mean_length", on_train=True)
+    fitted = quick(callbacks=[Record(), passes_on], max_epochs=2).fit(X, Y)
+    assert fitted.history_["mean_length"].tolist() == [4.0, 4.0]

@@ -11,16 +11,10 @@ def test_everything_is_resolved():
     )
     assert resolved.network.hidden_sizes == (8,)
     assert resolved.network.dense_sizes == ()
-    assert resolved.weight_decay == 0.01
     assert isinstance(resolved.device, torch.device)
     assert resolved.callbacks == ()
     assert resolved.random_state == 7
     assert (resolved.n_features, resolved.n_outputs) == (3, 4)
-
-
-def test_a_given_weight_decay_wins_over_the_names_own():
-    assert configuration(optimizer="adamw", weight_decay=0.0).weight_decay == 0.0
-    assert configuration(optimizer="sgd", weight_decay=0.5).weight_decay == 0.5
 
 
 def test_both_scales_go_into_the_network():

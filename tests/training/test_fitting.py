@@ -1,4 +1,4 @@
-"""Held-out parts, validation data, refits and what was "auto", through the estimator."""
+"""Held-out parts, validation data and what was "auto", through the estimator."""
 
 import numpy as np
 import pandas as pd
@@ -6,8 +6,6 @@ import pytest
 import torch
 from sklearn.base import clone
 from sklearn.multioutput import MultiOutputClassifier
-from sklearn.utils._param_validation import InvalidParameterError
-from skorch.callbacks import Callback
 
 from tests.helpers import make_cube, make_ragged, quick
 
@@ -38,7 +36,8 @@ def weights(classifier):
 
 def held_out_rows(X, y, *, groups=None, sample_weight=None, **parameters):
     seen = Seen()
-    classifier = quick(early_stopping=True, scoring=seen, max_epochs=1, **parameters)
+    parameters = {"early_stopping": True, **parameters}
+    classifier = quick(scoring=seen, max_epochs=1, **parameters)
     classifier.fit(X, y, sample_weight, groups=groups)
     return seen.rows(X)
 
@@ -54,7 +53,7 @@ def test_groups_are_held_out_as_a_whole():
 
 
 def test_the_last_part_is_held_out_when_asked_for():
-    last = {"validation_part": "last", "validation_fraction": 0.25}
+    last = {"early_stopping": "last", "validation_fraction": 0.25}
     assert held_out_rows(X, LABELS, **last) == list(range(45, 60))
     # A group of 20 ends at row 40, nearer to row 45 than the end of the last one.
     groups = np.arange(60) // 20
@@ -64,7 +63,7 @@ def test_the_last_part_is_held_out_when_asked_for():
 def test_weights_of_zero_are_left_out_before_anything_is_held_out():
     weight = np.where(np.arange(60) >= 40, 0.0, 1.0)
     rows = held_out_rows(
-        X, LABELS, sample_weight=weight, groups=np.arange(60), validation_part="last",
+        X, LABELS, sample_weight=weight, groups=np.arange(60), early_stopping="last",
         validation_fraction=0.25,
     )  # fmt: skip
     assert rows == list(range(30, 40))
@@ -244,74 +243,16 @@ def test_several_labels_are_learnt_as_the_message_says():
         assert several.predict(sequences).shape == (60, 2)
 
 
-# Refit
-
-
-def refitting(**parameters):
-    options = {"early_stopping": True, "validation_fraction": 0.25, "refit": True}
-    return quick(**{**options, **parameters})
-
-
-@pytest.mark.parametrize("lr_schedule", [None, "one_cycle", "cosine", "exponential"])
-def test_a_refit_is_a_fit_on_everything_for_the_best_number_of_epochs(lr_schedule):
-    scores = iter([0.1, 0.9, 0.2, 0.3, 0.4])
-    options = {"lr_schedule": lr_schedule, "class_weight": "balanced"}
-    classifier = refitting(scoring=lambda *_: next(scores), **options).fit(X[:50], LABELS[:50])
-    assert classifier.best_epoch_ == 2
-    as_long = quick(max_epochs=2, **options).fit(X[:50], LABELS[:50])
-    assert torch.equal(weights(classifier), weights(as_long))
-    np.testing.assert_array_equal(classifier._scaling.mean, as_long._scaling.mean)
-    np.testing.assert_array_equal(classifier.predict_proba(X), as_long.predict_proba(X))
-
-
-def test_a_refit_leaves_the_summary_of_the_stopping():
-    stopped, refitted = (refitting(refit=refit).fit(X, LABELS) for refit in (False, True))
-    for name in ("n_iter_", "best_epoch_", "best_score_", "stop_reason_"):
-        assert getattr(stopped, name) == getattr(refitted, name)
-    np.testing.assert_array_equal(stopped.history_["valid_loss"], refitted.history_["valid_loss"])
-    assert len(refitted.net_.history) == refitted.best_epoch_
-
-
-def test_a_refit_runs_the_callbacks_again():
-    class Count(Callback):
-        def on_train_begin(self, net, X, **kwargs):
-            sizes.append(len(X))
-
-    sizes = []
-    refitting(callbacks=[Count()]).fit(X, LABELS)
-    assert sizes == [45, 60]
-
-
-def test_a_refit_goes_with_neither_validation_data_nor_warm_start():
-    with pytest.raises(ValueError, match=r"(?s)refit=True trains again.*Set refit=False"):
-        refitting().fit(X, LABELS, X_val=X_VAL, y_val=LABELS_VAL)
-    with pytest.raises(InvalidParameterError, match="'refit' parameter must be False if early"):
-        refitting(warm_start=True).fit(X, LABELS)
-
-
-def test_without_early_stopping_refit_has_no_effect():
-    plain, refitted = quick().fit(X, LABELS), quick(refit=True)
-    with pytest.warns(UserWarning, match="^refit=True has no effect with early_stopping=False"):
-        refitted.fit(X, LABELS)
-    assert torch.equal(weights(plain), weights(refitted))
-    with pytest.warns(UserWarning, match="^refit=True has no effect with early_stopping=False"):
-        refitted.fit(X, LABELS, X_val=X_VAL, y_val=LABELS_VAL)
-    assert refitted.partial_fit(X, LABELS).n_iter_ == 6
-
-
 # What was "auto"
 
 
 def test_what_became_of_auto_is_told_and_makes_the_same_fit():
     X, y = make_cube(20, n_timesteps=140)
     adaptive = {"patch_size": "auto", "conv_filters": "auto", "batch_size": "auto"}
-    adaptive |= {"conv_stride": "auto"}
     classifier = quick(**adaptive).fit(X, y)
     assert classifier.resolved_params_ == {
         "standardize": True,
-        "patch_size": 2, "conv_filters": (64, 128, 64), "conv_kernel_sizes": (8, 5, 3),
-        "conv_dilations": (1, 1, 1),
-        "conv_stride": 1,
+        "patch_size": 2, "conv_filters": (64, 128, 64),
         "batch_size": 32, "max_epochs": 5, "device": "cpu", "precision": "float32",
     }  # fmt: skip
     spelt_out = quick(**classifier.resolved_params_).fit(X, y)
@@ -324,7 +265,7 @@ def test_what_became_of_auto_is_told_and_makes_the_same_fit():
 def test_what_became_of_auto_without_convolutions_makes_the_same_fit(parameters, dtype):
     X = [np.array(x, dtype=dtype) for x in ([1, 2], [2, 1], [3])] * 4
     classifier = quick(**parameters).fit(X, [0, 1, 1] * 4)
-    assert classifier.resolved_params_["conv_dilations"] == ()
+    assert classifier.resolved_params_["conv_filters"] == ()
     spelt_out = quick(**parameters | classifier.resolved_params_).fit(X, [0, 1, 1] * 4)
     np.testing.assert_array_equal(spelt_out.predict_proba(X), classifier.predict_proba(X))
 
@@ -333,7 +274,7 @@ def test_what_is_held_out_of_X_is_called_X_in_errors():
     X, y = make_cube(20, n_timesteps=4)
     X[-1] = 1e300
     with pytest.raises(ValueError, match=r"^X is too large.*\n\nDivide X by"):
-        quick(early_stopping=True, validation_part="last").fit(X, y)
+        quick(early_stopping="last").fit(X, y)
 
 
 def test_auto_epochs_are_those_that_were_run():
@@ -342,15 +283,11 @@ def test_auto_epochs_are_those_that_were_run():
     assert classifier.n_iter_ == classifier.resolved_params_["max_epochs"] == 100
 
 
-@pytest.mark.parametrize("stride", [None, "auto", 2])
 @pytest.mark.parametrize("goes_on", ["fit", "partial_fit"])
-def test_a_training_that_goes_on_keeps_a_network_that_auto_would_now_make_otherwise(
-    goes_on, stride
-):
+def test_a_training_that_goes_on_keeps_a_network_that_auto_would_now_make_otherwise(goes_on):
     long, y = make_cube(20, n_timesteps=140)
     short, _ = make_cube(20, n_timesteps=20)
-    convolutions = {"conv_filters": 4, "conv_stride": stride}
-    classifier = quick(patch_size="auto", warm_start=True, max_epochs=1, **convolutions)
+    classifier = quick(patch_size="auto", warm_start=True, max_epochs=1, conv_filters=4)
     if goes_on == "fit":
         classifier.fit(long, y).fit(short, y)
     else:
@@ -358,5 +295,5 @@ def test_a_training_that_goes_on_keeps_a_network_that_auto_would_now_make_otherw
     assert classifier.resolved_params_["patch_size"] == 2
     assert classifier.net_.module_.patch_size == 2
     assert classifier.n_iter_ == 2
-    anew = clone(classifier).set_params(conv_stride=None).fit(short, y)
+    anew = clone(classifier).fit(short, y)
     assert anew.resolved_params_["patch_size"] == 1

@@ -11,13 +11,13 @@ from torch import nn
 
 from sklstm._batching._loader import LabelledSequences, to_device
 from sklstm._batching._scaling import Scaling
+from sklstm._runtime._threads import single_threaded, thread_team
 from sklstm._sequences import Sequences
-from sklstm._training._net import divergence
+from sklstm._training._net import divergence_error
 from sklstm._training._optimizers import OPTIMIZERS
-from sklstm._training._threads import alone, own_team
 from sklstm._training._train import _build_net, _run
 from sklstm.exceptions import TrainingDivergedError
-from tests.helpers import FLOAT32, TWO_CLASSES, configuration, make_ragged, train_net
+from tests.helpers import FLOAT32, TWO_CLASSES, configuration, make_ragged, quick, train_net
 
 CPU = torch.device("cpu")
 
@@ -90,48 +90,8 @@ def test_clipping_is_torchs(data):
     assert torch.stack(moved).norm().item() == pytest.approx(0.1 * 0.01, rel=1e-3)
 
 
-def test_decay_is_adamws_on_all_weights_but_biases(data):
-    net = build(data, learning_rate=0.1, optimizer="adamw", weight_decay=0.3)
-
-    network = copy.deepcopy(net.module_)
-    matrices = {id(p) for p in net.module_.weight_matrices()}
-    decays = [0.3 if id(p) in matrices else 0.0 for p in net.module_.parameters()]
-
-    def build_adamw(parameters):
-        groups = [
-            {"params": [p], "weight_decay": d} for p, d in zip(parameters, decays, strict=True)
-        ]
-        return torch.optim.AdamW(groups, lr=0.1)
-
-    expected = one_step_by_hand(net, data, build_adamw)
-    _run(net, data)
-    assert_same_weights(net.module_, expected)
-    assert 0 < len(matrices) < len(list(network.parameters()))
-
-
-def test_decay_follows_the_schedule(data):
-    options = {"learning_rate": 0.1, "optimizer": "adamw", "weight_decay": 0.5, "max_epochs": 2}
-    net = build(data, lr_schedule="exponential", **options)
-    network = copy.deepcopy(net.module_)
-    _run(net, data)
-    matrices = {id(p) for p in network.weight_matrices()}
-    adamw = torch.optim.AdamW(
-        [{"params": [p], "weight_decay": 0.5 * (id(p) in matrices)} for p in network.parameters()],
-        lr=0.1,
-    )
-    for rate in (0.1, 0.001):
-        for group in adamw.param_groups:
-            group["lr"] = rate
-        [(values, lengths)], (classes, weights, _) = data.batch(np.arange(12), [slice(12)])
-        losses = nn.functional.cross_entropy(network(values, lengths), classes, reduction="none")
-        adamw.zero_grad()
-        ((losses * weights).sum() / weights.sum()).backward()
-        adamw.step()
-    assert_same_weights(net.module_, network)
-
-
 def test_frozen_weights_do_not_decay(data):
-    net = build(data, learning_rate=0.1, optimizer="adamw", weight_decay=0.5)
+    net = build(data, learning_rate=0.1, optimizer="adamw")
     frozen = net.module_.encoder.layers[0].forwards.lstm.weight_ih_l0
     frozen.requires_grad_(False)
     before = frozen.clone()
@@ -149,37 +109,6 @@ def test_penalties_are_on_all_weights_but_biases(data):
     expected = one_step_by_hand(net, data, lambda p: torch.optim.SGD(p, lr=0.1), extra=penalties)
     _run(net, data)
     assert_same_weights(net.module_, expected)
-
-
-@pytest.mark.parametrize("parts", [[slice(12)], [slice(0, 5), slice(5, 12)]])
-def test_the_losses_of_the_branches_are_added_by_their_weight(data, parts):
-    """Of trained normalisations, since those of parts differ while training."""
-    net = build(data, conv_filters=(5, 4), auxiliary_loss=0.3)
-    network = copy.deepcopy(net.module_).eval()
-    net.module_.eval()
-    net._set_training = lambda training: None
-    step = net.train_step_single(data.batch(np.arange(12), parts))
-
-    [(values, lengths)], (classes, weights, _) = data.batch(np.arange(12), [slice(12)])
-    pooled = network.embed(values, lengths)
-    states, convolutions = pooled[:, :8], pooled[:, 8:]
-    heads = network.auxiliary_heads
-    losses = [
-        (nn.functional.cross_entropy(logits, classes, reduction="none") * weights).sum()
-        / weights.sum()
-        for logits in (network.head(pooled), heads[0](states), heads[1](convolutions))
-    ]
-    (losses[0] + 0.3 * (losses[1] + losses[2])).backward()
-    torch.testing.assert_close(step["loss"], losses[0].detach(), **FLOAT32)
-    torch.testing.assert_close(step["y_pred"], network.head(pooled).detach(), **FLOAT32)
-    for ours, theirs in zip(net.module_.parameters(), network.parameters(), strict=True):
-        torch.testing.assert_close(ours.grad, theirs.grad, **FLOAT32)
-
-
-def test_an_auxiliary_loss_of_none_is_no_head():
-    assert plain_configuration(conv_filters=3, auxiliary_loss=0.1).network.auxiliary_heads
-    assert not plain_configuration(conv_filters=3, auxiliary_loss=0).network.auxiliary_heads
-    assert not plain_configuration(conv_filters=(), auxiliary_loss=0.1).network.auxiliary_heads
 
 
 def test_the_loss_of_an_epoch_is_the_weighted_mean_over_its_sequences_without_penalties(data):
@@ -206,7 +135,7 @@ def test_the_largest_input_is_named_as_the_network_sees_it(data):
     data.sequences.values.neg_()
     largest = -data.sequences.values.min().item()
     with pytest.raises(TrainingDivergedError) as raised:
-        raise divergence("The loss", build(data), data)
+        raise divergence_error("The loss", build(data), data)
     assert f"The largest input was {largest:.3g}." in str(raised.value)
     assert "standardize=True" in str(raised.value)
 
@@ -216,11 +145,11 @@ def test_token_ids_have_no_size():
     tokens = LabelledSequences(to_device(ids, None, CPU), torch.zeros(2), torch.ones(2))
     of_tokens = configuration(1, hidden_sizes=4, embedding_dim=3, n_tokens=5)
     net = _build_net(of_tokens, TWO_CLASSES, tokens, None, np.random.default_rng(0))
-    assert "largest input" not in str(divergence("The loss", net, tokens))
+    assert "largest input" not in str(divergence_error("The loss", net, tokens))
 
 
 def test_the_error_crosses_processes(data):
-    error = divergence("The loss", build(data), data)
+    error = divergence_error("The loss", build(data), data)
     assert str(pickle.loads(pickle.dumps(error))) == str(error)
 
 
@@ -252,9 +181,8 @@ def test_an_interruption_beside_a_patient_early_stopping_is_not_taken_for_its_st
         train_net(plain_configuration(callbacks=[stopper, Raising("on_epoch_end")]), data)
 
 
-@pytest.mark.parametrize("label_smoothing", [0.0, 0.2])
-def test_the_gradient_of_a_batch_in_parts_is_that_of_the_whole(data, label_smoothing):
-    net = build(data, label_smoothing=label_smoothing, l1=1e-3, l2=1e-2)
+def test_the_gradient_of_a_batch_in_parts_is_that_of_the_whole(data):
+    net = build(data, l1=1e-3, l2=1e-2)
     results = []
     for parts in ([slice(12)], [slice(0, 5), slice(5, 6), slice(6, 12)]):
         net.module_.zero_grad()
@@ -273,10 +201,7 @@ LAYERS = {
     "attention": {"pooling": "attention"},
     "dense": {"dense_sizes": (6, 3)},
     "convolutions": {"conv_filters": (5, 4)},
-    "convolutions of patches": {
-        "conv_filters": (8, 4), "patch_size": 2, "conv_stride": 1, "conv_dilations": (1, 2),
-    },
-    "auxiliary losses": {"conv_filters": (5, 4), "auxiliary_loss": 0.3},
+    "convolutions of patches": {"conv_filters": (8, 4), "patch_size": 2},
     "embedding": {"embedding_dim": 3, "vocabulary_size": 9},
     "embedding, convolutions": {"embedding_dim": 3, "vocabulary_size": 9, "conv_filters": (5, 4)},
 }  # fmt: skip
@@ -319,7 +244,7 @@ def test_a_step_in_parts_is_that_of_the_whole(data, monkeypatch, optimizer, laye
 
 def test_a_step_of_mixed_sequences_is_the_one_by_hand(data):
     """Each part is mixed within itself, so its first sequence with its last."""
-    net = build(data, label_smoothing=0.1)
+    net = build(data)
     shares = torch.linspace(0.5, 1.0, 12)
     parts = [slice(0, 5), slice(5, 6), slice(6, 12)]
     batch = data.batch(np.arange(12), parts)
@@ -332,9 +257,7 @@ def test_a_step_of_mixed_sequences_is_the_one_by_hand(data):
     logits = net.module_(both, lengths)
     loss = 0
     for share, index in ((shares, torch.arange(12)), (1 - shares, torch.tensor(others))):
-        losses = nn.functional.cross_entropy(
-            logits, classes[index], reduction="none", label_smoothing=0.1
-        )
+        losses = nn.functional.cross_entropy(logits, classes[index], reduction="none")
         loss = loss + (share * weights[index] * losses).sum() / weights.sum()
     expected = torch.autograd.grad(loss, list(net.module_.parameters()))
     torch.testing.assert_close(gradient, torch.cat([g.flatten() for g in expected]), **FLOAT32)
@@ -364,11 +287,11 @@ def test_parts_of_a_batch_move_running_statistics_once_and_by_all_of_them(data):
         net._set_training(True)
         batch = data.batch(np.arange(12), cuts)
         if net is nets[2]:
-            with own_team(CPU) as team:
+            with thread_team(CPU) as team:
                 net._backward_by_parts(batch, team)
         else:
             # An OpenMP team would round otherwise; inside a fit there is none.
-            with alone():
+            with single_threaded():
                 net.train_step_single(batch)
     whole, apart, shared = (net.module_.convolutions.layers[0].normalization for net in nets)
     assert whole.n_steps == apart.n_steps == 1
@@ -426,3 +349,52 @@ def test_a_single_sequence_beyond_memory_is_an_error(data, monkeypatch):
     forget_memory_beyond(0, monkeypatch)
     with pytest.raises(torch.OutOfMemoryError):
         gradient_of_step(net, data.batch(np.arange(12), [slice(12)]))
+
+
+# The trained net as a skorch net
+
+
+@pytest.mark.parametrize("n", [1, 40])
+def test_the_net_predicts_as_the_estimator_does(n):
+    X, y = make_ragged(40, n_classes=3)
+    fitted = quick(conv_filters=(4, 3)).fit(X, np.array(["a", "b", "c"])[y])
+    for net in (fitted.net_, copy.deepcopy(fitted).net_):
+        np.testing.assert_allclose(net.forward(X[:n]), fitted.decision_function(X[:n]), rtol=1e-6)
+        np.testing.assert_allclose(net.predict_proba(X[:n]), fitted.predict_proba(X[:n]), rtol=1e-6)
+        assert net.predict(X[:n]).tolist() == fitted.predict(X[:n]).tolist()
+    with pytest.raises(ValueError, match="X has 5 features"):
+        fitted.net_.predict([np.zeros((3, 5))])
+
+
+def test_the_net_of_token_ids_predicts_as_the_estimator_does():
+    X, y = [[2, 3, 4], [3, 2]] * 5, [0, 1] * 5
+    fitted = quick(embedding_dim=3, max_epochs=1).fit(X, y)
+    np.testing.assert_allclose(fitted.net_.predict_proba(X), fitted.predict_proba(X), rtol=1e-6)
+
+
+def test_forward_in_training_mode_drops_out():
+    X, y = make_ragged(40)
+    net = quick(dropout=0.5, max_epochs=1).fit(X, y).net_
+    assert not torch.equal(net.forward(X, training=True), net.forward(X, training=True))
+    assert torch.equal(net.forward(X), net.forward(X))
+
+
+def test_a_callback_scores_while_training():
+    X, y = make_ragged(40)
+
+    class Score(Callback):
+        def on_epoch_end(self, net, **_):
+            net.history.record("accuracy", float((net.predict(X) == y).mean()))
+
+    scored, plain = quick(callbacks=[Score()], dropout=0.3).fit(X, y), quick(dropout=0.3).fit(X, y)
+    assert scored.history_["accuracy"][-1] == plain.score(X, y)
+
+
+def test_the_net_is_not_trained_by_itself():
+    X, y = make_ragged(40)
+    fitted = quick(max_epochs=1).fit(X, y)
+    before = fitted.predict_proba(X)
+    for train in (fitted.net_.fit, fitted.net_.partial_fit):
+        with pytest.raises(TypeError, match="Call the estimator's fit or partial_fit"):
+            train(X, y)
+    np.testing.assert_array_equal(fitted.predict_proba(X), before)

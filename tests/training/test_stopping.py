@@ -63,7 +63,7 @@ def test_scorers_of_two_named_classes():
 def held_out_of(classifier, X, y):
     """What such a classifier held out of X."""
     _, codes = np.unique(y, return_inverse=True)
-    options = {"part": "stratified", "fraction": classifier.validation_fraction, "seed": 0}
+    options = {"last": False, "fraction": classifier.validation_fraction, "seed": 0}
     _, valid = split_rows(codes, None, describe=str, **options)
     return [X[i] for i in valid], y[valid]
 

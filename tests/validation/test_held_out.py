@@ -14,9 +14,9 @@ from sklstm._validation._tokens import check_tokens
 
 
 def test_all_or_nothing():
-    assert not check_held_out(None, None, None, refits=True)
-    assert check_held_out([1], [2], None, refits=False)
-    assert check_held_out([1], [2], [3], refits=False)
+    assert not check_held_out(None, None, None)
+    assert check_held_out([1], [2], None)
+    assert check_held_out([1], [2], [3])
 
 
 @pytest.mark.parametrize(
@@ -29,12 +29,7 @@ def test_all_or_nothing():
 )
 def test_a_part_alone_is_an_error(arguments, message):
     with pytest.raises(ValueError, match=message):
-        check_held_out(*arguments, refits=False)
-
-
-def test_a_refit_has_nothing_to_add():
-    with pytest.raises(ValueError, match=r"(?s)refit=True trains again.*Set refit=False"):
-        check_held_out([1], [2], None, refits=True)
+        check_held_out(*arguments)
 
 
 FRAME = pd.DataFrame({"a": [1.0, 2.0], "b": [3.0, 4.0]})
@@ -85,7 +80,7 @@ MASKED = np.ma.array([[2, 3, 4]], mask=[[0, 1, 0]])
         pyarrow.array([[{"a": "x"}]]),
         awkward.Array([[[1.0], [1.0, 2.0]]]),
     ],
-    ids=lambda X: f"{X!r:.40}",
+    ids=lambda X: type(X).__name__,
 )
 def test_messages_about_measurements_have_their_name(X):
     assert_named(lambda name: check_inputs(X, estimator="E", input_name=name))
@@ -107,7 +102,7 @@ def test_messages_about_measurements_have_their_name(X):
         np.ones(3, dtype=int),
         {"a": [1]},
     ],
-    ids=str,
+    ids=lambda X: type(X).__name__,
 )
 def test_messages_about_token_ids_have_their_name(X):
     assert_named(lambda name: check_tokens(X, vocabulary_size=None, input_name=name))

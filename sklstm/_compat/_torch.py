@@ -1,0 +1,22 @@
+"""Private names of torch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+
+def function_modes() -> list[Any]:
+    """Contexts that change what torch's functions do, such as that of a default device."""
+    n_modes = torch._C._len_torch_function_stack()
+    return [torch._C._get_function_stack_at(position) for position in range(n_modes)]
+
+
+def set_function_modes(modes: list[Any]) -> None:
+    """Enter these contexts and no others; torch has no public way out of a forgotten one."""
+    if modes != function_modes():
+        while torch._C._len_torch_function_stack() > 0:
+            torch._C._pop_torch_function_stack()
+        for mode in modes:
+            torch._C._push_on_torch_function_stack(mode)

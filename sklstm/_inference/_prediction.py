@@ -1,0 +1,80 @@
+"""A trained network and sequences -> one row of numbers for each sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+import torch
+
+from sklstm._batching._buckets import prediction_batches
+from sklstm._batching._loader import Source
+from sklstm._runtime._concurrency import ThreadTeam, run_all
+from sklstm._runtime._heap import kept_heap
+from sklstm._runtime._modes import own_modes
+from sklstm._runtime._threads import thread_team
+from sklstm._runtime._within import within
+from sklstm._sequences import Array, IntArray, Sequences, all_finite
+from sklstm.nn import SequenceNetwork
+
+# At most this many timesteps, padding included, and this many sequences in one batch: more make a
+# timestep no cheaper (benchmarks/LOG.md).
+MAX_TIMESTEPS, MAX_SEQUENCES = 16_384, 512
+
+
+def embed(network: SequenceNetwork, source: Source, team: ThreadTeam | None = None) -> Array:
+    """The pooled vector of each sequence in the order given, (n, D), float32."""
+    return _compute(network, network.embed, network.output_size, source, team)
+
+
+def compute_outputs(
+    network: SequenceNetwork, source: Source, team: ThreadTeam | None = None
+) -> Array:
+    """The network's outputs for each sequence in the order given, (n, n_outputs), float64."""
+    outputs = _compute(network, network, network.n_classes, source, team)
+    return outputs.astype(np.float64)
+
+
+def _compute(
+    network: SequenceNetwork,
+    function: Callable[..., torch.Tensor],
+    width: int,
+    source: Source,
+    team: ThreadTeam | None,
+) -> Array:
+    """What the function gives for each sequence, (n, width), float32.
+
+    The batches are shared among the ``team``; without one, among as many threads as torch may use.
+    """
+    # Setting the mode of all modules takes as long as a short sequence.
+    if network.training:
+        network.eval()
+    outputs = np.empty((len(source.host_lengths), width), dtype=np.float32)
+
+    def work(indices: IntArray) -> None:
+        outputs[indices] = function(*source.batch(indices)).cpu().numpy()
+
+    batches = prediction_batches(source.host_lengths, MAX_TIMESTEPS, MAX_SEQUENCES)
+    tasks = [partial(work, indices) for indices in batches]
+    modes = own_modes(gradients=False)
+    if team is not None or len(batches) == 1:
+        within([modes], lambda: run_all(tasks, team))
+    else:
+        # Memory is kept from one batch to the next.
+        own = thread_team(source.device)
+        within([modes, kept_heap(), own], lambda: run_all(tasks, own.team))
+    return outputs
+
+
+def check_outputs(outputs: Array, sequences: Sequences) -> Array:
+    """The outputs as they are, one row for each sequence, or an error that names X[17]."""
+    if all_finite(outputs):
+        return outputs
+    first = int(np.flatnonzero(~np.isfinite(outputs).all(axis=1))[0])
+    largest = np.abs(sequences.take([first]).values).max()
+    raise ValueError(
+        f"X[{first}] is too large for this network: what it computes is beyond float32. Its largest"
+        f" absolute value is {largest:.3g}.\n\nBring X to the scale of the sequences that were"
+        " trained on, or train with standardize=True."
+    )

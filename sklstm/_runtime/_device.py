@@ -1,0 +1,66 @@
+"""The parameters device and precision -> what they stand for on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from sklstm._compat._sklearn import InvalidParameterError
+
+# Narrower layers gain little from bfloat16 (benchmarks/LOG.md).
+MIN_BFLOAT16_SIZE = 64
+
+
+def resolve_device(device: str | torch.device) -> torch.device:
+    """The device asked for; "auto" is the first CUDA device, or the CPU where there is none."""
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    resolved: torch.device | None
+    try:
+        resolved = torch.device(device)
+    except (RuntimeError, TypeError):
+        resolved = None
+    if resolved is None or resolved.type not in ("cpu", "cuda"):
+        raise InvalidParameterError(
+            "The 'device' parameter must be 'cpu', 'cuda', 'cuda:<index>', 'auto' or a torch.device"
+            f" of these types. Got {device!r} instead."
+        )
+    if resolved.type == "cuda":
+        _check_cuda(resolved, device)
+    return resolved
+
+
+def resolve_precision(precision: str, device: torch.device, hidden_sizes: Sequence[int]) -> str:
+    """The precision asked for; "auto" is bfloat16 where a CPU computes in it and gains by it.
+
+    On a GPU "auto" is float32, whose products cuDNN computes in TensorFloat-32 unless told not to.
+    """
+    if precision != "auto":
+        return precision
+    gains = device.type == "cpu" and _has_bfloat16_arithmetic()
+    return "bfloat16" if gains and max(hidden_sizes) >= MIN_BFLOAT16_SIZE else "float32"
+
+
+def _has_bfloat16_arithmetic() -> bool:
+    """Whether the CPU multiplies bfloat16 numbers itself; False where torch cannot tell."""
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    return bool(capabilities.get("avx512_bf16", False))
+
+
+def count_cuda_devices() -> int:
+    """How many CUDA devices torch can use here."""
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
+
+
+def _check_cuda(resolved: torch.device, device: str | torch.device) -> None:
+    n_devices = count_cuda_devices()
+    if (resolved.index or 0) < n_devices:
+        return
+    found = f"finds {n_devices} of them" if n_devices else "finds none"
+    raise ValueError(
+        f"The 'device' parameter asks for {str(device)!r}, a CUDA device, but torch"
+        f" {torch.__version__} {found} here.\n\nUse device='auto', which takes a GPU where there is"
+        " one, or install a CUDA build of torch."
+    )

@@ -1,0 +1,166 @@
+"""torch's settings that a call is not given: its defaults, and how exactly it computes."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from sklstm._compat._torch import function_modes, set_function_modes
+
+# Zero to a thread that flushes denormal numbers, for which torch has a setter and no getter.
+SMALLEST = 5e-324
+
+
+class own_settings(AbstractContextManager[None]):
+    """Inside, torch computes as in a process that has set nothing, and afterwards all is as before.
+
+    A default device and the flushing of denormal numbers count for this thread, the precision of
+    products for all threads: those of others compute with every digit meanwhile. ``training`` also
+    needs torch's default dtype, which optimizers ask for, and which all threads share too; what
+    predicts never asks for it.
+    """
+
+    def __init__(self, *, training: bool = False) -> None:
+        self._shared = [PRECISION, DTYPE] if training else [PRECISION]
+        self._function_modes: list[Any] | None = None
+        self._flushes = False
+
+    def __enter__(self) -> None:
+        # A default device is one of them.
+        self._function_modes = function_modes()
+        set_function_modes([])
+        self._flushes = not SMALLEST > 0
+        if self._flushes:
+            torch.set_flush_denormal(False)
+        for setting in self._shared:
+            setting.take(self)
+
+    def __exit__(self, *error: object) -> None:
+        for setting in self._shared:
+            setting.leave(self)
+        if self._flushes:
+            torch.set_flush_denormal(True)
+        if self._function_modes is not None:
+            set_function_modes(self._function_modes)
+
+
+@dataclass(eq=False)
+class Shared:
+    """A setting of the whole process that has to be ours as long as anybody computes.
+
+    Attributes
+    ----------
+    read, write : callable
+        Give its value and set it back to such a value.
+    is_ours : callable
+        Whether a value computes as ours does.
+    make_ours : callable
+        Set ours.
+    """
+
+    read: Callable[[], Any]
+    write: Callable[[Any], None]
+    is_ours: Callable[[Any], bool]
+    make_ours: Callable[[], None]
+    callers: Any = None
+    users: dict[object, int] = field(default_factory=dict)
+    lock: Any = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._begin_in_child)
+
+    def take(self, user: object) -> None:
+        """Make it ours until this user and all others have left."""
+        with self.lock:
+            self.users[user] = threading.get_ident()
+            value = self.read()
+            # Another thread may have set it while it was ours: the latest comes back.
+            if not self.is_ours(value):
+                self.callers = value
+                self.make_ours()
+
+    def leave(self, user: object) -> None:
+        """Give it back if nobody else needs it. Once more than taken, nothing happens."""
+        with self.lock:
+            if list(self.users) == [user]:
+                self._give_back()
+            self.users.pop(user, None)
+
+    def _give_back(self) -> None:
+        if self.callers is not None and self.is_ours(self.read()):
+            self.write(self.callers)
+        self.callers = None
+
+    def _begin_in_child(self) -> None:
+        """Of the threads, a forked child has the one that forked; nobody else leaves or unlocks."""
+        self.lock = threading.Lock()
+        here = threading.get_ident()
+        if self.users and here not in self.users.values():
+            self._give_back()
+        self.users = {user: thread for user, thread in self.users.items() if thread == here}
+
+
+# How exactly products of float32 are computed ----------------------------------------------------
+
+# oneDNN's kinds of operations; torch<2.9 knows products of matrices only.
+OPERATIONS = [
+    getattr(torch.backends.mkldnn, name)
+    for name in ("matmul", "conv", "rnn")
+    if hasattr(torch.backends.mkldnn, name)
+]
+
+
+def _precision() -> tuple[str | None, ...]:
+    return _precision_of_matmul(), *(operation.fp32_precision for operation in OPERATIONS)
+
+
+def _precision_of_matmul() -> str | None:
+    """By the name that CUDA has in common with the CPU; None if torch is set by its newer names."""
+    try:
+        return torch.get_float32_matmul_precision()
+    except RuntimeError:
+        return None
+
+
+def _is_exact(precision: tuple[str | None, ...]) -> bool:
+    matmul, *operations = precision
+    return matmul in (None, "highest") and all(p in ("none", "ieee") for p in operations)
+
+
+def _compute_exactly() -> None:
+    if _precision_of_matmul() not in (None, "highest"):
+        torch.set_float32_matmul_precision("highest")
+    for operation in OPERATIONS:
+        if operation.fp32_precision not in ("none", "ieee"):
+            operation.fp32_precision = "ieee"
+
+
+def _set_precision(precision: tuple[str | None, ...]) -> None:
+    matmul, *operations = precision
+    if matmul not in (None, _precision_of_matmul()):
+        torch.set_float32_matmul_precision(str(matmul))
+    for operation, value in zip(OPERATIONS, operations, strict=True):
+        # As it was before: by itself, or as all of them are.
+        for candidate in ("none", value):
+            if operation.fp32_precision != value:
+                operation.fp32_precision = candidate
+
+
+PRECISION = Shared(_precision, _set_precision, _is_exact, _compute_exactly)
+
+
+# Default dtype -----------------------------------------------------------------------------------
+
+DTYPE = Shared(
+    torch.get_default_dtype,
+    torch.set_default_dtype,
+    lambda dtype: dtype is torch.float32,
+    lambda: torch.set_default_dtype(torch.float32),
+)

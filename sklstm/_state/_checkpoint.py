@@ -1,0 +1,139 @@
+"""The file that a fit writes while it runs, and from which the same fit goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from sklstm._files._atomic import follow_links
+from sklstm._files._container import MALFORMED, Kind, read_file, write_file
+from sklstm._files._lock import locked
+from sklstm._files._values import UnstorableError
+from sklstm._state._fingerprint import Fingerprint, as_text, fingerprint
+from sklstm._state._snapshot import describe_optimizer, restore_snapshot, take_snapshot
+from sklstm._training._fitting import Job
+from sklstm._training._net import SequenceNet
+from sklstm._training._soundness import is_integer
+from sklstm.exceptions import ModelFileError, TrainingDivergedError
+
+CHECKPOINT = Kind("checkpoint", format=1)
+FOLDER = "Several fits, as in a search, need an existing folder: each has a file of its own in it."
+
+
+class Checkpoint:
+    """Where a fit has come to, on the disk.
+
+    Parameters
+    ----------
+    path : Path
+        The file. What is in it is read first.
+    fingerprint : Fingerprint
+        Of the fit; that of another fit in the file is an error.
+    seed : int
+        The fit's, unless the file has one.
+    """
+
+    def __init__(self, path: Path, fingerprint: Fingerprint, seed: int) -> None:
+        self.path = path
+        self.fingerprint = fingerprint
+        self.seed = seed
+        self._snapshot: Mapping[str, Any] | None = None
+        if path.exists():
+            self._read()
+
+    def _read(self) -> None:
+        content = read_file(self.path, CHECKPOINT)
+        try:
+            earlier = Fingerprint(**content["fingerprint"])
+            differences = self.fingerprint.differences(earlier)
+            if not differences:
+                self._take(content)
+        except MALFORMED as error:
+            raise self._makes_no_sense(error) from error
+        if differences:
+            raise ValueError(
+                f"The checkpoint {str(self.path)!r} is of another fit: {', '.join(differences)}."
+                f"\n\nDelete the file to begin anew, or name another one. {FOLDER}"
+            )
+
+    def _take(self, content: Mapping[str, Any]) -> None:
+        """The parts but for the fingerprint; ValueError for what no fit of its kind has written."""
+        seed = content["seed"]
+        is_drawn = self.fingerprint.parameters["random_state"] == as_text(None)
+        if not (is_integer(seed) and 0 <= seed < 2**63 and (is_drawn or seed == self.seed)):
+            raise ValueError(f"The seed cannot be {seed!r:.60}.")
+        self.seed, self._snapshot = int(seed), content["net"]
+
+    def begin(self, net: SequenceNet) -> None:
+        """Bring a net whose training has just begun to where it was, if it was anywhere."""
+        if self._snapshot is None:
+            self.write(net)
+            return
+        try:
+            restore_snapshot(net, self._snapshot)
+        except (RuntimeError, *MALFORMED) as error:
+            raise self._makes_no_sense(error) from error
+        self._snapshot = None
+
+    def write(self, net: SequenceNet) -> None:
+        """Replace the file; after an error it is the earlier one."""
+        content = {
+            "fingerprint": asdict(self.fingerprint),
+            "seed": self.seed,
+            "net": take_snapshot(net),
+        }
+        try:
+            write_file(self.path, CHECKPOINT, content)
+        except UnstorableError as error:
+            remedy = "Let callbacks record plain values, or fit without checkpoint."
+            raise TypeError(f"{error}\n\n{remedy}") from error
+
+    def _makes_no_sense(self, error: Exception) -> ModelFileError:
+        return ModelFileError(
+            f"{str(self.path)!r} does not describe a training: {type(error).__name__}:"
+            f" {error!s:.200}"
+        )
+
+
+@contextmanager
+def open_checkpoint(job: Job) -> Iterator[Checkpoint | None]:
+    """The checkpoint that the parameters ask for, locked; None without one.
+
+    It is kept at the end, so that the same call returns its result at once, unless the seed was
+    drawn or the training diverged.
+    """
+    configuration = job.configuration
+    if configuration.checkpoint is None:
+        yield None
+        return
+    of_this_fit = fingerprint(
+        configuration,
+        job.data,
+        job.held_out,
+        job.previous,
+        optimizer=describe_optimizer(configuration),
+        seed=configuration.random_state if job.has_seed else None,
+    )
+    path = Path(configuration.checkpoint)
+    if path.is_dir():
+        path /= f"{of_this_fit.digest[:32]}.safetensors"
+    # Two names of a file are one.
+    path = follow_links(path)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(path))
+        except BlockingIOError as error:
+            raise BlockingIOError(
+                f"The checkpoint {str(path)!r} is in use by another fit.\n\nWait for its end, or"
+                f" name another one. {FOLDER}"
+            ) from error
+        try:
+            yield Checkpoint(path, of_this_fit, configuration.random_state)
+        except TrainingDivergedError:
+            path.unlink(missing_ok=True)
+            raise
+        if not job.has_seed:
+            path.unlink(missing_ok=True)

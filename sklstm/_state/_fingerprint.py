@@ -1,0 +1,133 @@
+"""Fingerprint of a fit: all that determines its result, for comparison with another fit's."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+
+from sklstm._config._configuration import Configuration
+from sklstm._config._options import OF_RUN
+from sklstm._data._labelled import Labelled
+from sklstm._sequences import Array
+from sklstm._training._net import SequenceNet
+
+# Other versions may draw other random numbers, or sum in another order.
+PACKAGES = ("sklstm", "torch", "numpy")
+# Fields that are compared in another form, or have no effect on the result. Callbacks may have one,
+# but are code, which cannot be compared.
+APART = OF_RUN | {"optimizer", "random_state", "embedding_weights", "mask_value", "warm_start"}
+# Bytes copied and hashed at a time.
+CHUNK_BYTES = 2**24
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """Parameters as texts, data as SHA-256 digests in hexadecimal digits."""
+
+    parameters: Mapping[str, str]
+    data: Mapping[str, str]
+
+    @property
+    def digest(self) -> str:
+        """Digest of all of it, 64 hexadecimal digits."""
+        items = sorted({**self.parameters, **self.data}.items())
+        return hashlib.sha256(repr(items).encode()).hexdigest()
+
+    def differences(self, earlier: Fingerprint) -> list[str]:
+        """A clause for each thing that differs; at most three, then how many more."""
+        then, now = earlier.parameters, self.parameters
+        clauses = [f"{name} is not the same" for name in _changed(earlier.data, self.data)]
+        clauses += [
+            f"{name!r} was {then.get(name)} and is {now.get(name)} now"
+            for name in _changed(then, now)
+        ]
+        return clauses[:3] + ([f"and {len(clauses) - 3} more"] if len(clauses) > 3 else [])
+
+
+def _changed(then: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    return sorted(name for name in then.keys() | now.keys() if then.get(name) != now.get(name))
+
+
+def fingerprint(
+    configuration: Configuration,
+    data: Labelled,
+    held_out: Labelled | None,
+    previous: SequenceNet | None,
+    *,
+    optimizer: str,
+    seed: int | None,
+) -> Fingerprint:
+    """The fingerprint of a fit. ``optimizer`` is a description; ``seed`` is None if drawn anew."""
+    names = [f.name for f in fields(configuration) if f.name not in APART]
+    texts = {name: as_text(getattr(configuration, name)) for name in names}
+    texts |= {"device": as_text(configuration.device.type), "random_state": as_text(seed)}
+    texts["optimizer"] = optimizer
+    texts |= {name: repr(importlib.import_module(name).__version__) for name in PACKAGES}
+    sums = digests_of(data, "")
+    if held_out is not None:
+        sums |= digests_of(held_out, "_val")
+    if configuration.embedding_weights is not None:
+        sums["embedding_weights"] = digest_of(configuration.embedding_weights)
+    if previous is not None:
+        sums["the model that the training goes on from"] = _digest_of_net(previous)
+    return Fingerprint(texts, sums)
+
+
+def as_text(value: Any) -> str:
+    """The same text for equal values, such as 1 and 1.0, True and numpy.True_, in any process.
+
+    A function is represented by its name, any other object by its repr without addresses.
+    """
+    if isinstance(value, (bool, np.bool_)):
+        return str(bool(value))
+    if isinstance(value, Integral):
+        return str(int(value))
+    if isinstance(value, Real):
+        number = float(value)
+        return str(int(number)) if number.is_integer() else repr(number)
+    if isinstance(value, (str, bytes)) or value is None:
+        return repr(value)
+    if isinstance(value, (list, tuple)):
+        return f"({', '.join(map(as_text, value))})"
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(sorted(f'{as_text(k)}: {as_text(v)}' for k, v in value.items()))}}}"
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
+
+
+def digests_of(data: Labelled, suffix: str) -> dict[str, str]:
+    """A digest of each argument of `fit`, by its name."""
+    sequences = data.sequences
+    sums = {
+        "X": digest_of(sequences.values, sequences.offsets),
+        "y": digest_of(*data.task.digest_of(data.targets)),
+        "sample_weight": digest_of(data.sample_weight, np.array(data.is_weighted)),
+    }
+    if data.groups is not None:
+        sums["groups"] = digest_of(data.groups)
+    return {name + suffix: digest for name, digest in sums.items()}
+
+
+def digest_of(*arrays: Array) -> str:
+    """SHA-256 digest of dtypes, shapes and values, whatever their order in memory."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(f"{array.dtype.str} {array.shape}".encode())
+        rows = np.atleast_1d(array)
+        n_rows = max(1, CHUNK_BYTES // max(1, rows[:1].nbytes))
+        for start in range(0, len(rows), n_rows):
+            digest.update(rows[start : start + n_rows].tobytes())
+    return digest.hexdigest()
+
+
+def _digest_of_net(net: SequenceNet) -> str:
+    arrays = [tensor.cpu().numpy() for tensor in net.module_.state_dict().values()]
+    if net.reader.scaling is not None:
+        arrays += [net.reader.scaling.mean, net.reader.scaling.scale]
+    return digest_of(*arrays, np.array(len(net.history)))

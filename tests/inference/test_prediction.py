@@ -1,0 +1,78 @@
+import numpy as np
+import pytest
+import torch
+
+from sklstm._batching._loader import HostSequences, to_device
+from sklstm._batching._scaling import Scaling
+from sklstm._inference import _prediction
+from sklstm._inference._prediction import (
+    check_outputs,
+    compute_outputs,
+    embed,
+)
+from sklstm._sequences import Sequences
+from sklstm.nn import SequenceNetwork
+from tests.helpers import POOLINGS, make_ragged
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_outputs_beyond_float32_name_the_first_sequence(bad):
+    sequences = Sequences.from_lengths(np.array([[1.0], [2.0], [-3e38], [4.0]]), [1, 2, 1])
+    outputs = np.array([[0.0, 1.0], [0.0, bad], [bad, 0.0]])
+    with pytest.raises(
+        ValueError, match=r"(?s)^X\[1\] is too large.* value is 3e\+38.*standardize"
+    ):
+        check_outputs(outputs, sequences)
+    outputs = np.zeros((3, 2))
+    assert check_outputs(outputs, sequences) is outputs
+
+
+@pytest.fixture(params=POOLINGS)
+def network(request):
+    return SequenceNetwork(
+        2, 3, hidden_sizes=(8, 6), bidirectional=True, pooling=request.param, dense_sizes=(5,)
+    )
+
+
+def put(X, to=to_device):
+    sequences = Sequences.from_lengths(np.concatenate(X), [len(x) for x in X])
+    return to(sequences, Scaling.identity(2), torch.device("cpu"))
+
+
+def test_it_does_not_matter_whether_the_sequences_are_on_the_device_already(network, monkeypatch):
+    monkeypatch.setattr(_prediction, "MAX_SEQUENCES", 4)
+    X, _ = make_ragged(30)
+    expected = compute_outputs(network, put(X))
+    np.testing.assert_array_equal(compute_outputs(network, put(X, HostSequences)), expected)
+
+
+def test_rows_come_in_the_callers_order(network):
+    X, _ = make_ragged(30)
+    pooled = embed(network, put(X))
+    for x, row in zip(X, pooled, strict=True):
+        with torch.no_grad():
+            expected = network.eval().embed(torch.as_tensor(x, dtype=torch.float32)[None])
+        np.testing.assert_allclose(row, expected[0].numpy(), rtol=1e-6, atol=1e-7)
+
+
+def test_a_result_does_not_depend_on_its_company(network):
+    X, _ = make_ragged(100)
+    together = compute_outputs(network, put(X))
+    for size in (1, 2, 3, 7, 50):
+        apart = [compute_outputs(network, put(X[i : i + size])) for i in range(0, 100, size)]
+        # What scikit-learn's own check allows. Bit-equal where this was written.
+        np.testing.assert_allclose(np.concatenate(apart), together, rtol=1e-7, atol=1e-7)
+
+
+def test_the_callers_precision_has_no_effect(network):
+    X, _ = make_ragged(30)
+    expected = compute_outputs(network, put(X))
+    with torch.autocast("cpu", torch.bfloat16):
+        np.testing.assert_array_equal(compute_outputs(network, put(X)), expected)
+
+
+def test_predicting_leaves_the_network_in_evaluation_mode_and_without_gradients(network):
+    network.train()
+    embed(network, put(make_ragged(3)[0]))
+    assert not network.training
+    assert all(p.grad is None for p in network.parameters())

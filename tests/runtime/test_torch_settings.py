@@ -1,0 +1,228 @@
+import multiprocessing
+import sys
+import threading
+
+import pytest
+import torch
+
+from sklstm._runtime._torch_settings import OPERATIONS, SMALLEST, Shared, own_settings
+
+
+@pytest.fixture
+def shared():
+    """A setting that a caller has set to "theirs", and the list of all that it was set to."""
+    values = ["theirs"]
+    setting = Shared(
+        lambda: values[-1], values.append, lambda v: v == "ours", lambda: values.append("ours")
+    )
+    return setting, values
+
+
+def test_the_first_user_sets_and_the_last_one_restores(shared):
+    setting, values = shared
+    setting.take("a")
+    setting.take("b")
+    setting.leave("a")
+    assert values[-1] == "ours"
+    setting.leave("b")
+    assert values == ["theirs", "ours", "theirs"]
+
+
+def test_leaving_once_more_changes_nothing(shared):
+    setting, values = shared
+    setting.leave("nobody")
+    setting.take("a")
+    setting.leave("a")
+    values.append("new")
+    setting.leave("a")
+    assert values[-1] == "new"
+
+
+def test_what_is_ours_already_is_not_set(shared):
+    setting, values = shared
+    values.append("ours")
+    setting.take("a")
+    setting.leave("a")
+    assert values == ["theirs", "ours"]
+
+
+def test_what_a_caller_sets_meanwhile_is_kept(shared):
+    setting, values = shared
+    setting.take("a")
+    values.append("new")
+    setting.leave("a")
+    assert values[-1] == "new"
+
+
+def test_what_a_caller_sets_meanwhile_is_nobody_elses(shared):
+    setting, values = shared
+    setting.take("a")
+    values.append("new")
+    setting.take("b")
+    assert values[-1] == "ours"
+    setting.leave("a")
+    setting.leave("b")
+    assert values[-1] == "new"
+
+
+def test_a_forked_child_gets_back_what_threads_of_its_parent_had_taken(shared):
+    setting, values = shared
+    thread = threading.Thread(target=setting.take, args=["a"])
+    thread.start()
+    thread.join()
+    setting.lock.acquire()
+    setting._begin_in_child()
+    assert values[-1] == "theirs"
+    assert not setting.users
+    setting.take("b")
+    assert values[-1] == "ours"
+
+
+def test_a_forked_child_keeps_what_it_has_taken_itself(shared):
+    setting, values = shared
+    setting.take("a")
+    setting._begin_in_child()
+    assert values[-1] == "ours"
+    setting.leave("a")
+    assert values[-1] == "theirs"
+
+
+def _predict_in_child(results):
+    with own_settings():
+        results.put(torch.get_float32_matmul_precision())
+    results.put(torch.get_float32_matmul_precision())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a real fork")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_child_that_is_forked_while_another_thread_computes():
+    context = multiprocessing.get_context("fork")
+    results, inside, done = context.SimpleQueue(), threading.Event(), threading.Event()
+
+    def compute():
+        with own_settings():
+            inside.set()
+            done.wait(60)
+
+    torch.set_float32_matmul_precision("medium")
+    try:
+        thread = threading.Thread(target=compute)
+        thread.start()
+        inside.wait(60)
+        child = context.Process(target=_predict_in_child, args=[results])
+        child.start()
+        child.join(60)
+        done.set()
+        thread.join()
+        assert child.exitcode == 0
+        assert [results.get(), results.get()] == ["highest", "medium"]
+        assert torch.get_float32_matmul_precision() == "medium"
+    finally:
+        torch.set_float32_matmul_precision("highest")
+
+
+# What they are
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_a_callers_default_dtype_is_back_afterwards(training):
+    torch.set_default_dtype(torch.float64)
+    try:
+        with own_settings(training=training):
+            assert torch.ones(1).dtype == (torch.float32 if training else torch.float64)
+        assert torch.ones(1).dtype == torch.float64
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+def test_a_callers_default_device_is_back_afterwards():
+    with torch.device("meta"):
+        with own_settings(), own_settings(training=True):
+            assert torch.ones(1).device.type == "cpu"
+            with torch.device("meta"):
+                assert torch.ones(1).device.type == "meta"
+            assert torch.ones(1).device.type == "cpu"
+        assert torch.ones(1).device.type == "meta"
+    assert torch.ones(1).device.type == "cpu"
+
+
+def test_a_context_of_a_device_that_was_never_left_does_not_count_afterwards(monkeypatch):
+    """Otherwise a load that was interrupted would leave a torch without numbers."""
+    torch.get_default_device()  # imports what is patched
+    # What torch notes for its compiler alone.
+    monkeypatch.setattr(torch.utils._device, "CURRENT_DEVICE", None)
+    with torch.device("cpu"):
+        with own_settings(training=True):
+            torch.device("meta").__enter__()
+        assert torch.ones(1).device.type == "cpu"
+        assert len(torch.overrides._get_current_function_mode_stack()) == 1
+    assert len(torch.overrides._get_current_function_mode_stack()) == 0
+
+
+@pytest.mark.parametrize("is_entered", [False, True])
+def test_a_context_that_is_left_once_more_leaves_the_default_device_alone(is_entered):
+    settings = own_settings()
+    with torch.device("meta"):
+        if is_entered:
+            settings.__enter__()
+            settings.__exit__()
+        settings.__exit__()
+        assert torch.ones(1).device.type == "meta"
+    assert torch.ones(1).device.type == "cpu"
+
+
+def test_denormal_numbers_are_flushed_again_afterwards():
+    if not torch.set_flush_denormal(True):
+        pytest.skip("This processor cannot flush denormal numbers.")
+    try:
+        with own_settings():
+            assert SMALLEST > 0
+            assert (torch.tensor([1e-40]) * 1.0).item() > 0
+        assert not SMALLEST > 0
+    finally:
+        torch.set_flush_denormal(False)
+
+
+def precisions():
+    return [operation.fp32_precision for operation in OPERATIONS]
+
+
+@pytest.mark.parametrize("precision", ["high", "medium"])
+def test_a_callers_precision_of_products_is_back_afterwards(precision):
+    torch.set_float32_matmul_precision(precision)
+    before = precisions()
+    try:
+        with own_settings(), own_settings():
+            assert torch.get_float32_matmul_precision() == "highest"
+            assert set(precisions()) <= {"none", "ieee"}
+        assert torch.get_float32_matmul_precision() == precision
+        assert precisions() == before
+    finally:
+        torch.set_float32_matmul_precision("highest")
+
+
+@pytest.mark.skipif(len(OPERATIONS) < 3, reason="this torch has no such settings")
+@pytest.mark.parametrize("kind", ["matmul", "conv", "rnn"])
+def test_a_callers_precision_of_one_kind_of_operations_is_back_afterwards(kind):
+    operation = getattr(torch.backends.mkldnn, kind)
+    operation.fp32_precision = "bf16"
+    before = precisions()
+    try:
+        with own_settings():
+            assert set(precisions()) <= {"none", "ieee"}
+        assert precisions() == before
+    finally:
+        operation.fp32_precision = "none"
+
+
+@pytest.mark.skipif(len(OPERATIONS) < 3, reason="this torch has no such settings")
+def test_a_callers_precision_of_all_operations_is_back_and_can_be_changed_afterwards():
+    torch.backends.mkldnn.matmul.fp32_precision = "none"
+    torch.backends.fp32_precision = "bf16"
+    try:
+        with own_settings():
+            assert precisions() == ["ieee"] * 3
+        assert precisions() == ["bf16"] * 3
+    finally:
+        torch.backends.fp32_precision = "none"
+    assert precisions() == ["none"] * 3
