@@ -1,12 +1,13 @@
 """
-Which speaker said the vowel?
-=============================
+Speaker identification: JapaneseVowels
+======================================
 
-Nine men each said the Japanese vowels /ae/ many times. A recording is a sequence of 7 to 29
-timesteps, and a timestep is 12 numbers that describe the spectrum of the sound. Which man was it?
+Nine speakers each said the Japanese vowels /ae/ many times. A recording is a multivariate sequence
+of 7 to 29 timesteps with 12 features, which describe the spectrum of the sound. The class is the
+speaker.
 
-The data are JapaneseVowels of the UCR/UEA archive. They come with the ``aeon`` package, so nothing
-is downloaded.
+The data set is JapaneseVowels of the UCR/UEA archive. It is part of the ``aeon`` package, so
+nothing is downloaded.
 """
 
 import tempfile
@@ -28,8 +29,8 @@ from sklstm import LSTMSequenceClassifier
 # The data
 # --------
 #
-# aeon gives a list of arrays of shape ``(channels, timesteps)``. The recordings are of unequal
-# length, so there is no way to make one array of them without padding, and no need to.
+# aeon returns a list of arrays of shape ``(channels, timesteps)``. The sequences have unequal
+# lengths. They need no padding.
 
 X_train, y_train = load_classification("JapaneseVowels", split="train")
 X_test, y_test = load_classification("JapaneseVowels", split="test")
@@ -47,11 +48,11 @@ print(f"shapes in aeon's layout: {X_train[0].shape}, {X_train[1].shape}, {X_trai
 # Training
 # --------
 #
-# Ours is the layout of scikit-learn and torch, ``(timesteps, features)``. Swapping the two is a
-# step of the pipeline, so that the pipeline as a whole takes what aeon gives.
+# The classifier takes arrays of shape ``(timesteps, features)``. The first step of the pipeline
+# transposes the sequences, so that the pipeline accepts aeon's layout.
 #
-# All parameters have their defaults. What became of those that suit the data by themselves is in
-# ``resolved_params_``: convolutions beside the LSTM layers, and 100 epochs in batches of 32.
+# All parameters have their defaults. ``resolved_params_`` has the values of those that are "auto":
+# convolutions beside the LSTM layers, and 100 epochs with a batch size of 32.
 
 
 def channels_last(sequences):
@@ -72,10 +73,10 @@ for parameter, value in classifier.resolved_params_.items():
     print(f"{parameter:>18}: {value}")
 
 # %%
-# On the test sequences
-# ---------------------
+# Evaluation on the test set
+# --------------------------
 #
-# The test split has decided nothing so far.
+# The test set has not been used so far.
 
 y_predicted = pipeline.predict(X_test)
 auc = roc_auc_score(y_test, pipeline.predict_proba(X_test), multi_class="ovr")
@@ -85,12 +86,12 @@ print()
 print(classification_report(y_test, y_predicted, digits=3))
 
 # %%
-# Do fewer epochs do?
-# -------------------
+# The number of epochs
+# --------------------
 #
-# ``max_epochs="auto"`` has chosen 100 epochs. Three-fold cross-validation on the training sequences
-# says what fewer are worth; a parameter of a step is named as everywhere in scikit-learn. Each fold
-# trains on 180 sequences only, so its accuracy is lower than that of a fit to all 270.
+# ``max_epochs="auto"`` has chosen 100 epochs. A grid search with three-fold cross-validation on the
+# training set compares fewer epochs. Each fold trains on 180 sequences only, so its accuracy is
+# lower than that of a fit to all 270.
 
 search = GridSearchCV(
     clone(pipeline).set_params(lstmsequenceclassifier__verbose=0),
@@ -116,10 +117,11 @@ print(
 )
 
 # %%
-# One picture
-# -----------
+# Learning curve and confusion matrix
+# -----------------------------------
 #
-# Left, how the loss fell while the learning rate rose and fell; right, who was taken for whom.
+# Left, the training loss and the one-cycle learning-rate schedule; right, the confusion matrix of
+# the test set.
 
 figure, (curves, matrix) = plt.subplots(
     1, 2, figsize=(11, 5), width_ratios=[1.15, 1], layout="constrained"
