@@ -1,11 +1,11 @@
 """
-A rare class
-============
+Imbalanced classes: class weights and decision threshold
+========================================================
 
-One sequence in twenty rises, beneath much noise; the others fall. A classifier that minds accuracy
-alone does well to overlook some of the rare ones. Two remedies are compared: weighing the classes
-while training, and moving the threshold afterwards. The weights may also be those of single
-sequences: ``sample_weight`` says how much each one counts.
+One sequence in twenty rises, with much noise; the others fall. A classifier that optimises accuracy
+has a low recall on the rare class. Two remedies are compared: class weights during training, and
+tuning the decision threshold afterwards. Weights can also be given for each sequence, as
+``sample_weight``.
 """
 
 import matplotlib.pyplot as plt
@@ -29,9 +29,9 @@ print(f"rising: {(y_train == 'rising').sum()} of {len(y_train)} training sequenc
 # Three classifiers
 # -----------------
 #
-# ``class_weight="balanced"`` weighs each class inversely to its frequency in the sequences trained
-# on. ``TunedThresholdClassifierCV`` leaves the training as it is and chooses the probability from
-# which on a sequence is called rising, by cross-validation.
+# ``class_weight="balanced"`` weights each class inversely to its frequency in the training set.
+# ``TunedThresholdClassifierCV`` does not change the training; it chooses the decision threshold on
+# the probability of "rising" by cross-validation.
 
 parameters = {"hidden_sizes": 16, "max_epochs": 20, "random_state": 0}
 classifiers = {
@@ -43,10 +43,10 @@ classifiers = {
 }
 
 # %%
-# What they get right
-# -------------------
+# Confusion matrices
+# ------------------
 #
-# Each matrix shows the share of a true class that is called by either name.
+# Each matrix is normalised over the true class.
 
 figure, axes = plt.subplots(1, 3, figsize=(11, 4), layout="constrained")
 for ax, (name, classifier) in zip(axes, classifiers.items(), strict=True):
@@ -73,11 +73,11 @@ for ax, (name, classifier) in zip(axes, classifiers.items(), strict=True):
     ax.set(title=name, xlabel="predicted", ylabel="true" if ax is axes[0] else "")
 
 # %%
-# Both remedies find more of the rare class, and both pay with more false alarms. Weights change the
-# probabilities, which then no longer say how frequent a class is; a threshold does not. The AUC
-# asks for the order of the probabilities alone, and so for no threshold.
+# Both remedies increase the recall of the rare class and reduce its precision. Weights change the
+# probabilities, which then no longer reflect class frequencies; a threshold does not. The AUC
+# depends on the ranking of the probabilities only, not on a threshold.
 #
-# The same weights, given for each sequence instead of each class:
+# The same weights, given as sample weights:
 
 weight = {"rising": 1.0, "falling": (y_train == "rising").sum() / (y_train == "falling").sum()}
 by_sequence = LSTMSequenceClassifier(**parameters)
