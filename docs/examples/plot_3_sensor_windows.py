@@ -1,13 +1,12 @@
 """
-What is the wearer doing?
-=========================
+Activity recognition: sliding windows and grouped cross-validation
+==================================================================
 
-Eight people wear an accelerometer at the hip while they sit, walk, climb stairs and run. Their
-measurements are in one long table, with a row for each fiftieth of a second. We cut them into
-windows of two seconds, learn to tell the activities apart, and bring the predictions back into the
-table.
+Eight people wear an accelerometer at the hip while they sit, walk, climb stairs and run. The data
+frame is in long format, with 50 rows per second. The recordings are cut into sliding windows of two
+seconds, the windows are classified, and the predictions are mapped back to the rows.
 
-The people are made up, and so is their gait; no two of them have the same.
+The data are simulated; each person has a different gait.
 """
 
 import tempfile
@@ -33,12 +32,12 @@ ACTIVITIES = {  # steps a second, and how hard they are (in g)
 }
 
 # %%
-# The table
-# ---------
+# Simulated data
+# --------------
 #
-# Each person does a dozen things in any order, for 4 to 10 seconds each. People differ in the speed
-# and the strength of their steps and in how the sensor sits; stairs shift the rhythm and lean the
-# body forward a little.
+# Each person performs twelve activities in random order, for 4 to 10 seconds each. People differ in
+# the frequency and amplitude of their steps and in the orientation of the sensor; climbing stairs
+# changes the frequency and tilts the body slightly forward.
 
 
 def measure(activity, seconds, person, rng):
@@ -86,13 +85,13 @@ print(table.groupby("activity").size().rename("rows"))
 table
 
 # %%
-# From the table to windows
-# -------------------------
+# Sliding windows
+# ---------------
 #
-# `~sklstm.preprocessing.sequences_from_frame` makes one recording of each person, sorted by time.
+# `~sklstm.preprocessing.sequences_from_frame` returns one recording per person, sorted by time.
 # The activity changes within a recording, hence ``label_per="timestep"``.
-# `~sklstm.preprocessing.make_windows` cuts the recordings into windows of two seconds, one every
-# half second; the label of a window is the most frequent one of its timesteps.
+# `~sklstm.preprocessing.make_windows` cuts the recordings into windows of two seconds with a step
+# of half a second; the label of a window is the majority of its timesteps.
 
 recordings = sequences_from_frame(
     table, sequence="person", time="second", label="activity", label_per="timestep"
@@ -103,13 +102,13 @@ windows = make_windows(
 print(f"{len(recordings.X)} recordings, {len(windows.X)} windows, X of shape {windows.X.shape}")
 
 # %%
-# Cross-validation that minds who is who
-# --------------------------------------
+# Grouped cross-validation
+# ------------------------
 #
-# The question is how well the activities of a *new* person are recognised. Neighbouring windows
-# share three quarters of their timesteps, and all windows of a person share the gait. If windows
-# are dealt to the folds at random, almost the same ones are in training and test. ``GroupKFold``
-# keeps all those of one person on one side.
+# The aim is to estimate the accuracy for *new* people. Neighbouring windows share three quarters of
+# their timesteps, and all windows of a person share the gait. A random split puts nearly identical
+# windows into training and test folds (leakage). ``GroupKFold`` keeps all windows of a person in
+# one fold.
 
 classifier = LSTMSequenceClassifier(hidden_sizes=16, max_epochs=10, random_state=0)
 new_people = cross_val_predict(
@@ -122,13 +121,14 @@ print(f"accuracy over windows of new people:       {np.mean(new_people == window
 print(f"the same with windows dealt at random:     {np.mean(known_people == windows.y):.3f}")
 
 # %%
-# The second figure is the one that would disappoint later. We go on with the first.
+# The second accuracy is too optimistic for new people. The rest of the example uses the first.
 #
-# Back into the table
-# -------------------
+# Predictions per timestep
+# ------------------------
 #
-# `~sklstm.preprocessing.Windows.to_recordings` lets the windows that cover a timestep vote on it,
-# and `~sklstm.preprocessing.FrameSequences.to_rows` puts the result into the order of the table.
+# `~sklstm.preprocessing.Windows.to_recordings` aggregates the windows that cover a timestep by
+# majority vote, and `~sklstm.preprocessing.FrameSequences.to_rows` arranges the result in the row
+# order of the data frame.
 
 table["predicted"] = recordings.to_rows(windows.to_recordings(new_people))
 print(classification_report(table["activity"], table["predicted"], digits=3))
@@ -140,8 +140,8 @@ print(correct.rename("rows that are right").round(3))
 # One recording
 # -------------
 #
-# Neither the best person nor the worst. Above, what the sensor measured; below, what the person
-# did, and what the network says that saw other people only.
+# A person of about median accuracy. Above, the measurements; below, the true activities and the
+# predictions of a network trained on other people only.
 
 name = correct.sort_values().index[len(correct) // 2]
 rows = table[table["person"] == name]
