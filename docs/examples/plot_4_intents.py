@@ -1,12 +1,13 @@
 """
-What does the caller want?
-==========================
+Text classification: intents of requests
+========================================
 
-Short requests to a telephone service, and what each is about. The requests are made up of parts, so
-that nothing has to be downloaded; some words occur in the test requests only.
+Each text is a short request to a telephone service, and the class is its intent. The requests are
+generated from templates, so that nothing has to be downloaded; some words occur in the test set
+only.
 
-A pipeline takes the raw text: ``TokenEncoder`` turns it into token ids, the classifier maps the ids
-to vectors and reads them in both directions. A search tunes both at once.
+The pipeline takes raw text: ``TokenEncoder`` converts it to token ids, and the classifier has an
+embedding and a bidirectional LSTM. A grid search tunes both steps together.
 """
 
 import matplotlib.pyplot as plt
@@ -22,8 +23,8 @@ from sklstm.preprocessing import TokenEncoder
 # The requests
 # ------------
 #
-# Every intent shares its words with another: "I want to book" and "I want to know", "book my train
-# over to" and "book a train to".
+# Intents share words: "I want to book" and "I want to know", "book my train over to" and "book a
+# train to".
 
 TEMPLATES = {
     "book": ["I want to book a {way} from {here} to {there}", "get me a {way} to {there} please",
@@ -60,11 +61,11 @@ for text, intent in list(zip(X_train, y_train, strict=True))[:5]:
     print(f"{intent:>7}: {text}")
 
 # %%
-# Encoder and network in one search
-# ---------------------------------
+# Grid search over encoder and classifier
+# ---------------------------------------
 #
-# ``min_df`` decides which words have a vector of their own; all others are one unknown word. With
-# 0.1 a word must occur in a tenth of the requests.
+# ``min_df`` is the minimum document frequency; rarer words become the unknown token. With 0.1 a
+# word must occur in a tenth of the requests.
 
 pipeline = make_pipeline(
     TokenEncoder(),
@@ -87,8 +88,10 @@ for parameters, score in zip(
     print(f"{score:.3f}  {named}")
 
 # %%
-# On requests about other cities
-# ------------------------------
+# Evaluation on a test set with unseen words
+# ------------------------------------------
+#
+# The cities of the test requests do not occur in the training set.
 
 y_predicted = search.predict(X_test)
 print(classification_report(y_test, y_predicted, digits=3))
