@@ -1,13 +1,13 @@
 """
-Three searches for parameters
-=============================
+Hyperparameter search: random, successive halving, Optuna
+=========================================================
 
-Is it a day of winter or of summer? Each of 67 days is a sequence of 24 hourly readings of Italy's
-demand for electrical power; 1029 further days are for the test. The defaults are a good start, and
-a search of :func:`sklstm.model_selection.param_distributions` may do better. There are three ways
-to go about it: at random, by successive halving, and with Optuna.
+Each of 67 days is a sequence of 24 hourly readings of Italy's electricity demand, and the class is
+winter or summer; 1029 further days are the test set. The defaults are compared with three searches
+of the space from :func:`sklstm.model_selection.param_distributions`: random search, successive
+halving and Optuna.
 
-The data are ItalyPowerDemand of the UCR archive. They come with the ``aeon`` package.
+The data set is ItalyPowerDemand of the UCR archive. It is part of the ``aeon`` package.
 """
 
 import time
@@ -29,12 +29,12 @@ X_test, y_test = load_classification("ItalyPowerDemand", split="test")
 X_train, X_test = X_train[:, 0], X_test[:, 0]  # one channel: a row for each day
 
 # %%
-# What is searched
-# ----------------
+# Search space
+# ------------
 #
-# The space depends on the number of sequences. It is a plain dict, so that a line may be dropped or
-# added. For the classifier in a pipeline, ``step="lstmsequenceclassifier"`` puts the prefix before
-# the names.
+# The space depends on the number of sequences. It is a plain dict: parameters can be removed or
+# added. For the classifier in a pipeline, ``step="lstmsequenceclassifier"`` adds the prefix to the
+# names.
 
 space = param_distributions(len(X_train))
 for name, values in space.items():
@@ -48,7 +48,7 @@ results = []
 
 
 def record(name, search):
-    """Fit a search, and remember what came of it and how long it took."""
+    """Fit a search, and record its result and duration."""
     start = time.perf_counter()
     search.fit(X_train, y_train)
     seconds = time.perf_counter() - start
@@ -66,8 +66,8 @@ def record(name, search):
 
 
 # %%
-# The defaults, for comparison
-# ----------------------------
+# Baseline: the defaults
+# ----------------------
 
 start = time.perf_counter()
 scores = cross_val_score(LSTMSequenceClassifier(random_state=0), X_train, y_train, cv=3)
@@ -83,11 +83,11 @@ results.append(
 print(default.resolved_params_)
 
 # %%
-# At random
-# ---------
+# Random search
+# -------------
 #
-# Eight candidates, each in three folds, for fewer epochs than by default: a search need not train
-# to the end to see which candidates are good.
+# Eight candidates, each in three folds. Fewer epochs than by default are enough to rank the
+# candidates.
 
 candidate = LSTMSequenceClassifier(max_epochs=40, random_state=0)
 record(
@@ -96,11 +96,11 @@ record(
 )
 
 # %%
-# By successive halving
-# ---------------------
+# Successive halving
+# ------------------
 #
 # Eighteen candidates are trained for 5 epochs, the best third of them for 15, and so on. The
-# resource is ``max_epochs``, and a one-cycle schedule comes to its end whatever that is.
+# resource is ``max_epochs``; the one-cycle schedule is completed for any number of epochs.
 
 halving = HalvingRandomSearchCV(
     candidate,
@@ -118,10 +118,10 @@ record("halving", halving)
 print("epochs:", halving.n_resources_, "candidates:", halving.n_candidates_)
 
 # %%
-# With Optuna
-# -----------
+# Optuna
+# ------
 #
-# Each candidate is drawn near the best ones so far. Optuna wants distributions of its own.
+# Each candidate is sampled near the best ones so far. Optuna requires its own distributions.
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 with warnings.catch_warnings():
@@ -140,11 +140,11 @@ with warnings.catch_warnings():
     )
 
 # %%
-# What it brought
-# ---------------
+# Results
+# -------
 #
-# The best of many cross-validated accuracies is too good to be true: with 67 days it is as much
-# luck as skill. The test accuracies say how much was gained.
+# The best of many cross-validated accuracies is optimistically biased (selection bias), strongly so
+# with 67 days. The test accuracies show the actual improvement.
 
 table = pd.DataFrame(results).set_index("search").round(3)
 print(table)
