@@ -1,4 +1,4 @@
-"""Which sequences go into which batch."""
+"""Bucketing: batches of sequences of similar length."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import numpy as np
 
 from sklstm._sequences import IntArray
 
-# An epoch of few batches has four windows, a longer one two, or as many as keep each below the most
-# batches. Sorted whole, its batches would be those of every other epoch but for ties. This costs
-# small data up to a quarter more time, and thousands of sequences nothing (benchmarks/LOG.md).
-FEW_BATCHES, MOST_BATCHES = 16, 64
-# Standard deviation of the logarithm of what lengths are multiplied by before they are compared.
-SPREAD = 0.15
+# Sequences are sorted by length within windows: four for an epoch of up to SHORT_EPOCH batches, two
+# for a longer one, and more so that no window exceeds MAX_WINDOW batches. One window would give
+# every epoch the same batches. Small data take up to a quarter more time, thousands of sequences no
+# more (benchmarks/LOG.md, ADR 42).
+SHORT_EPOCH, MAX_WINDOW = 16, 64
+# Standard deviation of the log-normal noise on lengths when mixup partners are chosen.
+LENGTH_NOISE = 0.15
 
 
 def training_batches(
@@ -19,9 +20,8 @@ def training_batches(
 ) -> list[IntArray]:
     """Indices of each batch of one epoch: every sequence once, similar lengths together.
 
-    Shuffle, sort by length within large windows, cut, shuffle the batches; within a batch lengths
-    ascend. The sizes of the batches differ by at most one, so that no epoch ends with a noisy step
-    on a handful of sequences.
+    Shuffle, sort by length within windows, cut into batches, shuffle the batches. Within a batch
+    lengths ascend. Batch sizes differ by at most one: a small last batch would be a noisy step.
     """
     n = len(lengths)
     order = rng.permutation(n)
@@ -40,32 +40,32 @@ def training_batches(
 
 
 def _n_windows(n_batches: int) -> int:
-    if n_batches <= FEW_BATCHES:
+    if n_batches <= SHORT_EPOCH:
         return min(n_batches, 4)
-    return max(2, -(-n_batches // MOST_BATCHES))
+    return max(2, -(-n_batches // MAX_WINDOW))
 
 
 def pair_by_length(indices: IntArray, lengths: IntArray, rng: np.random.Generator) -> IntArray:
-    """Indices such that each sequence follows one of about its length, the first the last.
+    """Indices in a cyclic order in which neighbours, the mixup partners, have similar lengths.
 
-    Each time other ones, as a length counts with a random factor near 1. Lengths [10, 20, 30, 40]
-    -> [10, 30, 40, 20].
+    Random noise on the lengths varies the partners. Lengths [10, 20, 30, 40] -> [10, 30, 40, 20].
     """
-    ascending = indices[np.argsort(lengths[indices] * rng.lognormal(0, SPREAD, len(indices)))]
+    ascending = indices[np.argsort(lengths[indices] * rng.lognormal(0, LENGTH_NOISE, len(indices)))]
     return np.concatenate([ascending[::2], ascending[1::2][::-1]])
 
 
 def prediction_batches(lengths: IntArray, max_timesteps: int, max_size: int) -> list[IntArray]:
-    """Indices of each batch, sorted by length, of at most so many padded timesteps and sequences.
+    """Indices of each batch, sorted by length, of at most ``max_size`` sequences.
 
-    A batch always holds at least one sequence, however long.
+    Batches have at most ``max_timesteps`` timesteps, padding included, unless one sequence has
+    more.
     """
     order = np.argsort(lengths, kind="stable")
     ascending = lengths[order]
     batches: list[IntArray] = []
     end = len(order)
     while end > 0:
-        # From the longest down: the first of a batch fixes its padded length.
+        # From the longest down: the longest sequence of a batch is its padded length.
         size = max(1, min(max_size, max_timesteps // int(ascending[end - 1])))
         start = max(0, end - size)
         batches.append(order[start:end])

@@ -1,4 +1,4 @@
-"""Sequences on the device, and padded batches gathered from them."""
+"""Padded batches of sequences on the device."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from sklstm._validation._tokens import PADDING_ID
 
 
 class Inputs(NamedTuple):
-    """What the network takes: right-padded values (B, T, F) or token ids (B, T), and lengths (B,).
+    """Network inputs: right-padded values (B, T, F) or token ids (B, T), and lengths (B,).
 
-    Lengths are None where all are T.
+    Lengths are None if all are T.
     """
 
     values: Tensor
     lengths: Tensor | None
 
     def halves(self) -> list[Inputs]:
-        """The first sequences and the others; one sequence as it is."""
+        """The inputs split in two; a single sequence is not split."""
         n, half = len(self.values), len(self.values) // 2
         parts = [slice(half), slice(half, n)] if n > 1 else [slice(n)]
         lengths = self.lengths
@@ -35,10 +35,10 @@ class Inputs(NamedTuple):
 
 
 class Targets(NamedTuple):
-    """What the loss takes: the target of each sequence, (B,) or (B, K), and its weight (B,).
+    """Loss arguments: the target of each sequence, (B,) or (B, K), and its weight (B,).
 
-    Under mixup also the weight of each in its mixture (B,), float32: the rest of 1 is that of the
-    sequence before it in its part, the last one before the first.
+    With mixup also the mixup weights w (B,), float32. Sequence i is mixed with 1 - w[i] of sequence
+    i - 1 of the same part, cyclically.
     """
 
     values: Tensor
@@ -47,7 +47,7 @@ class Targets(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """One training step: the inputs in parts, each padded for itself, and all targets."""
+    """Mini-batch of a training step: inputs in separately padded parts, and all targets."""
 
     inputs: list[Inputs]
     targets: Targets
@@ -63,21 +63,21 @@ class Batch(NamedTuple):
         return list(zip(self.inputs, targets, strict=True))
 
     def halved(self) -> Batch:
-        """The same in more parts: each of two sequences or more in two."""
+        """The batch with every part split in two."""
         return self._replace(inputs=[half for inputs in self.inputs for half in inputs.halves()])
 
 
 class DeviceSequences:
-    """Sequences copied to the device once; a batch is one gather there.
+    """Sequences copied to the device once; each batch is one gather there.
 
     Parameters
     ----------
     values : ndarray of shape (n_timesteps + 1, n_features), or (n_timesteps + 1,) of token ids
-        The timesteps end to end, then one row of zeros that padding is read from.
+        Concatenated timesteps, then one row of zeros, which padding is gathered from.
     offsets : ndarray of shape (n_sequences + 1,)
         As in `Sequences`.
     device : torch.device
-        Where to.
+        Device of the copy and of the batches.
     """
 
     def __init__(self, values: Array, offsets: IntArray, device: torch.device) -> None:
@@ -93,9 +93,9 @@ class DeviceSequences:
         return len(self.host_lengths)
 
     def batch(self, indices: IntArray) -> Inputs:
-        """The sequences at ``indices``, right-padded with zeros to at least the longest of them.
+        """Inputs of the sequences at ``indices``, right-padded with zeros.
 
-        The values are time-major in memory and batch-major in shape: the LSTM kernels copy anything
+        Values are batch-major in shape and time-major in memory: the LSTM kernels copy anything
         else (a step at B64 T100 H128 took twice as long, benchmarks/LOG.md).
         """
         rows_B = torch.from_numpy(indices).to(self.device)
@@ -112,23 +112,23 @@ class DeviceSequences:
         return Inputs(values_TBF.view(shape).transpose(0, 1), lengths_B)
 
     def _padded_length(self, indices: IntArray) -> tuple[int, bool]:
-        """Timesteps of the batch, and whether any sequence has fewer."""
+        """Padded length of a batch, and whether any sequence is shorter."""
         lengths = self.host_lengths[indices]
         longest = int(lengths.max())
         return (rounded_up(longest), True) if lengths.min() < longest else (longest, False)
 
 
 class HostSequences:
-    """Sequences that stay where they are: a batch is scaled and put on the device when asked for.
+    """Sequences in host memory; each batch is scaled and copied to the device on demand.
 
     Parameters
     ----------
     sequences : Sequences
-        Any number, in memory that is never written to.
+        The sequences, which are only read.
     scaling : Scaling or None
         As for `to_device`.
     device : torch.device
-        Where the batches go.
+        Device of the batches.
     """
 
     def __init__(self, sequences: Sequences, scaling: Scaling | None, device: torch.device) -> None:
@@ -141,20 +141,19 @@ class HostSequences:
         return len(self.host_lengths)
 
     def batch(self, indices: IntArray) -> Inputs:
-        """The sequences at ``indices``, as `DeviceSequences` gives them."""
+        """Inputs of the sequences at ``indices``, as of `DeviceSequences`."""
         part = to_device(self.sequences.take(indices), self.scaling, self.device)
         return part.batch(np.arange(len(indices)))
 
 
-# What batches can be had from.
 Source = DeviceSequences | HostSequences
 
 
 def rounded_up(n_timesteps: int) -> int:
-    """Up to 32 as it is, then the next of 16 values to each doubling: at most a sixteenth more.
+    """Padded length: up to 32 exact, then one of 16 values per doubling, at most 1/16 more.
 
-    The kernels are compiled anew for each number of timesteps (2.5 ms at B32 H64, as long as the
-    step itself), and of those that unequal lengths ask for only so many are kept.
+    oneDNN compiles kernels for each number of timesteps (2.5 ms at B32 H64, as long as the step
+    itself) and caches a limited number of them.
     """
     step = 1 << max(0, (n_timesteps - 1).bit_length() - 5)
     return -(-n_timesteps // step) * step
@@ -162,10 +161,7 @@ def rounded_up(n_timesteps: int) -> int:
 
 @dataclass(frozen=True, eq=False)
 class LabelledSequences:
-    """Sequences with the target and the weight of each, all on the device.
-
-    This is the data set that the skorch net is given.
-    """
+    """The skorch net's data set: sequences, targets and weights on the device."""
 
     sequences: DeviceSequences
     targets: Tensor
@@ -175,7 +171,7 @@ class LabelledSequences:
         return len(self.sequences)
 
     def batch(self, indices: IntArray, parts: Sequence[slice]) -> Batch:
-        """The sequences at ``indices``, their inputs in parts."""
+        """Mini-batch of the sequences at ``indices``, its inputs in parts."""
         rows_B = torch.from_numpy(indices).to(self.targets.device)
         return Batch(
             [self.sequences.batch(indices[part]) for part in parts],
@@ -184,18 +180,18 @@ class LabelledSequences:
 
 
 class ShuffledBatches(Iterable[Batch]):
-    """Each iteration is one epoch over the data set, in new batches of similar lengths.
+    """Mini-batches of similar lengths; each iteration is one newly shuffled epoch.
 
     Parameters
     ----------
     dataset : LabelledSequences
-        What to draw from.
+        Training data.
     batch_size : int
-        Most sequences in a batch.
+        Maximum number of sequences per mini-batch.
     rng : numpy.random.Generator
-        What decides.
+        Source of the shuffling and of mixup weights.
     cost : Cost, default=None
-        By which batches are cut into parts; None: they are not.
+        Cost model by which batches are cut into parts; None: they are not cut.
     mixup_alpha : float, default=0.0
         alpha of Beta(alpha, alpha), from which mixup weights are drawn; 0 disables mixup.
     """
@@ -229,9 +225,10 @@ class ShuffledBatches(Iterable[Batch]):
                 yield self._mixed_batch(indices, parts)
 
     def _mixed_batch(self, indices: IntArray, parts: Sequence[slice]) -> Batch:
-        """A batch with mixup weights of at least a half: either of two may be called the other."""
+        """A batch with mixup weights of at least 0.5, so that each sequence dominates its own."""
         if not self.dataset.sequences.have_one_length:
-            # Of a longer one only the beginning goes in, with the weight of all of its target.
+            # A longer partner is truncated, though its target keeps its full weight: pair similar
+            # lengths.
             lengths = self.dataset.sequences.host_lengths
             indices = np.concatenate([pair_by_length(indices[p], lengths, self.rng) for p in parts])
         batch = self.dataset.batch(indices, parts)
@@ -244,7 +241,7 @@ class ShuffledBatches(Iterable[Batch]):
 def to_device(
     sequences: Sequences, scaling: Scaling | None, device: torch.device, *, input_name: str = "X"
 ) -> DeviceSequences:
-    """The sequences on the device: measurements scaled, token ids (no ``scaling``) as they are."""
+    """Copy sequences to the device: scaled measurements, or token ids if ``scaling`` is None."""
     if scaling is None:
         values = np.concatenate([sequences.values[:, 0], [PADDING_ID]])
     else:

@@ -1,4 +1,4 @@
-"""The sequences of one training step -> parts that are padded and computed apart."""
+"""Splitting of a mini-batch into parts that are padded and computed separately."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ import numpy as np
 from sklstm._config._configuration import NetworkConfiguration
 from sklstm._sequences import IntArray
 
-# A part has at least this many sequences, and its widest layer at least this many multiplications a
-# timestep: below, the kernels lose more than a tenth of their speed (benchmarks/LOG.md).
+# Minimum number of sequences of a part, and of multiplications per timestep in its largest layer:
+# below, the kernels lose more than a tenth of their speed (benchmarks/LOG.md).
 MIN_SEQUENCES, MIN_MULTIPLICATIONS = 16, 500_000
-# A batch of fewer multiplications in the forward pass is one part, which takes some 2 ms; beyond
-# it is two parts, and more if each of them has twice as many.
+# A forward pass of fewer multiplications, some 2 ms, is not split for speed; a longer one is split
+# in two, or in more parts of at least twice as many.
 MIN_WORK = 100_000_000
-# A timestep of a part costs as much as this many sequences, before any sequence.
-SEQUENCES_A_TIMESTEP = 8
-# The activations of one part, in bytes.
+# Fixed cost of a timestep of a part, in sequences.
+OVERHEAD = 8
+# Maximum size of the activations of one part, in bytes.
 MAX_BYTES = 2**30
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What one timestep of one sequence costs.
+    """Cost of one timestep of one sequence.
 
     Attributes
     ----------
     multiplications : int
-        Of the LSTM layers' forward pass: the number of their weights.
+        Multiplications in the forward pass of the LSTM layers.
     widest : int
-        Those of the widest layer, in one direction.
+        Multiplications of the largest layer, in one direction.
     bytes : int
-        Kept for the backward pass, about.
+        Approximate memory kept for the backward pass.
     """
 
     multiplications: int
@@ -42,16 +42,16 @@ class Cost:
 
     @classmethod
     def of(cls, network: NetworkConfiguration) -> Cost:
-        """What a timestep costs, a share of its patch.
+        """Cost of the network per timestep, that of a patch divided by its size.
 
-        With convolutions no batch is cut for speed, as their normalisation is by part, and they are
-        computed beside the LSTM layers. Long sequences among short ones are cut off all the same.
+        With convolutions no batch is split for speed: batch statistics are per part, and the
+        branches run in parallel anyway. Outliers in length are still split off.
         """
         directions, patch_size = 2 if network.bidirectional else 1, network.patch_size
-        # Four gates, cell and state, and as much again for their gradients, in float32.
+        # Four gates, cell and hidden state, and their gradients, in float32.
         bytes_kept = directions * sum(48 * size for size in network.hidden_sizes)
         if network.conv_filters:
-            # What is convolved, normalised and rectified, and its gradients.
+            # Outputs of convolution, normalisation and ReLU, and their gradients.
             bytes_kept += sum(24 * size for size in network.conv_filters)
             return cls(0, widest=1, bytes=-(-bytes_kept // patch_size))
         widths_in = [
@@ -68,11 +68,11 @@ class Cost:
 
 
 def cut(lengths: IntArray, cost: Cost) -> list[slice]:
-    """Consecutive parts of a batch whose lengths ascend.
+    """Split a batch of ascending lengths into consecutive parts.
 
-    The gradient of a step is the sum over its parts, so the parts are a matter of speed and memory
-    alone, but for mixup, which is within each. They depend on the batch and the network, not on the
-    machine, and so do the bits.
+    The gradient of a step is the sum over its parts, so that parts affect only speed and memory,
+    except that mixup and batch statistics are per part. They depend on the batch and the network
+    but not on the machine: results are the same everywhere.
     """
     parts: list[slice] = []
     for part in _cut_off_outliers(lengths):
@@ -97,7 +97,7 @@ def _parts_for_speed(n_sequences: int, longest: int, cost: Cost) -> int:
 
 
 def _cut_off_outliers(lengths: IntArray) -> list[slice]:
-    """Parts such that long sequences do not pad many short ones.
+    """Parts such that few long sequences do not pad many short ones.
 
     Lengths [10, 10, 10, 900] -> the first three, the last.
     """
@@ -110,13 +110,13 @@ def _cut_off_outliers(lengths: IntArray) -> list[slice]:
 
 
 def _best_cut(lengths: IntArray) -> int:
-    """Where to cut the longest off, 0 if nowhere: a cut must save a fifth of the time."""
+    """Index at which to split off the longest, 0 if no split saves a fifth of the time."""
     n, longest = len(lengths), int(lengths[-1])
     if lengths[0] == longest or n * longest <= 1.25 * int(lengths.sum()):
         return 0
     before = np.arange(1, n)
-    short = (before + SEQUENCES_A_TIMESTEP) * lengths[:-1]
-    long = (n - before + SEQUENCES_A_TIMESTEP) * longest
+    short = (before + OVERHEAD) * lengths[:-1]
+    long = (n - before + OVERHEAD) * longest
     best = int((short + long).argmin())
-    whole = (n + SEQUENCES_A_TIMESTEP) * longest
+    whole = (n + OVERHEAD) * longest
     return best + 1 if short[best] + long[best] < 0.8 * whole else 0

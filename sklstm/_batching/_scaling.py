@@ -1,4 +1,4 @@
-"""Standardisation of each feature, on the way to the device's float32."""
+"""Standardisation of features, and conversion to float32."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from sklearn.preprocessing import StandardScaler
 from sklstm._moments import factors_of_tiny, means_and_deviations, scaled_within
 from sklstm._sequences import Array, Sequences, all_finite
 
-# Rows converted at a time: the float64 intermediate stays in the cache and small beside X.
+# Rows converted at a time, so that the float64 copy stays in the cache and small beside X.
 CHUNK_ROWS = 65_536
 
 
 @dataclass(frozen=True, eq=False)
 class Scaling:
-    """Standardisation of each feature: the mean subtracted and the scale divided by, float64.
+    """Standardisation of each feature, (x - mean) / scale, in float64.
 
-    ``per`` is "dataset", for this mean and scale; "sequence", for those of each sequence, which
-    leaves these unused; or "both", which gives both results side by side.
+    ``per`` is "dataset", for this mean and scale; "sequence", for each sequence's own instead of
+    these; or "both", for both results concatenated.
     """
 
     mean: Array
@@ -30,15 +30,12 @@ class Scaling:
 
     @classmethod
     def identity(cls, n_features: int, per: str = "dataset") -> Scaling:
-        """No scaling, but that per sequence."""
+        """Identity over the data set; sequences are standardised if ``per`` says so."""
         return cls(np.zeros(n_features), np.ones(n_features), per)
 
     @classmethod
     def standard(cls, sequences: Sequences, weights: Array, per: str = "dataset") -> Scaling:
-        """Scaling to mean 0 and variance 1 over all timesteps, weighted by sequence.
-
-        Constant features become 0.
-        """
+        """Standardisation over all timesteps, weighted by sequence; constant features become 0."""
         timestep_weights = np.repeat(weights, sequences.lengths)
         values = sequences.values
         factors = factors_of_tiny(np.maximum(values.max(axis=0), -values.min(axis=0)))
@@ -46,14 +43,14 @@ class Scaling:
             values = values.astype(np.float64) * factors
         with np.errstate(over="ignore", invalid="ignore"):
             scaler = StandardScaler().fit(values, sample_weight=timestep_weights)
-        # The deviation of subnormal numbers may be 0.
+        # The standard deviation of subnormal numbers may underflow to 0.
         scale = np.maximum(scaler.scale_ / factors, np.finfo(np.float64).smallest_subnormal)
         return cls(scaler.mean_ / factors, scale, per)
 
     def to_float32(self, sequences: Sequences, *, input_name: str = "X") -> Array:
-        """Scaled values and one last row of zeros, shape (n_timesteps + 1, n_features).
+        """Scaled values and a final row of zeros, shape (n_timesteps + 1, n_features).
 
-        Per "both" there are 2 n_features, those scaled per dataset first.
+        Per "both" the shape is (n_timesteps + 1, 2 * n_features), values scaled per dataset first.
         """
         n_timesteps, n_features = sequences.values.shape
         width = 2 * n_features if self.per == "both" else n_features
@@ -68,7 +65,7 @@ class Scaling:
             if self.per != "dataset":
                 for rows, part in _in_chunks(sequences):
                     scaled[rows, -n_features:] = scaled_within(part, *means_and_deviations(part))
-        # An infinite scale means that the variance overflowed: it would make every value 0.
+        # If the variance overflows, the scale is infinite and all values would become 0.
         if not (all_finite(scaled) and all_finite(self.scale)):
             largest = np.abs(sequences.values).max()
             raise ValueError(
@@ -82,8 +79,8 @@ class Scaling:
 def relative_moments(sequences: Sequences) -> tuple[Array, Array]:
     """Mean and standard deviation of each sequence after standardisation over the data set.
 
-    Two arrays of shape (n_sequences, n_features): 0 and 1 throughout if all sequences have the same
-    mean and deviation.
+    Two arrays of shape (n_sequences, n_features), all 0 and all 1 if sequences have the same
+    moments.
     """
     moments = [means_and_deviations(part) for _, part in _in_chunks(sequences)]
     means, deviations = (np.concatenate(pieces) for pieces in zip(*moments, strict=True))
@@ -97,7 +94,7 @@ def relative_moments(sequences: Sequences) -> tuple[Array, Array]:
 
 
 def _in_chunks(sequences: Sequences) -> Iterator[tuple[slice, Sequences]]:
-    """Rows and float64 values of consecutive whole sequences, about CHUNK_ROWS at a time."""
+    """Row slices and float64 values of whole sequences, about CHUNK_ROWS rows at a time."""
     offsets = sequences.offsets
     bounds = np.searchsorted(offsets, np.arange(0, offsets[-1] + CHUNK_ROWS, CHUNK_ROWS))
     bounds = np.unique(np.minimum(bounds, len(sequences)))
