@@ -1,7 +1,6 @@
-"""Parameters that are "auto" -> what suits the data: the one place where that is decided.
+"""Data-dependent defaults: resolution of parameters that are "auto".
 
-The values follow from a study of accuracy (docs/adr/0034-defaults.rst and the pages
-0036, 0038 and 0040).
+The values follow from a study of accuracy (docs/adr/0034-defaults.rst, 0036, 0038 and 0040).
 """
 
 from __future__ import annotations
@@ -14,24 +13,27 @@ from sklstm._batching._scaling import relative_moments
 from sklstm._config._options import Options, is_auto
 from sklstm._sequences import IntArray, Sequences
 
-# Those of LSTM-FCN, half as wide.
+# Half the filters of LSTM-FCN.
 FILTERS = (64, 128, 64)
-# Patches are such that nine of ten sequences have at most so many: the larger number where there
-# are more than FEW sequences, enough to learn details from, and no more than MANY, which would take
-# minutes.
-MOST_PATCHES, MOST_FINE_PATCHES, FEW, MANY, SHARE = 128, 256, 100, 500, 0.9
-# A batch is a sixty-fourth of the data, rounded to a power of two, within these bounds.
-SMALLEST_BATCH, LARGEST_BATCH = 32, 128
-# Small data are read this often; large data are not, as soon as there are so many steps.
-MOST_EPOCHS, FEWEST_EPOCHS, ENOUGH_STEPS = 100, 10, 3000
-# Sequences are standardised already, each by itself, where that would move values by less than this
-# mean square; and where the median sequence has less than this share of the deviation of all, the
-# scale of a few hides the others.
-ALIKE, FLAT = 1e-3, 0.05
+# Maximum number of patches of a sequence, at this quantile of the lengths.
+MAX_PATCHES, LENGTH_QUANTILE = 128, 0.9
+# The same for more than SMALL_N sequences, enough to learn details from, and at most LARGE_N: more
+# would take minutes.
+MAX_FINE_PATCHES, SMALL_N, LARGE_N = 256, 100, 500
+# The batch size is 1/64 of the data, rounded to a power of two, within these bounds.
+MIN_BATCH_SIZE, MAX_BATCH_SIZE = 32, 128
+# Small data have MAX_EPOCHS; large data have about ENOUGH_STEPS training steps, and MIN_EPOCHS.
+MAX_EPOCHS, MIN_EPOCHS, ENOUGH_STEPS = 100, 10, 3000
+# One feature is standardised per sequence as well if that moves values by more than this mean
+# square: otherwise sequences are standardised already.
+MIN_SHIFT = 1e-3
+# Of several features, if the median sequence has less than this fraction of a feature's overall
+# standard deviation: a few large sequences hide the variation of the others.
+MIN_DEVIATION = 0.05
 
 
 def resolve_auto(options: Options, sequences: Sequences) -> dict[str, Any]:
-    """The value of each option that may be "auto" and depends on the data."""
+    """Values of the options that may be "auto" and depend on the data."""
     patch_size, batch_size, max_epochs = options.patch_size, options.batch_size, options.max_epochs
     filters, lengths = options.conv_filters, sequences.lengths
     if is_auto(filters):
@@ -61,28 +63,27 @@ def _standardize(options: Options, sequences: Sequences) -> bool | str:
 
 
 def _need_own_scale(sequences: Sequences) -> bool:
-    """Whether there is to be learnt from each sequence standardised by itself."""
+    """Whether standardisation per sequence adds information."""
     means, deviations = relative_moments(sequences)
     if sequences.n_features == 1:
-        return bool(np.mean(means**2 + (deviations - 1) ** 2) > ALIKE)
-    # Of sequences that are not constant: a rare flag is one in few.
+        return bool(np.mean(means**2 + (deviations - 1) ** 2) > MIN_SHIFT)
+    # Constant sequences do not count: a rare flag varies in few sequences.
     medians = (np.median(column[column > 0]) for column in deviations.T if (column > 0).any())
-    return bool(min(medians, default=1.0) < FLAT)
+    return bool(min(medians, default=1.0) < MIN_DEVIATION)
 
 
 def _patch_size(lengths: IntArray) -> int:
-    """At least 1: 50 sequences of 427 timesteps -> 4, so 107 patches; 200 such sequences -> 1."""
-    long = int(np.quantile(lengths, SHARE, method="inverted_cdf"))
-    most = MOST_FINE_PATCHES if FEW < len(lengths) <= MANY else MOST_PATCHES
-    return -(-long // most)
+    """50 sequences of 427 timesteps -> 4, so 107 patches; 200 such sequences -> 2, so 214."""
+    long = int(np.quantile(lengths, LENGTH_QUANTILE, method="inverted_cdf"))
+    return -(-long // (MAX_FINE_PATCHES if SMALL_N < len(lengths) <= LARGE_N else MAX_PATCHES))
 
 
 def _batch_size(n_sequences: int) -> int:
     """7494 sequences -> 117 -> 128."""
     rounded = 2 ** round(np.log2(n_sequences / 64))
-    return int(min(max(rounded, SMALLEST_BATCH), LARGEST_BATCH))
+    return int(min(max(rounded, MIN_BATCH_SIZE), MAX_BATCH_SIZE))
 
 
 def _n_epochs(n_sequences: int, batch_size: int) -> int:
     n_batches = -(-n_sequences // batch_size)
-    return max(FEWEST_EPOCHS, min(MOST_EPOCHS, ENOUGH_STEPS // n_batches))
+    return max(MIN_EPOCHS, min(MAX_EPOCHS, ENOUGH_STEPS // n_batches))

@@ -1,4 +1,4 @@
-"""Labelled sequences -> what is trained on and what is validated on."""
+"""Training and validation data: labelled, split, weighted and scaled."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from sklstm._validation._weights import check_weights
 
 @dataclass(frozen=True, eq=False)
 class Given:
-    """What a user gives for a training or for its validation, unchecked."""
+    """Unchecked training or validation data, as passed to `fit`."""
 
     X: Any
     y: Any
@@ -32,10 +32,9 @@ class Given:
 
 @dataclass(frozen=True, eq=False)
 class Labelled:
-    """Sequences with the target and the sample weight, > 0, of each, and the task of the targets.
+    """Checked sequences with encoded targets and positive sample weights.
 
-    ``groups`` numbers the group of each sequence, if they have any; ``input_name`` is that of the X
-    they come from.
+    ``groups`` numbers the group of each sequence; ``input_name`` is "X" or "X_val".
     """
 
     sequences: Sequences
@@ -47,7 +46,7 @@ class Labelled:
     input_name: str = "X"
 
     def take(self, indices: IntArray) -> Labelled:
-        """The part at ``indices``."""
+        """The sequences at ``indices``."""
         return replace(
             self,
             sequences=self.sequences.take(indices),
@@ -58,9 +57,9 @@ class Labelled:
 
     @property
     def relative_weight(self) -> Array:
-        """The sample weights by their ratios, which alone count.
+        """Sample weights divided by the largest; only their ratios matter.
 
-        From 1e-30, which float32 still holds, to 1: sums of squares and of inverses stay finite.
+        At least 1e-30, which float32 still holds: sums of squares and of inverses stay finite.
         """
         weights: Array = np.maximum(self.sample_weight / self.sample_weight.max(), 1e-30)
         return weights
@@ -74,10 +73,10 @@ def label(
     estimator: str,
     suffix: str = "",
 ) -> Labelled:
-    """The sequences with targets, weights and groups; those of weight 0 are left out.
+    """Check and attach targets, weights and groups; drop sequences of weight 0.
 
-    A kind of ``task`` is learnt from what is left. The parameters are called X, y and sample_weight
-    with this ``suffix``.
+    If ``task`` is a class, the task is learnt from the remaining targets. ``suffix`` is appended to
+    X, y and sample_weight in messages.
     """
     y_name = f"y{suffix}"
     y = task.check_y(given.y, estimator=estimator, input_name=y_name)
@@ -109,7 +108,7 @@ def label(
 
 
 def split_for_validation(data: Labelled, configuration: Configuration) -> tuple[Labelled, Labelled]:
-    """The part to train on and the part to validate on."""
+    """Training data and held-out validation data."""
     train_rows, valid_rows = split_rows(
         data.task.strata(data.targets),
         data.groups,
@@ -122,19 +121,19 @@ def split_for_validation(data: Labelled, configuration: Configuration) -> tuple[
 
 
 def fit_scaling(data: Labelled, *, standardize: bool | str) -> Scaling:
-    """The scaling of the features, learnt from these sequences alone."""
+    """Scaling of the features, fitted to these sequences."""
     if standardize in (False, "sequence"):
         return Scaling.identity(data.sequences.n_features, "sequence" if standardize else "dataset")
     per = "both" if standardize == "both" else "dataset"
     return Scaling.standard(data.sequences, data.relative_weight, per)
 
 
-# The factor of a target's sample weight.
+# Function from targets to the factors of their sample weights, such as class weights.
 Factors = Callable[[Array], Array]
 
 
 def drop_zero_weight(data: Labelled, factors: Factors) -> Labelled:
-    """The sequences whose class has any weight."""
+    """Drop sequences whose class has weight 0."""
     kept = np.flatnonzero(factors(data.targets))
     if len(kept) == 0:
         raise ValueError(
@@ -147,9 +146,9 @@ def drop_zero_weight(data: Labelled, factors: Factors) -> Labelled:
 def put_on_device(
     data: Labelled, factors: Factors, scaling: Scaling | None, device: torch.device
 ) -> LabelledSequences:
-    """The sequences, scaled, with class weight times sample weight, 1 on average."""
+    """Scale sequences and copy them to the device, weighted by class weight times sample weight."""
     weights = data.relative_weight * factors(data.targets)
-    # Only the ratios count; about 1 they neither overflow float32 nor vanish in it.
+    # Only the ratios matter; a mean of 1 keeps them within the range of float32.
     weights = np.maximum(weights / weights.mean(), np.finfo(np.float32).tiny)
     return LabelledSequences(
         to_device(data.sequences, scaling, device, input_name=data.input_name),
@@ -160,7 +159,7 @@ def put_on_device(
 
 @dataclass(frozen=True, eq=False)
 class Validation:
-    """Validation sequences on the device, and what a scorer of scikit-learn takes."""
+    """Validation data: on the device for the loss, on the host for scikit-learn's scorers."""
 
     dataset: LabelledSequences
     task: Task
@@ -172,7 +171,7 @@ class Validation:
 def as_validation(
     data: Labelled, factors: Factors, scaling: Scaling | None, device: torch.device
 ) -> Validation:
-    """The data as they are scored after each epoch."""
+    """Prepare data to be scored after each epoch."""
     data = drop_zero_weight(data, factors)
     return Validation(
         put_on_device(data, factors, scaling, device),

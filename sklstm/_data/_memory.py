@@ -1,4 +1,4 @@
-"""Running out of memory, said in sizes that the user has set."""
+"""Out-of-memory errors that name the sizes which the user has set."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from sklstm._config._configuration import Configuration, NetworkConfiguration
 from sklstm._sequences import Sequences
 
-# How torch, its allocators, cuBLAS and oneDNN say it, each in a RuntimeError of its own wording.
+# Wordings of the RuntimeErrors of torch, its allocators, cuBLAS and oneDNN.
 SIGNS = (
     "allocate memory",
     "not enough memory",
@@ -18,7 +18,7 @@ SIGNS = (
     "bad_alloc",
     "ALLOC_FAILED",
     "could not create a memory",
-    # Of shapes that oneDNN knows, as ours are, it says so where scratch memory is missing.
+    # oneDNN's wording for lack of scratch memory; all our shapes are supported.
     "could not create a primitive",
     "could not execute a primitive",
 )
@@ -26,9 +26,9 @@ SIGNS = (
 
 @contextmanager
 def training_memory(configuration: Configuration, sequences: Sequences) -> Iterator[None]:
-    """Out of memory inside is a MemoryError that says what a training step holds."""
+    """Convert out-of-memory errors to a MemoryError with the sizes of a training step."""
     network, batch_size = configuration.network, min(configuration.batch_size, len(sequences))
-    with _said_in_users_sizes(
+    with _raised_as_memory_error(
         f"Training ran out of memory on device {str(configuration.device)!r}. A step holds"
         f" {batch_size} sequences of up to {_describe_timesteps(network, sequences)}, and what"
         f" {_describe_widths(network)} make of them; X has {len(sequences.values)} timesteps in"
@@ -41,8 +41,8 @@ def training_memory(configuration: Configuration, sequences: Sequences) -> Itera
 def prediction_memory(
     network: NetworkConfiguration, sequences: Sequences, device: str
 ) -> Iterator[None]:
-    """Out of memory inside is a MemoryError that says what was to be predicted."""
-    with _said_in_users_sizes(
+    """Convert out-of-memory errors to a MemoryError with the sizes of X and the network."""
+    with _raised_as_memory_error(
         f"Prediction ran out of memory on device {device!r}. X has {len(sequences)} sequences of up"
         f" to {_describe_timesteps(network, sequences)}, {len(sequences.values)} timesteps in all;"
         f" the network has {_describe_widths(network)}.\n\nPredict fewer sequences at a time, or"
@@ -52,7 +52,7 @@ def prediction_memory(
 
 
 @contextmanager
-def _said_in_users_sizes(message: str) -> Iterator[None]:
+def _raised_as_memory_error(message: str) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, MemoryError) as error:
@@ -62,7 +62,7 @@ def _said_in_users_sizes(message: str) -> Iterator[None]:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether the error says that memory did not suffice."""
+    """Whether an error of torch or Python means that memory is exhausted."""
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
         return True
     return any(sign in str(error) for sign in SIGNS)

@@ -1,4 +1,4 @@
-"""Which sequences are held out of a training to decide when it stops."""
+"""Hold-out split for early stopping: by class, by group, or the last sequences."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 
 from sklstm._sequences import Array, IntArray
 
-# Random orders tried, of which the best stratified is taken: with few groups of unequal size one
-# order alone was off by 2.2 times as much (benchmarks/LOG.md).
+# Number of random orders of the groups, of which the best stratified is taken: with few groups of
+# unequal size a single order was off by 2.2 times as much (benchmarks/LOG.md).
 N_ORDERS = 10
 
 
@@ -22,12 +22,12 @@ def split_rows(
     fraction: float,
     seed: int,
 ) -> tuple[IntArray, IntArray]:
-    """Indices (to train on, to validate on), both ascending.
+    """Ascending indices of the training and of the validation sequences.
 
-    ``strata`` and ``groups`` number the stratum, such as its class, and the group of each sequence.
+    ``strata`` and ``groups`` number the stratum, such as the class, and the group of each sequence.
     With ``last`` the last sequences are held out, otherwise a random part of each stratum. No group
-    is on both sides, and no stratum is without training sequences. ``describe`` says for a message
-    what is at some rows.
+    is on both sides, and every stratum has training sequences. ``describe`` names the targets of
+    some rows in messages.
     """
     if last:
         held_out = _last(strata, groups, fraction, describe)
@@ -39,11 +39,11 @@ def split_rows(
 
 
 def _stratified(strata: IntArray, fraction: float, seed: int) -> Array:
-    """Which sequences are held out, shape (n_sequences,).
+    """Mask of held-out sequences, shape (n_sequences,).
 
-    Each class of at least two sequences is split in the same proportion, but keeps at least one of
-    them on either side; a class of one sequence is trained on. scikit-learn's splitters refuse such
-    a class, and may hold out none of a rare one, which most scorers cannot do without.
+    Each class of at least two sequences is split in the same proportion, with at least one on
+    either side; a class of one sequence is trained on. scikit-learn's splitters reject such a
+    class, and may hold out none of a rare one, which most scorers need.
     """
     rng = np.random.default_rng(seed)
     held_out = np.zeros(len(strata), dtype=bool)
@@ -66,7 +66,7 @@ def _members(strata: IntArray) -> Iterator[IntArray]:
 
 
 def _stratified_by_group(strata: IntArray, groups: IntArray, fraction: float, seed: int) -> Array:
-    """Which sequences are held out, whole groups, each class in proportion as far as that goes."""
+    """Mask of held-out sequences: whole groups, each class as nearly in proportion as possible."""
     shares_GC = _shares(strata, groups)
     rng = np.random.default_rng(seed)
     draws = [_draw_groups(shares_GC, fraction, rng) for _ in range(N_ORDERS)]
@@ -81,7 +81,7 @@ def _stratified_by_group(strata: IntArray, groups: IntArray, fraction: float, se
 
 
 def _shares(strata: IntArray, groups: IntArray) -> Array:
-    """The share of each class's sequences that each group has, shape (n_groups, n_classes)."""
+    """Fraction of each class's sequences in each group, shape (n_groups, n_classes)."""
     present, strata = np.unique(strata, return_inverse=True)
     counts = np.zeros((groups.max() + 1, len(present)))
     np.add.at(counts, (groups, strata), 1)
@@ -90,16 +90,16 @@ def _shares(strata: IntArray, groups: IntArray) -> Array:
 
 
 def _draw_groups(shares_GC: Array, fraction: float, rng: np.random.Generator) -> list[int]:
-    """Groups in random order, each taken if that brings the classes nearer to their fraction.
+    """Groups, drawn in random order and taken if that brings the classes nearer to their fraction.
 
-    At least one is taken if there is one that leaves every class something to train on.
+    At least one is taken, provided that one leaves training sequences of every class.
     """
     taken: list[int] = []
     held_out_C = np.zeros(shares_GC.shape[1])
     distance, spare = _distance(held_out_C, fraction), (np.inf, -1)
     for group in rng.permutation(len(shares_GC)):
         candidate_C = held_out_C + shares_GC[group]
-        # The shares of a class sum to 1 but for rounding.
+        # With a tolerance: the fractions of a class sum to 1 up to rounding.
         if candidate_C.max() > 1 - 1e-9:
             continue
         nearer = _distance(candidate_C, fraction)
@@ -112,7 +112,7 @@ def _draw_groups(shares_GC: Array, fraction: float, rng: np.random.Generator) ->
 
 
 def _distance(held_out_C: Array, fraction: float) -> float:
-    """How far the held-out shares of the classes are from the fraction wanted."""
+    """Squared distance of the held-out fractions of the classes from the requested one."""
     return float(((held_out_C - fraction) ** 2).sum())
 
 
@@ -122,7 +122,7 @@ def _last(
     fraction: float,
     describe: Callable[[IntArray], str],
 ) -> Array:
-    """Which sequences are held out: the last ones, from the nearest place that parts no group."""
+    """Mask of held-out sequences: the last ones, from the nearest cut that splits no group."""
     n = len(strata)
     cuts = np.arange(1, n) if groups is None else _cuts_between(groups)
     if len(cuts) == 0:
@@ -143,7 +143,7 @@ def _last(
 
 
 def _cuts_between(groups: IntArray) -> IntArray:
-    """Positions at which no group is on both sides: groups [0, 0, 1, 0, 2] -> [4]."""
+    """Positions of cuts that split no group: groups [0, 0, 1, 0, 2] -> [4]."""
     last_row = np.zeros(groups.max() + 1, dtype=np.int64)
     np.maximum.at(last_row, groups, np.arange(len(groups)))
     reach = np.maximum.accumulate(last_row[groups])

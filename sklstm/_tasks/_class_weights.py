@@ -1,4 +1,4 @@
-"""class_weight -> the weight of each class."""
+"""Class weights from the parameter class_weight."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sklstm._sequences import Array, IntArray
 
 
 def balanced_weights(codes: IntArray, n_classes: int, sample_weight: Array) -> Array:
-    """sum(w) / (number of classes present * sum(w of the class)), 1 for a class that is absent."""
+    """Balanced class weights, sum(w) / (n_present * sum(w of the class)); 1 for absent classes."""
     weights, present = np.ones(n_classes), np.unique(codes)
     weights[present] = compute_class_weight(
         "balanced", classes=present, y=codes, sample_weight=sample_weight
@@ -21,14 +21,14 @@ def balanced_weights(codes: IntArray, n_classes: int, sample_weight: Array) -> A
 
 
 def weights_of_dict(class_weight: Mapping[Any, float], classes: Array) -> Array:
-    """Weights by label, 1 where a label is not named.
+    """Class weights of a dict, 1 for labels that it does not name.
 
-    Not scikit-learn's own: that one looks the label "1" up as the integer 1, and 1.5 as 1.
+    scikit-learn's ``compute_class_weight`` looks up the label "1" as the integer 1, and 1.5 as 1.
     """
     labels = classes.tolist()
     unknown = [label for label in class_weight if label not in labels]
-    # A fold may lack a rare class that is named; a key that matches nothing beside a label that is
-    # not named is a mistake.
+    # A fold may lack a rare class that the dict names. An unknown key is a mistake only if a label
+    # has no key.
     if unknown and any(label not in class_weight for label in labels):
         raise ValueError(
             f"class_weight has keys that are not labels of y: {unknown[:3]}. Labels: {labels}."
@@ -43,7 +43,7 @@ def weights_of_dict(class_weight: Mapping[Any, float], classes: Array) -> Array:
 
 
 def check_partial_fit_weight(class_weight: Mapping[Any, float] | str | None) -> None:
-    """Raise for a class_weight that needs to see all labels at once."""
+    """Raise for "balanced", which needs all labels at once."""
     if class_weight == "balanced":
         raise ValueError(
             "class_weight='balanced' is not supported by partial_fit, which does not see all"

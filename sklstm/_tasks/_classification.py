@@ -1,4 +1,4 @@
-"""Classification: one label for each sequence."""
+"""Classification task: one label per sequence."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sklstm._tasks._task import Task
 
 
 class Classification(Task):
-    """Targets are positions in the sorted ``classes``, outputs are logits."""
+    """Classification: targets are indices into the sorted ``classes``, outputs are logits."""
 
     def __init__(self, classes: Array) -> None:
         self.classes = classes
@@ -63,7 +63,7 @@ class Classification(Task):
     def weigh(
         self, targets: Array, sample_weight: Array, options: Options
     ) -> Callable[[Array], Array]:
-        """The weight of each target's class, counted in these targets alone."""
+        """Class weights; "balanced" ones count these targets."""
         weights = np.ones(len(self.classes))
         if isinstance(options.class_weight, Mapping):
             weights = weights_of_dict(options.class_weight, self.classes)
@@ -82,9 +82,9 @@ class Classification(Task):
 
 
 class ClassifierOfLogits(ClassifierMixin, BaseEstimator):
-    """A fitted classifier whose logits (n, C) are known, whatever X is.
+    """Fitted classifier of precomputed logits (n, C), for predictions and scikit-learn's scorers.
 
-    scikit-learn's scorers are given it, and a classifier predicts by it.
+    X is ignored.
     """
 
     def __init__(self, logits: Array, classes: Array) -> None:
@@ -102,6 +102,6 @@ class ClassifierOfLogits(ClassifierMixin, BaseEstimator):
         return np.asarray(log_softmax(self.logits, axis=1))
 
     def decision_function(self, X: Any = None) -> Array:
-        """As scikit-learn has it: (n, C), or (n,) in favour of the second of two classes."""
+        """Logits (n, C), or for two classes their difference (n,), as in scikit-learn."""
         logits = self.logits
         return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits

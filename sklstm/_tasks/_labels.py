@@ -1,4 +1,4 @@
-"""Class labels: checks, the classes, and each label's position among them."""
+"""Validation and encoding of class labels."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sklstm._validation._missing import entries, reject_missing
 
 
 def check_labels(y: Any, *, estimator: str, input_name: str = "y") -> Array:
-    """y as a 1-D array of class labels."""
+    """Validate y; return it as a 1-D array of class labels."""
     if y is None:
         raise ValueError(f"{estimator} requires y to be passed, but the target y is None.")
     _reject_several_labels(y, estimator, input_name)
@@ -35,7 +35,7 @@ def check_labels(y: Any, *, estimator: str, input_name: str = "y") -> Array:
 
 
 def _reject_several_labels(y: Any, estimator: str, name: str) -> None:
-    """Raise if sequences have more than one label each, with the call that makes one of them."""
+    """Raise for multilabel, multioutput or one-hot y, with a remedy."""
     labels = entries(y)
     if labels.ndim == 1 and labels.dtype == object:
         for index, label in enumerate(labels):
@@ -68,9 +68,9 @@ def _as_numbers(labels: Array) -> Array:
 
 
 def encode_labels(y: Array, classes: Array, *, input_name: str = "y") -> IntArray:
-    """Position of each label of y in ``classes``, which is sorted."""
+    """Index of each label of y in the sorted ``classes``."""
     known = set(classes.tolist())
-    # Not by NumPy, to which the labels 1 and "1" are the same.
+    # Not by numpy.isin, which converts mixed types: 1 and "1" would be the same label.
     unknown = [label for label in np.unique(y).tolist() if label not in known]
     if unknown:
         raise ValueError(
@@ -81,7 +81,7 @@ def encode_labels(y: Array, classes: Array, *, input_name: str = "y") -> IntArra
 
 
 def check_partial_fit_classes(classes: Any, known: Array | None) -> Array:
-    """All classes: those given in the first call of partial_fit, which ``known`` are later."""
+    """Sorted classes of partial_fit: those passed, or ``known`` from an earlier call."""
     if classes is None:
         if known is None:
             raise ValueError("classes must be passed on the first call to partial_fit.")
@@ -98,7 +98,7 @@ def check_partial_fit_classes(classes: Any, known: Array | None) -> Array:
 
 
 def check_classes(y: Array) -> Array:
-    """The sorted distinct labels of y, at least two."""
+    """Sorted distinct labels of y; raise if there are fewer than two."""
     classes = np.unique(y)
     if len(classes) < 2:
         raise ValueError(
@@ -109,6 +109,6 @@ def check_classes(y: Array) -> Array:
 
 
 def are_classes(value: Array) -> bool:
-    """Whether these may be the classes of a task: labels of one type, sorted and distinct."""
+    """Whether an array may be ``classes_``: labels of one type, sorted and distinct."""
     is_label = value.dtype.kind != "O" or all(isinstance(label, str) for label in value)
     return is_label and len(value) >= 2 and np.array_equal(np.unique(value), value)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 class WeightedCrossEntropy(nn.Module):
-    r"""The weighted mean cross-entropy of logits.
+    r"""Weighted mean cross-entropy of logits.
 
     .. math:: \sum_i w_i \ell_i / \sum_i w_i
 
@@ -23,7 +23,7 @@ class WeightedCrossEntropy(nn.Module):
         weights_B: Tensor,
         mixup_weights_B: Tensor | None = None,
     ) -> Tensor:
-        """The mean; under mixup each of two classes counts by its share of the sequence."""
+        """Loss, a scalar; with mixup each of the two classes is weighted by its mixup weight."""
         losses_B = self._losses(logits_BC, classes_B) * weights_B
         if mixup_weights_B is not None:
             others_B = self._losses(logits_BC, classes_B.roll(1)) * weights_B.roll(1)
@@ -35,7 +35,7 @@ class WeightedCrossEntropy(nn.Module):
 
 
 def penalty(matrices: Iterable[Tensor], l1: float, l2: float) -> Tensor:
-    """l1 times the sum of absolute weights plus l2 times that of squared ones, as in Keras."""
+    """Penalty l1 * sum(abs(w)) + l2 * sum(w**2) on the weights, as in Keras."""
     terms = []
     for matrix in matrices:
         if l1:
