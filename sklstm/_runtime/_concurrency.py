@@ -1,4 +1,4 @@
-"""Thread pool and background tasks: several threads compute the same bits as one."""
+"""Thread pool and background tasks, bit-identical for any number of threads."""
 
 from __future__ import annotations
 
@@ -16,27 +16,26 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-# What the helpers are to call; None: end.
+# Queue of calls for the worker threads; None ends them.
 Calls = SimpleQueue[Callable[[], None] | None]
 
 
 class ThreadTeam(AbstractContextManager["ThreadTeam"]):
-    """The calling thread and a pool of helper threads, which live inside the context.
+    """The calling thread and a pool of worker threads, which live inside the context.
 
-    Outside, and in a forked child, which inherits no thread but the one that forked, there are no
-    helpers.
+    Outside there are no workers, nor in a forked child, which inherits only the forking thread.
 
     Parameters
     ----------
     n_others : int
-        Number of helpers to start. Fewer if the system gives no more threads.
+        Number of workers to start; fewer if the system provides fewer threads.
     prepare : callable, default=None
-        Called first in each helper.
+        Initializer of each worker.
     """
 
     def __init__(self, n_others: int, prepare: Callable[[], None] | None = None) -> None:
         self._calls: Calls = SimpleQueue()
-        # Daemons: forgotten ones must not keep the interpreter from its end.
+        # Daemon threads, so that abandoned ones do not block interpreter exit.
         self._to_start = [
             Thread(target=_serve, args=(self._calls, prepare), name=f"sklstm-{number}", daemon=True)
             for number in range(n_others)
@@ -47,7 +46,7 @@ class ThreadTeam(AbstractContextManager["ThreadTeam"]):
 
     @property
     def n_others(self) -> int:
-        """Number of helpers there are now."""
+        """Number of running workers."""
         is_here = not self._is_over and os.getpid() == self._process
         return len(self._started) if is_here else 0
 
@@ -56,7 +55,7 @@ class ThreadTeam(AbstractContextManager["ThreadTeam"]):
             try:
                 thread.start()
             except RuntimeError:
-                # A limit on threads, processes or memory: the same is done by those there are.
+                # A limit on threads, processes or memory: the workers there are do all.
                 break
             self._started.append(thread)
         return self
@@ -68,25 +67,25 @@ class ThreadTeam(AbstractContextManager["ThreadTeam"]):
             thread.join()
 
     def give(self, call: Callable[[], None]) -> None:
-        """Let a helper make the call, which must not raise."""
+        """Submit a call, which must not raise, to the workers."""
         self._calls.put(call)
 
 
 def _serve(calls: Calls, prepare: Callable[[], None] | None) -> None:
-    """Make the calls up to None, which is left to the next helper."""
+    """Worker loop: run calls up to None, which is put back for the next worker."""
     if prepare is not None:
         prepare()
     while (call := calls.get()) is not None:
         call()
-        # It holds on to what it has computed.
+        # It references its result, which would live until the next call.
         del call
     calls.put(None)
 
 
 class BackgroundTask:
-    """A call that is made once, by the thread that claims it first.
+    """Call that is executed once, by the first thread to claim it.
 
-    It sees the context variables and torch's modes of where the task was made.
+    It runs with the context variables and torch modes of the thread that created it.
     """
 
     def __init__(self, function: Callable[[], Any], tasks: BackgroundTasks) -> None:
@@ -98,21 +97,21 @@ class BackgroundTask:
         self._error: BaseException | None = None
 
     def claim(self) -> bool:
-        """Whether the task is this thread's.
+        """Claim the task; whether it belongs to this thread.
 
-        A single operation, so that no interruption comes between claiming and knowing it.
+        One atomic operation: no interruption comes between claiming and knowing it.
         """
         return self._owner.setdefault("owner", get_ident()) == get_ident()
 
     def run(self) -> None:
-        """Make the call, unless it has been made or another thread has claimed it."""
+        """Execute the call, unless it is done or claimed by another thread."""
         if self.claim() and self._function is not None:
-            # Let go of: it holds on to what it computes from.
+            # Drop the reference, which keeps the inputs alive.
             function, self._function = self._function, None
             self._result = function()
 
     def run_in_helper(self) -> None:
-        """Make the call likewise; an error is kept for `result`."""
+        """Execute the call likewise; an error is kept for `result`."""
         try:
             self.run()
         except BaseException as error:
@@ -121,9 +120,9 @@ class BackgroundTask:
             self._has_ended.set()
 
     def result(self) -> Any:
-        """What the call has returned, or raise its error; to be asked for once.
+        """Wait for the result or raise the call's error; may be called once.
 
-        While another thread makes the call, this one makes those that nobody has begun.
+        While another thread executes the call, this one executes unclaimed tasks.
         """
         self.run()
         if not self.claim():
@@ -135,21 +134,21 @@ class BackgroundTask:
             if error is not None:
                 raise error
         finally:
-            # With its traceback it would hold on to this frame, and to all tensors in it.
+            # Its traceback would keep this frame and all its tensors alive.
             del error
         return result
 
     def cancel(self) -> None:
-        """Return when the call is not being made, and never will be."""
+        """Wait until the call is not running and never will be."""
         if not self.claim():
             self._has_ended.wait()
         self._function = self._result = self._error = None
 
 
 class BackgroundTasks(AbstractContextManager["BackgroundTasks"]):
-    """Tasks shared by this thread and the helpers; leaving the context ends or cancels them all.
+    """Tasks shared by this thread and the workers; leaving the context finishes or cancels them.
 
-    Nobody may go on in arrays that the caller gives up, after an error or Ctrl-C.
+    After an error or Ctrl-C no thread may still write to arrays that the caller has released.
     """
 
     def __init__(self, team: ThreadTeam) -> None:
@@ -158,7 +157,7 @@ class BackgroundTasks(AbstractContextManager["BackgroundTasks"]):
         self._waiting: deque[BackgroundTask] = deque()
 
     def start(self, function: Callable[[], Any]) -> BackgroundTask:
-        """A task for whoever is free first. It must not depend on the others, nor draw numbers."""
+        """Submit a task, which must neither depend on other tasks nor draw random numbers."""
         task = BackgroundTask(function, self)
         self._all.append(task)
         self._waiting.append(task)
@@ -166,7 +165,7 @@ class BackgroundTasks(AbstractContextManager["BackgroundTasks"]):
         return task
 
     def run_waiting(self) -> None:
-        """Make all calls that no other thread has claimed."""
+        """Execute all unclaimed tasks."""
         while self._waiting:
             self._waiting.popleft().run()
 
@@ -180,9 +179,9 @@ class BackgroundTasks(AbstractContextManager["BackgroundTasks"]):
 
 
 def run_all(functions: Sequence[Callable[[], Any]], team: ThreadTeam | None) -> list[Any]:
-    """The result of each function, in their order; whoever is free calls the next one.
+    """Results of independent functions, in order, computed by the team.
 
-    What a function computes must not depend on the others, random numbers included.
+    Functions must not depend on one another, random numbers included.
     """
     if team is None or team.n_others == 0 or len(functions) == 1:
         return [function() for function in functions]
@@ -192,9 +191,9 @@ def run_all(functions: Sequence[Callable[[], Any]], team: ThreadTeam | None) -> 
 
 
 def _as_here(function: Callable[[], Any]) -> Callable[[], Any]:
-    """The function for another thread, with this thread's context variables and torch's modes."""
+    """Wrap a function to run elsewhere with this thread's context variables and torch modes."""
     context = copy_context()
-    # A task is one thread's: what it calls `in_background` is computed at once.
+    # Tasks do not nest: `in_background` within a task computes immediately.
     context.run(_tasks.set, None)
     gradients, inference = torch.is_grad_enabled(), torch.is_inference_mode_enabled()
     autocast, dtype = torch.is_autocast_enabled("cpu"), torch.get_autocast_dtype("cpu")
@@ -214,9 +213,9 @@ T = TypeVar("T")
 
 
 class having(AbstractContextManager[None], Generic[T]):
-    """Inside, a context variable has the value.
+    """Set a context variable within the context.
 
-    Not a generator: one that an interruption has left would come to its end at any later time.
+    Not a generator: one abandoned by an interruption would be finalized at an arbitrary time.
     """
 
     def __init__(self, variable: ContextVar[T], value: T) -> None:
@@ -236,7 +235,7 @@ _tasks: ContextVar[BackgroundTasks | None] = ContextVar("tasks", default=None)
 
 
 class background_tasks(AbstractContextManager[None]):
-    """Inside, `in_background` shares modules among the team; None: it does not. CPU only."""
+    """Let `in_background` share modules among the team within the context; CPU only."""
 
     def __init__(self, team: ThreadTeam | None) -> None:
         self._tasks = None if team is None or team.n_others == 0 else BackgroundTasks(team)
@@ -252,11 +251,11 @@ class background_tasks(AbstractContextManager[None]):
 
 
 def in_background(module: nn.Module, *inputs: Tensor | None) -> Callable[[], Tensor]:
-    """Call the module, in another thread if one is free, and give what waits for its output.
+    """Call a module in the background; return a function that waits for its output.
 
-    Outside `background_tasks`, or without gradients, the module is called at once. Inside, the
-    backward pass too is shared; no gradient of a gradient can be had then. The module must not
-    draw random numbers: who draws first would be chance.
+    Outside `background_tasks`, or without gradients, the module is called immediately. Inside, the
+    backward pass also runs in the background and is not twice differentiable. The module must not
+    draw random numbers: the order of draws would depend on timing.
     """
     tasks = _tasks.get()
     if tasks is None or not torch.is_grad_enabled():
@@ -274,10 +273,9 @@ def _wait_for(call: _Call, token: Tensor) -> Tensor:
 
 
 class _Call:
-    """One call of a module, with an autograd graph of its own from detached inputs.
+    """Call of a module on detached inputs, with a separate autograd graph.
 
-    So its backward pass can be a task of its own. ``task`` computes the output, and later the
-    gradients.
+    The backward pass can then be a task, too. ``task`` computes the output, later the gradients.
     """
 
     def __init__(
@@ -291,22 +289,23 @@ class _Call:
         self.task = tasks.start(partial(module, *own))
 
     def gradients(self, grad_output: Tensor) -> list[Tensor | None]:
-        """The gradient of each leaf, None where it has none."""
-        # The graph holds every activation; kept, it would live as long as the loss.
+        """Gradient of each leaf, None if it has none."""
+        # Drop the graph, which keeps all activations alive as long as the loss otherwise.
         output, self.output = self.output, None
         assert output is not None
         leaves, self.leaves = self.leaves, []
         wanted = [x for x in leaves if x is not None and x.requires_grad]
-        # Under DropConnect a recurrent weight is an input, and the parameter is not used.
+        # The output need not depend on every parameter of a module.
         found = torch.autograd.grad(output, wanted, grad_output, allow_unused=True)
         by_leaf = dict(zip(map(id, wanted), found, strict=True))
         return [by_leaf.get(id(x)) for x in leaves]
 
 
 class _Start(torch.autograd.Function):
-    """Ties a call to its inputs and parameters; the token ties it to its `_End`.
+    """Connects a call to its inputs and parameters, and by the token to its `_End`.
 
-    Created before all that is computed meanwhile, so its backward pass comes after theirs.
+    Autograd runs nodes in reverse order of creation. This one is created before all nodes computed
+    meanwhile, so that waiting for its gradients comes after their backward pass.
     """
 
     @staticmethod
@@ -321,7 +320,7 @@ class _Start(torch.autograd.Function):
 
 
 class _End(torch.autograd.Function):
-    """The output of a call; its backward pass begins that of the module."""
+    """Output of a call; its backward pass starts that of the module in the background."""
 
     @staticmethod
     def forward(ctx: Any, call: _Call, token: Tensor) -> Tensor:

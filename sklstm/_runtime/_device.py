@@ -1,4 +1,4 @@
-"""The parameters device and precision -> what they stand for on this machine."""
+"""Resolution of the parameters device and precision on this machine."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import torch
 
 from sklstm._compat._sklearn import InvalidParameterError
 
-# Narrower layers gain little from bfloat16 (benchmarks/LOG.md).
+# Smaller layers gain little from bfloat16 (benchmarks/LOG.md).
 MIN_BFLOAT16_SIZE = 64
 
 
 def resolve_device(device: str | torch.device) -> torch.device:
-    """The device asked for; "auto" is the first CUDA device, or the CPU where there is none."""
+    """Device of the parameter; "auto" is the current CUDA device, or the CPU without CUDA."""
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     resolved: torch.device | None
@@ -33,9 +33,9 @@ def resolve_device(device: str | torch.device) -> torch.device:
 
 
 def resolve_precision(precision: str, device: torch.device, hidden_sizes: Sequence[int]) -> str:
-    """The precision asked for; "auto" is bfloat16 where a CPU computes in it and gains by it.
+    """Precision of the parameter; "auto" is bfloat16 on a CPU with bfloat16 arithmetic.
 
-    On a GPU "auto" is float32, whose products cuDNN computes in TensorFloat-32 unless told not to.
+    On a GPU "auto" is float32, which cuDNN computes in TensorFloat-32 by default.
     """
     if precision != "auto":
         return precision
@@ -44,13 +44,13 @@ def resolve_precision(precision: str, device: torch.device, hidden_sizes: Sequen
 
 
 def _has_bfloat16_arithmetic() -> bool:
-    """Whether the CPU multiplies bfloat16 numbers itself; False where torch cannot tell."""
+    """Whether the CPU has bfloat16 instructions; False if torch cannot tell."""
     capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return bool(capabilities.get("avx512_bf16", False))
 
 
 def count_cuda_devices() -> int:
-    """How many CUDA devices torch can use here."""
+    """Number of CUDA devices that torch can use here."""
     return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
 

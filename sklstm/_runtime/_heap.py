@@ -1,4 +1,4 @@
-"""Keep freed memory in the process while training on a CPU."""
+"""Heap settings: freed memory stays in the process while computing on a CPU."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from functools import cache
 # From glibc's malloc.h.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -3, -4
 KEEP = {M_MMAP_MAX: 0, M_TRIM_THRESHOLD: 2**31 - 1}
-# glibc starts from 128 KiB and raises both thresholds, to 32 and 64 MiB at most, as large blocks
-# are freed; any call of mallopt ends that. So where it would have arrived is restored, not where it
-# starts: a step of somebody else's torch loop took 18 ms before a fit, 19 ms after one, and 22 to
-# 28 with the initial thresholds (benchmarks/LOG.md).
+# glibc raises both thresholds from 128 KiB, to 32 and 64 MiB at most, as large blocks are freed;
+# any call of mallopt ends that. So the maxima are restored, not the initial values: a step of an
+# unrelated torch loop took 18 ms before a fit, 19 ms after one, and 22 to 28 with the initial
+# thresholds (benchmarks/LOG.md).
 RESTORE = {M_MMAP_MAX: 65_536, M_MMAP_THRESHOLD: 32 * 2**20, M_TRIM_THRESHOLD: 64 * 2**20}
 
 _lock = threading.Lock()
@@ -23,12 +23,12 @@ _users: set[kept_heap] = set()
 
 
 class kept_heap(AbstractContextManager[None]):
-    """Blocks freed inside the context are reused instead of returned to the kernel.
+    """Reuse blocks freed inside the context instead of returning them to the kernel.
 
-    glibc maps every large block anew and unmaps it when freed, so a training step takes a page
-    fault for each 4 KiB of activations: at B64 T100 H128 that made a step up to 5 times as long as
-    its arithmetic. Nested and concurrent contexts share one setting; the last to leave restores
-    the thresholds and returns what is free. Without glibc nothing happens.
+    glibc maps and unmaps every large block, so that a training step takes a page fault for each
+    4 KiB of activations: at B64 T100 H128 a step took up to 5 times as long as its arithmetic.
+    Nested and concurrent contexts share one setting; the last to leave restores the thresholds and
+    trims the heap. Without glibc nothing happens.
 
     References
     ----------
@@ -47,12 +47,12 @@ class kept_heap(AbstractContextManager[None]):
             if _users == {self}:
                 _configure(RESTORE)
                 trim()
-            # Last of all: if interrupted before, this is done again.
+            # Last: `within` calls this again if it is interrupted before.
             _users.discard(self)
 
 
 def _begin_in_child() -> None:
-    """Of the threads, a forked child has the one that forked; nobody else will leave or unlock."""
+    """Forget other threads, which a forked child does not have and which would never leave."""
     global _lock
     _lock = threading.Lock()
     gone = {user for user in _users if user.thread != threading.get_ident()}
@@ -67,7 +67,7 @@ if hasattr(os, "register_at_fork"):
 
 @cache
 def _glibc() -> ctypes.CDLL | None:
-    """The process's own C library if it is glibc."""
+    """The C library of this process, if it is glibc."""
     try:
         library = ctypes.CDLL(None)
         library.gnu_get_libc_version  # noqa: B018  (the attribute exists in glibc only)
@@ -84,7 +84,7 @@ def _configure(settings: dict[int, int]) -> None:
 
 
 def trim() -> None:
-    """Return to the kernel what is free."""
+    """Return free memory to the kernel."""
     library = _glibc()
     if library is not None:
         malloc_trim: Callable[[int], int] = library.malloc_trim

@@ -1,4 +1,4 @@
-"""torch's modes of this thread: gradients and precision."""
+"""torch's thread-local modes: gradients, inference mode and autocast."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ DEVICES = ("cpu", "cuda")
 
 
 class own_modes(AbstractContextManager[None]):
-    """Inside, gradients are recorded or not and ``precision`` decides, whatever the caller has set.
+    """Enable or disable gradients and turn off the caller's inference mode and autocast.
 
-    Flags instead of torch's own contexts: a flag is set back without knowing how far those have
-    come when they are interrupted.
+    By flags instead of torch's contexts: a flag can be restored wherever an interruption comes.
     """
 
     def __init__(self, *, gradients: bool) -> None:
@@ -34,14 +33,14 @@ class own_modes(AbstractContextManager[None]):
             self._normal_mode = torch.inference_mode(False)
             self._normal_mode.__enter__()
         torch.set_grad_enabled(self._gradients)
-        # Without its cache, which would hold weights of earlier steps until this ends.
+        # Autocast's cache would keep weights of earlier steps until the outermost context ends.
         torch.set_autocast_cache_enabled(False)
         for device in DEVICES:
             torch.set_autocast_enabled(device, False)
 
     def __exit__(self, *error: object) -> None:
         if self._normal_mode is not None:
-            # Interrupted before it was entered, it has nothing to leave.
+            # AttributeError: interrupted before it was entered.
             with suppress(AttributeError):
                 self._normal_mode.__exit__(None, None, None)
         for device, is_enabled, dtype in self._autocast:
@@ -55,9 +54,9 @@ class own_modes(AbstractContextManager[None]):
 
 
 def _autocast_depth() -> int:
-    """In how many contexts of autocast this is; torch clears its cache at the end of the first."""
+    """Nesting depth of autocast, at whose return to 0 torch clears its cache."""
     steps: list[Any] = [torch.autocast_increment_nesting, torch.autocast_decrement_nesting]
-    # In one call: between two of them Ctrl-C would leave one context too many.
+    # Both in one call: Ctrl-C between two calls would leave the depth incremented.
     depths: list[int] = list(map(operator.call, steps))
     return depths[-1]
 

@@ -1,4 +1,4 @@
-"""Seeds that belong to the estimator, and a torch whose global state stays untouched."""
+"""Seeds of a fit, without side effects on torch's global generators."""
 
 from __future__ import annotations
 
@@ -11,17 +11,14 @@ import torch
 
 from sklstm._warnings import warn_user
 
-# torch has one generator for all threads, so trainings in threads of one process take turns.
+# torch has one generator for all threads, so fits in threads of one process take turns.
 _one_at_a_time = threading.RLock()
-# Whether it is this thread's turn: a callback may fit another estimator.
+# Whether this thread has the turn: a callback may fit another estimator.
 _here = threading.local()
 
 
 def draw_seed(random_state: int | np.random.RandomState | None) -> int:
-    """One seed for one fit.
-
-    None gives a fresh one each time, from the operating system and not from NumPy's global state.
-    """
+    """Seed of a fit; for None from the operating system, not from NumPy's global state."""
     if random_state is None:
         return int(np.random.SeedSequence().generate_state(1)[0])
     if isinstance(random_state, np.random.RandomState):
@@ -30,16 +27,16 @@ def draw_seed(random_state: int | np.random.RandomState | None) -> int:
 
 
 def seeds_for(seed: int, n_epochs_done: int) -> tuple[int, int]:
-    """Independent seeds, for torch and for the batches, of a training with so many epochs behind.
+    """Independent seeds for torch and for the batches of a training after ``n_epochs_done``.
 
-    A training that goes on draws other batches than its first part, and the same ones each time.
+    Further training draws different batches than the first, reproducibly.
     """
     network_seed, batch_seed = np.random.SeedSequence([seed, n_epochs_done]).generate_state(2)
     return int(network_seed), int(batch_seed)
 
 
 class own_turn(AbstractContextManager[None]):
-    """Inside, no other thread of the process trains; a warning, if one does and this one waits."""
+    """Lock out other fits in threads of this process; warn if this one has to wait."""
 
     def __init__(self) -> None:
         self._is_outermost = False
@@ -60,14 +57,14 @@ class own_turn(AbstractContextManager[None]):
 
     def __exit__(self, *error: object) -> None:
         if self._is_outermost:
-            # Released if it was acquired, however far that has come.
+            # RuntimeError: interrupted before the lock was acquired.
             with suppress(RuntimeError):
                 _one_at_a_time.release()
             _here.has_turn = False
 
 
 def _begin_in_child() -> None:
-    """The thread that had the lock may be none of a forked child's."""
+    """Replace the lock, which a thread may hold that a forked child does not have."""
     global _one_at_a_time
     _one_at_a_time = threading.RLock()
 
@@ -77,7 +74,7 @@ if hasattr(os, "register_at_fork"):
 
 
 class own_torch_generator(AbstractContextManager[None]):
-    """Seed the generators of the CPU and of ``device``; afterwards they are as they were before."""
+    """Seed the generators of the CPU and of ``device``; restore their states afterwards."""
 
     def __init__(self, seed: int, device: torch.device) -> None:
         self._seed = seed
@@ -89,7 +86,7 @@ class own_torch_generator(AbstractContextManager[None]):
     def __enter__(self) -> None:
         self._turn.__enter__()
         self._state = torch.get_rng_state()
-        # Not torch.manual_seed: that one would seed every other CUDA device as well.
+        # torch.manual_seed would also seed all other CUDA devices.
         torch.default_generator.manual_seed(self._seed)
         if self._device.type == "cuda":
             self._cuda_state = torch.cuda.get_rng_state(self._device)
@@ -104,6 +101,6 @@ class own_torch_generator(AbstractContextManager[None]):
             torch.cuda.set_rng_state(self._cuda_state, self._device)
         if self._state is not None:
             torch.set_rng_state(self._state)
-        # If this is done again, it may be another's turn.
+        # If this is called again, another fit may have the turn.
         self._state = self._cuda_state = None
         self._turn.__exit__()

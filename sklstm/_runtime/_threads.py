@@ -17,21 +17,21 @@ from threadpoolctl import ThreadpoolController
 
 from sklstm._runtime._concurrency import ThreadTeam
 
-# Of the time, about one in so many parts goes into trying the way that was slower so far.
+# The slower mode is tried again for about one TRIAL_INTERVAL-th of the time.
 TRIAL_INTERVAL = 50
-# The first steps of a training, and those of them that this thread does alone: where the work can
-# be shared at all it is mostly faster shared, and where it is not, steps are short.
+# Number of initial steps, and those of them without the team: work that can be shared is mostly
+# faster shared.
 FIRST_STEPS, ALONE = 8, {1, 4}
-# The share of the latest measurement in the average.
+# Weight of the latest measurement in the exponential moving average.
 LATEST = 0.3
 
 
 class ThreadingAutotuner:
-    """Gives the team to a step or lets this thread do it alone, whichever was faster so far.
+    """Chooses whether a step uses the thread team or one thread, by measured speed.
 
-    Nothing but time depends on it. It has to be found out, since it depends on what else the
-    machine does: a team of two that made a step 1.6 times faster on two free cores made it 4 times
-    slower while other processes kept them busy (benchmarks/LOG.md).
+    Only time depends on the choice. It is measured because it depends on the load of the machine: a
+    team of two made a step 1.6 times faster on two idle cores, and 4 times slower while other
+    processes used them (benchmarks/LOG.md).
     """
 
     def __init__(self, team: ThreadTeam | None) -> None:
@@ -42,7 +42,7 @@ class ThreadingAutotuner:
 
     @contextmanager
     def step(self, work: float) -> Iterator[ThreadTeam | None]:
-        """The team or None, for a step of so much ``work`` in any unit."""
+        """The team or None for a step, whose ``work`` is in any unit, such as timesteps."""
         if self.team is None:
             yield None
             return
@@ -62,30 +62,29 @@ class ThreadingAutotuner:
         self._n_steps += 1
         latest, known = seconds / work, self._pace[has_team]
         if self._n_steps <= FIRST_STEPS:
-            # The fastest: kernels are compiled and memory is taken for the first time meanwhile.
+            # The minimum: the first steps also compile kernels and allocate memory.
             self._pace[has_team] = min(latest, known)
         elif known <= self._pace[not has_team]:
             self._seconds_since_trial += seconds
             self._pace[has_team] = (1 - LATEST) * known + LATEST * latest
         else:
-            # Seldom tried, so that the latest counts; but one mishap must not put it off for long.
+            # Tried seldom, so the latest counts, but a single slow step must not rule it out.
             self._seconds_since_trial = 0.0
             self._pace[has_team] = min(latest, 2 * known)
 
 
-# How many threads torch would use outside, for a thread that is inside `single_threaded`.
+# torch's number of threads outside, for a thread that is inside `single_threaded`.
 _here = threading.local()
 
 
 class thread_team(AbstractContextManager["ThreadTeam | None"]):
-    """As many threads as torch may use here, each computing on its own; None if that is one.
+    """Team of torch's number of threads, each single-threaded; None for one thread or a GPU.
 
-    torch itself would give every operation to an OpenMP team of them all. An LSTM is thousands of
-    operations too small for that, each of which ends when the slowest member has arrived; where
-    other work shares the cores, that was up to 1000 times slower than one thread. So inside every
-    OpenMP team has one member, and whole parts of the work are given to the threads instead, which
-    also leaves each bit as it is with one thread. Afterwards this thread's OpenMP team is what it
-    was; those of other threads are never touched.
+    torch would run every operation on an OpenMP team of all threads. The thousands of operations of
+    an LSTM are too small for that, and each waits for the slowest thread: on a busy machine that
+    was up to 1000 times slower than one thread. So OpenMP is limited to one thread inside, and
+    whole parts of the work are shared instead, with the same bits as on one thread. This thread's
+    limits are restored afterwards; those of other threads are never touched.
 
     References
     ----------
@@ -102,7 +101,7 @@ class thread_team(AbstractContextManager["ThreadTeam | None"]):
         if self._device.type == "cpu" and n_threads > 1:
             self.team = ThreadTeam(n_threads - 1, _stay_single_threaded)
             self.team.__enter__()
-            # The system may give no more threads.
+            # None if the system provides no more threads.
             if self.team.n_others == 0:
                 self.team = None
         return self.team
@@ -114,11 +113,11 @@ class thread_team(AbstractContextManager["ThreadTeam | None"]):
 
 
 class single_threaded(AbstractContextManager[int]):
-    """Inside, this thread computes without others' help; gives how many torch would have used.
+    """Limit OpenMP and MKL to one thread in this thread; gives torch's number of threads.
 
-    Not by `torch.set_num_threads`, which also decides for threads that start later. Everything of
-    ours that computes is inside, a fit and a prediction as a whole, since a forked child would wait
-    for ever for the members of an OpenMP team that its parent has had.
+    Not by `torch.set_num_threads`, which also affects threads that start later. Fits and
+    predictions run inside as a whole: a forked child would deadlock, waiting for the OpenMP threads
+    that its parent had used.
     """
 
     def __init__(self) -> None:
@@ -130,7 +129,7 @@ class single_threaded(AbstractContextManager[int]):
         n_threads: int = getattr(_here, "n_threads", 0)
         if n_threads > 0:
             return n_threads
-        # torch sets a new thread's limits when first asked for them, so it has to be asked first.
+        # torch sets a new thread's limits at the first query, so query before setting them.
         n_threads = torch.get_num_threads()
         if n_threads > 1:
             self._is_outermost = True
@@ -138,7 +137,7 @@ class single_threaded(AbstractContextManager[int]):
             self._openmp_before = [(library, library.get_num_threads()) for library in libraries]
             for library in libraries:
                 library.set_num_threads(1)
-            # MKL tells its limit when it is set. Both in one call: Ctrl-C could come between two.
+            # Setting MKL's limit returns the old one. One call, which Ctrl-C cannot split.
             self._mkl_before.extend(map(_limit_mkl(), [1]))
             _here.n_threads = n_threads
         return n_threads
@@ -153,7 +152,7 @@ class single_threaded(AbstractContextManager[int]):
 
 
 def _stay_single_threaded() -> None:
-    # As in `single_threaded`: torch must not set them later.
+    # As in `single_threaded`: query before setting.
     torch.get_num_threads()
     for library in _openmp_libraries():
         library.set_num_threads(1)
@@ -162,16 +161,16 @@ def _stay_single_threaded() -> None:
 
 @cache
 def _openmp_libraries() -> list[Any]:
-    """torch's OpenMP, and any other that the process has loaded by now."""
+    """OpenMP libraries that the process has loaded: torch's and any others."""
     libraries: list[Any] = ThreadpoolController().select(user_api="openmp").lib_controllers
     return libraries
 
 
 @cache
 def _limit_mkl() -> Callable[[int], int]:
-    """MKL's limit for one thread, 0 for none, which torch.set_num_threads sets beside OpenMP's.
+    """MKL's setter of the calling thread's limit, 0 for none, which returns the old limit.
 
-    It hides in torch's own library, where threadpoolctl does not look.
+    MKL is linked into torch's library, where threadpoolctl does not look.
     """
     try:
         (path,) = Path(torch.__file__).parent.glob("lib/libtorch_cpu.*")

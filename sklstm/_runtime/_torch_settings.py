@@ -1,4 +1,4 @@
-"""torch's settings that a call is not given: its defaults, and how exactly it computes."""
+"""torch's global settings: default device and dtype, denormal numbers, float32 precision."""
 
 from __future__ import annotations
 
@@ -13,17 +13,16 @@ import torch
 
 from sklstm._compat._torch import function_modes, set_function_modes
 
-# Zero to a thread that flushes denormal numbers, for which torch has a setter and no getter.
+# Compares as 0 in a thread that flushes denormal numbers, for which torch has no getter.
 SMALLEST = 5e-324
 
 
 class own_settings(AbstractContextManager[None]):
-    """Inside, torch computes as in a process that has set nothing, and afterwards all is as before.
+    """Reset torch's global settings to their defaults inside, and restore them afterwards.
 
-    A default device and the flushing of denormal numbers count for this thread, the precision of
-    products for all threads: those of others compute with every digit meanwhile. ``training`` also
-    needs torch's default dtype, which optimizers ask for, and which all threads share too; what
-    predicts never asks for it.
+    The default device and flushing of denormal numbers are per thread. The float32 precision is per
+    process: other threads compute in full precision meanwhile. ``training`` also resets the default
+    dtype, which is per process and which only optimizers use.
     """
 
     def __init__(self, *, training: bool = False) -> None:
@@ -32,7 +31,7 @@ class own_settings(AbstractContextManager[None]):
         self._flushes = False
 
     def __enter__(self) -> None:
-        # A default device is one of them.
+        # The default device is a function mode.
         self._function_modes = function_modes()
         set_function_modes([])
         self._flushes = not SMALLEST > 0
@@ -52,16 +51,16 @@ class own_settings(AbstractContextManager[None]):
 
 @dataclass(eq=False)
 class Shared:
-    """A setting of the whole process that has to be ours as long as anybody computes.
+    """Process-wide setting that must have our value as long as any thread computes.
 
     Attributes
     ----------
     read, write : callable
-        Give its value and set it back to such a value.
+        Getter and setter.
     is_ours : callable
-        Whether a value computes as ours does.
+        Whether a value is equivalent to ours.
     make_ours : callable
-        Set ours.
+        Set our value.
     """
 
     read: Callable[[], Any]
@@ -77,17 +76,17 @@ class Shared:
             os.register_at_fork(after_in_child=self._begin_in_child)
 
     def take(self, user: object) -> None:
-        """Make it ours until this user and all others have left."""
+        """Set our value until this user and all others have left."""
         with self.lock:
             self.users[user] = threading.get_ident()
             value = self.read()
-            # Another thread may have set it while it was ours: the latest comes back.
+            # Another thread may have changed it meanwhile: the latest value will be restored.
             if not self.is_ours(value):
                 self.callers = value
                 self.make_ours()
 
     def leave(self, user: object) -> None:
-        """Give it back if nobody else needs it. Once more than taken, nothing happens."""
+        """Restore the caller's value if there is no other user; may be called repeatedly."""
         with self.lock:
             if list(self.users) == [user]:
                 self._give_back()
@@ -99,7 +98,7 @@ class Shared:
         self.callers = None
 
     def _begin_in_child(self) -> None:
-        """Of the threads, a forked child has the one that forked; nobody else leaves or unlocks."""
+        """Forget other threads, which a forked child does not have and which would never leave."""
         self.lock = threading.Lock()
         here = threading.get_ident()
         if self.users and here not in self.users.values():
@@ -107,9 +106,9 @@ class Shared:
         self.users = {user: thread for user, thread in self.users.items() if thread == here}
 
 
-# How exactly products of float32 are computed ----------------------------------------------------
+# Precision of float32 products ------------------------------------------------------------------
 
-# oneDNN's kinds of operations; torch<2.9 knows products of matrices only.
+# oneDNN's kinds of operations with a precision setting; torch<2.9 has matmul only.
 OPERATIONS = [
     getattr(torch.backends.mkldnn, name)
     for name in ("matmul", "conv", "rnn")
@@ -122,7 +121,7 @@ def _precision() -> tuple[str | None, ...]:
 
 
 def _precision_of_matmul() -> str | None:
-    """By the name that CUDA has in common with the CPU; None if torch is set by its newer names."""
+    """The older setting, common to CUDA and CPU; None if the newer ones have been used."""
     try:
         return torch.get_float32_matmul_precision()
     except RuntimeError:
@@ -147,7 +146,7 @@ def _set_precision(precision: tuple[str | None, ...]) -> None:
     if matmul not in (None, _precision_of_matmul()):
         torch.set_float32_matmul_precision(str(matmul))
     for operation, value in zip(OPERATIONS, operations, strict=True):
-        # As it was before: by itself, or as all of them are.
+        # "none" inherits the common setting: try it first, then the value itself.
         for candidate in ("none", value):
             if operation.fp32_precision != value:
                 operation.fp32_precision = candidate

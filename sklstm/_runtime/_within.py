@@ -1,4 +1,4 @@
-"""Contexts that Ctrl-C cannot leave open."""
+"""Interruption-safe context managers."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ T = TypeVar("T")
 
 
 def within(contexts: Sequence[AbstractContextManager[object]], work: Callable[[], T]) -> T:
-    """What ``work`` returns inside the contexts, the first of them outermost.
+    """Result of ``work`` inside the contexts, the first of them outermost.
 
-    Ctrl-C may come before a ``with`` statement has an ``__exit__`` to call, and in the middle of
-    that. Here each ``__exit__`` is called in any case, and then once more, so that one interruption
-    leaves nothing behind, wherever it comes. For that a context reads what is before it sets
-    anything, and its ``__exit__`` may be called again, and without ``__enter__``.
+    Ctrl-C may come before a ``with`` statement calls ``__exit__``, or during it. Here every
+    ``__exit__`` is called twice, so that a single interruption leaves no context open. Contexts
+    must therefore read the old state before they set anything, and allow ``__exit__`` repeatedly
+    and without ``__enter__``.
 
-    Context variables that the work sets end with it.
+    Context variables set by the work end with it.
 
     References
     ----------
