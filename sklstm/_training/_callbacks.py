@@ -1,4 +1,4 @@
-"""What happens beside the steps: the learning-rate schedule and the progress bar."""
+"""Callbacks: learning-rate schedule and progress bar; checks of the user's callbacks."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from sklstm._training._optimizers import build_schedule, learning_rate
 
 
 class LearningRate(Callback):
-    """Records the learning rate of each epoch's last step, and moves it along its schedule.
+    """Steps the learning-rate schedule, and records the rate of each epoch's last step.
 
     Parameters
     ----------
     schedule : str or None
-        Its name.
+        Name of the schedule.
     n_epochs, n_batches : int
-        How many there will be, and how many batches in each.
+        Number of epochs, and of batches per epoch.
     follows_score : bool, default=False
-        Whether "plateau" follows the validation score instead of the training loss. It judges
-        neither while sequences are mixed.
+        Whether "plateau" monitors the validation score instead of the training loss. Epochs with
+        mixup do not count.
     """
 
     def __init__(
@@ -52,8 +52,7 @@ class LearningRate(Callback):
         self._scheduler: Any = None
         self.steps_by_batch = False
         if self.schedule is None:
-            # As torch wants it of an optimizer whose schedule goes on from earlier epochs: a
-            # callback of the user's may have one.
+            # torch requires initial_lr of schedules that resume, as that of a user's callback may.
             for group in net.optimizer_.param_groups:
                 group.setdefault("initial_lr", group["lr"])
         else:
@@ -66,7 +65,7 @@ class LearningRate(Callback):
     def on_batch_end(self, net: Any, training: bool = False, **kwargs: Any) -> None:
         self._learning_rate = learning_rate(net.optimizer_)
         self._n_steps_left -= 1
-        # After the last step there is no next one: one-cycle raises an error if told to go on.
+        # Not after the last step: one-cycle raises an error beyond its number of steps.
         if self.steps_by_batch and self._n_steps_left > 0:
             self._scheduler.step()
 
@@ -81,27 +80,27 @@ class LearningRate(Callback):
             self._scheduler.step()
 
     def state_dict(self) -> dict[str, Any]:
-        """What the next epoch depends on besides the optimizer, plain values all of it."""
+        """State of the schedule, as plain values."""
         schedule = None if self._scheduler is None else self._scheduler.state_dict()
         return {"schedule": schedule, "n_steps_left": self._n_steps_left}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from there, after ``on_train_begin``."""
+        """Restore the state, after ``on_train_begin``."""
         if self._scheduler is not None:
             self._scheduler.load_state_dict(state["schedule"])
         self._n_steps_left = state["n_steps_left"]
 
 
 def sets_learning_rate(callbacks: Iterable[Any] | None) -> bool:
-    """Whether one of the user's callbacks is skorch's LRScheduler, beside which no other acts."""
+    """Whether one of the callbacks is skorch's LRScheduler, which replaces ``lr_schedule``."""
     return any(issubclass(kind, LRScheduler) for kind, _ in _kinds(callbacks))
 
 
 def check_callbacks(callbacks: Iterable[Any] | None) -> None:
-    """Raise InvalidParameterError for skorch callbacks that look for data where none are."""
+    """Raise InvalidParameterError for skorch callbacks that need a skorch dataset."""
     for kind, callback in _kinds(callbacks):
         scores = issubclass(kind, (BatchScoring, EpochScoring))
-        # There are records of training batches, but none of validation batches.
+        # Training batches are recorded, validation batches are not.
         averages = issubclass(kind, PassthroughScoring) and not getattr(callback, "on_train", False)
         if scores or averages:
             raise InvalidParameterError(
@@ -113,14 +112,17 @@ def check_callbacks(callbacks: Iterable[Any] | None) -> None:
 
 
 def _kinds(callbacks: Iterable[Any] | None) -> Iterator[tuple[type, Any]]:
-    """Class of each callback, and the callback; skorch takes pairs with a name, and classes."""
+    """Class of each callback, and the callback, which may be a class or a (name, callback) pair."""
     for item in callbacks or ():
         callback = item[1] if isinstance(item, tuple) else item
         yield (callback if isinstance(callback, type) else type(callback)), callback
 
 
 class ProgressBar(Callback):
-    """One bar over the epochs, with the latest ``figures`` of the history, on standard error."""
+    """Progress bar over the epochs on standard error, with the latest ``figures`` of the history.
+
+    Not closed in ``on_train_end``, which an error or Ctrl-C skips.
+    """
 
     def __init__(self, n_epochs: int, figures: tuple[str, ...]) -> None:
         self.n_epochs = n_epochs
@@ -130,7 +132,7 @@ class ProgressBar(Callback):
         self._bar = tqdm(total=self.n_epochs, desc="fit", unit="epoch")
 
     def skip(self, n_epochs: int) -> None:
-        """Begin with so many epochs done, that took no time."""
+        """Count resumed epochs as done, without effect on the estimate of time."""
         self._bar.initial = self._bar.n = n_epochs
         self._bar.refresh()
 
@@ -141,20 +143,20 @@ class ProgressBar(Callback):
         self._bar.update()
 
     def close(self) -> None:
-        """Leave the bar as it stands; also after an error."""
+        """Close the bar, if it has been opened."""
         if hasattr(self, "_bar"):
             self._bar.close()
 
 
 def is_parallel_worker() -> bool:
-    """Whether this is a process or thread of a parallel search, whose bars would mix."""
+    """Whether this is a worker of a parallel search, whose progress bars would interleave."""
     in_process = multiprocessing.current_process().name != "MainProcess"
     in_thread = threading.current_thread() is not threading.main_thread()
     return in_process or in_thread or _is_ray_worker() or _is_dask_worker()
 
 
 def _is_ray_worker() -> bool:
-    # A worker has imported it.
+    # sys.modules: a worker has imported ray.
     ray: Any = sys.modules.get("ray")
     if ray is None or not ray.is_initialized():
         return False

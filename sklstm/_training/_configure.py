@@ -1,4 +1,4 @@
-"""Options and data -> a configuration with nothing left at "auto"."""
+"""Resolution of options and data to a configuration, and construction of the network."""
 
 from __future__ import annotations
 
@@ -31,17 +31,24 @@ def configure(
     vocabulary_size: int | None = None,
     previous: NetworkConfiguration | None = None,
 ) -> Configuration:
-    """The configuration of a training with these options on such data.
+    """Resolve all options that are "auto" or None for training on these sequences.
 
-    ``vocabulary_size`` is that of token ids; None says that the data are measurements. A further
-    training leaves the ``previous`` network as it is, where the options do not ask for another.
+    ``vocabulary_size`` None means measurements, not token ids. In further training, architecture
+    options at "auto" keep the values of the ``previous`` network.
     """
     if previous is not None:
         kept = [name for name in ARCHITECTURE if is_auto(getattr(options, name))]
         options = replace(options, **{name: getattr(previous, name) for name in kept})
     resolved: dict[str, Any] = {f.name: getattr(options, f.name) for f in fields(options)}
     resolved |= resolve_auto(options, sequences)
-    resolved |= _resolve_machine(options) | _resolve_training(options)
+    device, callbacks = resolve_device(options.device), tuple(options.callbacks or ())
+    resolved |= {
+        "device": device,
+        "precision": resolve_precision(options.precision, device, options.hidden_sizes),
+        "callbacks": callbacks,
+        # A scheduler among the callbacks replaces lr_schedule.
+        "lr_schedule": None if sets_learning_rate(callbacks) else options.lr_schedule,
+    }
     n_features, weights = sequences.n_features, options.embedding_weights
     if weights is not None:
         weights = np.array(as_host(weights), dtype=np.float32)
@@ -52,29 +59,16 @@ def configure(
     return Configuration(**resolved)
 
 
-def _resolve_machine(options: Options) -> dict[str, Any]:
-    device = resolve_device(options.device)
-    precision = resolve_precision(options.precision, device, options.hidden_sizes)
-    return {"device": device, "precision": precision}
-
-
-def _resolve_training(options: Options) -> dict[str, Any]:
-    callbacks = tuple(options.callbacks or ())
-    # A scheduler among the callbacks decides alone.
-    schedule = None if sets_learning_rate(callbacks) else options.lr_schedule
-    return {"callbacks": callbacks, "lr_schedule": schedule}
-
-
 def build_network(
     network: NetworkConfiguration, embedding_weights: Array | None = None
 ) -> SequenceNetwork:
-    """A network with new weights, but for those of the embedding if they are given."""
+    """Build a newly initialized network, its embedding pretrained if weights are given."""
     options = {name: value for name, value in vars(network).items() if name in NETWORK_ARGUMENTS}
     if network.vocabulary_size is not None:
         weights = None if embedding_weights is None else torch.from_numpy(embedding_weights)
         options["embedding"] = build_embedding(
             network.vocabulary_size, network.n_features, weights, freeze=network.freeze_embedding
         )
-    # float32 also where torch's default is another.
     options |= {"n_features": network.n_inputs, "n_classes": network.n_outputs}
+    # float32 whatever torch's default dtype is.
     return SequenceNetwork(**options).float()

@@ -1,4 +1,4 @@
-"""Configuration and labelled sequences -> a trained model."""
+"""Model fitting: validation split, scaling, class weights and training."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ from sklstm._training._train import Resumable, TrainingSummary, train
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """One training: what to do, with what, and where it goes on from.
+    """Everything that one fit needs.
 
-    ``check_X`` checks the X of later predictions; ``held_out`` are the user's own validation data.
-    Without ``has_seed`` the seed was drawn, so that the same call trains another model.
+    ``check_X`` validates X of later predictions; ``held_out`` are the user's validation data;
+    ``previous`` is the net that is trained further. ``has_seed`` is False if the seed was drawn, so
+    that the same call gives a different model.
     """
 
     configuration: Configuration
@@ -40,9 +41,9 @@ class Job:
 def fit_model(
     job: Job, checkpoint: Resumable | None = None
 ) -> tuple[SequenceNet, TrainingSummary, int]:
-    """The net, how its training went, and the seed that it was trained with.
+    """Trained net, its summary and its seed.
 
-    Scaling and class weights come from what is trained on alone, or from before.
+    Scaling and class weights are fitted to the training part; further training keeps the scaling.
     """
     configuration, data, held_out = job.configuration, job.data, job.held_out
     if checkpoint is not None:

@@ -1,4 +1,4 @@
-"""The skorch net: its training step, its epoch, its stop."""
+"""skorch net of the estimator: training step, epoch and fit loop."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ class SequenceNet(PlainNet):
 
     `forward`, `predict` and `predict_proba` take X in any form that the estimator takes.
 
-    Overrides skorch where its defaults are incorrect or slow: no loss is read back from the device
-    before the epoch's end, batches are recorded only for callbacks of the user's, and only skorch's
-    own ``EarlyStopping`` ends a training quietly, never Ctrl-C.
+    Overrides skorch where its defaults are incorrect or slow: losses are read from the device only
+    at the end of an epoch, batches are recorded only for the user's callbacks, and only skorch's
+    ``EarlyStopping`` stops training without an error, not Ctrl-C.
     """
 
-    # Between X and inputs, and between outputs and predictions; of the trained estimator.
+    # Conversion of X to inputs, and of outputs to predictions.
     reader: Reader
     task: Task
 
@@ -83,23 +83,23 @@ class SequenceNet(PlainNet):
         super().__init__(*args, **kwargs)
 
     def forward_iter(self, X: Any, training: bool = False, device: str = "cpu") -> Iterator[Tensor]:
-        """Outputs of the network for some sequences of X after the others."""
+        """Outputs of the network, batch by batch."""
         source = self.reader.read(X, torch.device(self.device))
         for rows in np.array_split(np.arange(len(source)), -(-len(source) // self.batch_size)):
             yield self.evaluation_step((source.batch(rows), None), training=training).to(device)
 
     def infer(self, x: Inputs, **fit_params: Any) -> Tensor:
-        """Outputs of the network for padded sequences and their lengths."""
+        """Outputs of the network for one padded batch."""
         outputs: Tensor = self.module_(*x)
         return outputs
 
     def predict(self, X: Any) -> Array:
-        """As the estimator's."""
+        """Predictions, as of the estimator."""
         predicted: Array = self._predictor(X).predict()
         return predicted
 
     def predict_proba(self, X: Any) -> Array:
-        """As the estimator's."""
+        """Class probabilities, as of the estimator."""
         probabilities: Array = self._predictor(X).predict_proba()
         return probabilities
 
@@ -107,12 +107,12 @@ class SequenceNet(PlainNet):
         return self.task.predictor(self.forward(X).numpy().astype(np.float64))
 
     def partial_fit(self, X: Any, y: Any = None, classes: Any = None, **_: Any) -> SequenceNet:
-        """Not available: the estimator encodes y, weighs, batches and keeps a summary."""
+        """Not available: use the estimator's."""
         raise TypeError("The net of an estimator is not trained by itself.\n\nCall the estimator's"
                         " fit or partial_fit.")  # fmt: skip
 
     def fit(self, X: Any, y: Any = None, **_: Any) -> SequenceNet:
-        """Not available, as `partial_fit`."""
+        """Not available: use the estimator's."""
         return self.partial_fit(X)
 
     def fit_loop(
@@ -140,8 +140,8 @@ class SequenceNet(PlainNet):
         try:
             self.notify("on_epoch_end", dataset_train=X, dataset_valid=None)
         except KeyboardInterrupt:
-            # TODO(skorch>=1.5): its EarlyStopping stops by raising what Ctrl-C raises. It has lost
-            # its patience when it does; anything else is the user's interruption.
+            # TODO(skorch>=1.5): its EarlyStopping raises KeyboardInterrupt, as Ctrl-C does, but
+            # only once it is out of patience.
             stoppers = [cb for _, cb in self.callbacks_ if isinstance(cb, EarlyStopping)]
             if not any(cb.misses_ >= cb.patience for cb in stoppers):
                 raise
@@ -149,18 +149,18 @@ class SequenceNet(PlainNet):
 
     @property
     def uses_mixup(self) -> bool:
-        """Whether the sequences of this epoch are mixed."""
+        """Whether the current epoch uses mixup."""
         return self.n_epochs_done < self.n_mixup_epochs
 
     def get_iterator(self, dataset: LabelledSequences, training: bool = False) -> ShuffledBatches:
-        """The batches of the next epoch, drawn anew at each iteration; mixed in the first ones."""
+        """Shuffled batches of the next epoch, with mixup in the first epochs."""
         alpha = self.mixup_alpha if self.uses_mixup else 0.0
         return ShuffledBatches(dataset, self.batch_size, self.batch_rng, self.cost, alpha)
 
     def run_single_epoch(
         self, iterator: ShuffledBatches, training: bool, prefix: str, step_fn: Any, **_: Any
     ) -> None:
-        """All steps of one epoch, then the mean loss over its sequences, penalties not included."""
+        """Run all steps of an epoch and record the mean loss, without penalties."""
         self.module_.train(training)
         losses, weights = [], []
         for batch in iterator:
@@ -183,12 +183,12 @@ class SequenceNet(PlainNet):
         self.history.record(f"{prefix}_batch_count", len(losses))
 
     def on_batch_begin(self, net: Any, batch: Any = None, training: bool = False, **_: Any) -> None:
-        """Open a record for the batch, if batches are recorded."""
+        """Start a record of the batch, if batches are recorded."""
         if self.records_batches:
             self.history.new_batch()
 
     def train_step_single(self, batch: Batch, **fit_params: Any) -> dict[str, Tensor]:
-        """Gradients of loss and penalties, clipped."""
+        """Compute clipped gradients of loss and penalties."""
         loss, logits_BC = self._backward_within_memory(batch)
         if self.l1 or self.l2:
             penalty(self.module_.weight_matrices(), self.l1, self.l2).backward()
@@ -197,7 +197,7 @@ class SequenceNet(PlainNet):
         return {"loss": loss, "y_pred": logits_BC}
 
     def _backward_within_memory(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """The loss and the logits; in halves, from now on, where memory does not suffice."""
+        """Loss and logits; on out of memory, split this and all later batches in halves."""
         for _ in range(self.n_halvings):
             batch = batch.halved()
         while True:
@@ -209,7 +209,7 @@ class SequenceNet(PlainNet):
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error) or len(batch.inputs) == len(batch.targets.weights):
                     raise
-            # Not in the handler: the error holds on to what the step has allocated.
+            # Outside the handler: the error's traceback keeps the step's tensors alive.
             batch = self._halve(batch)
 
     def _halve(self, batch: Batch) -> Batch:
@@ -217,19 +217,19 @@ class SequenceNet(PlainNet):
         self.module_.zero_grad()
         if torch.cuda.is_initialized():
             torch.cuda.empty_cache()
-        # Kernels are compiled into memory of their own, which the kept heap may leave none for.
+        # The kept heap may leave no memory for oneDNN to compile kernels.
         trim()
         halved = batch.halved()
         warn_user(
             f"A training step ran out of memory on device {self.device!r}. It is now computed in"
-            f" {len(halved.inputs)} parts whose gradients are added up, more slowly: the same"
-            " result but for rounding; convolutions are normalised, and sequences mixed, within"
-            " each part.\n\nA smaller batch_size avoids that, and changes the result.",
+            f" {len(halved.inputs)} parts whose gradients are summed, which is slower. Results are"
+            " the same up to rounding, but batch normalisation and mixup are applied within each"
+            " part.\n\nA smaller batch_size avoids that, and changes the result."
         )
         return halved
 
     def _team_for(self, batch: Batch) -> AbstractContextManager[ThreadTeam | None]:
-        """Those who do this step: this thread alone, if there is nothing to share."""
+        """Context that gives the thread team of a step; None if there is nothing to parallelise."""
         is_shareable = len(batch.inputs) > 1 or self.module_.n_branches > 1
         if self.autotuner is None or not is_shareable:
             return nullcontext()
@@ -238,14 +238,14 @@ class SequenceNet(PlainNet):
     def _backward(
         self, inputs: Inputs, targets: Targets, team: ThreadTeam | None
     ) -> tuple[Tensor, Tensor]:
-        """The loss and the logits of a batch in one part; its branches share the team."""
+        """Loss and logits of a batch in one part, whose branches run in parallel."""
         with background_tasks(team):
             loss, logits_BC = self._loss(inputs, targets)
             loss.backward()
         return loss.detach(), logits_BC.detach()
 
     def _backward_by_parts(self, batch: Batch, team: ThreadTeam | None) -> tuple[Tensor, Tensor]:
-        """The same of a batch in parts, which share the team; each draws dropout of its own."""
+        """Loss and logits of a batch in parts, which run in parallel, each with its own dropout."""
         parts, weight = batch.parts(), batch.targets.weights.sum()
         parameters = [p for p in self.module_.parameters() if p.requires_grad]
         seeds = torch.randint(2**62, (len(parts),)).tolist()
@@ -265,40 +265,41 @@ class SequenceNet(PlainNet):
         losses, logits, gradients = zip(*run_all(tasks, team), strict=True)
         update_all(records)
         for parameter, summands in zip(parameters, zip(*gradients, strict=True), strict=True):
-            # In the order of the parts, whoever was first: a sum's last bit depends on it.
+            # In the order of the parts, not of completion: rounding depends on the order.
             total = sum(summands[1:], start=summands[0])
-            # As backward() would leave it. torch's fused optimizers pair elements by their place in
-            # memory, and the gradient of a convolution's weight comes in an order of its own.
+            # With the parameter's memory layout, as backward() leaves it: torch's fused optimizers
+            # pair elements by memory position, and gradients of convolutions may be laid out
+            # differently.
             parameter.grad = torch.empty_like(parameter).copy_(total)
         return torch.stack(losses).sum(), torch.cat(logits)
 
     def _loss(self, inputs: Inputs, targets: Targets) -> tuple[Tensor, Tensor]:
-        """The loss, penalties apart, and the logits."""
+        """Loss without penalties, and logits."""
         logits_BC = self.module_(*inputs, targets.mixup_weights)
         return self.get_loss(logits_BC, targets, training=True), logits_BC
 
     def get_loss(self, y_pred: Tensor, y_true: Targets, *args: Any, **kwargs: Any) -> Tensor:
-        """The weighted mean loss of one batch, a scalar."""
+        """Weighted mean loss of a batch, a scalar."""
         loss: Tensor = self.criterion_(y_pred, *y_true)
         return loss
 
 
 @dataclass(frozen=True, eq=False)
 class Reader:
-    """What makes inputs of a user's X: the estimator's check, and the scaling of measurements."""
+    """Conversion of X to network inputs: the estimator's validation, and scaling."""
 
     check_X: Callable[[Any], Sequences]
     scaling: Scaling | None
 
     def read(self, X: Any, device: torch.device) -> HostSequences:
-        """The sequences, from which batches are gathered onto the device."""
+        """Sequences of X, from which batches are gathered onto the device."""
         return HostSequences(self.check_X(X), self.scaling, device)
 
 
 def divergence_error(what: str, net: SequenceNet, data: LabelledSequences) -> TrainingDivergedError:
-    """The error to raise, with where it happened and what to try."""
+    """Error with epoch, learning rate, largest input and remedies."""
     largest, inspect = "", ""
-    # Token ids have no size.
+    # Token ids have no magnitude.
     if data.sequences.values.is_floating_point():
         largest = f" The largest input was {float(data.sequences.values.abs().max()):.3g}."
         inspect = (
@@ -312,7 +313,7 @@ def divergence_error(what: str, net: SequenceNet, data: LabelledSequences) -> Tr
 
 
 def bare_net(network: SequenceNetwork, device: torch.device) -> SequenceNet:
-    """A net around a trained network, that has no loss, no optimizer state and no callbacks."""
+    """Net of a trained network, without loss, optimizer state and callbacks."""
     net = SequenceNet(
         network, criterion=nn.Identity(), train_split=None, device=str(device), verbose=0
     )

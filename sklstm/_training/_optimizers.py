@@ -1,4 +1,4 @@
-"""Optimizers by name, and learning-rate schedules."""
+"""Optimizers and learning-rate schedules by name."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from torch.optim import lr_scheduler
 
 from sklstm._compat._sklearn import InvalidParameterError
 
-# Share of the steps in which one-cycle raises the learning rate.
+# Fraction of the steps in which one-cycle raises the learning rate.
 ONE_CYCLE_RISE = 0.3
 
 OptimizerFactory = Callable[..., optim.Optimizer]
 
-# Name -> class and its options. ``fused`` makes a step three times cheaper on small networks
-# (0.035 ms for 0.10).
+# Class and options by name. ``fused`` makes a step three times cheaper on small networks (0.035 ms
+# instead of 0.10).
 OPTIMIZERS: dict[str, tuple[OptimizerFactory, dict[str, Any]]] = {
     "adam": (optim.Adam, {"fused": True}),
     "adamw": (optim.AdamW, {"fused": True}),
@@ -29,10 +29,7 @@ OPTIMIZERS: dict[str, tuple[OptimizerFactory, dict[str, Any]]] = {
 def resolve_optimizer(
     optimizer: str | OptimizerFactory,
 ) -> tuple[OptimizerFactory, dict[str, Any]]:
-    """The class and its options.
-
-    A class of the user's comes with its own defaults, and nothing added to them.
-    """
+    """Class of the optimizer, and options by name; a user's class keeps its own defaults."""
     if isinstance(optimizer, str):
         return OPTIMIZERS[optimizer]
     if isinstance(optimizer, type) and not issubclass(optimizer, optim.Optimizer):
@@ -46,19 +43,19 @@ def resolve_optimizer(
 def build_schedule(
     name: str, optimizer: optim.Optimizer, *, n_epochs: int, n_batches: int
 ) -> tuple[Any, bool]:
-    """The torch schedule, and whether it steps after each batch instead of after each epoch."""
+    """Build a torch schedule; whether it steps after each batch instead of each epoch."""
     n_steps = n_epochs * n_batches
     if name == "one_cycle":
         return _build_one_cycle(optimizer, n_steps), True
     if name == "cosine":
         return lr_scheduler.CosineAnnealingLR(optimizer, T_max=n_steps), True
     if name == "exponential":
-        # A hundredth in the last epoch, however many there are.
+        # Down to 1/100 in the last epoch, for any number of epochs.
         return lr_scheduler.ExponentialLR(
             optimizer, gamma=0.01 ** (1 / max(n_epochs - 1, 1))
         ), False
-    # patience=4: torch acts on the epoch after. Absolute: a relative threshold takes the same
-    # negative score again for a better one.
+    # patience=4: torch acts one epoch later. Absolute: with a relative threshold an unchanged
+    # negative score would count as an improvement.
     plateau = lr_scheduler.ReduceLROnPlateau(
         optimizer, mode="max", factor=0.5, patience=4, threshold=1e-4, threshold_mode="abs"
     )
@@ -66,19 +63,19 @@ def build_schedule(
 
 
 def _build_one_cycle(optimizer: optim.Optimizer, n_steps: int) -> Any:
-    """Up to the learning rate, then down to almost nothing."""
+    """One-cycle schedule with the learning rate as its maximum."""
     (group,) = optimizer.param_groups
     return lr_scheduler.OneCycleLR(
         optimizer,
         max_lr=float(group["lr"]),
         total_steps=max(n_steps, 2),
         pct_start=ONE_CYCLE_RISE,
-        # What the optimizer is told stays: torch would overwrite momentum and betas.
+        # torch would overwrite the optimizer's momentum or betas.
         cycle_momentum=False,
     )
 
 
 def learning_rate(optimizer: optim.Optimizer) -> float:
-    """The learning rate of the next step."""
+    """Learning rate of the next step."""
     rate = optimizer.param_groups[0]["lr"]
     return float(rate.item() if isinstance(rate, torch.Tensor) else rate)

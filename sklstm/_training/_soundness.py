@@ -1,4 +1,4 @@
-"""What holds of the weights and the epochs that a training leaves behind."""
+"""Invariants of trained weights and of history records, for files that are read back."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ import numpy as np
 
 from sklstm._sequences import Array
 
-# The square of a larger one overflows float32, and with it the product of two layers.
+# The square of a larger weight, as in the product of two layers, overflows float32.
 LARGEST_WEIGHT = 1e18
-# Moments of what went through a normalisation: of any size, but neither of these is negative.
+# Buffers of batch normalisation, of any magnitude, and those of them that are not negative.
 MOMENTS = ("mean", "variance", "n_steps")
 NOT_NEGATIVE = ("variance", "n_steps")
-# What each epoch records, and what those that are scored do besides.
+# Entries of each epoch's record, and additional ones of scored epochs.
 FIGURES = ("train_loss", "dur", "learning_rate")
 SCORED = ("valid_loss", "valid_score")
 
 
 def are_sound_weights(weights: Mapping[str, Array]) -> bool:
-    """Whether a training may have left these behind, by the names that a network gives them."""
+    """Whether training can result in these weights, by the names of the state dict."""
     return all(_is_sound(name.rpartition(".")[2], array) for name, array in weights.items())
 
 
@@ -35,7 +35,7 @@ def _is_sound(name: str, array: Array) -> bool:
 
 
 def is_sound_epoch(epoch: Any, number: int, *, is_scored: bool = False) -> bool:
-    """Whether this is the record of an epoch, whatever callbacks have added to it."""
+    """Whether a value is the record of an epoch, with any entries of callbacks."""
     if not (isinstance(epoch, dict) and all(isinstance(name, str) for name in epoch)):
         return False
     figures = [epoch.get(name) for name in FIGURES + (SCORED if is_scored else ())]
@@ -48,10 +48,10 @@ def is_sound_epoch(epoch: Any, number: int, *, is_scored: bool = False) -> bool:
 
 
 def is_integer(value: Any) -> bool:
-    """A whole number, which True is not."""
+    """Whether a value is an integer and not a boolean."""
     return isinstance(value, Integral) and not isinstance(value, (bool, np.bool_))
 
 
 def is_real(value: Any) -> bool:
-    """A number, which True is not."""
+    """Whether a value is a real number and not a boolean."""
     return isinstance(value, Real) and not isinstance(value, (bool, np.bool_))

@@ -1,4 +1,4 @@
-"""Scoring validation data after each epoch, and stopping when the score rises no more."""
+"""Validation scoring and early stopping."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from sklstm._warnings import warn_user
 
 
 class ValidationScores(Callback):
-    """Records the loss and the score on validation data after each epoch.
+    """Records the validation loss and score after each epoch.
 
     Parameters
     ----------
     validation : Validation
-        What to score on.
+        Validation data.
     scoring : str or callable
-        "loss" (its negative is the score), the name of a scikit-learn scorer, or a scorer.
+        "loss" (the score is its negative), the name of a scikit-learn scorer, or a scorer.
     """
 
     def __init__(self, validation: Validation, scoring: str | Callable[..., float]) -> None:
@@ -36,11 +36,11 @@ class ValidationScores(Callback):
         return self
 
     def state_dict(self) -> dict[str, Any]:
-        """What `initialize` began and the epochs have changed."""
+        """All attributes that `initialize` sets."""
         return {k: v for k, v in vars(self).items() if k.startswith("_") or k.endswith("_")}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from there."""
+        """Restore the state, after `initialize`."""
         for name, value in state.items():
             setattr(self, name, value)
 
@@ -52,7 +52,7 @@ class ValidationScores(Callback):
         self._lowest_loss = min(loss, self._lowest_loss)
 
     def _evaluate(self, net: Any) -> tuple[float, float]:
-        """The loss on the validation part, and the score of which more is better."""
+        """Validation loss, and score, of which greater is better."""
         dataset = self.validation.dataset
         team = net.autotuner.team if net.autotuner else None
         outputs = compute_outputs(net.module_, dataset.sequences, team)
@@ -80,20 +80,19 @@ class ValidationScores(Callback):
 
 
 class ValidationMonitor(ValidationScores):
-    """Keeps the weights of the best epoch besides, and tells the net when to stop.
+    """Early stopping: also stops training and restores the weights of the best epoch.
 
     Parameters
     ----------
     validation, scoring
         As for `ValidationScores`.
     n_iter_no_change : int
-        Epochs without a score above the best so far plus ``tol`` until training stops.
+        Number of epochs without improvement after which training stops.
     tol : float
-        Absolute, in the unit of the score.
+        Minimum improvement of the score, absolute.
     n_warmup_epochs : int
-        Epochs at the beginning that are scored but do not count as without improvement: as long as
-        the learning rate is on its way up, a coarse score may well stand still, and as long as
-        sequences are mixed, the best is to come.
+        Number of first epochs that do not count as without improvement: a coarse score may stagnate
+        while the learning rate rises, and scores are expected to improve after mixup.
     """
 
     def __init__(
@@ -122,9 +121,9 @@ class ValidationMonitor(ValidationScores):
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         super().on_epoch_end(net, **kwargs)
         loss, score = net.history[-1]["valid_loss"], net.history[-1]["valid_score"]
-        # NaN compares as nothing, so it would stay the best for good.
+        # No score compares greater than NaN, which would stay the best.
         score = -np.inf if np.isnan(score) else score
-        # Of equal scores the smaller loss: a coarse score may be at its best from the first epoch.
+        # Ties go to the smaller loss: a coarse score may be at its maximum from the first epoch.
         if (score, -loss) > (self.best_score_, -self._best_loss) or not self.best_weights_:
             self.best_score_, self._best_loss, self.best_epoch_ = score, loss, len(net.history)
             self.best_weights_ = {k: v.clone() for k, v in net.module_.state_dict().items()}
@@ -137,7 +136,7 @@ class ValidationMonitor(ValidationScores):
 
     @property
     def is_out_of_patience(self) -> bool:
-        """Whether the score has not improved for long enough."""
+        """Whether the score has not improved for ``n_iter_no_change`` epochs."""
         return self._n_epochs_without_change >= self.n_iter_no_change
 
     def on_train_end(self, net: Any, **kwargs: Any) -> None:

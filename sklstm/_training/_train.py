@@ -1,4 +1,4 @@
-"""Configuration and data -> trained net."""
+"""Training of a net from a configuration and prepared data."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from sklstm._training._optimizers import ONE_CYCLE_RISE, resolve_optimizer
 from sklstm._training._soundness import LARGEST_WEIGHT
 from sklstm._training._stopping import ValidationMonitor, ValidationScores
 
-# What skorch's own callbacks look for in a net's history and nobody else does.
+# Entries of a net's history that only skorch's callbacks use.
 FOR_SKORCH = {"batches", "train_batch_count", "train_loss_best", "valid_loss_best"}
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingSummary:
-    """How a training went."""
+    """Result of a training besides the net."""
 
     history: dict[str, Array]
     best_epoch: int
@@ -44,12 +44,12 @@ class TrainingSummary:
 
 
 class Resumable(Protocol):
-    """A training's state on disk, and the seed that it began with."""
+    """Checkpoint of a training: its state on disk and its seed."""
 
     seed: int
 
     def begin(self, net: SequenceNet) -> None:
-        """Bring a net whose training has just begun to the state on disk, if there is one."""
+        """Restore the state on disk, if there is one, to a net whose training has just begun."""
 
     def write(self, net: SequenceNet) -> None:
         """Save the state after an epoch."""
@@ -65,11 +65,10 @@ def train(
     previous: SequenceNet | None = None,
     checkpoint: Resumable | None = None,
 ) -> tuple[SequenceNet, TrainingSummary]:
-    """Train a new net, or a copy of ``previous`` further; the previous net stays as it is.
+    """Train a new net, or a copy of ``previous`` further.
 
-    With a ``checkpoint``, resume from it and write it after each epoch.
-
-    Whatever goes wrong, Ctrl-C included, propagates and has changed nothing outside.
+    With a ``checkpoint``, resume from it and write it after each epoch. Errors, Ctrl-C included,
+    propagate and leave everything else unchanged.
     """
     device = configuration.device
     n_epochs_done = len(previous.history) if previous is not None else 0
@@ -117,9 +116,9 @@ def _build_net(
     monitor: ValidationScores | None,
     batch_rng: np.random.Generator,
 ) -> SequenceNet:
-    """An initialized net, weights drawn, nothing trained."""
+    """Initialized net, not trained."""
     n_batches = len(ShuffledBatches(training, configuration.batch_size, batch_rng))
-    # The monitor first: the schedule, the bar and the user's callbacks read what it records.
+    # The monitor precedes the callbacks that read its records: schedule, bar and the user's.
     callbacks: list[Any] = [EpochTimer()] if monitor is None else [EpochTimer(), monitor]
     schedule = LearningRate(
         configuration.lr_schedule,
@@ -129,7 +128,7 @@ def _build_net(
     )
     callbacks.append(schedule)
     if configuration.verbose and not is_parallel_worker():
-        # "loss" as a score is the negative of the loss that is shown already.
+        # With scoring="loss" the score is just the negative loss.
         score = "valid_loss" if configuration.scoring == "loss" else "valid_score"
         callbacks.append(ProgressBar(configuration.max_epochs, ("train_loss", score)))
     optimizer, options = resolve_optimizer(configuration.optimizer)
@@ -159,18 +158,18 @@ def _build_net(
 
 
 def _continue_from(net: SequenceNet, previous: SequenceNet) -> None:
-    """Give the net the weights, the history and, if it is of one kind, the optimizer's state."""
+    """Copy weights, history and, if compatible, the optimizer's state."""
     net.module_.load_state_dict(previous.module_.state_dict())
     net.history = copy.deepcopy(previous.history)
-    if _is_alike(net.optimizer_, previous.optimizer_):
-        # The state only: the learning rate is the new configuration's.
+    if _is_compatible(net.optimizer_, previous.optimizer_):
+        # Not the parameter groups: the learning rate is the new configuration's.
         state = net.optimizer_.state_dict()
         state["state"] = copy.deepcopy(previous.optimizer_.state_dict()["state"])
         net.optimizer_.load_state_dict(state)
 
 
-def _is_alike(optimizer: torch.optim.Optimizer, previous: torch.optim.Optimizer) -> bool:
-    """Whether the state of one suits the other: one class, and equal options but for the rate."""
+def _is_compatible(optimizer: torch.optim.Optimizer, previous: torch.optim.Optimizer) -> bool:
+    """Whether class and options are the same, except for the learning rate."""
     if type(optimizer) is not type(previous):
         return False
     options, earlier = ({**o.defaults, "lr": None} for o in (optimizer, previous))
@@ -180,12 +179,12 @@ def _is_alike(optimizer: torch.optim.Optimizer, previous: torch.optim.Optimizer)
 def _run(
     net: SequenceNet, training: LabelledSequences, checkpoint: Resumable | None = None
 ) -> None:
-    """Train. skorch's own ``partial_fit`` would do the same and swallow Ctrl-C."""
+    """Run the fit loop; skorch's ``partial_fit`` would swallow Ctrl-C."""
     try:
         net.notify("on_train_begin", X=training, y=None)
         if checkpoint is not None:
             _begin_at(checkpoint, net)
-        # A training that was at its end, or had stopped there, has none to go.
+        # A resumed training may have stopped early already.
         if not net.should_stop:
             net.fit_loop(training, epochs=net.max_epochs - net.n_epochs_done)
         net.notify("on_train_end", X=training, y=None)
@@ -204,15 +203,15 @@ def _begin_at(checkpoint: Resumable, net: SequenceNet) -> None:
 
 
 def _check_weights(net: SequenceNet, training: LabelledSequences) -> None:
-    """The last step of all has no loss after it that would tell."""
+    """Raise if weights diverged in the last step, after which no loss is computed."""
     for parameter in net.module_.parameters():
-        # Not as NaN > LARGEST_WEIGHT, which is False.
+        # Negated, so that NaN fails, too.
         if not (parameter.abs() <= LARGEST_WEIGHT).all():
             raise divergence_error(f"A weight grew beyond {LARGEST_WEIGHT:.0e}", net, training)
 
 
 def _finish(net: SequenceNet, monitor: ValidationScores | None) -> TrainingSummary:
-    """The summary; nothing is left in the net that holds data, callbacks or gradients."""
+    """Summarize the training; drop data, callbacks and gradients from the net."""
     net.module_.eval()
     net.module_.zero_grad(set_to_none=True)
     net.callbacks = None
@@ -227,7 +226,7 @@ def _finish(net: SequenceNet, monitor: ValidationScores | None) -> TrainingSumma
 
 
 def _best(history: list[dict[str, Any]], monitor: ValidationScores | None) -> tuple[int, float]:
-    """The epoch whose weights were kept, and its score."""
+    """Epoch whose weights were kept, and its score."""
     if isinstance(monitor, ValidationMonitor):
         return monitor.best_epoch_, monitor.best_score_
     last = history[-1]
@@ -241,13 +240,13 @@ def _stop_reason(net: SequenceNet, monitor: ValidationScores | None) -> str:
 
 
 def _as_arrays(history: list[dict[str, Any]]) -> dict[str, Array]:
-    """One array per figure, one entry per epoch, NaN where an epoch has no such figure."""
+    """One array per entry of the records, one element per epoch, NaN where it is missing."""
     names = dict.fromkeys(name for epoch in history for name in epoch if name not in FOR_SKORCH)
     return {name: _as_array([epoch.get(name, np.nan) for epoch in history]) for name in names}
 
 
 def _as_array(figures: list[Any]) -> Array:
-    """Numbers as they are; whatever else a callback of the user's records, as objects."""
+    """Array of scalars; of objects for other values, which a user's callback may record."""
     if all(np.ndim(figure) == 0 for figure in figures):
         return np.asarray(figures)
     array = np.empty(len(figures), dtype=object)
