@@ -1,4 +1,4 @@
-"""A trained network and sequences -> one row of numbers for each sequence."""
+"""Inference: outputs and pooled vectors of a trained network in mini-batches."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from sklstm._runtime._within import within
 from sklstm._sequences import Array, IntArray, Sequences, all_finite
 from sklstm.nn import SequenceNetwork
 
-# At most this many timesteps, padding included, and this many sequences in one batch: more make a
-# timestep no cheaper (benchmarks/LOG.md).
+# Maximum number of timesteps, padding included, and of sequences per batch: larger batches are not
+# faster (benchmarks/LOG.md).
 MAX_TIMESTEPS, MAX_SEQUENCES = 16_384, 512
 
 
 def embed(network: SequenceNetwork, source: Source, team: ThreadTeam | None = None) -> Array:
-    """The pooled vector of each sequence in the order given, (n, D), float32."""
+    """Pooled vectors in the order of the sequences, shape (n, D), float32."""
     return _compute(network, network.embed, network.output_size, source, team)
 
 
 def compute_outputs(
     network: SequenceNetwork, source: Source, team: ThreadTeam | None = None
 ) -> Array:
-    """The network's outputs for each sequence in the order given, (n, n_outputs), float64."""
+    """Outputs of the network in the order of the sequences, shape (n, n_outputs), float64."""
     outputs = _compute(network, network, network.n_classes, source, team)
     return outputs.astype(np.float64)
 
@@ -43,11 +43,11 @@ def _compute(
     source: Source,
     team: ThreadTeam | None,
 ) -> Array:
-    """What the function gives for each sequence, (n, width), float32.
+    """Values of a function of padded batches, shape (n, width), float32.
 
-    The batches are shared among the ``team``; without one, among as many threads as torch may use.
+    Batches run in parallel on the ``team``; if None, on a new team of torch's number of threads.
     """
-    # Setting the mode of all modules takes as long as a short sequence.
+    # Only if needed: setting the mode of all modules takes as long as a short sequence.
     if network.training:
         network.eval()
     outputs = np.empty((len(source.host_lengths), width), dtype=np.float32)
@@ -61,20 +61,19 @@ def _compute(
     if team is not None or len(batches) == 1:
         within([modes], lambda: run_all(tasks, team))
     else:
-        # Memory is kept from one batch to the next.
         own = thread_team(source.device)
         within([modes, kept_heap(), own], lambda: run_all(tasks, own.team))
     return outputs
 
 
 def check_outputs(outputs: Array, sequences: Sequences) -> Array:
-    """The outputs as they are, one row for each sequence, or an error that names X[17]."""
+    """Return finite outputs; raise an error that names the first sequence of others."""
     if all_finite(outputs):
         return outputs
     first = int(np.flatnonzero(~np.isfinite(outputs).all(axis=1))[0])
     largest = np.abs(sequences.take([first]).values).max()
     raise ValueError(
-        f"X[{first}] is too large for this network: what it computes is beyond float32. Its largest"
-        f" absolute value is {largest:.3g}.\n\nBring X to the scale of the sequences that were"
-        " trained on, or train with standardize=True."
+        f"X[{first}] is too large for this network: its outputs overflow float32. The largest"
+        f" absolute value is {largest:.3g}.\n\nScale X as the training sequences, or train with"
+        " standardize=True."
     )

@@ -1,4 +1,4 @@
-"""The file that a fit writes while it runs, and from which the same fit goes on."""
+"""Checkpoint files: saved after each epoch of a fit, and resumed by the same fit."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ FOLDER = "Several fits, as in a search, need an existing folder: each has a file
 
 
 class Checkpoint:
-    """Where a fit has come to, on the disk.
+    """Training state of a fit in a file.
 
     Parameters
     ----------
     path : Path
-        The file. What is in it is read first.
+        The file. If it exists, it is read and checked.
     fingerprint : Fingerprint
-        Of the fit; that of another fit in the file is an error.
+        Fingerprint of the fit. A file with a different one is an error.
     seed : int
-        The fit's, unless the file has one.
+        Seed of the fit, unless the file has one.
     """
 
     def __init__(self, path: Path, fingerprint: Fingerprint, seed: int) -> None:
@@ -55,12 +55,13 @@ class Checkpoint:
             raise self._makes_no_sense(error) from error
         if differences:
             raise ValueError(
-                f"The checkpoint {str(self.path)!r} is of another fit: {', '.join(differences)}."
-                f"\n\nDelete the file to begin anew, or name another one. {FOLDER}"
+                f"The checkpoint {str(self.path)!r} belongs to a different fit:"
+                f" {', '.join(differences)}."
+                f"\n\nDelete the file to start over, or name another one. {FOLDER}"
             )
 
     def _take(self, content: Mapping[str, Any]) -> None:
-        """The parts but for the fingerprint; ValueError for what no fit of its kind has written."""
+        """Take seed and snapshot; raise ValueError if no such fit can have written the seed."""
         seed = content["seed"]
         is_drawn = self.fingerprint.parameters["random_state"] == as_text(None)
         if not (is_integer(seed) and 0 <= seed < 2**63 and (is_drawn or seed == self.seed)):
@@ -68,7 +69,7 @@ class Checkpoint:
         self.seed, self._snapshot = int(seed), content["net"]
 
     def begin(self, net: SequenceNet) -> None:
-        """Bring a net whose training has just begun to where it was, if it was anywhere."""
+        """Restore the saved state, if any, to a net whose training has just begun."""
         if self._snapshot is None:
             self.write(net)
             return
@@ -79,7 +80,7 @@ class Checkpoint:
         self._snapshot = None
 
     def write(self, net: SequenceNet) -> None:
-        """Replace the file; after an error it is the earlier one."""
+        """Replace the file atomically: an error leaves the earlier one."""
         content = {
             "fingerprint": asdict(self.fingerprint),
             "seed": self.seed,
@@ -100,10 +101,10 @@ class Checkpoint:
 
 @contextmanager
 def open_checkpoint(job: Job) -> Iterator[Checkpoint | None]:
-    """The checkpoint that the parameters ask for, locked; None without one.
+    """Open and lock the checkpoint of a fit; None if the parameter is None.
 
-    It is kept at the end, so that the same call returns its result at once, unless the seed was
-    drawn or the training diverged.
+    The file is kept at the end, so that the same call returns at once, unless the seed was drawn or
+    the training diverged.
     """
     configuration = job.configuration
     if configuration.checkpoint is None:
@@ -120,7 +121,7 @@ def open_checkpoint(job: Job) -> Iterator[Checkpoint | None]:
     path = Path(configuration.checkpoint)
     if path.is_dir():
         path /= f"{of_this_fit.digest[:32]}.safetensors"
-    # Two names of a file are one.
+    # The lock must be the same for every link to the file.
     path = follow_links(path)
     with ExitStack() as stack:
         try:

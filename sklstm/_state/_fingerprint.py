@@ -1,4 +1,4 @@
-"""Fingerprint of a fit: all that determines its result, for comparison with another fit's."""
+"""Fingerprint of a fit: everything that determines its result."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ from sklstm._data._labelled import Labelled
 from sklstm._sequences import Array
 from sklstm._training._net import SequenceNet
 
-# Other versions may draw other random numbers, or sum in another order.
+# Versions may differ in random numbers and in the order of summation.
 PACKAGES = ("sklstm", "torch", "numpy")
-# Fields that are compared in another form, or have no effect on the result. Callbacks may have one,
-# but are code, which cannot be compared.
+# Fields that are compared in another form, or have no effect on the result. Callbacks may have an
+# effect but are code, which cannot be compared.
 APART = OF_RUN | {"optimizer", "random_state", "embedding_weights", "mask_value", "warm_start"}
-# Bytes copied and hashed at a time.
+# Number of bytes copied and hashed at a time.
 CHUNK_BYTES = 2**24
 
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """Parameters as texts, data as SHA-256 digests in hexadecimal digits."""
+    """Parameters as text, data as hexadecimal SHA-256 digests."""
 
     parameters: Mapping[str, str]
     data: Mapping[str, str]
 
     @property
     def digest(self) -> str:
-        """Digest of all of it, 64 hexadecimal digits."""
+        """SHA-256 digest of parameters and data, 64 hexadecimal digits."""
         items = sorted({**self.parameters, **self.data}.items())
         return hashlib.sha256(repr(items).encode()).hexdigest()
 
     def differences(self, earlier: Fingerprint) -> list[str]:
-        """A clause for each thing that differs; at most three, then how many more."""
+        """Clauses for a message on what differs, at most three."""
         then, now = earlier.parameters, self.parameters
         clauses = [f"{name} is not the same" for name in _changed(earlier.data, self.data)]
         clauses += [
@@ -64,7 +64,7 @@ def fingerprint(
     optimizer: str,
     seed: int | None,
 ) -> Fingerprint:
-    """The fingerprint of a fit. ``optimizer`` is a description; ``seed`` is None if drawn anew."""
+    """Fingerprint of a fit. ``optimizer`` is a description; ``seed`` is None if it was drawn."""
     names = [f.name for f in fields(configuration) if f.name not in APART]
     texts = {name: as_text(getattr(configuration, name)) for name in names}
     texts |= {"device": as_text(configuration.device.type), "random_state": as_text(seed)}
@@ -76,14 +76,14 @@ def fingerprint(
     if configuration.embedding_weights is not None:
         sums["embedding_weights"] = digest_of(configuration.embedding_weights)
     if previous is not None:
-        sums["the model that the training goes on from"] = _digest_of_net(previous)
+        sums["the previous model"] = _digest_of_net(previous)
     return Fingerprint(texts, sums)
 
 
 def as_text(value: Any) -> str:
-    """The same text for equal values, such as 1 and 1.0, True and numpy.True_, in any process.
+    """Text that is equal for equal values, such as 1 and 1.0, in any process.
 
-    A function is represented by its name, any other object by its repr without addresses.
+    Objects are represented by their repr, without addresses.
     """
     if isinstance(value, (bool, np.bool_)):
         return str(bool(value))
@@ -102,7 +102,7 @@ def as_text(value: Any) -> str:
 
 
 def digests_of(data: Labelled, suffix: str) -> dict[str, str]:
-    """A digest of each argument of `fit`, by its name."""
+    """Digests of the arguments of `fit`, by name."""
     sequences = data.sequences
     sums = {
         "X": digest_of(sequences.values, sequences.offsets),
@@ -115,7 +115,7 @@ def digests_of(data: Labelled, suffix: str) -> dict[str, str]:
 
 
 def digest_of(*arrays: Array) -> str:
-    """SHA-256 digest of dtypes, shapes and values, whatever their order in memory."""
+    """SHA-256 digest of dtypes, shapes and values, independent of memory layout."""
     digest = hashlib.sha256()
     for array in arrays:
         digest.update(f"{array.dtype.str} {array.shape}".encode())

@@ -1,7 +1,7 @@
-"""Validation and loading of the state of an optimizer, as its ``state_dict`` gives it.
+"""Validation and loading of the ``state_dict`` of an optimizer.
 
-torch validates nothing. Its fused steps then read and write as much memory of each tensor as the
-weights have, and a tensor of one element crashes the process.
+torch does not validate it: fused steps access as many elements of each tensor as the weights have,
+so that a tensor of one element crashes the process.
 """
 
 from __future__ import annotations
@@ -17,15 +17,12 @@ from sklstm._state._fingerprint import as_text
 from sklstm._training._net import SequenceNet
 from sklstm._training._soundness import LARGEST_WEIGHT
 
-# Options that schedules change, be they callbacks.
+# Options that schedules may change, also schedules of callbacks.
 SCHEDULED = frozenset({"lr", "initial_lr", "max_lr", "min_lr", "momentum", "betas"})
 
 
 def load_optimizer(optimizer: torch.optim.Optimizer, state: Mapping[str, Any]) -> None:
-    """Load the state, each tensor with the dtype that it had.
-
-    ``load_state_dict`` casts all but ``step`` to the dtype of the weights.
-    """
+    """Load the state and keep dtypes, which ``load_state_dict`` casts except for ``step``."""
     optimizer.load_state_dict(dict(state))
     parameters = _parameters(optimizer)
     for index, entries in state["state"].items():
@@ -38,9 +35,9 @@ def load_optimizer(optimizer: torch.optim.Optimizer, state: Mapping[str, Any]) -
 def check_optimizer_state(net: SequenceNet, state: Mapping[str, Any]) -> None:
     """Raise ValueError, or one of MALFORMED, unless the net's optimizer can resume from this state.
 
-    It is compared with the state of an identical optimizer after one step on copies of the weights;
-    then that optimizer loads it and makes steps. After each step, optimizers of torch have entries
-    of the same names and shapes. Those of others, and of LBFGS, may come and go.
+    The state is compared with that of an identical optimizer after one step on copies of the
+    weights; then that optimizer loads it and takes further steps. torch's optimizers have entries
+    of the same names and shapes after each step; LBFGS and third-party optimizers may not.
     """
     trial = _build_trial(net)
     _step(trial, 1.0)
@@ -51,21 +48,18 @@ def check_optimizer_state(net: SequenceNet, state: Mapping[str, Any]) -> None:
     _check_entries(trial.state_dict()["state"], state["state"], is_exact=is_exact)
     try:
         load_optimizer(trial, copy.deepcopy(dict(state)))
-        # A gradient of zeros shows what the state does by itself.
+        # A zero gradient isolates the effect of the state.
         for gradient in (0.0, 1.0) if is_exact else (1.0,):
             _step(trial, gradient)
     except Exception as error:
         raise ValueError(f"The optimizer cannot resume: {type(error).__name__}: {error}") from error
-    # Not as NaN > LARGEST_WEIGHT, which is False.
+    # Negated, so that NaN fails, too.
     if is_of_torch and not all((p.abs() <= LARGEST_WEIGHT).all() for p in _parameters(trial)):
         raise ValueError("The weights are too large or NaN after a step of the optimizer.")
 
 
 def is_like(reference: Any, given: Any) -> bool:
-    """Whether a value has the types, lengths, keys, shapes and dtypes of the reference.
-
-    Texts, booleans and None must be equal.
-    """
+    """Whether types, lengths, keys, shapes and dtypes match, and strings, booleans and None."""
     if isinstance(reference, Tensor):
         return isinstance(given, Tensor) and _kind(given) == _kind(reference)
     if isinstance(reference, Mapping):
@@ -89,7 +83,7 @@ def _parameters(optimizer: torch.optim.Optimizer) -> list[Tensor]:
 
 
 def _build_trial(net: SequenceNet) -> torch.optim.Optimizer:
-    """A new optimizer of the net's kind, of copies of its weights."""
+    """New optimizer, configured as the net's, on copies of its weights."""
     copies = [
         (name, torch.nn.Parameter(p.detach().clone(), requires_grad=p.requires_grad))
         for name, p in net.get_all_learnable_params()
@@ -100,12 +94,12 @@ def _build_trial(net: SequenceNet) -> torch.optim.Optimizer:
 
 
 def _step(optimizer: torch.optim.Optimizer, gradient: float) -> None:
-    """A step with the gradients of a parabola around minus ``gradient``, or with zeros."""
+    """Take a step with the gradient of a parabola around -``gradient``, or with zero gradients."""
 
     def closure() -> Tensor:
         for parameter in _parameters(optimizer):
             if parameter.requires_grad:
-                # LBFGS calls this several times and needs different gradients.
+                # LBFGS calls this several times and needs gradients that differ.
                 moved = parameter.detach() * bool(gradient)
                 parameter.grad = torch.full_like(parameter, gradient) + moved
         return torch.zeros((), device=_parameters(optimizer)[0].device)
@@ -129,12 +123,12 @@ def _is_option(name: str, reference: Any, given: Any, is_exact: bool) -> bool:
     """Whether training may have changed an option to this value."""
     if is_exact and name not in SCHEDULED:
         return is_like(reference, given) and as_text(given) == as_text(reference)
-    # A boolean of somebody else's may be a switch.
+    # A third-party optimizer may toggle a boolean.
     return is_like(reference, given) or (isinstance(reference, bool) and not is_exact)
 
 
 def _check_entries(reference: Mapping[Any, Any], given: Any, *, is_exact: bool) -> None:
-    """Check the state of each parameter; that of some or all may not be there yet."""
+    """Check the state of each parameter, which may be missing before its first step."""
     if not given.keys() <= reference.keys():
         raise ValueError("The optimizer has a state of unknown weights.")
     for index, entries in given.items():
@@ -148,7 +142,7 @@ def _check_entries(reference: Mapping[Any, Any], given: Any, *, is_exact: bool) 
 
 
 def _may_become(reference: Any, given: Any) -> bool:
-    """As `is_like`, where lists grow and numbers may be tensors."""
+    """Whether an entry can become this value: as `is_like`, but lists grow and kinds vary."""
     if isinstance(reference, Tensor) and isinstance(given, Tensor):
         return _kind(given) == _kind(reference)
     if isinstance(reference, list):

@@ -1,4 +1,4 @@
-"""Conversion of the state of a fitted estimator for pickle, skops and model files."""
+"""Serialization of a fitted estimator's state for pickle, skops and model files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sklstm.nn import SequenceNetwork
 
 
 def pack_state(state: Mapping[str, Any]) -> dict[str, Any]:
-    """The state as plain values and NumPy arrays, without objects of torch, skorch or our own."""
+    """Convert the state to plain values and NumPy arrays, without torch, skorch or own types."""
     packed = dict(state)
     if "net_" in packed:
         packed["net_"] = _pack_net(packed["net_"])
@@ -31,7 +31,7 @@ def pack_state(state: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def unpack_state(packed: Mapping[str, Any]) -> dict[str, Any]:
-    """The state that was packed, its net on its device, or on the CPU if that is missing here."""
+    """Restore a packed state, its net on the original device if available, else on the CPU."""
     state = dict(packed)
     if "net_" in state:
         state["_network"] = NetworkConfiguration(**state["_network"])
@@ -42,7 +42,7 @@ def unpack_state(packed: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _pack_net(net: SequenceNet) -> dict[str, Any]:
-    """All that is needed to build the net again, except the optimizer."""
+    """Weights, history and device; the optimizer is not kept."""
     return {
         "weights": {name: t.cpu().numpy().copy() for name, t in net.module_.state_dict().items()},
         "history": copy.deepcopy(list(net.history)),
@@ -58,7 +58,7 @@ def _unpack_net(packed: Mapping[str, Any], network: NetworkConfiguration) -> Seq
 
 
 def _device_here(name: str) -> torch.device:
-    """The device of that name, or the CPU if it is missing here."""
+    """The named device if available here, else the CPU, with a warning."""
     device = torch.device(name)
     if device.type == "cuda" and (device.index or 0) >= count_cuda_devices():
         warn_user(
@@ -70,8 +70,8 @@ def _device_here(name: str) -> torch.device:
 
 
 def _build(network: NetworkConfiguration, weights: Mapping[str, Array]) -> SequenceNetwork:
-    """The network with these weights. Memory is allocated only after their shapes are checked."""
-    # On the meta device a network takes no memory and draws no random numbers.
+    """Build the network with these weights, whose shapes are checked before memory is allocated."""
+    # On the meta device modules take no memory and draw no random numbers.
     with torch.device("meta"):
         module = build_network(network)
     tensors = {name: torch.from_numpy(array) for name, array in weights.items()}

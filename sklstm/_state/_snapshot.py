@@ -1,4 +1,4 @@
-"""State of a net in training <-> plain values and arrays, all that its next epoch depends on."""
+"""Snapshots of a net in training: everything that its next epoch depends on."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from sklstm._training._net import SequenceNet
 from sklstm._training._optimizers import resolve_optimizer
 from sklstm._training._stopping import ValidationScores
 
-# The one key of what stands for a tensor.
+# Key of the dict that represents a tensor.
 TENSOR = "tensor"
 
 
 def take_snapshot(net: SequenceNet) -> dict[str, Any]:
-    """The state after an epoch, or before the first; it shares memory with the net."""
+    """Training state between epochs as plain values and arrays, which share the net's memory."""
     packed: dict[str, Any] = pack(_state_of(net))
     return packed
 
@@ -38,7 +38,7 @@ def _state_of(net: SequenceNet) -> dict[str, Any]:
         "weights": net.module_.state_dict(),
         "optimizer": net.optimizer_.state_dict(),
         "callbacks": {name: callback.state_dict() for name, callback in _own_callbacks(net)},
-        # Of the batches none but the user's callbacks know, and those are not kept either.
+        # Only the user's callbacks use batch records, and callbacks are not saved.
         "history": [{**epoch, "batches": []} for epoch in net.history],
         "n_epochs_done": net.n_epochs_done,
         "n_halvings": net.n_halvings,
@@ -50,9 +50,9 @@ def _state_of(net: SequenceNet) -> dict[str, Any]:
 
 
 def restore_snapshot(net: SequenceNet, snapshot: Mapping[str, Any]) -> None:
-    """Bring a net, whose training has just begun, to where it was.
+    """Restore a snapshot to a net whose training has just begun.
 
-    Raise ValueError, or one of MALFORMED, before anything is taken of what does not fit.
+    Raise ValueError, or one of MALFORMED, before anything is changed if it does not fit.
     """
     state = unpack(snapshot)
     check_snapshot(net, state, _state_of(net))
@@ -71,10 +71,10 @@ def restore_snapshot(net: SequenceNet, snapshot: Mapping[str, Any]) -> None:
 
 
 def describe_optimizer(configuration: Configuration) -> str:
-    """Its class and its options but the learning rate, if its state can be kept.
+    """Class and options of the optimizer, without the learning rate, for a fingerprint.
 
-    What the state will hold shows after a step only, so one is made: on weights of few rows and
-    columns, in as many dimensions as the network's.
+    Raise InvalidParameterError if its state cannot be saved. The state exists only after a step, so
+    one is taken, on small weights of the same numbers of dimensions as the network's.
     """
     build, options = resolve_optimizer(configuration.optimizer)
     with torch.device("meta"):
@@ -108,16 +108,13 @@ def describe_optimizer(configuration: Configuration) -> str:
 
 
 def _own_callbacks(net: SequenceNet) -> list[tuple[str, Any]]:
-    """Ours that know more than the history tells."""
+    """The package's callbacks that have a state, by class name."""
     kinds = (LearningRate, ValidationScores)
     return [(type(cb).__name__, cb) for _, cb in net.callbacks_ if isinstance(cb, kinds)]
 
 
 def pack(value: Any, name: str = "") -> Any:
-    """The same with arrays for tensors, each in a dict of its own.
-
-    UnstorableError names a tensor that NumPy does not know, such as one of bfloat16.
-    """
+    """Replace tensors by dicts of an array; UnstorableError for dtypes that NumPy lacks."""
     if isinstance(value, torch.Tensor):
         try:
             return {TENSOR: value.detach().cpu().numpy()}
@@ -132,7 +129,7 @@ def pack(value: Any, name: str = "") -> Any:
 
 
 def unpack(value: Any) -> Any:
-    """What was packed."""
+    """Inverse of `pack`."""
     if isinstance(value, Mapping):
         if value.keys() == {TENSOR} and isinstance(value[TENSOR], np.ndarray):
             return torch.from_numpy(value[TENSOR])

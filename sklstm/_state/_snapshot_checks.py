@@ -1,4 +1,4 @@
-"""Checks of a snapshot before a net takes anything of it."""
+"""Validation of snapshots before they are restored."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from sklstm._training._net import SequenceNet
 from sklstm._training._soundness import are_sound_weights, is_sound_epoch
 from sklstm._training._stopping import ValidationMonitor, ValidationScores
 
-# The state of a schedule that training changes; the rest stays as it was built.
+# Entries of a schedule's state that change during training.
 MOVING = frozenset(
     {"last_epoch", "_step_count", "_last_lr", "best", "num_bad_epochs", "cooldown_counter"}
 )
-# In the state of torch's CPU generator: how many numbers are left, and which comes next.
+# Layout of the state of torch's CPU generator, a Mersenne Twister: number of values left, index of
+# the next one, size.
 LEFT, NEXT, N_NUMBERS = slice(8, 12), slice(16, 24), 624
 
 
@@ -27,7 +28,7 @@ def check_snapshot(
 ) -> None:
     """Raise ValueError, or one of MALFORMED, unless the net can resume from this state.
 
-    The net's training has just begun; ``reference`` is its own state.
+    ``reference`` is the state of the net, whose training has just begun.
     """
     if state.keys() != reference.keys():
         raise ValueError("Its entries differ from those of a training.")
@@ -66,7 +67,7 @@ def _check_weights(reference: Mapping[str, Tensor], weights: Any) -> None:
 
 
 def _check_history(net: SequenceNet, state: Mapping[str, Any]) -> None:
-    """Check the records of all epochs, those before this training included."""
+    """Check the records of all epochs, including those before this training."""
     n_before, history = len(net.history), state["history"]
     has_scores = any(isinstance(cb, ValidationScores) for _, cb in net.callbacks_)
     fits = isinstance(history, list) and len(history) == n_before + state["n_epochs_done"]
@@ -86,11 +87,11 @@ def _check_generators(reference: Mapping[str, Any], state: Mapping[str, Any]) ->
 
 
 def is_sound_generator(state: Tensor) -> bool:
-    """Whether torch's generator stays within its numbers: it checks neither count."""
+    """Whether torch's generator, which checks neither count, stays within its array."""
     encoded = state.numpy().tobytes()
     left = int.from_bytes(encoded[LEFT], "little", signed=True)
     following = int.from_bytes(encoded[NEXT], "little")
-    # The first number is drawn as soon as there are new ones.
+    # (1, 0) after seeding: the array is filled by the first draw.
     return (left, following) == (1, 0) or (left > 0 and left + following == N_NUMBERS + 1)
 
 
@@ -102,7 +103,7 @@ def _check_schedule(net: SequenceNet, callback: LearningRate, own: Any, done: in
         # Epochs with mixup do not count for "plateau".
         moved = max(done - net.n_mixup_epochs, 0) if callback.schedule == "plateau" else done
         if callback.steps_by_batch:
-            # After the last step there is no next one.
+            # The schedule is not stepped after the last batch.
             moved = min(n_done, max(n_steps - 1, 0))
         fits = _is_moved(begun["schedule"], own["schedule"], moved)
     if not fits:
@@ -125,7 +126,7 @@ def _check_scores(
     """Check the state of early stopping; ``weights`` are the net's, for their shapes."""
     begun = callback.state_dict()
     if isinstance(callback, ValidationMonitor):
-        # None before the first epoch.
+        # Empty before the first epoch; checked below.
         begun["best_weights_"] = own["best_weights_"]
     if not is_like(begun, own):
         raise ValueError("The state of the validation scores is invalid.")

@@ -91,8 +91,8 @@ class Tally:
         except ModelFileError:
             made = None
         except ValueError as error:
-            # Checkpoints only: one that says that it is of another fit.
-            assert " is of another fit: " in str(error)  # noqa: PT017
+            # Checkpoints only: one that says that it belongs to a different fit.
+            assert " belongs to a different fit: " in str(error)  # noqa: PT017
             made = None
         self.slowest = max(self.slowest, time.perf_counter() - begin)
         self.refused += made is None

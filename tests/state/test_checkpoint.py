@@ -49,7 +49,7 @@ def test_other_parameters_are_refused(tmp_path, change, message, is_done):
     if is_done:
         quick(checkpoint=path).fit(X, Y)
     before = path.read_bytes()
-    message = rf"(?s)The checkpoint '.*/file' is of another fit: {message}.*\n\nDelete the file"
+    message = rf"(?s)The checkpoint '.*/file' belongs to a different fit: {message}.*\n\nDelete the"
     other = quick(**{"checkpoint": path, **change})
     with pytest.raises(ValueError, match=message):
         other.fit(X, Y)
@@ -74,7 +74,7 @@ def test_other_parameters_are_refused(tmp_path, change, message, is_done):
 )  # fmt: skip
 def test_other_data_are_refused(tmp_path, arguments, options, message):
     quick(checkpoint=tmp_path / "file").fit(X, Y)
-    with pytest.raises(ValueError, match=f"is of another fit: {message}"):
+    with pytest.raises(ValueError, match=f"belongs to a different fit: {message}"):
         quick(checkpoint=tmp_path / "file").fit(*arguments, **options)
 
 
@@ -82,7 +82,7 @@ def test_other_vectors_are_refused(tmp_path):
     ids, vectors = [[1, 2], [2, 1, 1]] * 5, np.random.default_rng(0).normal(size=(3, 2))
     make = partial(quick, checkpoint=tmp_path / "file")
     make(embedding_weights=vectors).fit(ids, [0, 1] * 5)
-    with pytest.raises(ValueError, match=r"another fit: embedding_weights is not the same\."):
+    with pytest.raises(ValueError, match=r"different fit: embedding_weights is not the same\."):
         make(embedding_weights=2 * vectors).fit(ids, [0, 1] * 5)
 
 
@@ -91,7 +91,8 @@ def test_another_version_is_refused(tmp_path, monkeypatch):
     for name in ("sklstm", "torch", "numpy"):
         with monkeypatch.context() as context:
             context.setattr(sys.modules[name], "__version__", "99.0")
-            with pytest.raises(ValueError, match=rf"another fit: '{name}' was '.*' and is '99.0' "):
+            message = rf"different fit: '{name}' was '.*' and is '99.0' "
+            with pytest.raises(ValueError, match=message):
                 quick(checkpoint=tmp_path / "file").fit(X, Y)
 
 

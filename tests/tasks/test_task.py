@@ -127,7 +127,7 @@ def test_it_goes_on_after_an_interruption(tmp_path):
         regressor.fit(X, Y)
     regressor.fit(X, Y)
     np.testing.assert_array_equal(regressor.predict(X), quick(**stopping).fit(X, Y).predict(X))
-    with pytest.raises(ValueError, match="is of another fit: y is not the same"):
+    with pytest.raises(ValueError, match="belongs to a different fit: y is not the same"):
         regressor.fit(X, Y + 1)
 
 
