@@ -1,4 +1,4 @@
-"""Base of the estimators: what a fit does, and what a fitted estimator holds."""
+"""Base class of the estimators: fit pipeline, fitted attributes and state."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from sklstm._validation._tokens import check_tokens
 
 
 class BaseSequenceEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
-    """An estimator that is a trained network, whatever its task is."""
+    """Base class of estimators of a `SequenceNetwork`, for any task."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = PARAMETER_CONSTRAINTS
     _task_type: ClassVar[type[Task]]
@@ -57,7 +57,7 @@ class BaseSequenceEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
     # Fitting --------------------------------------------------------------------------------------
 
     def _fit(self, given: Given, given_val: Given) -> Self:
-        """All of `fit`."""
+        """Implementation of `fit`."""
         check_parameters(self)
         options = Options.of(self)
         check_callbacks(options.callbacks)
@@ -73,7 +73,7 @@ class BaseSequenceEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
         return self._set_fitted(options, given, given_val if has_val else None, task, goes_on)
 
     def _fit_partially(self, given: Given, task: Task) -> Self:
-        """All of `partial_fit`."""
+        """Implementation of `partial_fit`: one epoch without schedule and early stopping."""
         options = Options.of(
             self,
             max_epochs=1,
@@ -89,9 +89,9 @@ class BaseSequenceEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
         """Train and set all fitted attributes at once."""
         contexts = [own_settings(training=True), own_modes(gradients=True), single_threaded()]
         fitted = within(contexts, lambda: self._train(*arguments))
-        # Columns may have had names before.
+        # An X without column names replaces one with names.
         kept = {name: value for name, value in vars(self).items() if name != "feature_names_in_"}
-        # One assignment: an interruption finds all of it done or nothing.
+        # A single assignment: an interruption leaves the old state or the new one.
         self.__dict__ = kept | fitted
         return self
 
@@ -103,7 +103,7 @@ class BaseSequenceEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
         task: Task | type[Task],
         goes_on: bool,
     ) -> dict[str, Any]:
-        """Check, encode, configure, train: the fitted attributes, none of them set yet."""
+        """Check, encode, configure and train; return the fitted attributes."""
         name = type(self).__name__
         if goes_on:
             schema = self._input_schema
@@ -116,9 +116,9 @@ class BaseSequenceEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
             options,
             data.sequences,
             n_outputs=data.task.n_outputs,
-            # A training that goes on holds out what it held out before.
+            # Further training holds out the same sequences.
             seed=self._seed if goes_on else draw_seed(self.random_state),
-            # A training that goes on is told here if that has changed.
+            # In further training check_same compares it.
             vocabulary_size=options.given_vocabulary_size or inputs.vocabulary_size,
             previous=self._network if goes_on else None,
         )
@@ -153,7 +153,7 @@ class BaseSequenceEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
     def _check_val(
         self, given: Given | None, schema: InputSchema, data: Labelled
     ) -> Labelled | None:
-        """The user's own validation data, which must fit the training data."""
+        """Check and label the user's validation data."""
         if given is None:
             return None
         name = type(self).__name__
@@ -165,12 +165,12 @@ class BaseSequenceEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
     # Predicting -----------------------------------------------------------------------------------
 
     def _predictor(self, X: Any) -> Any:
-        """What gives the predictions for X, once the network has computed its outputs."""
+        """Fitted estimator of the network's outputs for X."""
         outputs = self._compute(compute_outputs, X)
         return self._task.predictor(outputs)
 
     def transform(self, X: Any) -> Array:
-        """Pooled vector of each sequence: what the dense head sees.
+        """Pooled vector of each sequence: the input of the dense head.
 
         Parameters
         ----------
@@ -180,24 +180,24 @@ class BaseSequenceEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
         Returns
         -------
         ndarray of shape (n_sequences, n_features_out), float32
-            ``n_features_out`` is the width of the last LSTM layer, over both directions, and that
-            of the last convolutional layer.
+            ``n_features_out`` is the number of units of the last LSTM layer, in both directions,
+            plus the number of filters of the last convolutional layer.
         """
         return self._compute(embed, X)
 
     def get_feature_names_out(self, input_features: npt.ArrayLike | None = None) -> Array:
-        """Names of the values of the pooled vector: the class's name and a number.
+        """Output feature names of `transform`: the lower-case class name and a number.
 
         Parameters
         ----------
         input_features : array-like of str of shape (`n_features_in_`,), default=None
-            Names of the features, which are checked and not used; or the one name of a column that
-            held whole sequences.
+            Names of the features, which are only validated; or the name of the single column of
+            sequences.
 
         Returns
         -------
         ndarray of str of shape (n_features_out,)
-            lstmsequenceclassifier0, lstmsequenceclassifier1 and so on.
+            Such as "lstmsequenceclassifier0", "lstmsequenceclassifier1".
         """
         check_is_fitted(self)
         if self._input_schema.column_of_sequences(input_features) is not None:
@@ -206,7 +206,7 @@ class BaseSequenceEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
         return names
 
     def _compute(self, function: Callable[..., Array], X: Any) -> Array:
-        """What the function gives for each sequence: one row of finite numbers."""
+        """Validate X and apply a function of the network and the sequences."""
         check_is_fitted(self)
         contexts = [own_settings(), single_threaded()]
         return within(contexts, lambda: self._compute_alone(function, X))
@@ -230,7 +230,7 @@ class BaseSequenceEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
         return InputSchema(n_features, self._n_columns_in, names, network.vocabulary_size)
 
     def _checker(self, schema: InputSchema) -> Callable[[Any], Sequences]:
-        """The check of an X to predict. It knows the estimator's parameters, not the estimator."""
+        """Validation of X in predictions, without a reference to the estimator."""
         options = {"mask_value": self.mask_value, "estimator": type(self).__name__}
         return partial(_check_later_X, schema, **options)
 
@@ -252,13 +252,13 @@ class BaseSequenceEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
 
 
 def n_features_of(estimator: BaseSequenceEstimator) -> int | None:
-    """Features of a timestep that a fitted estimator takes; None if it takes token ids."""
+    """Number of features of a timestep of a fitted estimator; None for token ids."""
     schema = estimator._input_schema
     return schema.n_features if schema.vocabulary_size is None else None
 
 
 def _check_first_X(X: Any, options: Options, estimator: str) -> Inputs:
-    """X for a first fit: measurements, or token ids if there is an embedding."""
+    """Validate X of a first fit: measurements, or token ids with an embedding."""
     if options.takes_tokens:
         return check_tokens(X, vocabulary_size=options.given_vocabulary_size)
     return check_measurements(X, mask_value=options.mask_value, estimator=estimator)

@@ -1,4 +1,4 @@
-"""Private and moving names of scikit-learn."""
+"""Private and unstable names of scikit-learn."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from sklearn.utils.validation import (
 
 
 def constraints_of(estimator: Any) -> dict[str, Any]:
-    """Constraints on the parameters of an estimator, by name."""
+    """Parameter constraints of an estimator, by name."""
     constraints: dict[str, Any] = estimator._parameter_constraints
     return constraints
 
 
 def accepts_sample_weight(scorer: Any) -> bool:
-    """Whether a scorer, made by make_scorer or any callable, takes sample_weight."""
+    """Whether a scorer, of make_scorer or any callable, takes sample_weight."""
     return "sample_weight" in signature(getattr(scorer, "_score_func", scorer)).parameters
 
 
 def is_metric(scoring: Any) -> bool:
-    """Whether a callable is a function of labels and predictions instead of a scorer."""
+    """Whether a callable is a metric of labels and predictions instead of a scorer."""
     try:
         names = list(signature(scoring).parameters)
     except (TypeError, ValueError):
@@ -42,7 +42,7 @@ def is_metric(scoring: Any) -> bool:
 
 
 def names_of_scorers(metric: Any) -> list[str]:
-    """The names of scikit-learn's scorers that are made of this metric."""
+    """Names of scikit-learn's scorers of a metric."""
     return [name for name in get_scorer_names() if get_scorer(name)._score_func is metric]
 
 

@@ -8,13 +8,13 @@ import torch
 
 
 def function_modes() -> list[Any]:
-    """Contexts that change what torch's functions do, such as that of a default device."""
+    """Active TorchFunctionModes, such as that of the default device."""
     n_modes = torch._C._len_torch_function_stack()
     return [torch._C._get_function_stack_at(position) for position in range(n_modes)]
 
 
 def set_function_modes(modes: list[Any]) -> None:
-    """Enter these contexts and no others; torch has no public way out of a forgotten one."""
+    """Replace the active modes; torch has no public way to leave an abandoned one."""
     if modes != function_modes():
         while torch._C._len_torch_function_stack() > 0:
             torch._C._pop_torch_function_stack()

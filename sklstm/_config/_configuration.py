@@ -1,4 +1,4 @@
-"""Options and facts of the data -> one training, completely."""
+"""Resolved configurations of a network and of a training."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from sklstm._config._options import ARCHITECTURE, MAY_BE_AUTO, NetworkOptions, O
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkConfiguration(NetworkOptions):
-    """What a network is built from, and what comes into it.
+    """Configuration of a network.
 
-    ``vocabulary_size`` None says that inputs are measurements; otherwise they are token ids and
-    ``n_features`` is the width of their vectors.
+    If ``vocabulary_size`` is None, inputs are measurements; otherwise they are token ids, and
+    ``n_features`` is the embedding dimension.
     """
 
     n_features: int
@@ -21,11 +21,11 @@ class NetworkConfiguration(NetworkOptions):
 
     @property
     def n_inputs(self) -> int:
-        """Values that the network is given for a timestep."""
+        """Number of input values per timestep."""
         return self.n_features * (2 if self.standardize == "both" else 1)
 
     def check_same(self, other: NetworkConfiguration) -> None:
-        """Raise if a training that began with this network is to go on with another."""
+        """Raise if further training asks for a different architecture."""
         for name in ("n_features", "n_outputs", *ARCHITECTURE):
             began, now = getattr(self, name), getattr(other, name)
             if began != now:
@@ -38,9 +38,9 @@ class NetworkConfiguration(NetworkOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class Configuration(Options):
-    """All options with nothing left at "auto", and the facts of the data that a training needs.
+    """Configuration of a training: all options, none at "auto", and dimensions of the data.
 
-    ``device`` is a torch.device; ``random_state`` is the seed of the training.
+    ``device`` is a torch.device; ``random_state`` is the seed.
     """
 
     n_features: int
@@ -48,20 +48,16 @@ class Configuration(Options):
 
     @property
     def network(self) -> NetworkConfiguration:
-        """What the network depends on."""
-        options = {f.name: getattr(self, f.name) for f in fields(NetworkOptions)}
-        return NetworkConfiguration(
-            **options,
-            n_features=self.n_features,
-            n_outputs=self.n_outputs,
-        )
+        """Configuration of the network."""
+        names = [f.name for f in fields(NetworkConfiguration)]
+        return NetworkConfiguration(**{name: getattr(self, name) for name in names})
 
     @property
     def n_mixup_epochs(self) -> int:
-        """Epochs at the beginning with mixup: half of them."""
+        """Number of epochs with mixup: the first half."""
         return self.max_epochs // 2 if self.mixup_alpha > 0 else 0
 
     @property
     def resolved(self) -> dict[str, Any]:
-        """What the parameters that may be "auto" are."""
+        """Values of the parameters that may be "auto"."""
         return {name: getattr(self, name) for name in MAY_BE_AUTO} | {"device": str(self.device)}

@@ -1,4 +1,4 @@
-"""Names that arguments have in other libraries, and what is meant by them here."""
+"""Parameter names of other libraries, and their equivalents here."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sklstm._config._options import OPTIONS
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# Those that are only spelt otherwise, such as hidden_size, are found by their likeness.
+# Similar spellings, such as hidden_size, are found by difflib.
 ELSEWHERE = {
     "epochs": "max_epochs",
     "n_epochs": "max_epochs",
@@ -46,7 +46,7 @@ SPELT_OUT = {
 
 
 def translates_names(method: Callable[P, T]) -> Callable[P, T]:
-    """The method; its error for a keyword that it does not take says what may be meant by it."""
+    """Wrap a method so that its error for an unknown keyword suggests the equivalent here."""
     taken = [name for name in signature(method).parameters if name != "self"]
 
     @wraps(method)
@@ -66,7 +66,7 @@ def translates_names(method: Callable[P, T]) -> Callable[P, T]:
 
 
 def _remedy(name: str, taken: Sequence[str]) -> str:
-    """A paragraph on an unknown name, if there is anything to say of it."""
+    """Remedy for an unknown name, or ""."""
     if name in SPELT_OUT:
         return f"\n\n{SPELT_OUT[name]}"
     choices = list(dict.fromkeys([*taken, *OPTIONS]))

@@ -1,8 +1,8 @@
-"""All options, each listed once: what it may be, its default, and what depends on it.
+"""All options, each declared once: default, constraints, type and role.
 
-The signature and the docstring of an estimator apart, everything is derived from the fields here:
-the check of parameters, what may be "auto", what the network is built from, what a further training
-cannot change, and what a model file must hold.
+Except for the signature and the docstring of an estimator, everything derives from these fields:
+parameter validation, which options may be "auto", arguments of the network, the architecture that
+further training cannot change, and the checks of model files.
 """
 
 from __future__ import annotations
@@ -33,22 +33,22 @@ def option(
     is_of_run: bool = False,
     neutral: Sequence[Any] | None = None,
 ) -> Any:
-    """A field of the options.
+    """Declare an option as a dataclass field.
 
     Parameters
     ----------
     default : object
-        Of the constructor parameter of this name, too.
+        Default, also of the constructor parameter.
     *accepts : object
-        scikit-learn's constraints on that parameter; none: it is checked elsewhere.
+        scikit-learn's constraints on the parameter; none if it is checked elsewhere.
     convert : callable, default=None
-        From what a user may give to the field's type; "auto" and None stay as they are.
+        Converter to the field's type; "auto" and None are not converted.
     shapes_weights : bool, default=False
-        Whether a further training cannot have another value.
+        Whether it is part of the architecture, which further training cannot change.
     is_of_run : bool, default=False
-        Whether it belongs to the machine and the run, and so is no part of a model.
+        Whether it belongs to the machine and the run rather than to the model.
     neutral : sequence, default=None
-        Values that nobody misses where the option has no effect; None: the default alone.
+        Values without a warning where the option has no effect; None: only the default.
     """
     metadata = {
         "accepts": list(accepts) or "no_validation",
@@ -61,23 +61,23 @@ def option(
 
 
 def as_sizes(sizes: Any) -> tuple[int, ...]:
-    """An int or a sequence of ints as a tuple of ints."""
+    """Convert an int or a sequence of ints to a tuple of ints."""
     if isinstance(sizes, Integral):
         return (int(sizes),)
     return tuple(int(size) for size in sizes)
 
 
 def as_bool(value: Any) -> bool | str:
-    """A boolean of any kind as Python's; a name stays."""
+    """Convert a boolean of any type to bool; keep strings."""
     return value if isinstance(value, str) else bool(value)
 
 
-# The types are those of a resolved configuration; until then an option may be "auto".
+# Types are those of a resolved configuration; before, an option may be "auto".
 
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkOptions:
-    """Options that the network and its inputs depend on."""
+    """Options of the network and its inputs."""
 
     hidden_sizes: tuple[int, ...] = option(64, *SIZES, convert=as_sizes, shapes_weights=True)
     bidirectional: bool = option(True, "boolean", convert=bool, shapes_weights=True)
@@ -110,7 +110,7 @@ class Options(NetworkOptions):
 
     embedding_dim: int | None = option(None, AT_LEAST_ONE, None, convert=int)
     embedding_weights: Array | None = option(None, "array-like", None)
-    # The padding of token ids is 0.
+    # 0 is neutral, since it is the padding of token ids.
     mask_value: float | None = option(None, Real, None, neutral=(None, 0))
     class_weight: Mapping[Any, float] | str | None = option(
         None, dict, StrOptions({"balanced"}), None
@@ -122,7 +122,7 @@ class Options(NetworkOptions):
         "adam", StrOptions({"adam", "adamw", "rmsprop", "sgd"}), callable
     )
     learning_rate: float = option(0.005, POSITIVE)
-    # Beside a scheduler of the user's the default is missed, too.
+    # The default is not neutral: a user's scheduler replaces it.
     lr_schedule: str | None = option(
         "one_cycle",
         StrOptions({"cosine", "exponential", "one_cycle", "plateau"}),
@@ -146,18 +146,18 @@ class Options(NetworkOptions):
 
     @classmethod
     def of(cls, estimator: Any, **changes: Any) -> Self:
-        """Those of an estimator whose parameters were checked, also of a subclass with fewer."""
+        """Options of an estimator with checked parameters; a subclass may have fewer."""
         given = {f.name: getattr(estimator, f.name) for f in fields(cls)} | changes
         return cls(**{f.name: _converted(given[f.name], f.metadata) for f in fields(cls)})
 
     @property
     def takes_tokens(self) -> bool:
-        """Whether X is token ids rather than measurements."""
+        """Whether X is token ids instead of measurements."""
         return self.embedding_dim is not None or self.embedding_weights is not None
 
     @property
     def given_vocabulary_size(self) -> int | None:
-        """How many token ids the user says there are."""
+        """Vocabulary size as the user has set it, directly or by the embedding weights."""
         if self.vocabulary_size is None and self.embedding_weights is not None:
             return len(self.embedding_weights)
         return self.vocabulary_size
@@ -169,12 +169,12 @@ def _converted(value: Any, metadata: Mapping[str, Any]) -> Any:
 
 
 def is_auto(value: Any) -> bool:
-    """Whether an option is left to the data."""
+    """Whether a value is "auto"; arrays are not."""
     return isinstance(value, str) and value == "auto"
 
 
 def choices(accepts: Any) -> list[str]:
-    """The strings among what an option accepts, sorted."""
+    """Sorted strings that the constraints of an option accept."""
     return sorted(chain.from_iterable(c.options for c in accepts if isinstance(c, StrOptions)))
 
 
@@ -183,5 +183,5 @@ PARAMETER_CONSTRAINTS: dict[str, Any] = {n: f.metadata["accepts"] for n, f in OP
 CHOICES = {name: choices(accepts) for name, accepts in PARAMETER_CONSTRAINTS.items()}
 ARCHITECTURE = [name for name, f in OPTIONS.items() if f.metadata["shapes_weights"]]
 OF_RUN = frozenset(name for name, f in OPTIONS.items() if f.metadata["is_of_run"])
-# resolve_device takes "auto" for itself.
+# "device" is checked by resolve_device, hence without constraints.
 MAY_BE_AUTO = [name for name, options in CHOICES.items() if "auto" in options] + ["device"]

@@ -1,4 +1,4 @@
-"""Checks of the constructor parameters."""
+"""Validation of constructor parameters."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from sklstm._validation._forms import as_host
 
 
 def check_parameters(estimator: Any) -> None:
-    """Raise InvalidParameterError for the first parameter that is not what it may be."""
+    """Raise InvalidParameterError for the first invalid parameter."""
     validate_parameters(estimator)
-    # Also of a subclass whose own constructor takes fewer.
+    # Not get_params: the constructor of a subclass may take fewer.
     parameters = {name: getattr(estimator, name) for name in OPTIONS}
     _check_scoring(parameters["scoring"])
     _check_sizes("hidden_sizes", parameters["hidden_sizes"], at_least=1)
@@ -36,7 +36,7 @@ def check_parameters(estimator: Any) -> None:
 
 
 def validate_parameters(estimator: Any) -> None:
-    """scikit-learn's own check, and what a string that is misspelt may have been meant to be."""
+    """Run scikit-learn's parameter validation, with suggestions for misspelt strings."""
     known = constraints_of(estimator)
     for name, value in estimator.get_params(deep=False).items():
         constraints = known.get(name, "no_validation")
@@ -68,13 +68,13 @@ def _check_scoring(scoring: Any) -> None:
 
 
 def did_you_mean(value: str, choices: Sequence[str]) -> str:
-    """A closing question for a message, if one of the choices looks much like the value."""
+    """Suggestion of a similar choice at the end of a message, or ""."""
     close = difflib.get_close_matches(value, choices, n=1)
     return f"\n\nDid you mean {close[0]!r}?" if close else ""
 
 
 def _check_embedding(parameters: Mapping[str, Any]) -> None:
-    """The parameters of the embedding must agree with one another."""
+    """Check that the parameters of the embedding are consistent."""
     dim, size = parameters["embedding_dim"], parameters["vocabulary_size"]
     if dim is None and parameters["embedding_weights"] is None:
         if size is not None:
@@ -113,7 +113,7 @@ def _check_callbacks(callbacks: Sequence[Any] | None) -> None:
 
 
 def _check_sizes(name: str, sizes: Any, *, at_least: int) -> None:
-    """The sizes of the layers: positive integers, ``at_least`` so many of them."""
+    """Check the sizes of ``at_least`` so many layers: positive integers."""
     listed = sizes if isinstance(sizes, (list, tuple)) else [sizes]
     wrong = [s for s in listed if isinstance(s, bool) or not isinstance(s, Integral) or s < 1]
     if wrong or len(listed) < at_least:

@@ -1,4 +1,4 @@
-"""Parameters that are set and have no effect on the fit."""
+"""Warnings about parameters that have no effect on the fit."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from sklstm._config._options import OPTIONS, is_auto
 from sklstm._warnings import warn_user
 
-# Parameters, why they have no effect, and what to do about it.
+# Parameters without effect, the reason, and the remedy.
 Reason = tuple[tuple[str, ...], str, str]
 OF_STOPPING = ("n_iter_no_change", "tol")
 
@@ -16,10 +16,10 @@ OF_STOPPING = ("n_iter_no_change", "tol")
 def warn_without_effect(
     estimator: Any, *, takes_tokens: bool, has_val: bool, has_scheduler: bool
 ) -> None:
-    """Warn of parameters without effect, in one warning for each reason.
+    """Warn about parameters without effect, once per reason.
 
-    ``has_val``: ``fit`` is given validation data. ``has_scheduler``: a callback sets the learning
-    rate. A warning points to the line that has called ``fit``.
+    ``has_val``: validation data are passed to ``fit``. ``has_scheduler``: a callback sets the
+    learning rate.
     """
     for names, reason, remedy in _reasons(estimator, takes_tokens, has_val, has_scheduler):
         values = {name: getattr(estimator, name) for name in names}
@@ -37,10 +37,10 @@ def _reasons(
     estimator: Any, takes_tokens: bool, has_val: bool, has_scheduler: bool
 ) -> Iterator[Reason]:
     if has_val:
-        reason = "beside X_val, which is validated on in place of a part of X"
+        reason = "with X_val, which is used instead of a held-out part of X"
         yield ("validation_fraction",), reason, "Leave out one or the other."
     if not estimator.early_stopping:
-        # Validation data of the user's are scored also where nothing stops.
+        # The user's validation data are scored without early stopping, too.
         names = OF_STOPPING if has_val else ("validation_fraction", *OF_STOPPING, "scoring")
         yield names, "with early_stopping=False", "Set early_stopping=True, or leave them out."
     if has_scheduler:

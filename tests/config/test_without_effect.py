@@ -51,8 +51,8 @@ def test_all_settings_of_one_reason_are_in_one_warning():
         ({"tol": 0.0}, [f"tol=0.0 has no effect {NO_STOP}"]),
         (
             {"validation_fraction": 0.2},
-            ["validation_fraction=0.2 has no effect beside X_val, which is validated on in place of"
-             " a part of X.\n\nLeave out one or the other."],
+            ["validation_fraction=0.2 has no effect with X_val, which is used instead of a held-out"
+             " part of X.\n\nLeave out one or the other."],
         ),
     ],
 )  # fmt: skip
