@@ -24,13 +24,13 @@ class Uniform:
     log: bool = False
 
     def for_scikit_learn(self) -> Any:
-        """What scikit-learn's searches draw from."""
+        """Distribution for scikit-learn's searches."""
         if self.log:
             return stats.loguniform(self.low, self.high)
         return stats.uniform(self.low, self.high - self.low)
 
     def for_optuna(self, distributions: Any) -> Any:
-        """What Optuna's searches draw from."""
+        """Distribution for Optuna's searches."""
         return distributions.FloatDistribution(self.low, self.high, log=self.log)
 
 
@@ -41,22 +41,22 @@ class Choice:
     values: tuple[Any, ...]
 
     def for_scikit_learn(self) -> Any:
-        """What scikit-learn's searches draw from."""
+        """List for scikit-learn's searches."""
         return list(self.values)
 
     def for_optuna(self, distributions: Any) -> Any:
-        """What Optuna's searches draw from."""
+        """Distribution for Optuna's searches."""
         return distributions.CategoricalDistribution(self.values)
 
 
-# For data of any size.
+# Parameters whose space does not depend on the size of the data.
 COMMON: Mapping[str, Uniform | Choice] = {
     "pooling": Choice(("attention", "last", "max", "mean")),
     "dropout": Uniform(0.0, 0.6),
     "mixup_alpha": Choice((0.0, 0.2, 1.0)),
 }
 MEASUREMENTS: Mapping[str, Uniform | Choice] = {"standardize": Choice(("both", True))}
-# The fewer sequences, the narrower the networks and the smaller the batches.
+# Smaller networks and batches for fewer sequences.
 SPACES: Mapping[str, Mapping[str, Uniform | Choice]] = {
     "small": {
         "hidden_sizes": Choice((16, 32, 64, 128)),
@@ -74,7 +74,7 @@ SPACES: Mapping[str, Mapping[str, Uniform | Choice]] = {
         "learning_rate": Uniform(5e-4, 1e-2, log=True),
     },
 }
-# The largest number of sequences of small and of medium data.
+# Maximum numbers of sequences of small and of medium data.
 SMALL_N, MEDIUM_N = 500, 10_000
 
 
@@ -95,8 +95,8 @@ def param_distributions(
     n_sequences : int
         Number of training sequences: up to 500 are small data, up to 10,000 are medium.
     token_ids : bool, default=False
-        Whether the sequences are token ids, which have an embedding and by default no convolutions.
-        ``embedding_dim`` is not in the result: set it, or add it.
+        Whether the sequences are token ids. ``embedding_dim`` is not in the result: set it, or add
+        it.
     step : str, default=None
         Name of the classifier's step in a pipeline, such as "lstmsequenceclassifier", as prefix of
         the parameter names. None: no prefix, the classifier itself is searched.

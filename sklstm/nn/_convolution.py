@@ -1,4 +1,4 @@
-"""Convolutions over time, beside the LSTM layers."""
+"""Convolutional branch over time."""
 
 from __future__ import annotations
 
@@ -12,27 +12,26 @@ from sklstm.nn._long import cut_long
 from sklstm.nn._normalization import BatchNorm
 from sklstm.nn._pooling import MeanPooling, is_padding, padding_mask
 
-# Those of LSTM-FCN; each further layer has the last one.
+# Kernel sizes of LSTM-FCN; further layers have the last one.
 KERNEL_SIZES = (8, 5, 3)
-# Squeeze-and-excite passes through a sixteenth of the filters [Karim 2019].
+# Reduction ratio of squeeze-and-excitation [Karim 2019].
 REDUCTION = 16
 
 
 class ConvolutionBranch(nn.Module):
     """Convolutional layers and global average pooling: the convolutional branch of LSTM-FCN [1]_.
 
-    Each convolution is followed by batch normalisation, ReLU and, but for the last one, a
-    squeeze-and-excitation block [2]_. The number of timesteps stays: sequences are padded with
-    zeros on both sides.
+    Each convolution is followed by batch normalisation, ReLU and, except in the last layer, a
+    squeeze-and-excitation block [2]_. Zero padding preserves the number of timesteps.
 
     Parameters
     ----------
     input_size : int
         Number of features of a timestep.
     filters : sequence of int
-        Number of filters of each layer, first to last; at least one.
+        Number of filters of each layer, at least one layer.
     kernel_sizes : sequence of int, default=None
-        Kernel size of each layer. None is 8, 5, 3 and then 3 for each further layer.
+        Kernel size of each layer. None means 8, 5 and 3, then 3 for each further layer.
 
     References
     ----------
@@ -60,9 +59,9 @@ class ConvolutionBranch(nn.Module):
         self.output_size = filters[-1]
 
     def forward(self, inputs_BTF: Tensor, lengths_B: Tensor | None = None) -> Tensor:
-        """The mean of the last layer, shape (B, D); the padding may hold anything.
+        """Pooled output of the last layer, shape (B, D); padding may hold any values.
 
-        ``lengths_B`` counts the timesteps of each sequence; None says that all have T.
+        ``lengths_B`` are the numbers of timesteps of the sequences; None means T for all.
         """
         if lengths_B is not None:
             inputs_BTF = inputs_BTF.masked_fill(is_padding(lengths_B, inputs_BTF), 0)
@@ -73,14 +72,14 @@ class ConvolutionBranch(nn.Module):
 
 
 class Convolution(nn.Conv1d):
-    """``nn.Conv1d`` without bias, with zeros before and after a sequence, so that T stays T.
+    """``nn.Conv1d`` without bias, with zero padding that preserves T.
 
-    An even kernel reads one timestep more ahead than behind. Each sequence has the same bits in any
-    batch.
+    An even kernel reads one more timestep after than before. Results are bit-identical for any
+    batch composition.
     """
 
     def __init__(self, input_size: int, n_filters: int, kernel_size: int) -> None:
-        # No bias: the normalisation has one.
+        # No bias: batch normalisation has one.
         super().__init__(input_size, n_filters, kernel_size, padding="same", bias=False)
 
     def reset_parameters(self) -> None:
@@ -89,32 +88,32 @@ class Convolution(nn.Conv1d):
 
     @property
     def reach(self) -> tuple[int, int]:
-        """How many timesteps before and after each one are read; a kernel of 1 is one of 2."""
+        """Number of timesteps read before and after each one; a kernel of 1 counts as one of 2."""
         size = max(self.kernel_size[0], 2)
         return (size - 1) // 2, size // 2
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002  (torch's name)
-        """Sliding dot products of values (B, F, T), shape (B, D, T)."""
+        """Convolution of values (B, F, T), shape (B, D, T)."""
         weight = self.weight
         if weight.shape[2] == 1:
-            # A product without neighbours rounds by the number of rows (oneDNN, float32).
+            # oneDNN's rounding of a kernel of size 1 depends on the number of rows (float32).
             weight = nn.functional.pad(weight, (0, 1))
         values_BTF, batch_size = input.transpose(1, 2), input.shape[0]
         if batch_size == 1:
-            # One sequence is convolved by another kernel, with another rounding (oneDNN, float32).
+            # oneDNN convolves a single sequence with different rounding (float32).
             values_BTF = values_BTF.expand(2, -1, -1)
         values_BTF = nn.functional.pad(values_BTF, (0, 0, *self.reach))
-        # As an image of height 1 whose pixels are contiguous: half as fast otherwise.
+        # An image of height 1 in channels_last layout: half as fast otherwise.
         layout = {"memory_format": torch.channels_last}
         image = values_BTF.transpose(1, 2).unsqueeze(2).contiguous(**layout)
         kernel = weight.unsqueeze(2).contiguous(**layout)
         result: Tensor = nn.functional.conv2d(image, kernel)
-        # Cut with the filters last: the gradient is laid out as what is cut, and would be copied.
+        # Slice with the filters last: the gradient has the layout of the slice, otherwise a copy.
         return result.squeeze(2).transpose(1, 2)[:batch_size].transpose(1, 2)
 
 
 class ConvolutionLayer(nn.Module):
-    """Convolution, batch normalisation, ReLU and perhaps squeeze-and-excitation.
+    """Convolution, batch normalisation, ReLU and optional squeeze-and-excitation.
 
     Parameters
     ----------
@@ -142,10 +141,10 @@ class ConvolutionLayer(nn.Module):
         self.squeeze_excite = SqueezeExcite(n_filters) if squeeze_excite else None
 
     def forward(self, values_BTF: Tensor, lengths_B: Tensor | None = None) -> Tensor:
-        """The layer's result, shape (B, T, D), padded with zeros, as the values must be.
+        """Output of the layer, shape (B, T, D); padding of input and output is 0.
 
-        While training, the real timesteps are gathered before they are normalised, so that shapes
-        within depend on the lengths; when predicting none do.
+        In training mode the real timesteps are gathered before normalisation, so that intermediate
+        shapes depend on the lengths; in evaluation mode they do not.
         """
         parts = cut_long(values_BTF)
         if len(parts) > 1 and lengths_B is None:
@@ -161,13 +160,13 @@ class ConvolutionLayer(nn.Module):
         return result_BDT.transpose(1, 2)
 
     def _activate(self, values_BTD: Tensor, lengths_B: Tensor | None) -> Tensor:
-        """What was convolved, normalised and rectified, in memory of its own."""
+        """Batch normalisation and ReLU, out of place."""
         rows_ND = values_BTD.flatten(0, 1).float()
         if lengths_B is None or not self.training:
             activated_BTD = torch.relu(self.normalization(rows_ND)).view(values_BTD.shape)
             if lengths_B is None:
                 return activated_BTD
-            # Padding is zero again for the next layer.
+            # The next layer requires zeros in the padding.
             return activated_BTD.masked_fill(is_padding(lengths_B, values_BTD), 0)
         real_BT = padding_mask(lengths_B, values_BTD.shape[1])
         real_N = real_BT.flatten().nonzero().squeeze(1)
@@ -175,7 +174,7 @@ class ConvolutionLayer(nn.Module):
         return torch.zeros_like(rows_ND).index_copy(0, real_N, real_ND).view(values_BTD.shape)
 
     def _activate_parts(self, parts: Sequence[slice], values_BTF: Tensor) -> Tensor:
-        """The same as of the whole, each part convolved with the timesteps around it."""
+        """Convolve and activate a long batch in parts, each with its neighbouring timesteps."""
         before, after = self.convolution.reach
         size = (*values_BTF.shape[:2], self.convolution.out_channels)
         result_BTD = torch.empty(size, dtype=torch.float32, device=values_BTF.device)
@@ -188,7 +187,7 @@ class ConvolutionLayer(nn.Module):
 
 
 class SqueezeExcite(nn.Module):
-    r"""Each filter of a sequence times a factor that all its filters decide.
+    r"""Squeeze-and-excitation [1]_: scales each filter by a factor computed from all filters.
 
     .. math:: y_t = \sigma\left(W_2 \max(0, W_1 \bar x)\right) \odot x_t
 
@@ -197,7 +196,7 @@ class SqueezeExcite(nn.Module):
     Parameters
     ----------
     n_filters : int
-        Width of what is weighed.
+        Number of filters.
 
     References
     ----------
@@ -212,17 +211,17 @@ class SqueezeExcite(nn.Module):
         self.mean = MeanPooling()
 
     def forward(self, values_BTD: Tensor, lengths_B: Tensor | None = None) -> Tensor:
-        """The weighed filters, shape (B, T, D)."""
+        """Scaled filters, shape (B, T, D)."""
         means_BD = self.mean(values_BTD, lengths_B)
         scores_BD = self.excite(torch.relu(self.squeeze(means_BD)))
-        # torch's sigmoid rounds the last few numbers of a tensor otherwise, its tanh does not.
+        # torch's sigmoid rounds the last few elements of a tensor differently, its tanh does not.
         if self.training:
             factors_BD = in_enough_rows(torch.sigmoid, scores_BD.float())
             return values_BTD * factors_BD.unsqueeze(1)
         factors_BD = 0.5 + 0.5 * torch.tanh(0.5 * scores_BD)
         if torch.is_grad_enabled():
             return values_BTD * factors_BD.unsqueeze(1)
-        # They are the layer's own, and as large as anything that it holds.
+        # In place, to save memory: the values are the layer's own.
         return values_BTD.mul_(factors_BD.unsqueeze(1))
 
 

@@ -1,4 +1,4 @@
-"""Dropout that draws from a generator of the caller's choice."""
+"""Dropout with a selectable random generator."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ _generator: ContextVar[torch.Generator | None] = ContextVar("generator", default
 
 
 def drawing_from(generator: torch.Generator | None) -> AbstractContextManager[None]:
-    """Inside, dropout draws from this generator instead of torch's, which all threads share."""
+    """Let dropout draw from this generator within the context, not from torch's global one."""
     return having(_generator, generator)
 
 
 class Dropout(nn.Dropout):
-    """``nn.Dropout`` that knows `drawing_from`."""
+    """``nn.Dropout`` that supports `drawing_from`."""
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002  (torch's name)
-        """The values, a fraction ``p`` of them 0 and the others larger by as much, in training."""
+        """Zero a fraction ``p`` of the values in training, and divide the others by 1 - p."""
         return dropout(input, self.p, training=self.training)
 
 
 def dropout(values: Tensor, p: float, *, training: bool) -> Tensor:
-    """The function of `Dropout`."""
+    """Functional form of `Dropout`."""
     if not training or p == 0:
         return values
     generator = _generator.get()

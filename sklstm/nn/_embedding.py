@@ -1,4 +1,4 @@
-"""Token ids -> vectors."""
+"""Embedding of token ids."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from torch import Tensor, nn
 def build_embedding(
     vocabulary_size: int, embedding_dim: int, weights: Tensor | None = None, *, freeze: bool = False
 ) -> nn.Embedding:
-    """An embedding whose id 0 is padding: its vector is 0 and stays so.
+    """Build an embedding with padding id 0, whose vector is 0 and is not trained.
 
     Parameters
     ----------
     vocabulary_size : int
-        Number of ids, padding included.
+        Number of token ids, including padding.
     embedding_dim : int
-        Width of a vector.
+        Embedding dimension.
     weights : Tensor of shape (vocabulary_size, embedding_dim), default=None
-        Vectors to begin with; None draws them, normal with standard deviation 0.1.
+        Pretrained vectors; None draws them from N(0, 0.1**2).
     freeze : bool, default=False
-        Whether the vectors stay as they are while training.
+        Whether the vectors are not trained.
     """
     embedding = nn.Embedding(vocabulary_size, embedding_dim, padding_idx=0)
     with torch.no_grad():

@@ -17,7 +17,8 @@ from sklstm.nn._long import cut_long
 class LSTM(nn.LSTM):
     """``nn.LSTM`` of one layer and one direction, batch first.
 
-    When predicting, each sequence has the same bits in any batch, and a long one is read in parts.
+    In evaluation mode results are bit-identical for any batch composition, and long sequences are
+    computed in parts.
     """
 
     weight_ih_l0: Tensor
@@ -31,11 +32,11 @@ class LSTM(nn.LSTM):
     def forward(  # type: ignore[override]
         self, inputs_BTF: Tensor
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """States of each timestep (B, T, H), and the last state and cell (1, B, H)."""
+        """Hidden states (B, T, H), and the final hidden and cell states (1, B, H)."""
         weight_ih = self.weight_ih_l0
         if not self.training and self.input_size == self.hidden_size:
-            # oneDNN would add up both matrix products of a timestep in one go, but not those of a
-            # sequence alone, and these round otherwise. One more input, 0, keeps them apart.
+            # oneDNN fuses both matrix products of a timestep if their sizes are equal, but not for
+            # a single sequence, with different rounding. An additional input of 0 prevents that.
             weight_ih = nn.functional.pad(weight_ih, (0, 1))
             # Time-major in memory, as the LSTM kernels keep it.
             inputs_BTF = nn.functional.pad(inputs_BTF.transpose(0, 1), (0, 1)).transpose(0, 1)
@@ -50,7 +51,7 @@ class LSTM(nn.LSTM):
                 has_biases=True,
                 num_layers=1,
                 dropout=0.0,
-                # cuDNN refuses a backward pass where it was told that none would come.
+                # cuDNN rejects a backward pass after a forward pass with train=False.
                 train=torch.is_grad_enabled(),
                 bidirectional=False,
                 batch_first=True,
@@ -66,18 +67,18 @@ class Direction(nn.Module):
     Parameters
     ----------
     input_size : int
-        Features of a timestep.
+        Number of features of a timestep.
     hidden_size : int
-        Width of the states.
+        Number of units.
     is_backward : bool, default=False
-        Whether each sequence is read from its own last timestep.
+        Whether sequences are read backwards, each from its own last timestep.
 
     Attributes
     ----------
     lstm : LSTM
-        What reads.
+        LSTM of this direction.
     pooling : nn.Module or None
-        Pools the states in the order in which they are read.
+        Pooling of the states in the order of reading.
     """
 
     def __init__(self, input_size: int, hidden_size: int, *, is_backward: bool = False) -> None:
@@ -87,7 +88,7 @@ class Direction(nn.Module):
         self.pooling: nn.Module | None = None
 
     def forward(self, inputs_BTF: Tensor, lengths_B: Tensor | None = None) -> Tensor:
-        """States of each timestep (B, T, H), in the order of time, or pooled (B, H)."""
+        """Hidden states (B, T, H) in chronological order, or pooled states (B, H)."""
         reversal = None
         if self.is_backward:
             if lengths_B is not None:
@@ -101,7 +102,7 @@ class Direction(nn.Module):
 
 
 class LSTMLayer(nn.Module):
-    r"""One LSTM layer that reads right-padded sequences in one or both directions.
+    r"""Unidirectional or bidirectional LSTM layer for right-padded sequences.
 
     .. math::
 
@@ -111,18 +112,18 @@ class LSTMLayer(nn.Module):
         c_t &= f_t \odot c_{t-1} + i_t \odot g_t \\
         h_t &= o_t \odot \tanh(c_t)
 
-    The backward direction reads each sequence from its own last timestep, as a packed sequence
-    would: it reverses within the length and runs a second forward LSTM, which on a CPU stays on the
-    fused kernel (ADR 3).
+    The backward direction reads each sequence from its own last timestep, as with packed sequences:
+    it is a forward LSTM on sequences reversed within their lengths, so that a CPU uses the fused
+    kernel (ADR 3).
 
     Parameters
     ----------
     input_size : int
-        Features of a timestep.
+        Number of features of a timestep.
     hidden_size : int
-        Width of each direction.
+        Number of units per direction.
     bidirectional : bool, default=False
-        Whether to read backwards too.
+        Whether the layer is bidirectional.
     """
 
     def __init__(self, input_size: int, hidden_size: int, *, bidirectional: bool = False) -> None:
@@ -134,7 +135,7 @@ class LSTMLayer(nn.Module):
         self.reset_parameters()
 
     def directions(self) -> list[Direction]:
-        """Forwards, and backwards if there is that."""
+        """Forward direction and, if bidirectional, backward direction."""
         return [self.forwards] if self.backwards is None else [self.forwards, self.backwards]
 
     def reset_parameters(self) -> None:
@@ -143,10 +144,10 @@ class LSTMLayer(nn.Module):
             initialize_lstm(direction.lstm)
 
     def forward(self, inputs_BTF: Tensor, lengths_B: Tensor | None = None) -> Tensor:
-        """Hidden states of each timestep, shape (B, T, D), D the hidden size of all directions.
+        """Hidden states, shape (B, T, D), or (B, D) if pooled; D units over all directions.
 
-        ``lengths_B`` counts the timesteps of each sequence; None says that all have T. States of
-        padding are finite and mean nothing. If the directions have a pooling, shape (B, D).
+        ``lengths_B`` are the numbers of timesteps of the sequences; None means T for all. States of
+        padding are finite but meaningless.
         """
         pending = [in_background(each, inputs_BTF, lengths_B) for each in self.directions()]
         outputs = [output() for output in pending]
@@ -154,18 +155,18 @@ class LSTMLayer(nn.Module):
 
 
 class LSTMEncoder(nn.Module):
-    """A stack of `LSTMLayer`, each with its own width.
+    """Stacked LSTM layers.
 
     Parameters
     ----------
     input_size : int
-        Features of a timestep.
+        Number of features of a timestep.
     hidden_sizes : sequence of int
-        Width of each layer, first to last.
+        Number of units of each layer, per direction.
     bidirectional : bool, default=False
-        Whether every layer reads both ways; each direction has the full width.
+        Whether the layers are bidirectional.
     dropout : float, default=0.0
-        Fraction of the states that is zeroed between layers while training.
+        Dropout rate between layers.
     """
 
     def __init__(
@@ -188,15 +189,15 @@ class LSTMEncoder(nn.Module):
         self.bidirectional = bidirectional
 
     def pool_directions(self, pooling: nn.Module) -> None:
-        """Let the last layer pool each direction, which need not be joined then: it is faster."""
+        """Pool each direction in the last layer: faster than concatenating all states first."""
         *_, last = self.layers
         for direction in cast("LSTMLayer", last).directions():
             direction.pooling = pooling
 
     def forward(self, inputs_BTF: Tensor, lengths_B: Tensor | None = None) -> Tensor:
-        """Hidden states of the last layer, shape (B, T, D), or (B, D) if it pools them.
+        """Hidden states of the last layer, shape (B, T, D), or (B, D) if pooled.
 
-        ``lengths_B`` counts the timesteps of each sequence; None says that all have T.
+        ``lengths_B`` are the numbers of timesteps of the sequences; None means T for all.
         """
         *layers, last = self.layers
         for layer in layers:
@@ -206,7 +207,7 @@ class LSTMEncoder(nn.Module):
 
 
 def reversal_index(lengths_B: Tensor, n_timesteps: int) -> Tensor:
-    """Flat positions that reverse each sequence of a (T, B) grid within its own length.
+    """Flat indices that reverse each sequence of a (T, B) grid within its own length.
 
     Lengths [3, 1] of T = 3: timesteps [[2, 0], [1, 1], [0, 2]], so flat positions t * B + b
     [4, 1, 2, 3, 0, 5]. Reversing twice gives the original.
@@ -219,7 +220,7 @@ def reversal_index(lengths_B: Tensor, n_timesteps: int) -> Tensor:
 
 
 def reverse(values_BTF: Tensor, reversal: Tensor | None) -> Tensor:
-    """The values of each sequence in reverse order; padding stays at the end."""
+    """Reverse each sequence; padding stays at the end."""
     if reversal is None:
         return values_BTF.flip(1)
     reversed_BTF: Tensor = _Permute.apply(values_BTF, reversal)  # type: ignore[no-untyped-call]
@@ -227,9 +228,9 @@ def reverse(values_BTF: Tensor, reversal: Tensor | None) -> Tensor:
 
 
 class _Permute(torch.autograd.Function):
-    """Gather by a permutation that is its own inverse: the backward pass is the same gather.
+    """Gather by a self-inverse permutation, whose backward pass is the same gather.
 
-    autograd's own backward pass of a gather adds into a zeroed array, several times the cost.
+    autograd's backward pass of a gather is a scatter-add into zeros, at several times the cost.
     """
 
     generate_vmap_rule = True
@@ -248,7 +249,7 @@ class _Permute(torch.autograd.Function):
 
 
 def _permute(values_BTF: Tensor, permutation: Tensor) -> Tensor:
-    # Time-major in memory, as the LSTM kernels keep it: then no copy is made on the way in or out.
+    # Time-major in memory, as in the LSTM kernels, which avoids copies before and after.
     values_TBF = values_BTF.transpose(0, 1)
     rows = values_TBF.reshape(-1, values_TBF.shape[2]).index_select(0, permutation)
     return rows.view(values_TBF.shape).transpose(0, 1)

@@ -1,4 +1,4 @@
-"""Pooled vectors -> logits."""
+"""Dense head: pooled vectors to logits."""
 
 from __future__ import annotations
 
@@ -12,20 +12,18 @@ from sklstm.nn._linear import Linear
 
 
 class DenseHead(nn.Sequential):
-    """Dropout, then dense layers with ReLU and dropout, then one dense layer that gives logits.
-
-    There is no softmax: the loss wants logits, and probabilities are one explicit softmax of them.
+    """Dropout, dense layers with ReLU and dropout, and a dense output layer without softmax.
 
     Parameters
     ----------
     input_size : int
-        Width of the pooled vector.
+        Size of the pooled vector.
     dense_sizes : sequence of int
-        Width of each layer before the output; may be empty.
+        Number of units of each layer before the output; may be empty.
     n_classes : int
         Number of logits.
     dropout : float, default=0.0
-        Fraction zeroed before the first dense layer and after each but the last, while training.
+        Dropout rate before the first dense layer and after each but the last.
     """
 
     def __init__(

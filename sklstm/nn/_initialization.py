@@ -1,4 +1,4 @@
-"""Initial weights."""
+"""Weight initialization."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from torch import Tensor, nn
 
 
 def initialize_lstm(lstm: nn.LSTM) -> None:
-    """Set the weights of a one-layer, one-direction LSTM in place.
+    """Initialize a one-layer unidirectional LSTM in place.
 
-    Input weights are Glorot-uniform and recurrent weights orthogonal, each of the four gates on its
-    own; biases are 0 but for the forget gate's, whose sum is 1, so that a new network remembers.
+    Input weights are Glorot-uniform and recurrent weights orthogonal [1]_, separately for each
+    gate. Biases are 0, except that of the forget gate, 1, so that an untrained network remembers
+    [2]_.
 
     References
     ----------
@@ -27,16 +28,16 @@ def initialize_lstm(lstm: nn.LSTM) -> None:
             nn.init.orthogonal_(weight_gate)
         nn.init.zeros_(bias_hh)
         nn.init.zeros_(bias_ih)
-        # torch keeps the gates in the order input, forget, cell, output.
+        # torch's order of the gates: input, forget, cell, output.
         _gates(bias_ih)[1].fill_(1.0)
 
 
 def initialize_linear(linear: nn.Linear) -> None:
-    """Set Glorot-uniform weights and zero biases in place."""
+    """Initialize Glorot-uniform weights and zero biases in place."""
     nn.init.xavier_uniform_(linear.weight)
     nn.init.zeros_(linear.bias)
 
 
 def _gates(stacked: Tensor) -> tuple[Tensor, ...]:
-    """Views of the four gates' parts of a stacked weight or bias."""
+    """Views of the four gates in a stacked weight or bias."""
     return torch.chunk(stacked, 4, dim=0)

@@ -1,4 +1,4 @@
-"""Linear layers whose result for a row does not depend on the other rows."""
+"""Linear layers whose rows are bit-identical for any batch composition."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-# Of fewer rows or columns than these a product takes another kernel, with another rounding
-# (measured with MKL and float32): 1 to 4 rows differ from 5 and more in the last bit, and a single
-# column rounds by the number of rows, however many they are.
+# Products of fewer rows or columns use other kernels with different rounding (measured with MKL,
+# float32): 1 to 4 rows differ from 5 or more in the last bit, and the rounding of a single column
+# depends on the number of rows.
 MIN_ROWS, MIN_COLUMNS = 16, 2
-# If the width of the rows is no multiple of this, a few columns round by the number of rows, too.
+# If the row size is not a multiple of this, rounding of a few columns depends on the number of
+# rows, too.
 WIDTH_STEP = 4
 
 
@@ -19,7 +20,7 @@ class TimestepLinear(nn.Linear):
     """``nn.Linear`` applied to each timestep of a batch, shape (B, T, D)."""
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002  (torch's name)
-        """The products, shape (..., E)."""
+        """Output, shape (..., E)."""
         values, weight, missing = input, self.weight, -self.in_features % WIDTH_STEP
         if missing and not self.training:
             values, weight = (nn.functional.pad(x, (0, missing)) for x in (values, self.weight))
@@ -29,13 +30,13 @@ class TimestepLinear(nn.Linear):
 class Linear(TimestepLinear):
     """``nn.Linear`` applied to one vector of each sequence, shape (B, D).
 
-    When predicting it computes in float64 and returns float32. Kernels differ in the last bits of
-    float64, of which float32 shows nothing: too slow for all timesteps, and free for a vector of
-    each sequence.
+    In evaluation mode it computes in float64 and returns float32. Rounding differences in the last
+    bits of float64 vanish in float32. That would be too slow for every timestep, but costs nothing
+    for one vector per sequence.
     """
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002  (torch's name)
-        """The products, shape (B, E)."""
+        """Output, shape (B, E)."""
         if self.training:
             return super().forward(input)
         bias = None if self.bias is None else self.bias.double()
@@ -43,9 +44,9 @@ class Linear(TimestepLinear):
 
 
 def in_enough_rows(function: Callable[[Tensor], Tensor], values: Tensor) -> Tensor:
-    """The function of rows applied to values (..., D), given at least MIN_ROWS rows at a time."""
+    """Apply a row-wise function to values (..., D), padded to at least MIN_ROWS rows."""
     rows = values.reshape(-1, values.shape[-1])
-    # An exported program is for any number of rows, and is another set of kernels anyway.
+    # An exported program takes any number of rows, and uses other kernels anyway.
     missing = 0 if torch.compiler.is_exporting() else MIN_ROWS - len(rows)
     if missing > 0:
         rows = nn.functional.pad(rows, (0, 0, 0, missing))
@@ -56,7 +57,7 @@ def in_enough_rows(function: Callable[[Tensor], Tensor], values: Tensor) -> Tens
 
 
 def product(rows: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """The products of enough rows (N, D) with a weight (E, D), shape (N, E), plus the bias (E,)."""
+    """Linear map of rows (N, D) by weight (E, D) and bias (E,), shape (N, E), in enough columns."""
     missing = MIN_COLUMNS - len(weight)
     if missing <= 0:
         return nn.functional.linear(rows, weight, bias)

@@ -1,4 +1,4 @@
-"""The whole network: inputs to logits."""
+"""Complete network: inputs to logits."""
 
 from __future__ import annotations
 
@@ -100,14 +100,14 @@ class SequenceNetwork(nn.Module):
         lengths_B: Tensor | None = None,
         mixup_weights_B: Tensor | None = None,
     ) -> Tensor:
-        """Logits of each class, shape (B, C).
+        """Logits, shape (B, C).
 
         Parameters
         ----------
         inputs : Tensor of shape (B, T, F), or of token ids (B, T) with an embedding
-            Right-padded; the padding may hold anything, NaN included.
+            Right-padded sequences; padding may hold any values, NaN included.
         lengths_B : Tensor of shape (B,), int64, default=None
-            Timesteps of each sequence, 1 to T; None says that all have T.
+            Number of timesteps of each sequence, 1 to T; None means T for all.
         mixup_weights_B : Tensor of shape (B,), float32, default=None
             As in `embed`.
         """
@@ -119,11 +119,11 @@ class SequenceNetwork(nn.Module):
         lengths_B: Tensor | None = None,
         mixup_weights_B: Tensor | None = None,
     ) -> Tensor:
-        """The pooled vector of each sequence, shape (B, D).
+        """Pooled vectors, shape (B, D).
 
-        With ``mixup_weights_B`` of shape (B,), float32, from 0 to 1, inputs are mixed up [1]_: so
-        much of each sequence, and for the rest the one before it in the batch, the last before the
-        first. The mixture is as long as the sequence: the other is cut, or zero where it ends.
+        ``mixup_weights_B`` w of shape (B,), float32, from 0 to 1, apply mixup [1]_: sequence i
+        becomes w[i] * x[i] + (1 - w[i]) * x[i - 1], cyclically within the batch. The mixture has
+        the length of sequence i; the other one is truncated or padded with zeros.
 
         References
         ----------
@@ -131,7 +131,7 @@ class SequenceNetwork(nn.Module):
            Minimization", ICLR 2018.
         """
         if lengths_B is not None:
-            # Zero the padding before anything reads it: NaN would reach the gradient as 0 * NaN.
+            # Zero the padding first: NaN in it would reach the gradient as 0 * NaN.
             is_padding_BT = ~padding_mask(lengths_B, inputs.shape[1])
             is_padding = is_padding_BT if inputs.ndim == 2 else is_padding_BT.unsqueeze(2)
             inputs = inputs.masked_fill(is_padding, 0)
@@ -151,15 +151,15 @@ class SequenceNetwork(nn.Module):
         patches_BPF, n_patches_B = as_patches(inputs_BTF, lengths_B, self.patch_size)
         if self.convolutions is None:
             return self._read(patches_BPF, n_patches_B)
-        # Begun first, since it takes longest.
+        # Started first, since it takes longest.
         convolved_BD = in_background(self.convolutions, patches_BPF, n_patches_B)
-        # Both directions read a node of their own: the gradient of three readers of one would be
-        # summed in an order that depends on the team, of two it has no order.
+        # A separate node for both LSTM directions: gradients of three consumers of one node would
+        # be summed in an order that depends on timing; two commute.
         pooled_BD = self._read(patches_BPF.view_as(patches_BPF), n_patches_B)
         return torch.cat([pooled_BD, convolved_BD()], dim=1)
 
     def _read(self, inputs_BTF: Tensor, lengths_B: Tensor | None) -> Tensor:
-        """The pooled states of the LSTM layers, shape (B, D)."""
+        """Pooled states of the LSTM layers, shape (B, D)."""
         states: Tensor = self.encoder(inputs_BTF, lengths_B)
         if self.pooling.by_direction:
             return states
@@ -167,24 +167,24 @@ class SequenceNetwork(nn.Module):
         return pooled_BD
 
     def classify(self, pooled_BD: Tensor) -> Tensor:
-        """Logits from pooled vectors, shape (B, C)."""
+        """Logits of pooled vectors, shape (B, C)."""
         logits_BC: Tensor = self.head(pooled_BD)
         return logits_BC
 
     @property
     def n_branches(self) -> int:
-        """How many may be computed at the same time."""
+        """Number of branches that can be computed in parallel."""
         return 1 + self.encoder.bidirectional + (self.convolutions is not None)
 
     def weight_matrices(self) -> list[nn.Parameter]:
-        """The parameters that penalties apply to: neither biases nor the embedding."""
+        """Parameters that L1 and L2 penalties apply to: no biases, no embedding."""
         parts = (self.encoder, self.pooling, self.convolutions, self.head)
         return [p for part in parts if part is not None for p in part.parameters() if p.ndim > 1]
 
 
 def mixup(values_BTF: Tensor, weights_B: Tensor) -> Tensor:
-    """Weight times each sequence, plus the rest of 1 times the one before it."""
-    # Time-major in memory, as the LSTM kernels keep it.
+    """Mix each sequence, by its weight, with the one before it in the batch, cyclically."""
+    # Time-major in memory, as in the LSTM kernels.
     values_TBF = values_BTF.transpose(0, 1)
     mixed_TBF = torch.lerp(values_TBF.roll(1, dims=1), values_TBF, weights_B.unsqueeze(1))
     return mixed_TBF.transpose(0, 1)
@@ -193,14 +193,14 @@ def mixup(values_BTF: Tensor, weights_B: Tensor) -> Tensor:
 def as_patches(
     values_BTF: Tensor, lengths_B: Tensor | None, size: int
 ) -> tuple[Tensor, Tensor | None]:
-    """Each ``size`` neighbouring timesteps as one, and how many of these there are.
+    """Concatenate each ``size`` consecutive timesteps to a patch; patches and their numbers.
 
-    Of size 2, timesteps [a, b, c] of a feature -> [[a, b], [c, 0]].
+    Size 2: timesteps [a, b, c] of a feature -> [[a, b], [c, 0]].
     """
     if size == 1:
         return values_BTF, lengths_B
     batch_size, n_timesteps, n_features = values_BTF.shape
-    # Time-major in memory, as the LSTM kernels keep it.
+    # Time-major in memory, as in the LSTM kernels.
     values_TBF = nn.functional.pad(values_BTF.transpose(0, 1), (0, 0, 0, 0, 0, -n_timesteps % size))
     by_patch = values_TBF.view(-1, size, batch_size, n_features).transpose(1, 2)
     patches_BPF = by_patch.reshape(-1, batch_size, size * n_features).transpose(0, 1)
@@ -209,10 +209,10 @@ def as_patches(
 
 @cache
 def lstm_takes_bfloat16(device_type: str) -> bool:
-    """Whether there is a kernel: on a CPU oneDNN has none without AVX-512 and raises an error."""
+    """Whether LSTMs can run in bfloat16; on a CPU oneDNN requires AVX-512."""
     if device_type != "cpu":
         return True
-    # Not drawn: the generator is the caller's.
+    # Built on "meta", which does not draw from the caller's generator.
     lstm = nn.LSTM(1, 1, device="meta", dtype=torch.float32).to_empty(device="cpu")
     try:
         with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):

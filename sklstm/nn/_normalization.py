@@ -1,4 +1,4 @@
-"""Batch normalisation over real timesteps only."""
+"""Batch normalisation over real timesteps, padding excluded."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from torch import Tensor, nn
 
 from sklstm._runtime._concurrency import having
 
-# A step moves the running statistics this far towards its own; the first ones are averaged.
+# Momentum of the running statistics; the first 1 / MOMENTUM steps are averaged instead.
 MOMENTUM = 0.1
 
 
 class Statistics(NamedTuple):
-    """Of the timesteps of a batch, or of a part: how many, mean and unbiased variance (D,)."""
+    """Number of timesteps of a batch or part, their mean and unbiased variance (D,)."""
 
     size: int
     mean: Tensor
@@ -26,17 +26,17 @@ class Statistics(NamedTuple):
 
 
 class BatchNorm(nn.Module):
-    r"""Each feature brought to mean 0 and variance 1 over the timesteps of a batch, then rescaled.
+    r"""Batch normalisation [1]_ of each feature over the timesteps of a batch.
 
     .. math:: y = \gamma \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}} + \beta
 
-    While training, :math:`\mu` and :math:`\sigma^2` are those of the batch; afterwards they are the
-    running statistics, so that a sequence's result does not depend on its company.
+    In training mode :math:`\mu` and :math:`\sigma^2` are the statistics of the batch. In evaluation
+    mode they are running statistics, so that results do not depend on the batch composition.
 
     Parameters
     ----------
     n_features : int
-        Width of what is normalised.
+        Number of features.
 
     References
     ----------
@@ -57,13 +57,13 @@ class BatchNorm(nn.Module):
         self.register_buffer("n_steps", torch.zeros(()))
 
     def forward(self, rows_ND: Tensor) -> Tensor:
-        """Normalised timesteps, shape (N, D): while training, of real ones alone."""
+        """Normalised timesteps, shape (N, D); in training mode without padding."""
         weight, bias = self.weight, self.bias
-        # One timestep alone has no variance.
+        # A single timestep has no variance.
         if not self.training or len(rows_ND) < 2:
             return nn.functional.batch_norm(rows_ND, self.mean, self.variance, weight, bias)
         mean, variance = torch.zeros_like(self.mean), torch.ones_like(self.variance)
-        # With a momentum of 1 the "running" statistics are those of the batch.
+        # momentum=1: torch writes the statistics of the batch to mean and variance.
         normalised_ND = nn.functional.batch_norm(
             rows_ND, mean, variance, weight, bias, training=True, momentum=1.0
         )
@@ -76,10 +76,10 @@ class BatchNorm(nn.Module):
         return normalised_ND
 
     def update(self, parts: Sequence[Statistics]) -> None:
-        """Move the running statistics towards those of a step, which may be known by parts."""
+        """Update the running statistics by a step, whose batch may consist of parts."""
         size = sum(part.size for part in parts)
         mean = torch.stack([part.mean * (part.size / size) for part in parts]).sum(dim=0)
-        # Squares about the common mean, over one less than there are of them.
+        # Pooled unbiased variance: sums of squares about the common mean, divided by size - 1.
         squares = [
             part.variance * (part.size - 1) + (part.mean - mean) ** 2 * part.size for part in parts
         ]
@@ -92,19 +92,19 @@ class BatchNorm(nn.Module):
 
 # Parts of one step -------------------------------------------------------------------------------
 
-# What layers have seen of one part.
+# Statistics of one part, by layer.
 Record = list[tuple[BatchNorm, Statistics]]
 
 _record: ContextVar[Record | None] = ContextVar("record", default=None)
 
 
 def statistics_into(record: Record) -> AbstractContextManager[None]:
-    """Inside, layers that train note their statistics there and leave the running ones alone."""
+    """Append statistics to a record within the context instead of updating the running ones."""
     return having(_record, record)
 
 
 def update_all(records: Sequence[Record]) -> None:
-    """Update the running statistics once, by the records of all parts of a step, in their order."""
+    """Update the running statistics of all layers once, by the records of all parts of a step."""
     parts: dict[BatchNorm, list[Statistics]] = {}
     for layer, statistics in chain.from_iterable(records):
         parts.setdefault(layer, []).append(statistics)

@@ -1,9 +1,8 @@
-"""Hidden states of all timesteps -> one vector for each sequence.
+"""Pooling of hidden states over time: one vector per sequence.
 
-Every pooling takes the states (B, T, D) and the lengths (B,), None where all sequences have T
-timesteps, and returns (B, D). States of padding may be anything finite and never count. A pooling
-``by_direction`` is given the states of one direction at a time, in the order in which it reads; the
-others the states of both, side by side in the order of time.
+Poolings take states (B, T, D) and lengths (B,), None if all are T, and return (B, D). States of
+padding must be finite and are ignored. A pooling ``by_direction`` takes the states of a single
+direction in the order of reading; others take those of both, concatenated in chronological order.
 """
 
 from __future__ import annotations
@@ -17,12 +16,12 @@ from sklstm.nn._long import cut_long
 
 
 class LastPooling(nn.Module):
-    """The state after the last timestep that was read."""
+    """Last state of each sequence."""
 
     by_direction = True
 
     def forward(self, states_BTD: Tensor, lengths_B: Tensor | None = None) -> Tensor:
-        """The pooled vectors, shape (B, D)."""
+        """Pooled vectors, shape (B, D)."""
         if lengths_B is None:
             return states_BTD[:, -1]
         rows_B = torch.arange(lengths_B.shape[0], device=lengths_B.device)
@@ -30,12 +29,12 @@ class LastPooling(nn.Module):
 
 
 class MeanPooling(nn.Module):
-    """The mean of the states over the timesteps of each sequence."""
+    """Mean of the states over the timesteps of each sequence."""
 
     by_direction = True
 
     def forward(self, states_BTD: Tensor, lengths_B: Tensor | None = None) -> Tensor:
-        """The pooled vectors, shape (B, D)."""
+        """Pooled vectors, shape (B, D)."""
         if lengths_B is None:
             return _sum_over_time(states_BTD, self.training) / states_BTD.shape[1]
         padding_BT1 = is_padding(lengths_B, states_BTD)
@@ -44,12 +43,12 @@ class MeanPooling(nn.Module):
 
 
 class MaxPooling(nn.Module):
-    """The largest value of each state over the timesteps of each sequence."""
+    """Maximum of each unit over the timesteps of each sequence."""
 
     by_direction = True
 
     def forward(self, states_BTD: Tensor, lengths_B: Tensor | None = None) -> Tensor:
-        """The pooled vectors, shape (B, D)."""
+        """Pooled vectors, shape (B, D)."""
         if lengths_B is None:
             return states_BTD.amax(dim=1)
         padding_BT1 = is_padding(lengths_B, states_BTD)
@@ -57,7 +56,7 @@ class MaxPooling(nn.Module):
 
 
 class AttentionPooling(nn.Module):
-    r"""A mean of the states, weighted by learnt attention.
+    r"""Mean of the states, weighted by learnt attention [1]_.
 
     .. math:: a_t = \operatorname{softmax}_t\left(v^\top \tanh(W h_t + b)\right), \quad
         \text{pooled} = \sum_t a_t h_t
@@ -65,7 +64,7 @@ class AttentionPooling(nn.Module):
     Parameters
     ----------
     input_size : int
-        D, the width of the states.
+        Number of units D.
 
     References
     ----------
@@ -83,14 +82,15 @@ class AttentionPooling(nn.Module):
         nn.init.xavier_uniform_(self.context.weight)
 
     def forward(self, states_BTD: Tensor, lengths_B: Tensor | None = None) -> Tensor:
-        """The pooled vectors, shape (B, D)."""
+        """Pooled vectors, shape (B, D)."""
         hidden_BTD = torch.tanh(self.projection(states_BTD))
         scores_BT1 = self.context(hidden_BTD)
         if lengths_B is not None:
             # -inf, not a large negative number: padding must get weight 0 in every dtype.
             padding_BT1 = is_padding(lengths_B, states_BTD)
             scores_BT1 = scores_BT1.masked_fill(padding_BT1, -torch.inf)
-        # The softmax is written out: torch's, and a matrix product over T, round by the padding.
+        # Explicit softmax: the rounding of torch's, and of a matrix product over T, depends on the
+        # padding.
         weights_BT1 = torch.exp(scores_BT1 - scores_BT1.amax(dim=1, keepdim=True))
         weighted_BD = _sum_over_time(weights_BT1 * states_BTD, self.training)
         return weighted_BD / _sum_over_time(weights_BT1, self.training)
@@ -99,32 +99,32 @@ class AttentionPooling(nn.Module):
 def _sum_over_time(values_BTD: Tensor, training: bool) -> Tensor:
     """Sum over the timesteps, shape (B, D).
 
-    In float64 when predicting: torch sums a narrow batch in another order than a wide one, and in
-    float32 that shows in the last bit, so that a result would depend on its company.
+    In float64 in evaluation mode: torch's order of summation depends on the shape, which in float32
+    would make the last bit depend on the batch composition.
     """
     if training:
         return values_BTD.sum(dim=1, dtype=torch.float32)
     first, *others = cut_long(values_BTD)
     total_BD = values_BTD[:, first].sum(dim=1, dtype=torch.float64)
     for part in others:
-        # torch copies what it sums in float64. Nothing new may stay behind such a copy: malloc
-        # would not put the next one into its place.
+        # torch copies each part to float64. In place: a new tensor after the copy would keep malloc
+        # from reusing its memory for the next one.
         total_BD += values_BTD[:, part].sum(dim=1, dtype=torch.float64)
     return total_BD.float()
 
 
 def padding_mask(lengths_B: Tensor, n_timesteps: int) -> Tensor:
-    """True at the real timesteps, shape (B, T)."""
+    """Mask that is True at real timesteps, shape (B, T)."""
     return torch.arange(n_timesteps, device=lengths_B.device) < lengths_B.unsqueeze(1)
 
 
 def is_padding(lengths_B: Tensor, values_BTD: Tensor) -> Tensor:
-    """Where a batch is padded, shape (B, T, 1)."""
+    """Mask that is True at padding, shape (B, T, 1)."""
     return ~padding_mask(lengths_B, values_BTD.shape[1]).unsqueeze(2)
 
 
 def build_pooling(name: str, input_size: int) -> nn.Module:
-    """The pooling of that name: "last", "mean", "max" or "attention"."""
+    """Build the pooling "last", "mean", "max" or "attention"."""
     if name == "attention":
         return AttentionPooling(input_size)
     return {"last": LastPooling, "mean": MeanPooling, "max": MaxPooling}[name]()
