@@ -208,14 +208,14 @@ class BaseSequenceEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
     def _compute(self, function: Callable[..., Array], X: Any) -> Array:
         """Validate X and apply a function of the network and the sequences."""
         check_is_fitted(self)
-        contexts = [own_settings(), single_threaded()]
-        return within(contexts, lambda: self._compute_alone(function, X))
-
-    def _compute_alone(self, function: Callable[..., Array], X: Any) -> Array:
         net = self.net_
-        source = net.reader.read(X, torch.device(net.device))
-        with prediction_memory(self._network, source.sequences, net.device):
-            return check_outputs(function(net.module_, source), source.sequences)
+
+        def work() -> Array:
+            source = net.reader.read(X, torch.device(net.device))
+            with prediction_memory(self._network, source.sequences, net.device):
+                return check_outputs(function(net.module_, source), source.sequences)
+
+        return within([own_settings(), single_threaded()], work)
 
     # State ----------------------------------------------------------------------------------------
 

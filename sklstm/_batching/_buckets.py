@@ -28,8 +28,12 @@ def training_batches(
     n_batches = -(-n // batch_size)
     if lengths.min() == lengths.max():
         return np.array_split(order, n_batches)
+    if n_batches <= SHORT_EPOCH:
+        n_windows = min(n_batches, 4)
+    else:
+        n_windows = max(2, -(-n_batches // MAX_WINDOW))
     batches: list[IntArray] = []
-    for window in np.array_split(np.arange(n_batches), _n_windows(n_batches)):
+    for window in np.array_split(np.arange(n_batches), n_windows):
         # Batch i of n_batches holds order[i * n // n_batches : (i + 1) * n // n_batches].
         first, last = window[0] * n // n_batches, (window[-1] + 1) * n // n_batches
         members = order[first:last]
@@ -37,12 +41,6 @@ def training_batches(
         members = members[np.argsort(lengths[members], kind="stable")]
         batches += np.array_split(members, len(window))
     return [batches[i] for i in rng.permutation(len(batches))]
-
-
-def _n_windows(n_batches: int) -> int:
-    if n_batches <= SHORT_EPOCH:
-        return min(n_batches, 4)
-    return max(2, -(-n_batches // MAX_WINDOW))
 
 
 def pair_by_length(indices: IntArray, lengths: IntArray, rng: np.random.Generator) -> IntArray:

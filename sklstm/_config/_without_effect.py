@@ -23,14 +23,14 @@ def warn_without_effect(
     """
     for names, reason, remedy in _reasons(estimator, takes_tokens, has_val, has_scheduler):
         values = {name: getattr(estimator, name) for name in names}
-        idle = [f"{n}={v!r}" for n, v in values.items() if not _is_neutral(n, v)]
+        idle = [
+            f"{name}={value!r}"
+            for name, value in values.items()
+            if not is_auto(value) and value not in OPTIONS[name].metadata["neutral"]
+        ]
         if idle:
             has = "has" if len(idle) == 1 else "have"
             warn_user(f"{', '.join(idle)} {has} no effect {reason}.\n\n{remedy}")
-
-
-def _is_neutral(name: str, value: Any) -> bool:
-    return is_auto(value) or value in OPTIONS[name].metadata["neutral"]
 
 
 def _reasons(

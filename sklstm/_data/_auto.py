@@ -35,7 +35,11 @@ MIN_DEVIATION = 0.05
 def resolve_auto(options: Options, sequences: Sequences) -> dict[str, Any]:
     """Values of the options that may be "auto" and depend on the data."""
     patch_size, batch_size, max_epochs = options.patch_size, options.batch_size, options.max_epochs
-    filters, lengths = options.conv_filters, sequences.lengths
+    filters, standardize, lengths = options.conv_filters, options.standardize, sequences.lengths
+    if options.takes_tokens:
+        standardize = False
+    elif is_auto(standardize):
+        standardize = "both" if _need_own_scale(sequences) else True
     if is_auto(filters):
         filters = () if options.takes_tokens else FILTERS
     if is_auto(patch_size):
@@ -45,21 +49,12 @@ def resolve_auto(options: Options, sequences: Sequences) -> dict[str, Any]:
     if is_auto(max_epochs):
         max_epochs = _n_epochs(len(lengths), batch_size)
     return {
-        "standardize": _standardize(options, sequences),
+        "standardize": standardize,
         "patch_size": patch_size,
         "conv_filters": filters,
         "batch_size": batch_size,
         "max_epochs": max_epochs,
     }
-
-
-def _standardize(options: Options, sequences: Sequences) -> bool | str:
-    """True, False, "sequence" or "both"; token ids have no scale."""
-    if options.takes_tokens:
-        return False
-    if is_auto(options.standardize):
-        return "both" if _need_own_scale(sequences) else True
-    return options.standardize
 
 
 def _need_own_scale(sequences: Sequences) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 
@@ -47,7 +47,8 @@ def _stratified(strata: IntArray, fraction: float, seed: int) -> Array:
     """
     rng = np.random.default_rng(seed)
     held_out = np.zeros(len(strata), dtype=bool)
-    for members in _members(strata):
+    order = np.argsort(strata, kind="stable")
+    for members in np.split(order, np.flatnonzero(np.diff(strata[order])) + 1):
         if len(members) > 1:
             n_held_out = np.clip(round(fraction * len(members)), 1, len(members) - 1)
             held_out[rng.permutation(members)[:n_held_out]] = True
@@ -57,12 +58,6 @@ def _stratified(strata: IntArray, fraction: float, seed: int) -> Array:
             " has two sequences.\n\nGive more sequences, or set early_stopping=False."
         )
     return held_out
-
-
-def _members(strata: IntArray) -> Iterator[IntArray]:
-    """Indices of the sequences of each class."""
-    order = np.argsort(strata, kind="stable")
-    return iter(np.split(order, np.flatnonzero(np.diff(strata[order])) + 1))
 
 
 def _stratified_by_group(strata: IntArray, groups: IntArray, fraction: float, seed: int) -> Array:

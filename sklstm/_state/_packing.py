@@ -14,16 +14,22 @@ from sklstm._config._configuration import NetworkConfiguration
 from sklstm._runtime._device import count_cuda_devices
 from sklstm._sequences import Array
 from sklstm._training._configure import build_network
-from sklstm._training._net import SequenceNet, bare_net
+from sklstm._training._net import bare_net
 from sklstm._warnings import warn_user
 from sklstm.nn import SequenceNetwork
 
 
 def pack_state(state: Mapping[str, Any]) -> dict[str, Any]:
-    """Convert the state to plain values and NumPy arrays, without torch, skorch or own types."""
+    """Convert the state to plain values and NumPy arrays; the optimizer is not kept."""
     packed = dict(state)
     if "net_" in packed:
-        packed["net_"] = _pack_net(packed["net_"])
+        net = packed["net_"]
+        weights = net.module_.state_dict()
+        packed["net_"] = {
+            "weights": {name: tensor.cpu().numpy().copy() for name, tensor in weights.items()},
+            "history": copy.deepcopy(list(net.history)),
+            "device": str(net.device),
+        }
         packed["_network"] = asdict(packed["_network"])
         if packed["_scaling"] is not None:
             packed["_scaling"] = asdict(packed["_scaling"])
@@ -34,27 +40,14 @@ def unpack_state(packed: Mapping[str, Any]) -> dict[str, Any]:
     """Restore a packed state, its net on the original device if available, else on the CPU."""
     state = dict(packed)
     if "net_" in state:
+        kept = state["net_"]
         state["_network"] = NetworkConfiguration(**state["_network"])
-        state["net_"] = _unpack_net(state["net_"], state["_network"])
+        network = _build(state["_network"], kept["weights"]).eval()
+        state["net_"] = bare_net(network, _device_here(kept["device"]))
+        state["net_"].history.extend(dict(epoch) for epoch in kept["history"])
         if state["_scaling"] is not None:
             state["_scaling"] = Scaling(**state["_scaling"])
     return state
-
-
-def _pack_net(net: SequenceNet) -> dict[str, Any]:
-    """Weights, history and device; the optimizer is not kept."""
-    return {
-        "weights": {name: t.cpu().numpy().copy() for name, t in net.module_.state_dict().items()},
-        "history": copy.deepcopy(list(net.history)),
-        "device": str(net.device),
-    }
-
-
-def _unpack_net(packed: Mapping[str, Any], network: NetworkConfiguration) -> SequenceNet:
-    module = _build(network, packed["weights"]).eval()
-    net = bare_net(module, _device_here(packed["device"]))
-    net.history.extend(dict(epoch) for epoch in packed["history"])
-    return net
 
 
 def _device_here(name: str) -> torch.device:
