@@ -68,9 +68,9 @@ class BaseSequenceEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
             has_val=has_val,
             has_scheduler=sets_learning_rate(options.callbacks),
         )
-        goes_on = options.warm_start and hasattr(self, "net_")
-        task = self._task if goes_on else self._task_type
-        return self._set_fitted(options, given, given_val if has_val else None, task, goes_on)
+        is_further = options.warm_start and hasattr(self, "net_")
+        task = self._task if is_further else self._task_type
+        return self._set_fitted(options, given, given_val if has_val else None, task, is_further)
 
     def _fit_partially(self, given: Given, task: Task) -> Self:
         """Implementation of `partial_fit`: one epoch without schedule and early stopping."""
@@ -101,11 +101,11 @@ class BaseSequenceEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
         given: Given,
         given_val: Given | None,
         task: Task | type[Task],
-        goes_on: bool,
+        is_further: bool,
     ) -> dict[str, Any]:
         """Check, encode, configure and train; return the fitted attributes."""
         name = type(self).__name__
-        if goes_on:
+        if is_further:
             schema = self._input_schema
             inputs = schema.check_X(given.X, mask_value=options.mask_value, estimator=name)
         else:
@@ -117,20 +117,20 @@ class BaseSequenceEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
             data.sequences,
             n_outputs=data.task.n_outputs,
             # Further training holds out the same sequences.
-            seed=self._seed if goes_on else draw_seed(self.random_state),
+            seed=self._seed if is_further else draw_seed(self.random_state),
             # In further training check_same compares it.
             vocabulary_size=options.given_vocabulary_size or inputs.vocabulary_size,
-            previous=self._network if goes_on else None,
+            previous=self._network if is_further else None,
         )
-        if goes_on:
+        if is_further:
             self._network.check_same(configuration.network)
         job = Job(
             configuration,
             data,
             self._checker(schema),
             held_out=self._check_val(given_val, schema, data),
-            previous=self.net_ if goes_on else None,
-            has_seed=goes_on or self.random_state is not None,
+            previous=self.net_ if is_further else None,
+            has_seed=is_further or self.random_state is not None,
         )
         net, summary, seed = within([own_turn()], lambda: _fit_resumably(job))
         return {

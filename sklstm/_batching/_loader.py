@@ -232,6 +232,7 @@ class ShuffledBatches(Iterable[Batch]):
             lengths = self.dataset.sequences.host_lengths
             indices = np.concatenate([pair_by_length(indices[p], lengths, self.rng) for p in parts])
         batch = self.dataset.batch(indices, parts)
+        # Drawn here and not in the network: the same for any number of threads (ADR 37).
         weights = self.rng.beta(self.mixup_alpha, self.mixup_alpha, size=len(indices))
         weights_B = torch.from_numpy(np.maximum(weights, 1 - weights)).float()
         weights_B = weights_B.to(batch.targets.weights.device)

@@ -1,4 +1,4 @@
-"""Splitting of a mini-batch into parts that are padded and computed separately."""
+"""Splitting of a mini-batch into parts that are padded and computed separately (ADR 22)."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def cut(lengths: IntArray, cost: Cost) -> list[slice]:
     parts: list[slice] = []
     for part in _cut_off_outliers(lengths):
         n, longest = part.stop - part.start, int(lengths[part.stop - 1])
-        n_parts = max(_parts_for_speed(n, longest, cost), -(-n * longest * cost.bytes // MAX_BYTES))
+        n_parts = max(_n_for_speed(n, longest, cost), -(-n * longest * cost.bytes // MAX_BYTES))
         parts += _cut_evenly(part, min(n_parts, n))
     return parts
 
@@ -88,7 +88,7 @@ def _cut_evenly(part: slice, n_parts: int) -> list[slice]:
     return [slice(a, b) for a, b in pairwise(edges)]
 
 
-def _parts_for_speed(n_sequences: int, longest: int, cost: Cost) -> int:
+def _n_for_speed(n_sequences: int, longest: int, cost: Cost) -> int:
     work = n_sequences * longest * cost.multiplications
     if work < MIN_WORK:
         return 1

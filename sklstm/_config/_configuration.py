@@ -54,7 +54,7 @@ class Configuration(Options):
 
     @property
     def n_mixup_epochs(self) -> int:
-        """Number of epochs with mixup: the first half."""
+        """Number of epochs with mixup: the first half. More raises the log-loss (ADR 37)."""
         return self.max_epochs // 2 if self.mixup_alpha > 0 else 0
 
     @property

@@ -14,7 +14,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 # Similar spellings, such as hidden_size, are found by difflib.
-ELSEWHERE = {
+EQUIVALENTS = {
     "epochs": "max_epochs",
     "n_epochs": "max_epochs",
     "num_epochs": "max_epochs",
@@ -34,7 +34,7 @@ ELSEWHERE = {
 }
 VALIDATION_DATA = "Call fit(X, y, X_val=..., y_val=...)."
 LAYERS = "Set hidden_sizes=(64, 64) in the constructor: one width for each layer."
-SPELT_OUT = {
+REMEDIES = {
     "validation_data": VALIDATION_DATA,
     "eval_set": VALIDATION_DATA,
     "X_val": VALIDATION_DATA,
@@ -47,32 +47,32 @@ SPELT_OUT = {
 
 def translates_names(method: Callable[P, T]) -> Callable[P, T]:
     """Wrap a method so that its error for an unknown keyword suggests the equivalent here."""
-    taken = [name for name in signature(method).parameters if name != "self"]
+    accepted = [name for name in signature(method).parameters if name != "self"]
 
     @wraps(method)
     def checked(*args: P.args, **kwargs: P.kwargs) -> T:
-        unknown = [name for name in kwargs if name not in taken]
+        unknown = [name for name in kwargs if name not in accepted]
         if unknown:
-            called = type(args[0]).__name__
+            function = type(args[0]).__name__
             if method.__name__ != "__init__":
-                called += f".{method.__name__}"
+                function += f".{method.__name__}"
             raise TypeError(
-                f"{called}() got an unexpected keyword argument {unknown[0]!r}."
-                f"{_remedy(unknown[0], taken)}"
+                f"{function}() got an unexpected keyword argument {unknown[0]!r}."
+                f"{_remedy(unknown[0], accepted)}"
             )
         return method(*args, **kwargs)
 
     return checked
 
 
-def _remedy(name: str, taken: Sequence[str]) -> str:
+def _remedy(name: str, accepted: Sequence[str]) -> str:
     """Remedy for an unknown name, or ""."""
-    if name in SPELT_OUT:
-        return f"\n\n{SPELT_OUT[name]}"
-    choices = list(dict.fromkeys([*taken, *OPTIONS]))
-    meant = difflib.get_close_matches(ELSEWHERE.get(name, name), choices, n=1)
-    if not meant:
+    if name in REMEDIES:
+        return f"\n\n{REMEDIES[name]}"
+    choices = list(dict.fromkeys([*accepted, *OPTIONS]))
+    close = difflib.get_close_matches(EQUIVALENTS.get(name, name), choices, n=1)
+    if not close:
         return ""
-    if meant[0] in taken:
-        return f"\n\nDid you mean {meant[0]!r}?"
-    return f"\n\nSet {meant[0]}=... in the constructor."
+    if close[0] in accepted:
+        return f"\n\nDid you mean {close[0]!r}?"
+    return f"\n\nSet {close[0]}=... in the constructor."

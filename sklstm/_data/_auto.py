@@ -15,7 +15,8 @@ from sklstm._sequences import IntArray, Sequences
 
 # Half the filters of LSTM-FCN.
 FILTERS = (64, 128, 64)
-# Maximum number of patches of a sequence, at this quantile of the lengths.
+# Maximum number of patches of a sequence, at this quantile of the lengths: a single long sequence
+# is no reason to patch all others (ADR 34).
 MAX_PATCHES, LENGTH_QUANTILE = 128, 0.9
 # The same for more than SMALL_N sequences, enough to learn details from, and at most LARGE_N: more
 # would take minutes.

@@ -137,7 +137,7 @@ def drop_zero_weight(data: Labelled, factors: Factors) -> Labelled:
     kept = np.flatnonzero(factors(data.targets))
     if len(kept) == 0:
         raise ValueError(
-            "class_weight leaves no sequence with a weight: the labels"
+            "class_weight leaves no sequence of positive weight: the labels"
             f" {data.task.describe(data.targets)} have weight 0."
         )
     return data if len(kept) == len(data.targets) else data.take(kept)

@@ -11,7 +11,7 @@ from sklstm._config._configuration import Configuration, NetworkConfiguration
 from sklstm._sequences import Sequences
 
 # Wordings of the RuntimeErrors of torch, its allocators, cuBLAS and oneDNN.
-SIGNS = (
+OUT_OF_MEMORY = (
     "allocate memory",
     "not enough memory",
     "out of memory",
@@ -30,9 +30,10 @@ def training_memory(configuration: Configuration, sequences: Sequences) -> Itera
     network, batch_size = configuration.network, min(configuration.batch_size, len(sequences))
     with _raised_as_memory_error(
         f"Training ran out of memory on device {str(configuration.device)!r}. A step holds"
-        f" {batch_size} sequences of up to {_describe_timesteps(network, sequences)}, and what"
-        f" {_describe_widths(network)} make of them; X has {len(sequences.values)} timesteps in"
-        " all.\n\nReduce batch_size or hidden_sizes, or cut or downsample the longest sequences."
+        f" {batch_size} sequences of up to {_describe_timesteps(network, sequences)} and their"
+        f" activations, with {_describe_widths(network)}; X has {len(sequences.values)} timesteps"
+        " in total.\n\nReduce batch_size or hidden_sizes, or truncate or downsample the longest"
+        " sequences."
     ):
         yield
 
@@ -44,9 +45,9 @@ def prediction_memory(
     """Convert out-of-memory errors to a MemoryError with the sizes of X and the network."""
     with _raised_as_memory_error(
         f"Prediction ran out of memory on device {device!r}. X has {len(sequences)} sequences of up"
-        f" to {_describe_timesteps(network, sequences)}, {len(sequences.values)} timesteps in all;"
-        f" the network has {_describe_widths(network)}.\n\nPredict fewer sequences at a time, or"
-        " cut or downsample the longest of them."
+        f" to {_describe_timesteps(network, sequences)}, {len(sequences.values)} timesteps in"
+        f" total; the network has {_describe_widths(network)}.\n\nPredict fewer sequences at a"
+        " time, or truncate or downsample the longest of them."
     ):
         yield
 
@@ -65,7 +66,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error of torch or Python means that memory is exhausted."""
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
         return True
-    return any(sign in str(error) for sign in SIGNS)
+    return any(sign in str(error) for sign in OUT_OF_MEMORY)
 
 
 def _describe_timesteps(network: NetworkConfiguration, sequences: Sequences) -> str:

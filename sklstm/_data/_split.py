@@ -122,7 +122,7 @@ def _last(
     cuts = np.arange(1, n) if groups is None else _cuts_between(groups)
     if len(cuts) == 0:
         raise ValueError(
-            "early_stopping='last' cannot hold out the last sequences: wherever X is cut, a group"
+            "early_stopping='last' cannot hold out the last sequences: at every cut of X, a group"
             " has sequences on both sides.\n\nSort X by group, or call fit without groups."
         )
     cut = cuts[np.abs(cuts - (n - fraction * n)).argmin()]

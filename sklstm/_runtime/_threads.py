@@ -21,9 +21,9 @@ from sklstm._runtime._concurrency import ThreadTeam
 TRIAL_INTERVAL = 50
 # Number of initial steps, and those of them without the team: work that can be shared is mostly
 # faster shared.
-FIRST_STEPS, ALONE = 8, {1, 4}
+N_FIRST_STEPS, SINGLE_THREADED_STEPS = 8, {1, 4}
 # Weight of the latest measurement in the exponential moving average.
-LATEST = 0.3
+SMOOTHING = 0.3
 
 
 class ThreadingAutotuner:
@@ -52,8 +52,8 @@ class ThreadingAutotuner:
         self._record(has_team, time.perf_counter() - start, work)
 
     def _next(self, work: float) -> bool:
-        if self._n_steps < FIRST_STEPS:
-            return self._n_steps not in ALONE
+        if self._n_steps < N_FIRST_STEPS:
+            return self._n_steps not in SINGLE_THREADED_STEPS
         faster = self._pace[True] < self._pace[False]
         is_due = self._seconds_since_trial > TRIAL_INTERVAL * self._pace[not faster] * work
         return faster is not is_due
@@ -61,12 +61,12 @@ class ThreadingAutotuner:
     def _record(self, has_team: bool, seconds: float, work: float) -> None:
         self._n_steps += 1
         latest, known = seconds / work, self._pace[has_team]
-        if self._n_steps <= FIRST_STEPS:
+        if self._n_steps <= N_FIRST_STEPS:
             # The minimum: the first steps also compile kernels and allocate memory.
             self._pace[has_team] = min(latest, known)
         elif known <= self._pace[not has_team]:
             self._seconds_since_trial += seconds
-            self._pace[has_team] = (1 - LATEST) * known + LATEST * latest
+            self._pace[has_team] = (1 - SMOOTHING) * known + SMOOTHING * latest
         else:
             # Tried seldom, so the latest counts, but a single slow step must not rule it out.
             self._seconds_since_trial = 0.0

@@ -22,7 +22,7 @@ from sklstm._training._net import SequenceNet
 PACKAGES = ("sklstm", "torch", "numpy")
 # Fields that are compared in another form, or have no effect on the result. Callbacks may have an
 # effect but are code, which cannot be compared.
-APART = OF_RUN | {"optimizer", "random_state", "embedding_weights", "mask_value", "warm_start"}
+EXCLUDED = OF_RUN | {"optimizer", "random_state", "embedding_weights", "mask_value", "warm_start"}
 # Number of bytes copied and hashed at a time.
 CHUNK_BYTES = 2**24
 
@@ -65,19 +65,19 @@ def fingerprint(
     seed: int | None,
 ) -> Fingerprint:
     """Fingerprint of a fit. ``optimizer`` is a description; ``seed`` is None if it was drawn."""
-    names = [f.name for f in fields(configuration) if f.name not in APART]
+    names = [f.name for f in fields(configuration) if f.name not in EXCLUDED]
     texts = {name: as_text(getattr(configuration, name)) for name in names}
     texts |= {"device": as_text(configuration.device.type), "random_state": as_text(seed)}
     texts["optimizer"] = optimizer
     texts |= {name: repr(importlib.import_module(name).__version__) for name in PACKAGES}
-    sums = digests_of(data, "")
+    digests = digests_of(data, "")
     if held_out is not None:
-        sums |= digests_of(held_out, "_val")
+        digests |= digests_of(held_out, "_val")
     if configuration.embedding_weights is not None:
-        sums["embedding_weights"] = digest_of(configuration.embedding_weights)
+        digests["embedding_weights"] = digest_of(configuration.embedding_weights)
     if previous is not None:
-        sums["the previous model"] = _digest_of_net(previous)
-    return Fingerprint(texts, sums)
+        digests["the previous model"] = _digest_of_net(previous)
+    return Fingerprint(texts, digests)
 
 
 def as_text(value: Any) -> str:
@@ -104,14 +104,14 @@ def as_text(value: Any) -> str:
 def digests_of(data: Labelled, suffix: str) -> dict[str, str]:
     """Digests of the arguments of `fit`, by name."""
     sequences = data.sequences
-    sums = {
+    digests = {
         "X": digest_of(sequences.values, sequences.offsets),
         "y": digest_of(*data.task.digest_of(data.targets)),
         "sample_weight": digest_of(data.sample_weight, np.array(data.is_weighted)),
     }
     if data.groups is not None:
-        sums["groups"] = digest_of(data.groups)
-    return {name + suffix: digest for name, digest in sums.items()}
+        digests["groups"] = digest_of(data.groups)
+    return {name + suffix: digest for name, digest in digests.items()}
 
 
 def digest_of(*arrays: Array) -> str:

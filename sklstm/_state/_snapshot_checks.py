@@ -15,7 +15,7 @@ from sklstm._training._soundness import are_sound_weights, is_sound_epoch
 from sklstm._training._stopping import ValidationMonitor, ValidationScores
 
 # Entries of a schedule's state that change during training.
-MOVING = frozenset(
+CHANGING = frozenset(
     {"last_epoch", "_step_count", "_last_lr", "best", "num_bad_epochs", "cooldown_counter"}
 )
 # Layout of the state of torch's CPU generator, a Mersenne Twister: number of values left, index of
@@ -111,7 +111,7 @@ def _check_schedule(net: SequenceNet, callback: LearningRate, own: Any, done: in
 
 
 def _is_moved(begun: Mapping[str, Any], given: Mapping[str, Any], times: int) -> bool:
-    same = all(as_text(given[name]) == as_text(begun[name]) for name in begun.keys() - MOVING)
+    same = all(as_text(given[name]) == as_text(begun[name]) for name in begun.keys() - CHANGING)
     n_steps = given.get("_step_count", times + 1)
     return same and given["last_epoch"] == times and n_steps == times + 1
 

@@ -108,7 +108,7 @@ class SequenceNet(PlainNet):
 
     def partial_fit(self, X: Any, y: Any = None, classes: Any = None, **_: Any) -> SequenceNet:
         """Not available: use the estimator's."""
-        raise TypeError("The net of an estimator is not trained by itself.\n\nCall the estimator's"
+        raise TypeError("An estimator's net is not trained directly.\n\nCall the estimator's"
                         " fit or partial_fit.")  # fmt: skip
 
     def fit(self, X: Any, y: Any = None, **_: Any) -> SequenceNet:

@@ -15,10 +15,10 @@ from sklstm._sequences import Array
 LARGEST_WEIGHT = 1e18
 # Buffers of batch normalisation, of any magnitude, and those of them that are not negative.
 MOMENTS = ("mean", "variance", "n_steps")
-NOT_NEGATIVE = ("variance", "n_steps")
+NON_NEGATIVE = ("variance", "n_steps")
 # Entries of each epoch's record, and additional ones of scored epochs.
-FIGURES = ("train_loss", "dur", "learning_rate")
-SCORED = ("valid_loss", "valid_score")
+ENTRIES = ("train_loss", "dur", "learning_rate")
+SCORE_ENTRIES = ("valid_loss", "valid_score")
 
 
 def are_sound_weights(weights: Mapping[str, Array]) -> bool:
@@ -30,7 +30,7 @@ def _is_sound(name: str, array: Array) -> bool:
     if not np.isfinite(array).all():
         return False
     if name in MOMENTS:
-        return name not in NOT_NEGATIVE or bool((array >= 0).all())
+        return name not in NON_NEGATIVE or bool((array >= 0).all())
     return bool((np.abs(array) <= LARGEST_WEIGHT).all())
 
 
@@ -38,11 +38,11 @@ def is_sound_epoch(epoch: Any, number: int, *, is_scored: bool = False) -> bool:
     """Whether a value is the record of an epoch, with any entries of callbacks."""
     if not (isinstance(epoch, dict) and all(isinstance(name, str) for name in epoch)):
         return False
-    figures = [epoch.get(name) for name in FIGURES + (SCORED if is_scored else ())]
+    values = [epoch.get(name) for name in ENTRIES + (SCORE_ENTRIES if is_scored else ())]
     return (
         is_integer(epoch.get("epoch"))
         and epoch["epoch"] == number
-        and all(map(is_real, figures))
+        and all(map(is_real, values))
         and math.isfinite(epoch["train_loss"])
     )
 

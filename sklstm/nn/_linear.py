@@ -1,4 +1,4 @@
-"""Linear layers whose rows are bit-identical for any batch composition."""
+"""Linear layers whose rows are bit-identical for any batch composition (ADR 17)."""
 
 from __future__ import annotations
 
