@@ -76,7 +76,7 @@ def fingerprint(
     if configuration.embedding_weights is not None:
         digests["embedding_weights"] = digest_of(configuration.embedding_weights)
     if previous is not None:
-        digests["the previous model"] = _digest_of_net(previous)
+        digests["the model that the training goes on from"] = _digest_of_net(previous)
     return Fingerprint(texts, digests)
 
 

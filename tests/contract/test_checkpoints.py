@@ -218,7 +218,7 @@ def test_a_warm_start_goes_on_from_its_own_weights(tmp_path):
     assert result(classifier) == expected
     assert path.exists()
     # A second leg begins with other weights.
-    with pytest.raises(ValueError, match="the previous model is not"):
+    with pytest.raises(ValueError, match="the model that the training goes on from is not"):
         classifier.set_params(callbacks=None).fit(X, Y)
 
 
