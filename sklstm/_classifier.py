@@ -390,7 +390,7 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
         ------
         ValueError
             If X or y is not what is accepted; the message names the culprit by its index. If the
-            ``checkpoint`` is of another fit; the message names what differs.
+            ``checkpoint`` belongs to a different fit; the message names what differs.
         ModelFileError
             If the ``checkpoint`` is damaged or is something else.
         OSError
