@@ -18,10 +18,20 @@ EXPECTED_FAILURES = {
     [
         LSTMSequenceClassifier(8, max_epochs=30, learning_rate=0.03),
         LSTMSequenceClassifier(
-            (8, 4), pooling="attention", dense_sizes=6, max_epochs=40, learning_rate=0.03
+            (8, 4),
+            pooling="attention",
+            conv_filters=(8, 4),
+            dense_sizes=6,
+            max_epochs=40,
+            learning_rate=0.03,
         ),
         LSTMSequenceClassifier(
-            16, bidirectional=False, pooling="last", max_epochs=40, learning_rate=0.03
+            16,
+            bidirectional=False,
+            pooling="last",
+            conv_filters=(),
+            max_epochs=40,
+            learning_rate=0.03,
         ),
     ],
     expected_failed_checks=lambda _: EXPECTED_FAILURES,
