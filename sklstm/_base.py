@@ -31,7 +31,7 @@ from sklstm._tasks._task import Task
 from sklstm._training._callbacks import check_callbacks, sets_learning_rate
 from sklstm._training._configure import configure
 from sklstm._training._fitting import Job, fit_model
-from sklstm._training._net import Reader, SequenceNet
+from sklstm._training._net import SequenceNet, SequenceReader
 from sklstm._training._train import TrainingSummary
 from sklstm._validation._features import InputSchema, check_measurements
 from sklstm._validation._held_out import check_held_out
@@ -242,7 +242,7 @@ class BaseSequenceEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
         super().__setstate__(within(contexts, lambda: unpack_state(state)))
         if hasattr(self, "net_"):
             self.net_.task = self._task
-            self.net_.reader = Reader(self._checker(self._input_schema), self._scaling)
+            self.net_.reader = SequenceReader(self._checker(self._input_schema), self._scaling)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

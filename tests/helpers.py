@@ -14,7 +14,7 @@ from sklstm._config._options import Options
 from sklstm._sequences import Sequences
 from sklstm._tasks._classification import Classification
 from sklstm._training._configure import configure
-from sklstm._training._net import Reader
+from sklstm._training._net import SequenceReader
 from sklstm._training._train import train
 
 POOLINGS = ("attention", "last", "max", "mean")
@@ -51,7 +51,7 @@ def configuration(
 
 def train_net(configuration: Configuration, data: Any, **options: Any) -> Any:
     """What `train` gives for two classes: the net and the parts of the summary."""
-    options = {"reader": Reader(list, None), **options}
+    options = {"reader": SequenceReader(list, None), **options}
     net, summary = train(configuration, TWO_CLASSES, data, **options)
     return SimpleNamespace(net=net, **vars(summary))
 

@@ -17,7 +17,7 @@ from sklstm._sequences import Array, IntArray, Sequences
 from sklstm._validation._tokens import PADDING_ID
 
 
-class Inputs(NamedTuple):
+class PaddedInputs(NamedTuple):
     """Network inputs: right-padded values (B, T, F) or token ids (B, T), and lengths (B,).
 
     Lengths are None if all are T.
@@ -26,12 +26,14 @@ class Inputs(NamedTuple):
     values: Tensor
     lengths: Tensor | None
 
-    def halves(self) -> list[Inputs]:
+    def halves(self) -> list[PaddedInputs]:
         """The inputs split in two; a single sequence is not split."""
         n, half = len(self.values), len(self.values) // 2
         parts = [slice(half), slice(half, n)] if n > 1 else [slice(n)]
         lengths = self.lengths
-        return [Inputs(self.values[p], None if lengths is None else lengths[p]) for p in parts]
+        return [
+            PaddedInputs(self.values[p], None if lengths is None else lengths[p]) for p in parts
+        ]
 
 
 class Targets(NamedTuple):
@@ -49,10 +51,10 @@ class Targets(NamedTuple):
 class Batch(NamedTuple):
     """Mini-batch of a training step: inputs in separately padded parts, and all targets."""
 
-    inputs: list[Inputs]
+    inputs: list[PaddedInputs]
     targets: Targets
 
-    def parts(self) -> list[tuple[Inputs, Targets]]:
+    def parts(self) -> list[tuple[PaddedInputs, Targets]]:
         """The inputs of each part with their targets."""
         sizes = [len(inputs.values) for inputs in self.inputs]
         of_parts = (
@@ -92,7 +94,7 @@ class DeviceSequences:
     def __len__(self) -> int:
         return len(self.host_lengths)
 
-    def batch(self, indices: IntArray) -> Inputs:
+    def batch(self, indices: IntArray) -> PaddedInputs:
         """Inputs of the sequences at ``indices``, right-padded with zeros.
 
         Values are batch-major in shape and time-major in memory: the LSTM kernels copy anything
@@ -109,7 +111,7 @@ class DeviceSequences:
             positions_TB = positions_TB.where(steps_T1 < lengths_B, self.padding_row)
         values_TBF = self.values.index_select(0, positions_TB.flatten())
         shape = (n_timesteps, len(indices), *self.values.shape[1:])
-        return Inputs(values_TBF.view(shape).transpose(0, 1), lengths_B)
+        return PaddedInputs(values_TBF.view(shape).transpose(0, 1), lengths_B)
 
     def _padded_length(self, indices: IntArray) -> tuple[int, bool]:
         """Padded length of a batch, and whether any sequence is shorter."""
@@ -140,7 +142,7 @@ class HostSequences:
     def __len__(self) -> int:
         return len(self.host_lengths)
 
-    def batch(self, indices: IntArray) -> Inputs:
+    def batch(self, indices: IntArray) -> PaddedInputs:
         """Inputs of the sequences at ``indices``, as of `DeviceSequences`."""
         part = to_device(self.sequences.take(indices), self.scaling, self.device)
         return part.batch(np.arange(len(indices)))

@@ -17,7 +17,7 @@ from sklstm._data._labelled import (
 )
 from sklstm._data._memory import training_memory
 from sklstm._sequences import Sequences
-from sklstm._training._net import Reader, SequenceNet
+from sklstm._training._net import SequenceNet, SequenceReader
 from sklstm._training._train import Resumable, TrainingSummary, train
 
 
@@ -67,7 +67,7 @@ def fit_model(
             data.task,
             training,
             validation,
-            reader=Reader(job.check_X, scaling),
+            reader=SequenceReader(job.check_X, scaling),
             previous=previous,
             checkpoint=checkpoint,
         )

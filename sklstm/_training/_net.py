@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from sklstm._batching._loader import (
     Batch,
     HostSequences,
-    Inputs,
     LabelledSequences,
+    PaddedInputs,
     ShuffledBatches,
     Targets,
 )
@@ -51,7 +51,7 @@ class SequenceNet(PlainNet):
     """
 
     # Conversion of X to inputs, and of outputs to predictions.
-    reader: Reader
+    reader: SequenceReader
     task: Task
 
     def __init__(
@@ -88,7 +88,7 @@ class SequenceNet(PlainNet):
         for rows in np.array_split(np.arange(len(source)), -(-len(source) // self.batch_size)):
             yield self.evaluation_step((source.batch(rows), None), training=training).to(device)
 
-    def infer(self, x: Inputs, **fit_params: Any) -> Tensor:
+    def infer(self, x: PaddedInputs, **fit_params: Any) -> Tensor:
         """Outputs of the network for one padded batch."""
         outputs: Tensor = self.module_(*x)
         return outputs
@@ -236,7 +236,7 @@ class SequenceNet(PlainNet):
         return self.autotuner.step(sum(inputs.values.shape[:2].numel() for inputs in batch.inputs))
 
     def _backward(
-        self, inputs: Inputs, targets: Targets, team: ThreadTeam | None
+        self, inputs: PaddedInputs, targets: Targets, team: ThreadTeam | None
     ) -> tuple[Tensor, Tensor]:
         """Loss and logits of a batch in one part, whose branches run in parallel."""
         with background_tasks(team):
@@ -252,7 +252,7 @@ class SequenceNet(PlainNet):
         records: list[Record] = [[] for _ in parts]
 
         def work(
-            inputs: Inputs, targets: Targets, seed: int, record: Record
+            inputs: PaddedInputs, targets: Targets, seed: int, record: Record
         ) -> tuple[Tensor, Tensor, Any]:
             with drawing_from(torch.Generator().manual_seed(seed)), statistics_into(record):
                 loss, logits_BC = self._loss(inputs, targets)
@@ -273,7 +273,7 @@ class SequenceNet(PlainNet):
             parameter.grad = torch.empty_like(parameter).copy_(total)
         return torch.stack(losses).sum(), torch.cat(logits)
 
-    def _loss(self, inputs: Inputs, targets: Targets) -> tuple[Tensor, Tensor]:
+    def _loss(self, inputs: PaddedInputs, targets: Targets) -> tuple[Tensor, Tensor]:
         """Loss without penalties, and logits."""
         logits_BC = self.module_(*inputs, targets.mixup_weights)
         return self.get_loss(logits_BC, targets, training=True), logits_BC
@@ -285,7 +285,7 @@ class SequenceNet(PlainNet):
 
 
 @dataclass(frozen=True, eq=False)
-class Reader:
+class SequenceReader:
     """Conversion of X to network inputs: the estimator's validation, and scaling."""
 
     check_X: Callable[[Any], Sequences]

@@ -24,7 +24,7 @@ from sklstm._sequences import Array
 from sklstm._tasks._task import Task
 from sklstm._training._callbacks import LearningRate, ProgressBar, is_parallel_worker
 from sklstm._training._configure import build_network
-from sklstm._training._net import Reader, SequenceNet, divergence_error
+from sklstm._training._net import SequenceNet, SequenceReader, divergence_error
 from sklstm._training._optimizers import ONE_CYCLE_RISE, resolve_optimizer
 from sklstm._training._soundness import LARGEST_WEIGHT
 from sklstm._training._stopping import ValidationMonitor, ValidationScores
@@ -61,7 +61,7 @@ def train(
     training: LabelledSequences,
     validation: Validation | None = None,
     *,
-    reader: Reader,
+    reader: SequenceReader,
     previous: SequenceNet | None = None,
     checkpoint: Resumable | None = None,
 ) -> tuple[SequenceNet, TrainingSummary]:

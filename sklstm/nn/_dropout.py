@@ -23,15 +23,10 @@ class Dropout(nn.Dropout):
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002  (torch's name)
         """Zero a fraction ``p`` of the values in training, and divide the others by 1 - p."""
-        return dropout(input, self.p, training=self.training)
-
-
-def dropout(values: Tensor, p: float, *, training: bool) -> Tensor:
-    """Functional form of `Dropout`."""
-    if not training or p == 0:
-        return values
-    generator = _generator.get()
-    if generator is None:
-        return nn.functional.dropout(values, p)
-    kept = torch.empty_like(values).bernoulli_(1 - p, generator=generator)
-    return values * kept.div_(1 - p)
+        if not self.training or self.p == 0:
+            return input
+        generator = _generator.get()
+        if generator is None:
+            return super().forward(input)
+        kept = torch.empty_like(input).bernoulli_(1 - self.p, generator=generator)
+        return input * kept.div_(1 - self.p)

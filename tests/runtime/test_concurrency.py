@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from sklstm._runtime._concurrency import ThreadTeam, background_tasks, in_background, run_all
-from sklstm.nn._dropout import drawing_from, dropout
+from sklstm.nn._dropout import Dropout, drawing_from
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_tasks_see_the_modes_and_the_context_of_the_caller(mode, team):
     def look():
         everyone.wait()
         x = torch.ones(2, 2, requires_grad=not torch.is_inference_mode_enabled())
-        drawn = dropout(torch.ones(10_000), 0.5, training=True).mean()
+        drawn = Dropout(0.5)(torch.ones(10_000)).mean()
         return torch.is_grad_enabled(), torch.is_inference(x), (x @ x).dtype, bool(drawn > 0)
 
     everyone = threading.Barrier(3, timeout=10)
