@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from sklstm.nn._convolution import ConvolutionBranch
 from sklstm.nn._encoder import LSTMEncoder, LSTMLayer
+from sklstm.nn._ensemble import ConvolutionEnsemble
+from sklstm.nn._fixed_convolutions import FixedConvolutions
 from sklstm.nn._head import DenseHead
 from sklstm.nn._network import SequenceNetwork
 from sklstm.nn._pooling import AttentionPooling, LastPooling, MaxPooling, MeanPooling
@@ -11,7 +13,9 @@ from sklstm.nn._pooling import AttentionPooling, LastPooling, MaxPooling, MeanPo
 __all__ = [
     "AttentionPooling",
     "ConvolutionBranch",
+    "ConvolutionEnsemble",
     "DenseHead",
+    "FixedConvolutions",
     "LSTMEncoder",
     "LSTMLayer",
     "LastPooling",

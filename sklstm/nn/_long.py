@@ -10,8 +10,13 @@ from torch import Tensor
 LONG, CHUNK = 65_536, 16_384
 
 
-def cut_long(values_BTF: Tensor) -> list[slice]:
-    """Slices of the timesteps: chunks of a long batch without gradients, otherwise one slice."""
+def cut_long(values_BTF: Tensor, multiple: int = 1) -> list[slice]:
+    """Slices of the timesteps: chunks of a long batch without gradients, otherwise one slice.
+
+    Chunks but the last have a ``multiple`` of timesteps.
+    """
     n_timesteps = values_BTF.shape[1]
-    size = n_timesteps if torch.is_grad_enabled() or n_timesteps <= LONG else CHUNK
+    size = n_timesteps
+    if not torch.is_grad_enabled() and n_timesteps > LONG:
+        size = -(-CHUNK // multiple) * multiple
     return [slice(t, min(t + size, n_timesteps)) for t in range(0, n_timesteps, max(size, 1))]

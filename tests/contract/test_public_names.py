@@ -19,8 +19,9 @@ PUBLIC = {
     "sklstm.exceptions": ["ModelFileError", "TrainingDivergedError"],
     "sklstm.model_selection": ["param_distributions"],
     "sklstm.nn": [
-        "AttentionPooling", "ConvolutionBranch", "DenseHead", "LSTMEncoder", "LSTMLayer",
-        "LastPooling", "MaxPooling", "MeanPooling", "SequenceNetwork",
+        "AttentionPooling", "ConvolutionBranch", "ConvolutionEnsemble",
+        "DenseHead", "FixedConvolutions", "LSTMEncoder", "LSTMLayer", "LastPooling", "MaxPooling",
+        "MeanPooling", "SequenceNetwork",
     ],
     "sklstm.preprocessing": [
         "FrameSequences", "RollingFeatures", "SequenceImputer", "SequenceScaler", "TokenEncoder",

@@ -1,0 +1,56 @@
+"""Ensemble of a network and a linear model."""
+
+import pytest
+import torch
+from torch.func import functional_call, grad
+
+from sklstm.nn import ConvolutionEnsemble, FixedConvolutions, SequenceNetwork
+
+LENGTHS = torch.tensor([20, 3, 9])
+
+
+@pytest.fixture
+def ensemble():
+    torch.manual_seed(0)
+    convolutions = FixedConvolutions(2, 20, 500, window_size=4)
+    return ConvolutionEnsemble(convolutions, SequenceNetwork(convolutions.output_size, 3)).eval()
+
+
+@pytest.fixture
+def inputs():
+    return torch.randn(3, 20, 2)
+
+
+def test_logits_are_the_networks_until_there_is_a_linear_model(ensemble, inputs):
+    features = ensemble.convolutions(inputs, LENGTHS)
+    of_network = ensemble.network(features.windows, features.n_windows)
+    assert torch.equal(ensemble(inputs, LENGTHS), of_network)
+    weight = torch.randn(3, ensemble.convolutions.n_proportions)
+    bias = torch.randn(3)
+    ensemble.set_linear(weight, bias)
+    expected = (of_network + features.proportions @ weight.T + bias) / 2
+    torch.testing.assert_close(ensemble(inputs, LENGTHS), expected)
+
+
+def test_pooled_vectors_are_the_networks(ensemble, inputs):
+    features = ensemble.convolutions(inputs, LENGTHS)
+    expected = ensemble.network.embed(features.windows, features.n_windows)
+    assert torch.equal(ensemble.embed(inputs, LENGTHS), expected)
+    assert ensemble.output_size == expected.shape[1]
+
+
+def test_all_but_the_network_is_frozen(ensemble):
+    learnt = {name for name, p in ensemble.named_parameters() if p.requires_grad}
+    assert learnt == {f"network.{name}" for name, _ in ensemble.network.named_parameters()}
+
+
+def test_functional_gradients_are_those_of_backward(ensemble, inputs):
+    parameters = {n: p for n, p in ensemble.named_parameters() if p.requires_grad}
+
+    def loss(parameters):
+        return functional_call(ensemble, parameters, (inputs, LENGTHS)).square().sum()
+
+    gradients = grad(loss)(parameters)
+    ensemble(inputs, LENGTHS).square().sum().backward()
+    for name, parameter in parameters.items():
+        torch.testing.assert_close(gradients[name], parameter.grad)

@@ -1,0 +1,141 @@
+"""Fixed convolutions: MiniRocket's features, for sequences of unequal lengths."""
+
+import numpy as np
+import pytest
+import torch
+
+from sklstm.nn import FixedConvolutions
+from sklstm.nn._fixed_convolutions import N_KERNELS, dilations_for
+from sklstm.nn._long import LONG
+
+LENGTHS = torch.tensor([40, 3, 17, 1, 40, 26])
+
+
+@pytest.fixture
+def inputs():
+    return torch.randn(6, 40, 2)
+
+
+def build(n_features=2, n_timesteps=40, n_proportions=1000, window_size=3, *, n_channels=None):
+    """Convolutions with anything for what is fitted."""
+    torch.manual_seed(0)
+    convolutions = FixedConvolutions(n_features, n_timesteps, n_proportions, window_size)
+    convolutions.thresholds.normal_()
+    convolutions.centers.normal_()
+    convolutions.scales.uniform_(0.5, 3.0)
+    if n_channels is not None:
+        convolutions.channels[..., n_channels:] = 0
+    return convolutions.eval()
+
+
+@pytest.mark.parametrize(
+    ("n_timesteps", "dilations"),
+    [(1, (1,)), (9, (1,)), (24, (1, 2)), (150, (1, 3, 5, 10, 18)), (257, (1, 2, 4, 8, 16, 32))],
+)
+def test_dilations_reach_from_1_to_where_a_kernel_is_as_long_as_a_sequence(n_timesteps, dilations):
+    assert dilations_for(n_timesteps) == dilations
+
+
+def test_responses_are_the_sums_that_minirocket_defines(inputs):
+    convolutions = build()
+    for i, dilation in enumerate(convolutions.dilations):
+        response = convolutions.convolve(inputs, i)
+        padded = np.pad(inputs.numpy().sum(axis=2), ((0, 0), (4 * dilation, 4 * dilation)))
+        shifted = [padded[:, k * dilation : k * dilation + 40] for k in range(9)]
+        # The first kernel has its twos at the first three places.
+        expected = 3 * (shifted[0] + shifted[1] + shifted[2]) - sum(shifted)
+        np.testing.assert_allclose(response[:, 0], expected, rtol=0, atol=1e-5)
+
+
+def test_proportions_are_those_of_aeon_where_its_kernels_are_padded():
+    minirocket = pytest.importorskip("aeon.transformations.collection.convolution_based").MiniRocket
+    X = np.random.default_rng(0).normal(size=(12, 1, 150)).astype(np.float32)
+    theirs = minirocket(n_kernels=1000, max_dilations_per_kernel=6, random_state=0).fit(X)
+    *_, dilations, numbers, biases = theirs.parameters
+    expected, start = theirs.transform(X), 0
+    for i, (dilation, n) in enumerate(zip(dilations, numbers, strict=True)):
+        own = FixedConvolutions(1, 150, 84 * 5 * n)
+        j = own.dilations.index(dilation)
+        end = start + N_KERNELS * n
+        own.thresholds[j] = torch.from_numpy(biases[start:end].reshape(N_KERNELS, n))
+        proportions = own(torch.from_numpy(X.transpose(0, 2, 1))).proportions
+        proportions = proportions.view(12, len(own.dilations), N_KERNELS, n)[:, j]
+        # Every other kernel is padded there, all are here.
+        padded = np.arange(N_KERNELS) % 2 == i % 2
+        np.testing.assert_allclose(
+            proportions[:, padded],
+            expected[:, start:end].reshape(12, N_KERNELS, n)[:, padded],
+            # Where a response equals a threshold but for rounding.
+            atol=2 / 150,
+        )
+        start = end
+    assert start == expected.shape[1]
+
+
+def test_windows_hold_means_of_activations_and_the_inputs(inputs):
+    convolutions = build()
+    windows, n_windows, _ = convolutions(inputs, LENGTHS)
+    assert n_windows.tolist() == [14, 1, 6, 1, 14, 9]
+    assert windows.shape == (6, 14, convolutions.output_size)
+    # The sixth window of the third sequence has the last two of its 17 timesteps.
+    assert torch.equal(windows[2, 5, -6:], torch.cat([inputs[2, 15:17].flatten(), torch.zeros(2)]))
+    first = torch.tanh(
+        (convolutions.convolve(inputs[2:3, :17], 0) - convolutions.centers[0][:, None])
+        / convolutions.scales[0][:, None]
+    )[0, :, 15:]
+    is_padding = torch.arange(40)[:, None] >= LENGTHS.view(-1, 1, 1)
+    means, _ = convolutions.pool(inputs.masked_fill(is_padding, 0), LENGTHS)
+    torch.testing.assert_close(means[2, 5, :N_KERNELS], first.mean(dim=1))
+
+
+@pytest.mark.parametrize("n_features", [1, 2, 5])
+@pytest.mark.parametrize("window_size", [1, 3])
+def test_a_sequence_has_the_same_bits_alone_and_padded_in_any_batch(n_features, window_size):
+    convolutions = build(n_features, window_size=window_size)
+    inputs = torch.randn(6, 40, n_features)
+    with torch.inference_mode():
+        together = convolutions(inputs, LENGTHS)
+        more = torch.nn.functional.pad(inputs, (0, 0, 0, 25), value=torch.nan)
+        padded = convolutions(more, LENGTHS)
+        for row, length in enumerate(LENGTHS.tolist()):
+            alone = convolutions(inputs[row : row + 1, :length])
+            n = alone.windows.shape[1]
+            for batch in (together, padded):
+                assert torch.equal(alone.windows[0], batch.windows[row, :n])
+                assert torch.equal(alone.proportions[0], batch.proportions[row])
+
+
+def test_gradients_pass_and_leave_the_values(inputs):
+    convolutions = build()
+    with torch.no_grad():
+        expected = convolutions(inputs, LENGTHS)
+    inputs.requires_grad_()
+    windows, _, proportions = convolutions(inputs, LENGTHS)
+    assert torch.equal(windows, expected.windows)
+    assert torch.equal(proportions, expected.proportions)
+    windows.sum().backward()
+    assert (inputs.grad[0].abs() > 0).all()
+    assert not inputs.grad[1, 3:].any()
+    assert not any(p.requires_grad for p in convolutions.parameters())
+
+
+def test_long_sequences_in_chunks_are_the_same():
+    n_timesteps = LONG + 100
+    convolutions = build(1, n_timesteps, window_size=7)
+    inputs, lengths = torch.randn(2, n_timesteps, 1), torch.tensor([n_timesteps, 20_000])
+    with torch.no_grad():
+        chunked = convolutions(inputs, lengths)
+    with torch.enable_grad():
+        whole = convolutions(inputs, lengths)
+    assert torch.equal(chunked.windows[0], whole.windows[0])
+    torch.testing.assert_close(chunked.proportions, whole.proportions)
+
+
+def test_export_has_a_dynamic_batch_size(inputs):
+    convolutions = build()
+    shapes = ({0: torch.export.Dim("batch")},) * 2
+    program = torch.export.export(convolutions, (inputs, LENGTHS), dynamic_shapes=shapes).module()
+    for n in (2, 6):
+        results = program(inputs[:n], LENGTHS[:n])
+        for result, expected in zip(results, convolutions(inputs[:n], LENGTHS[:n]), strict=True):
+            torch.testing.assert_close(result, expected)
