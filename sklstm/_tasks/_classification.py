@@ -15,6 +15,7 @@ from sklstm._sequences import Array, IntArray
 from sklstm._tasks._class_weights import balanced_weights, weights_of_dict
 from sklstm._tasks._labels import are_classes, check_classes, check_labels, encode_labels
 from sklstm._tasks._losses import WeightedCrossEntropy
+from sklstm._tasks._ridge import fit_classification
 from sklstm._tasks._task import Task
 
 
@@ -76,6 +77,10 @@ class Classification(Task):
 
     def build_loss(self, options: Options) -> nn.Module:
         return WeightedCrossEntropy()
+
+    def fit_linear(self, features: Array, targets: Array, weights: Array) -> tuple[Array, Array]:
+        """Weight (C, P) and bias of logits: those of a ridge classifier, calibrated."""
+        return fit_classification(features, targets, len(self.classes), weights)
 
     def predictor(self, outputs: Array) -> ClassifierOfLogits:
         return ClassifierOfLogits(outputs, self.classes)

@@ -10,6 +10,7 @@ from torch import nn
 
 from sklstm._config._options import Options
 from sklstm._sequences import Array, IntArray
+from sklstm._tasks._ridge import fit_regression
 
 
 class Task(ABC):
@@ -79,6 +80,10 @@ class Task(ABC):
     @abstractmethod
     def build_loss(self, options: Options) -> nn.Module:
         """Loss function of outputs, targets, weights and mixup weights; a scalar."""
+
+    def fit_linear(self, features: Array, targets: Array, weights: Array) -> tuple[Array, Array]:
+        """Weight (n_outputs, P) and bias of a linear model of the outputs, in closed form."""
+        return fit_regression(features, targets.reshape(len(targets), -1), weights)
 
     @abstractmethod
     def predictor(self, outputs: Array) -> Any:

@@ -1,0 +1,94 @@
+"""Ridge regression with leave-one-out predictions for each regularisation strength."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.linalg import eigh
+from scipy.special import log_softmax
+
+from sklstm._sequences import Array, IntArray
+
+# Regularisation strengths, in units of the mean squared norm of a standardised row.
+STRENGTHS = np.logspace(-7, 1, 17).tolist()
+# Factors from scores to logits that are tried.
+FACTORS = np.geomspace(0.5, 15, 24).tolist()
+
+
+class Ridge:
+    """Ridge regressions of one or more targets, with an intercept, for all `STRENGTHS`.
+
+    Parameters
+    ----------
+    features : ndarray of shape (n, p)
+        Features; each is divided by its standard deviation.
+    targets : ndarray of shape (n, k)
+        Targets.
+    weights : ndarray of shape (n,)
+        Positive sample weights.
+    """
+
+    def __init__(self, features: Array, targets: Array, weights: Array) -> None:
+        shares = weights / weights.sum()
+        self._mean = shares @ features
+        deviations = np.sqrt(np.maximum(shares @ np.square(features - self._mean), 0.0))
+        # Of a constant feature rounding errors are left.
+        self._scale = np.where(deviations > 1e-7, deviations, np.inf)
+        self._offset = shares @ targets
+        # Rows times the root of their weight: ordinary least squares.
+        roots = np.sqrt(shares)[:, None]
+        self._rows = (features - self._mean) / self._scale * roots
+        residuals = (targets - self._offset) * roots
+        # The kernel form for fewer sequences than features, and the other one otherwise.
+        self._is_dual = len(features) <= features.shape[1]
+        rows = self._rows
+        self._values, self._vectors = eigh(rows @ rows.T if self._is_dual else rows.T @ rows)
+        self._values = np.maximum(self._values, 0.0)
+        # The number of features that vary, at least.
+        self._unit = max(float(self._values.sum()), 1.0)
+        basis = self._vectors if self._is_dual else rows @ self._vectors
+        self._projected = basis.T @ residuals
+        self._basis, self._roots, self._shares = basis, roots, shares
+        self._targets = targets
+
+    def left_out(self, strength: float) -> Array:
+        """Prediction of each target by a regression without its row, shape (n, k)."""
+        inverse = 1.0 / (self._values + strength * self._unit)
+        factors = self._values * inverse if self._is_dual else inverse
+        fitted = self._basis @ (factors[:, None] * self._projected) / self._roots + self._offset
+        leverage = np.square(self._basis) @ factors + self._shares
+        residuals = (self._targets - fitted) / np.maximum(1.0 - leverage, 1e-9)[:, None]
+        return np.asarray(self._targets - residuals)
+
+    def coefficients(self, strength: float) -> tuple[Array, Array]:
+        """Coefficients (k, p) and intercepts (k,)."""
+        inverse = 1.0 / (self._values + strength * self._unit)
+        inner = self._vectors @ (inverse[:, None] * self._projected)
+        weights = (self._rows.T @ inner if self._is_dual else inner) / self._scale[:, None]
+        return weights.T, self._offset - self._mean @ weights
+
+
+def fit_regression(features: Array, targets: Array, weights: Array) -> tuple[Array, Array]:
+    """Coefficients and intercepts of the strength with the least left-out squared error."""
+    ridge = Ridge(features, targets, weights)
+    errors = [weights @ np.square(ridge.left_out(s) - targets).sum(axis=1) for s in STRENGTHS]
+    return ridge.coefficients(STRENGTHS[int(np.argmin(errors))])
+
+
+def fit_classification(
+    features: Array, classes: IntArray, n_classes: int, weights: Array
+) -> tuple[Array, Array]:
+    """Coefficients and intercepts of logits: a ridge classifier, whose scores are scaled.
+
+    The strength and the scale have the least left-out log-loss.
+    """
+    is_class = classes[:, None] == np.arange(n_classes)
+    ridge = Ridge(features, np.where(is_class, 1.0, -1.0), weights)
+    left_out = {strength: ridge.left_out(strength) for strength in STRENGTHS}
+    losses: dict[tuple[float, float], float] = {
+        (strength, factor): -float(weights @ log_softmax(factor * scores, axis=1)[is_class])
+        for strength, scores in left_out.items()
+        for factor in FACTORS
+    }
+    strength, factor = min(losses, key=lambda pair: losses[pair])
+    coefficients, intercepts = ridge.coefficients(strength)
+    return factor * coefficients, factor * intercepts

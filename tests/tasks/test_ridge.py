@@ -1,0 +1,94 @@
+"""Ridge regression in closed form, with leave-one-out predictions."""
+
+import numpy as np
+import pytest
+from sklearn.linear_model import Ridge as Reference
+
+from sklstm._tasks._ridge import STRENGTHS, Ridge, fit_classification, fit_regression
+
+RNG = np.random.default_rng(0)
+
+
+def make(n, p, k=2):
+    features = RNG.normal(size=(n, p)) * RNG.uniform(0.1, 10, p) + RNG.normal(size=p)
+    return features, RNG.normal(size=(n, k)), RNG.uniform(0.2, 3, n)
+
+
+def reference(features, targets, weights, alpha):
+    return Reference(alpha=alpha, tol=1e-12).fit(features, targets, sample_weight=weights)
+
+
+@pytest.mark.parametrize("strength", [1e-3, 1.0])
+@pytest.mark.parametrize(("n", "p"), [(12, 30), (30, 12)], ids=["few rows", "many rows"])
+def test_it_is_weighted_ridge_regression_and_leaves_out_one_row(n, p, strength):
+    features, targets, weights = make(n, p)
+    shares = weights / weights.sum()
+    deviations = np.sqrt(shares @ np.square(features - shares @ features))
+    scaled = features / deviations
+    ridge, alpha = Ridge(features, targets, weights), strength * p
+    coefficients, intercepts = ridge.coefficients(strength)
+    expected = reference(scaled, targets, shares, alpha)
+    np.testing.assert_allclose(coefficients * deviations, expected.coef_, atol=1e-9)
+    np.testing.assert_allclose(intercepts, expected.intercept_, atol=1e-9)
+    for row in (0, n - 1):
+        others = np.arange(n) != row
+        without = reference(scaled[others], targets[others], shares[others], alpha)
+        predicted = without.predict(scaled[[row]])[0]
+        np.testing.assert_allclose(ridge.left_out(strength)[row], predicted, atol=1e-8)
+
+
+def test_constant_features_have_no_weight():
+    features, targets, weights = make(20, 5)
+    features[:, 2] = 0.1
+    coefficients, _ = Ridge(features, targets, weights).coefficients(STRENGTHS[0])
+    assert not coefficients[:, 2].any()
+    assert np.isfinite(coefficients).all()
+
+
+def test_features_that_do_not_vary_leave_the_class_frequencies():
+    classes, weights = np.array([0, 1, 1, 1]), np.ones(4)
+    weight, bias = fit_classification(np.full((4, 3), 0.5), classes, 2, weights)
+    assert not weight.any()
+    assert bias[1] > bias[0]
+
+
+def test_the_strength_fits_the_noise():
+    features, _, weights = make(40, 60)
+    signal = features[:, :1] / features[:, 0].std()
+    coefficients, _ = fit_regression(features, signal, weights)
+    assert np.corrcoef((features @ coefficients.T).ravel(), signal.ravel())[0, 1] > 0.99
+    noise = RNG.normal(size=(40, 1))
+    coefficients, intercepts = fit_regression(features, noise, weights)
+    predicted = features @ coefficients.T + intercepts
+    assert predicted.std() < 0.5 * noise.std()
+
+
+def test_logits_are_calibrated_on_rows_left_out():
+    classes = np.arange(300) % 3
+    features = RNG.normal(size=(300, 400))
+    features[:, 0] += classes
+    # A fifth of the labels is wrong, and all rows are separable.
+    noisy = np.where(RNG.random(300) < 0.2, RNG.integers(0, 3, 300), classes)
+    weight, bias = fit_classification(features, noisy, 3, np.ones(300))
+    logits = features @ weight.T + bias
+    confidence = np.exp(logits - logits.max(axis=1, keepdims=True))
+    confidence = (confidence.max(axis=1) / confidence.sum(axis=1)).mean()
+    assert confidence < 0.9
+
+
+def test_a_weight_of_two_counts_as_two_rows():
+    features, targets, _ = make(20, 6)
+    weights = np.ones(20)
+    weights[3] = 2
+    doubled = np.append(np.arange(20), 3)
+    once = Ridge(features, targets, weights).coefficients(1e-2)
+    twice = Ridge(features[doubled], targets[doubled], np.ones(21)).coefficients(1e-2)
+    for a, b in zip(once, twice, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-9)
+
+
+def test_one_sequence_of_each_class_is_enough():
+    weight, bias = fit_classification(np.array([[0.0, 1.0], [1.0, 0.0]]), np.array([0, 1]), 2,
+                                      np.ones(2))  # fmt: skip
+    assert np.isfinite(weight).all()
+    assert np.isfinite(bias).all()
