@@ -13,6 +13,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "filters 32, 64, 32": {"conv_filters": (32, 64, 32)},
     "filters 128, 256, 128": {"conv_filters": (128, 256, 128)},
     "filters 64, 128, 64": {"conv_filters": (64, 128, 64)},
+    "fixed convolutions": {"n_kernels": "auto"},
     "width 32": {"hidden_sizes": 32},
     "width 128": {"hidden_sizes": 128},
     "two layers": {"hidden_sizes": (64, 64)},
@@ -58,6 +59,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 QUESTIONS: dict[str, tuple[str, ...]] = {
     "recipes": ("default", "before the study", "usual"),
     "convolutions": ("default", "LSTM only", "filters 32, 64, 32", "filters 128, 256, 128"),
+    "fixed convolutions": ("default", "fixed convolutions"),
     "widths": ("default", "width 32", "width 128", "two layers"),
     "reading": ("default", "one direction", "last state", "mean", "attention"),
     "inputs": ("default", "no patches", "patches of 2", "patches of 4"),

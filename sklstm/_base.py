@@ -83,7 +83,8 @@ class BaseSequenceEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
             verbose=0,
         )
         check_callbacks(options.callbacks)
-        return self._set_fitted(options, given, None, task, hasattr(self, "net_"))
+        is_further = hasattr(self, "net_")
+        return self._set_fitted(options, given, None, task, is_further, True)
 
     def _set_fitted(self, *arguments: Any) -> Self:
         """Train and set all fitted attributes at once."""
@@ -102,6 +103,7 @@ class BaseSequenceEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
         given_val: Given | None,
         task: Task | type[Task],
         is_further: bool,
+        is_partial: bool = False,
     ) -> dict[str, Any]:
         """Check, encode, configure and train; return the fitted attributes."""
         name = type(self).__name__
@@ -131,6 +133,7 @@ class BaseSequenceEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
             held_out=self._check_val(given_val, schema, data),
             previous=self.net_ if is_further else None,
             has_seed=is_further or self.random_state is not None,
+            is_partial=is_partial,
         )
         net, summary, seed = within([own_turn()], lambda: _fit_resumably(job))
         return {

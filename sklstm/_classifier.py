@@ -59,13 +59,20 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
         Number of consecutive timesteps concatenated into one step, which shortens long sequences.
         The last patch is padded with zeros. "auto" is 1 for token ids; for measurements it is the
         smallest size that leaves at most 128 patches in nine of ten sequences (256 if there are 101
-        to 500 sequences).
+        to 500 sequences, 32 with ``n_kernels``).
     conv_filters : int, tuple of int or "auto", default="auto"
         Number of filters of each convolutional layer in a branch beside the LSTM layers, first to
         last (LSTM-FCN [3]_). Kernel sizes are 8, 5, 3 and then 3 for each further layer, in
         timesteps or patches; all layers but the last have squeeze-and-excitation [4]_. Global
         average pooling of the last one is concatenated to the pooled LSTM states. () means no
-        convolutions. "auto" is (64, 128, 64) for measurements and () for token ids.
+        convolutions. "auto" is (64, 128, 64) for measurements without ``n_kernels``, otherwise ().
+    n_kernels : int or "auto", default=0
+        Number of features of fixed convolutions (MiniRocket [6]_): convolutions of several
+        dilations that are not trained. A linear model of these features, in closed form, counts as
+        much as the network, whose steps are then windows of ``patch_size`` timesteps of the same
+        convolutions and of the inputs. Rounded down to a multiple of 84 for each of up to six
+        dilations. 0 means none. "auto" is 5040, fewer for more than 2000 sequences, and 0 for more
+        than 10000, for token ids, and where ``conv_filters`` is set.
     dense_sizes : int or tuple of int, default=()
         Number of units of each dense ReLU layer between pooling and output.
     dropout : float, default=0.0
@@ -184,7 +191,8 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
         only if X was one of these and all names are strings.
     net_ : skorch.NeuralNet
         Trained skorch net, whose ``forward``, ``predict`` and ``predict_proba`` take X in any of
-        the forms listed above. ``net_.module_`` is the `sklstm.nn.SequenceNetwork`.
+        the forms listed above. ``net_.module_`` is the `sklstm.nn.SequenceNetwork`, or with
+        ``n_kernels`` the `sklstm.nn.ConvolutionEnsemble` that contains it.
     history_ : dict of ndarray of shape (`n_iter_`,)
         Figures of each epoch: ``epoch`` (from 1), ``dur`` (seconds), ``train_loss`` (weighted mean
         cross-entropy without penalties; of mixtures under mixup), ``learning_rate``; with
@@ -244,6 +252,8 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
        Classification", Neural Networks 116, 2019.
     .. [5] H. Zhang, M. Cisse, Y. Dauphin, D. Lopez-Paz, "mixup: Beyond Empirical Risk
        Minimization", ICLR 2018.
+    .. [6] A. Dempster, D. F. Schmidt, G. I. Webb, "MiniRocket: A Very Fast (Almost) Deterministic
+       Transform for Time Series Classification", KDD 2021.
 
     Examples
     --------
@@ -278,6 +288,7 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
         pooling: Literal["attention", "last", "max", "mean"] = "max",
         patch_size: int | Literal["auto"] = "auto",
         conv_filters: int | Sequence[int] | Literal["auto"] = "auto",
+        n_kernels: int | Literal["auto"] = 0,
         dense_sizes: int | Sequence[int] = (),
         dropout: float = 0.0,
         embedding_dim: int | None = None,
@@ -314,6 +325,7 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
         self.pooling = pooling
         self.patch_size = patch_size
         self.conv_filters = conv_filters
+        self.n_kernels = n_kernels
         self.dense_sizes = dense_sizes
         self.dropout = dropout
         self.embedding_dim = embedding_dim
@@ -422,7 +434,8 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
 
         Features are standardised by the first call's sequences. Without effect, and without a
         warning, are ``verbose``, ``lr_schedule``, ``early_stopping`` and what belongs to it,
-        ``max_epochs``, ``mixup_alpha`` and ``checkpoint``.
+        ``max_epochs``, ``mixup_alpha`` and ``checkpoint``. With ``n_kernels`` the linear model
+        stays as `fit` has left it, and without an earlier `fit` there is none.
 
         Parameters
         ----------

@@ -292,7 +292,8 @@ def test_set_params_works_on_a_fitted_estimator_for_every_parameter():
     before = classifier.predict_proba(X)
     other = LSTMSequenceClassifier(
         (4, 4), bidirectional=False, pooling="mean", patch_size=2, conv_filters=(3, 4),
-        dense_sizes=(3,), dropout=0.1, freeze_embedding=True, standardize=False, mask_value=-99.0,
+        n_kernels=100, dense_sizes=(3,), dropout=0.1, freeze_embedding=True, standardize=False,
+        mask_value=-99.0,
         class_weight="balanced", mixup_alpha=0.1, l1=1e-5, l2=1e-5, optimizer="rmsprop",
         learning_rate=0.01, lr_schedule="cosine", max_grad_norm=5.0, batch_size=7, max_epochs=3,
         early_stopping="last", validation_fraction=0.3, n_iter_no_change=2, tol=0.0,

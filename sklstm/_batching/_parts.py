@@ -47,7 +47,9 @@ class Cost:
         With convolutions no batch is split for speed: batch statistics are per part, and the
         branches run in parallel anyway. Outliers in length are still split off.
         """
-        directions, patch_size = 2 if network.bidirectional else 1, network.patch_size
+        # Windows of fixed convolutions are timesteps of the network.
+        patch_size = 1 if network.n_kernels else network.patch_size
+        directions = 2 if network.bidirectional else 1
         # Four gates, cell and hidden state, and their gradients, in float32.
         bytes_kept = directions * sum(48 * size for size in network.hidden_sizes)
         if network.conv_filters:
@@ -55,7 +57,7 @@ class Cost:
             bytes_kept += sum(24 * size for size in network.conv_filters)
             return cls(0, widest=1, bytes=-(-bytes_kept // patch_size))
         widths_in = [
-            network.n_inputs * patch_size,
+            network.n_inputs * network.patch_size,
             *(directions * size for size in network.hidden_sizes[:-1]),
         ]
         layers = zip(widths_in, network.hidden_sizes, strict=True)

@@ -13,11 +13,13 @@ class NetworkConfiguration(NetworkOptions):
     """Configuration of a network.
 
     If ``vocabulary_size`` is None, inputs are measurements; otherwise they are token ids, and
-    ``n_features`` is the embedding dimension.
+    ``n_features`` is the embedding dimension. ``n_timesteps`` is the length of a typical training
+    sequence, which the dilations of fixed convolutions follow from.
     """
 
     n_features: int
     n_outputs: int
+    n_timesteps: int = 1
 
     @property
     def n_inputs(self) -> int:
@@ -45,6 +47,7 @@ class Configuration(Options):
 
     n_features: int
     n_outputs: int
+    n_timesteps: int = 1
 
     @property
     def network(self) -> NetworkConfiguration:

@@ -88,6 +88,9 @@ class NetworkOptions:
     conv_filters: tuple[int, ...] = option(
         "auto", *SIZES, AUTO, convert=as_sizes, shapes_weights=True
     )
+    n_kernels: int = option(
+        0, Interval(Integral, 0, None, closed="left"), AUTO, convert=int, shapes_weights=True
+    )
     dense_sizes: tuple[int, ...] = option((), *SIZES, convert=as_sizes, shapes_weights=True)
     dropout: float = option(0.0, FRACTION, convert=float)
     vocabulary_size: int | None = option(

@@ -83,6 +83,12 @@ def _check_embedding(parameters: Mapping[str, Any]) -> None:
                 " embedding_weights, or vocabulary_size=None."
             )
         return
+    if parameters["n_kernels"] not in (0, "auto"):
+        raise InvalidParameterError(
+            "The 'n_kernels' parameter must be 0 with an embedding: convolutions of token ids"
+            f" mean nothing. Got {parameters['n_kernels']!r}.\n\nLeave out n_kernels, or set"
+            " conv_filters for trained convolutions of the embedded tokens."
+        )
     if parameters["embedding_weights"] is None:
         return
     weights = np.asarray(as_host(parameters["embedding_weights"]))

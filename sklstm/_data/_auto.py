@@ -21,6 +21,11 @@ MAX_PATCHES, LENGTH_QUANTILE = 128, 0.9
 # The same for more than SMALL_N sequences, enough to learn details from, and at most LARGE_N: more
 # would take minutes.
 MAX_FINE_PATCHES, SMALL_N, LARGE_N = 256, 100, 500
+# The same with fixed convolutions, whose windows hold more than the timesteps do.
+MAX_WINDOWS = 32
+# Fixed convolutions: as many kernels as make a table of ENOUGH_PROPORTIONS numbers, within these
+# bounds; none for more sequences, for which the linear model would take longer than the network.
+MIN_KERNELS, MAX_KERNELS, ENOUGH_PROPORTIONS, MANY_SEQUENCES = 1000, 5040, 10_000_000, 10_000
 # The batch size is 1/64 of the data, rounded to a power of two, within these bounds.
 MIN_BATCH_SIZE, MAX_BATCH_SIZE = 32, 128
 # Small data have MAX_EPOCHS; large data have about ENOUGH_STEPS training steps, and MIN_EPOCHS.
@@ -37,14 +42,19 @@ def resolve_auto(options: Options, sequences: Sequences) -> dict[str, Any]:
     """Values of the options that may be "auto" and depend on the data."""
     patch_size, batch_size, max_epochs = options.patch_size, options.batch_size, options.max_epochs
     filters, standardize, lengths = options.conv_filters, options.standardize, sequences.lengths
+    n_kernels = options.n_kernels
+    if is_auto(n_kernels):
+        # Whoever sets the convolutions designs a network.
+        is_designed = options.takes_tokens or not is_auto(filters)
+        n_kernels = 0 if is_designed else _n_kernels(len(lengths))
     if options.takes_tokens:
         standardize = False
     elif is_auto(standardize):
         standardize = "both" if _need_own_scale(sequences) else True
     if is_auto(filters):
-        filters = () if options.takes_tokens else FILTERS
+        filters = () if options.takes_tokens or n_kernels else FILTERS
     if is_auto(patch_size):
-        patch_size = 1 if options.takes_tokens else _patch_size(lengths)
+        patch_size = 1 if options.takes_tokens else _patch_size(lengths, has_kernels=n_kernels > 0)
     if is_auto(batch_size):
         batch_size = _batch_size(len(lengths))
     if is_auto(max_epochs):
@@ -53,6 +63,7 @@ def resolve_auto(options: Options, sequences: Sequences) -> dict[str, Any]:
         "standardize": standardize,
         "patch_size": patch_size,
         "conv_filters": filters,
+        "n_kernels": n_kernels,
         "batch_size": batch_size,
         "max_epochs": max_epochs,
     }
@@ -68,10 +79,21 @@ def _need_own_scale(sequences: Sequences) -> bool:
     return bool(min(medians, default=1.0) < MIN_DEVIATION)
 
 
-def _patch_size(lengths: IntArray) -> int:
+def typical_length(lengths: IntArray) -> int:
+    """Number of timesteps that nine of ten sequences do not exceed."""
+    return int(np.quantile(lengths, LENGTH_QUANTILE, method="inverted_cdf"))
+
+
+def _patch_size(lengths: IntArray, *, has_kernels: bool) -> int:
     """50 sequences of 427 timesteps -> 4, so 107 patches; 200 such sequences -> 2, so 214."""
-    long = int(np.quantile(lengths, LENGTH_QUANTILE, method="inverted_cdf"))
-    return -(-long // (MAX_FINE_PATCHES if SMALL_N < len(lengths) <= LARGE_N else MAX_PATCHES))
+    most = MAX_FINE_PATCHES if SMALL_N < len(lengths) <= LARGE_N else MAX_PATCHES
+    return -(-typical_length(lengths) // (MAX_WINDOWS if has_kernels else most))
+
+
+def _n_kernels(n_sequences: int) -> int:
+    if n_sequences > MANY_SEQUENCES:
+        return 0
+    return max(MIN_KERNELS, min(MAX_KERNELS, ENOUGH_PROPORTIONS // n_sequences))
 
 
 def _batch_size(n_sequences: int) -> int:

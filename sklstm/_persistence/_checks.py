@@ -86,6 +86,10 @@ def is_size(value: Any) -> bool:
     return is_integer(value) and value >= 1
 
 
+def is_number(value: Any) -> bool:
+    return is_integer(value) and value >= 0
+
+
 def is_size_or_none(value: Any) -> bool:
     return value is None or is_size(value)
 
@@ -146,7 +150,7 @@ def _check_of(option: Field[Any]) -> Check:
         "bool": is_bool,
         "bool | str": lambda value: is_bool(value) or value in names,
         "float": lambda value: is_real(value) and 0 <= value < 1,
-        "int": is_size,
+        "int": is_number if option.name == "n_kernels" else is_size,
         "int | None": is_size_or_none,
         "str": lambda value: value in names,
         "tuple[int, ...]": _are_sizes,
@@ -176,9 +180,9 @@ ATTRIBUTES: dict[str, Check] = {
     "best_epoch_": is_integer,
     "best_score_": is_real,
     "stop_reason_": lambda value: isinstance(value, str),
-    "resolved_params_": partial(check_items, checks=RESOLVED),
+    "resolved_params_": partial(check_items, checks=RESOLVED, optional=_WITH_A_DEFAULT),
     "_scaling": _is_scaling,
-    "_seed": lambda value: is_integer(value) and value >= 0,
+    "_seed": is_number,
     "_network": partial(check_items, checks=NETWORK, optional=_WITH_A_DEFAULT),
     "_n_columns_in": is_size_or_none,
     "_n_features_out": is_size,

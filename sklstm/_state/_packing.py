@@ -16,7 +16,6 @@ from sklstm._sequences import Array
 from sklstm._training._configure import build_network
 from sklstm._training._net import bare_net
 from sklstm._warnings import warn_user
-from sklstm.nn import SequenceNetwork
 
 
 def pack_state(state: Mapping[str, Any]) -> dict[str, Any]:
@@ -62,7 +61,7 @@ def _device_here(name: str) -> torch.device:
     return device
 
 
-def _build(network: NetworkConfiguration, weights: Mapping[str, Array]) -> SequenceNetwork:
+def _build(network: NetworkConfiguration, weights: Mapping[str, Array]) -> torch.nn.Module:
     """Build the network with these weights, whose shapes are checked before memory is allocated."""
     # On the meta device modules take no memory and draw no random numbers.
     with torch.device("meta"):

@@ -11,13 +11,15 @@ import torch
 
 from sklstm._config._configuration import Configuration, NetworkConfiguration
 from sklstm._config._options import ARCHITECTURE, Options, is_auto
-from sklstm._data._auto import resolve_auto
+from sklstm._data._auto import resolve_auto, typical_length
 from sklstm._runtime._device import resolve_device, resolve_precision
 from sklstm._sequences import Array, Sequences
 from sklstm._training._callbacks import sets_learning_rate
 from sklstm._validation._forms import as_host
 from sklstm.nn import SequenceNetwork
 from sklstm.nn._embedding import build_embedding
+from sklstm.nn._ensemble import ConvolutionEnsemble
+from sklstm.nn._fixed_convolutions import FixedConvolutions
 
 NETWORK_ARGUMENTS = frozenset(signature(SequenceNetwork).parameters)
 
@@ -55,13 +57,15 @@ def configure(
     if vocabulary_size is not None:
         n_features = weights.shape[1] if weights is not None else options.embedding_dim or 0
     resolved |= {"vocabulary_size": vocabulary_size, "embedding_weights": weights}
+    n_timesteps = typical_length(sequences.lengths)
     resolved |= {"n_features": n_features, "n_outputs": n_outputs, "random_state": seed}
+    resolved["n_timesteps"] = n_timesteps if previous is None else previous.n_timesteps
     return Configuration(**resolved)
 
 
 def build_network(
     network: NetworkConfiguration, embedding_weights: Array | None = None
-) -> SequenceNetwork:
+) -> SequenceNetwork | ConvolutionEnsemble:
     """Build a newly initialized network, its embedding pretrained if weights are given."""
     options = {name: value for name, value in vars(network).items() if name in NETWORK_ARGUMENTS}
     if network.vocabulary_size is not None:
@@ -71,4 +75,10 @@ def build_network(
         )
     options |= {"n_features": network.n_inputs, "n_classes": network.n_outputs}
     # float32 whatever torch's default dtype is.
-    return SequenceNetwork(**options).float()
+    if network.n_kernels == 0:
+        return SequenceNetwork(**options).float()
+    convolutions = FixedConvolutions(
+        network.n_inputs, network.n_timesteps, network.n_kernels, network.patch_size
+    )
+    options |= {"n_features": convolutions.output_size, "patch_size": 1}
+    return ConvolutionEnsemble(convolutions, SequenceNetwork(**options)).float()

@@ -26,7 +26,8 @@ class Job:
     """Everything that one fit needs.
 
     ``check_X`` validates X of later predictions; ``held_out`` are the user's validation data;
-    ``previous`` is the net that is trained further. ``has_seed`` is False if the seed was drawn, so
+    ``previous`` is the net that is trained further. ``is_partial`` leaves the linear model beside
+    the network as it is. ``has_seed`` is False if the seed was drawn, so
     that the same call gives a different model.
     """
 
@@ -36,6 +37,7 @@ class Job:
     held_out: Labelled | None = None
     previous: SequenceNet | None = None
     has_seed: bool = True
+    is_partial: bool = False
 
 
 def fit_model(
@@ -69,6 +71,7 @@ def fit_model(
             validation,
             reader=SequenceReader(job.check_X, scaling),
             previous=previous,
+            is_partial=job.is_partial,
             checkpoint=checkpoint,
         )
     return net, summary, configuration.random_state

@@ -37,6 +37,7 @@ from sklstm._warnings import warn_user
 from sklstm.exceptions import TrainingDivergedError
 from sklstm.nn import SequenceNetwork
 from sklstm.nn._dropout import drawing_from
+from sklstm.nn._ensemble import ConvolutionEnsemble
 from sklstm.nn._normalization import Record, statistics_into, update_all
 
 
@@ -148,6 +149,12 @@ class SequenceNet(PlainNet):
             self.should_stop = True
 
     @property
+    def trained(self) -> SequenceNetwork:
+        """The network that is trained by gradients: the module or a part of it."""
+        module = self.module_
+        return module.network if isinstance(module, ConvolutionEnsemble) else module
+
+    @property
     def uses_mixup(self) -> bool:
         """Whether the current epoch uses mixup."""
         return self.n_epochs_done < self.n_mixup_epochs
@@ -191,7 +198,7 @@ class SequenceNet(PlainNet):
         """Compute clipped gradients of loss and penalties."""
         loss, logits_BC = self._backward_within_memory(batch)
         if self.l1 or self.l2:
-            penalty(self.module_.weight_matrices(), self.l1, self.l2).backward()
+            penalty(self.trained.weight_matrices(), self.l1, self.l2).backward()
         if self.max_grad_norm is not None:
             nn.utils.clip_grad_norm_(self.module_.parameters(), self.max_grad_norm)
         return {"loss": loss, "y_pred": logits_BC}
@@ -230,7 +237,7 @@ class SequenceNet(PlainNet):
 
     def _team_for(self, batch: Batch) -> AbstractContextManager[ThreadTeam | None]:
         """Context that gives the thread team of a step; None if there is nothing to parallelise."""
-        is_shareable = len(batch.inputs) > 1 or self.module_.n_branches > 1
+        is_shareable = len(batch.inputs) > 1 or self.trained.n_branches > 1
         if self.autotuner is None or not is_shareable:
             return nullcontext()
         return self.autotuner.step(sum(inputs.values.shape[:2].numel() for inputs in batch.inputs))
@@ -275,7 +282,7 @@ class SequenceNet(PlainNet):
 
     def _loss(self, inputs: PaddedInputs, targets: Targets) -> tuple[Tensor, Tensor]:
         """Loss without penalties, and logits."""
-        logits_BC = self.module_(*inputs, targets.mixup_weights)
+        logits_BC = self.trained(*inputs, targets.mixup_weights)
         return self.get_loss(logits_BC, targets, training=True), logits_BC
 
     def get_loss(self, y_pred: Tensor, y_true: Targets, *args: Any, **kwargs: Any) -> Tensor:
@@ -312,7 +319,7 @@ def divergence_error(what: str, net: SequenceNet, data: LabelledSequences) -> Tr
     )
 
 
-def bare_net(network: SequenceNetwork, device: torch.device) -> SequenceNet:
+def bare_net(network: nn.Module, device: torch.device) -> SequenceNet:
     """Net of a trained network, without loss, optimizer state and callbacks."""
     net = SequenceNet(
         network, criterion=nn.Identity(), train_split=None, device=str(device), verbose=0

@@ -23,11 +23,13 @@ from sklstm._runtime._within import within
 from sklstm._sequences import Array
 from sklstm._tasks._task import Task
 from sklstm._training._callbacks import LearningRate, ProgressBar, is_parallel_worker
+from sklstm._training._closed_form import fit_closed_form
 from sklstm._training._configure import build_network
 from sklstm._training._net import SequenceNet, SequenceReader, divergence_error
 from sklstm._training._optimizers import ONE_CYCLE_RISE, resolve_optimizer
 from sklstm._training._soundness import LARGEST_WEIGHT
 from sklstm._training._stopping import ValidationMonitor, ValidationScores
+from sklstm.nn._ensemble import ConvolutionEnsemble
 
 # Entries of a net's history that only skorch's callbacks use.
 FOR_SKORCH = {"batches", "train_batch_count", "train_loss_best", "valid_loss_best"}
@@ -63,9 +65,13 @@ def train(
     *,
     reader: SequenceReader,
     previous: SequenceNet | None = None,
+    is_partial: bool = False,
     checkpoint: Resumable | None = None,
 ) -> tuple[SequenceNet, TrainingSummary]:
     """Train a new net, or a copy of ``previous`` further.
+
+    With fixed convolutions, these and the linear model are fitted first; the convolutions not in
+    further training, the linear model not if ``is_partial``.
 
     With a ``checkpoint``, resume from it and write it after each epoch. Errors, Ctrl-C included,
     propagate and leave everything else unchanged.
@@ -83,8 +89,12 @@ def train(
         net.reader, net.task = reader, task
         if previous is not None:
             _continue_from(net, previous)
-        _run(net, training, checkpoint)
-        _check_weights(net, training)
+        read = training
+        if isinstance(net.module_, ConvolutionEnsemble):
+            seed = None if previous is not None else configuration.random_state
+            read = fit_closed_form(net.module_, training, None if is_partial else task, seed=seed)
+        _run(net, read, checkpoint)
+        _check_weights(net, read)
         return net, _finish(net, monitor)
 
     modes, generator = own_modes(gradients=True), own_torch_generator(torch_seed, device)

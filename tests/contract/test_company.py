@@ -66,7 +66,7 @@ def draw_fit(rng: np.random.Generator) -> tuple[LSTMSequenceClassifier, list[Any
         n_features = width(rng, 130)
         X = [rng.normal(size=(n, n_features)) for n in lengths]
         standardize = rng.choice(np.array([True, False, "sequence", "both"], dtype=object))
-        parameters = {"standardize": standardize}
+        parameters = {"standardize": standardize, "n_kernels": int(rng.choice([0, 0, 300]))}
         n_inputs = n_features * (2 if standardize == "both" else 1)
     parameters |= draw_network(rng, n_inputs)
     y = np.arange(N_SEQUENCES) % n_classes

@@ -137,6 +137,7 @@ PARAMETERS = {
     "bidirectional": st.booleans(),
     "pooling": usually(st.sampled_from(["attention", "last", "max", "mean"]), st.just("avg")),
     "conv_filters": usually(st.one_of(st.just(()), WIDTHS), st.sampled_from(["auto", 0, "6"])),
+    "n_kernels": usually(st.sampled_from([0, 0, 100, "auto"]), st.sampled_from([-1, 2.5, "all"])),
     "patch_size": usually(st.sampled_from([1, 1, 2, 5, "auto"]), st.sampled_from([0, "all"])),
     "dense_sizes": st.one_of(st.just(()), WIDTHS),
     "dropout": usually(FRACTION, st.sampled_from([1.0, -0.1, np.nan])),

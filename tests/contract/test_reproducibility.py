@@ -15,7 +15,7 @@ X, Y = make_ragged(48, n_classes=3)
 GROUPS = np.arange(48) // 4
 EVERYTHING_RANDOM = {
     "dropout": 0.3, "hidden_sizes": (8, 4), "early_stopping": True,
-    "validation_fraction": 0.25, "conv_filters": (5, 4),
+    "validation_fraction": 0.25, "conv_filters": (5, 4), "n_kernels": 200,
 }  # fmt: skip
 
 

@@ -252,7 +252,7 @@ def test_what_became_of_auto_is_told_and_makes_the_same_fit():
     classifier = quick(**adaptive).fit(X, y)
     assert classifier.resolved_params_ == {
         "standardize": True,
-        "patch_size": 2, "conv_filters": (64, 128, 64),
+        "patch_size": 2, "conv_filters": (64, 128, 64), "n_kernels": 0,
         "batch_size": 32, "max_epochs": 5, "device": "cpu", "precision": "float32",
     }  # fmt: skip
     spelt_out = quick(**classifier.resolved_params_).fit(X, y)

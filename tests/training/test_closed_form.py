@@ -1,0 +1,107 @@
+"""What is fitted without gradients: fixed convolutions and the linear model."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+import torch
+
+from sklstm._batching._loader import DeviceSequences, LabelledSequences
+from sklstm._tasks._classification import Classification
+from sklstm._training._closed_form import compute_features, fit_closed_form, fit_convolutions
+from sklstm.nn import ConvolutionEnsemble, FixedConvolutions, SequenceNetwork
+
+CPU = torch.device("cpu")
+
+
+def sequences_of(lengths, n_features=2, seed=0):
+    values = np.random.default_rng(seed).normal(size=(sum(lengths) + 1, n_features))
+    values[-1] = 0
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    return DeviceSequences(values.astype(np.float32), offsets, CPU)
+
+
+LENGTHS = [30, 12, 25, 7, 30, 18, 3, 22] * 5
+
+
+@pytest.fixture
+def fitted():
+    convolutions = FixedConvolutions(2, 30, 1000, 3)
+    fit_convolutions(convolutions, sequences_of(LENGTHS), np.random.default_rng(0))
+    return convolutions
+
+
+def test_each_kernel_sums_a_subset_of_the_features(fitted):
+    numbers = fitted.channels.sum(dim=2)
+    assert set(numbers.flatten().tolist()) == {1, 2}
+    wide = FixedConvolutions(40, 30, 100)
+    fit_convolutions(wide, sequences_of(LENGTHS, 40), np.random.default_rng(0))
+    numbers = wide.channels.sum(dim=2)
+    assert numbers.min() == 1
+    assert numbers.max() == 9
+
+
+def test_thresholds_lie_among_the_responses_and_fill_their_range(fitted):
+    _, proportions = compute_features(fitted, sequences_of(LENGTHS, seed=1))
+    np.testing.assert_allclose(proportions.mean(), 0.5, atol=0.05)
+    assert (proportions.mean(axis=0) < 0.2).mean() > 0.1
+    assert (proportions.mean(axis=0) > 0.8).mean() > 0.1
+
+
+def test_activations_are_centred_and_the_projection_has_unit_variance_at_most(fitted):
+    sequences = sequences_of(LENGTHS)
+    windows, _ = compute_features(fitted, sequences)
+    projected = windows.values[:-1, : len(fitted.projection.weight)]
+    np.testing.assert_allclose(projected.mean(dim=0), 0.0, atol=1e-4)
+    deviations = projected.std(dim=0)
+    np.testing.assert_allclose(deviations.max(), 1.0, atol=0.02)
+    # Components without correlation, the last one first.
+    covariance = np.cov(projected.T)
+    assert np.abs(covariance - np.diag(np.diag(covariance))).max() < 1e-3
+    assert (np.diff(np.diag(covariance)) >= -1e-6).all()
+
+
+def test_windows_are_in_the_order_of_the_sequences(fitted):
+    sequences = sequences_of(LENGTHS)
+    windows, proportions = compute_features(fitted, sequences)
+    assert windows.host_lengths.tolist() == [-(-n // 3) for n in LENGTHS]
+    for row in (0, 6, 13):
+        alone = fitted(*sequences.batch(np.array([row])))
+        assert torch.equal(windows.batch(np.array([row])).values, alone.windows)
+        np.testing.assert_array_equal(proportions[[row]], alone.proportions)
+
+
+def test_the_linear_model_is_that_of_the_task_and_may_be_left_out():
+    sequences, y = sequences_of(LENGTHS), np.arange(len(LENGTHS)) % 2
+    sequences.values[:-1, 0] += torch.from_numpy(np.repeat(np.tile([0.0, 3.0], 20), LENGTHS)) * (
+        torch.arange(sum(LENGTHS)) % 5 == 0
+    )
+    training = LabelledSequences(
+        sequences, torch.from_numpy(y), torch.ones(len(y), dtype=torch.float32)
+    )
+    convolutions = FixedConvolutions(2, 30, 1000, 3)
+    ensemble = ConvolutionEnsemble(convolutions, SequenceNetwork(convolutions.output_size, 2))
+    fit_closed_form(ensemble, training, None, seed=0)
+    assert ensemble.share == 1
+    assert not ensemble.linear.weight.any()
+    before = convolutions.thresholds.clone()
+    windows = fit_closed_form(ensemble, training, Classification(np.array([0, 1])), seed=None)
+    assert torch.equal(before, convolutions.thresholds)
+    assert len(windows) == len(y)
+    assert ensemble.share == 0.5
+    _, proportions = compute_features(convolutions, sequences)
+    scores = proportions @ ensemble.linear.weight.numpy().T + ensemble.linear.bias.numpy()
+    assert (scores.argmax(axis=1) == y).mean() > 0.9
+
+
+def test_long_sequences_are_sampled_within_a_bound_of_memory(monkeypatch):
+    sequences = sequences_of([3000] * 12, 1)
+    convolutions = FixedConvolutions(1, 3000, 500)
+    tracemalloc.start()
+    monkeypatch.setattr("sklstm._training._closed_form.MAX_SAMPLED", 9000)
+    monkeypatch.setattr("sklstm._training._closed_form.MAX_PROJECTED", 3000)
+    fit_convolutions(convolutions, sequences, np.random.default_rng(0))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    # NumPy's memory; of all 12 sequences the activations alone are 145 MB.
+    assert peak < 60e6
