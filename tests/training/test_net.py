@@ -2,6 +2,8 @@
 
 import copy
 import pickle
+from contextlib import nullcontext
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -398,3 +400,15 @@ def test_the_net_is_not_trained_by_itself():
         with pytest.raises(TypeError, match="Call the estimator's fit or partial_fit"):
             train(X, y)
     np.testing.assert_array_equal(fitted.predict_proba(X), before)
+
+
+def test_a_step_under_anomaly_detection_has_no_team(data):
+    # Two threads could wait for each other for ever.
+    net = build(data, bidirectional=True)
+    batch = data.batch(np.arange(12), [slice(6), slice(6, 12)])
+    with thread_team(CPU) as team:
+        net.autotuner = SimpleNamespace(step=lambda size: nullcontext(team or "a team"))
+        with net._team_for(batch) as given:
+            assert given is not None
+        with torch.autograd.set_detect_anomaly(True), net._team_for(batch) as given:
+            assert given is None
