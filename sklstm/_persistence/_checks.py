@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from sklstm._batching._scaling import Scaling
+from sklstm._compat._sklearn import Interval
 from sklstm._config._configuration import NetworkConfiguration
 from sklstm._config._options import CHOICES, MAY_BE_AUTO, OPTIONS
 from sklstm._tasks._task import Task
@@ -143,6 +144,11 @@ def _is_device(value: Any) -> bool:
     return re.fullmatch(r"cpu|cuda(:\d{1,2})?", value) is not None
 
 
+def _may_be_zero(option: Field[Any]) -> bool:
+    accepts = option.metadata.get("accepts", ())
+    return any(isinstance(c, Interval) and c.left == 0 for c in accepts)
+
+
 def _check_of(option: Field[Any]) -> Check:
     """The check of a resolved option, by the type of its field."""
     names = {*CHOICES.get(option.name, ())} - {"auto"}
@@ -150,7 +156,7 @@ def _check_of(option: Field[Any]) -> Check:
         "bool": is_bool,
         "bool | str": lambda value: is_bool(value) or value in names,
         "float": lambda value: is_real(value) and 0 <= value < 1,
-        "int": is_number if option.name == "n_kernels" else is_size,
+        "int": is_number if _may_be_zero(option) else is_size,
         "int | None": is_size_or_none,
         "str": lambda value: value in names,
         "tuple[int, ...]": _are_sizes,

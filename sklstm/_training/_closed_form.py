@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -105,7 +103,7 @@ def _fit_projection(
     rows = np.sort(rng.choice(len(sequences), n_projected, replace=False))
     n_windows = n_windows[rows]
     blocks = []
-    for indices in _batches(sequences, rows):
+    for indices in _batches(sequences.host_lengths[rows]):
         activations_BWR, _ = convolutions.pool(*sequences.batch(rows[indices]))
         real = np.arange(activations_BWR.shape[1]) < n_windows[indices][:, None]
         blocks.append(activations_BWR.cpu().numpy()[real])
@@ -130,7 +128,7 @@ def compute_features(
     # The last row is padding.
     windows = np.zeros((offsets[-1] + 1, convolutions.output_size), dtype=np.float32)
     proportions = np.empty((len(sequences), convolutions.n_proportions), dtype=np.float32)
-    for indices in _batches(sequences, np.arange(len(sequences))):
+    for indices in _batches(sequences.host_lengths):
         features = convolutions(*sequences.batch(indices))
         proportions[indices] = features.proportions.cpu().numpy()
         of_batch = features.windows.cpu().numpy()
@@ -139,6 +137,6 @@ def compute_features(
     return DeviceSequences(windows, offsets, sequences.device), proportions
 
 
-def _batches(sequences: DeviceSequences, rows: IntArray) -> Iterator[IntArray]:
-    """Positions in ``rows``, in batches of similar lengths."""
-    yield from prediction_batches(sequences.host_lengths[rows], MAX_TIMESTEPS, MAX_SEQUENCES)
+def _batches(lengths: IntArray) -> list[IntArray]:
+    """Indices of batches of similar lengths."""
+    return prediction_batches(lengths, MAX_TIMESTEPS, MAX_SEQUENCES)

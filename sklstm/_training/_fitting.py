@@ -27,8 +27,8 @@ class Job:
 
     ``check_X`` validates X of later predictions; ``held_out`` are the user's validation data;
     ``previous`` is the net that is trained further. ``is_partial`` leaves the linear model beside
-    the network as it is. ``has_seed`` is False if the seed was drawn, so
-    that the same call gives a different model.
+    the network as it is. ``has_seed`` is False if the seed was drawn, so that the same call gives a
+    different model.
     """
 
     configuration: Configuration

@@ -98,18 +98,22 @@ class Convolution(nn.Conv1d):
         if weight.shape[2] == 1:
             # oneDNN's rounding of a kernel of size 1 depends on the number of rows (float32).
             weight = nn.functional.pad(weight, (0, 1))
-        values_BTF, batch_size = input.transpose(1, 2), input.shape[0]
-        if batch_size == 1:
-            # oneDNN convolves a single sequence with different rounding (float32).
-            values_BTF = values_BTF.expand(2, -1, -1)
-        values_BTF = nn.functional.pad(values_BTF, (0, 0, *self.reach))
-        # An image of height 1 in channels_last layout: half as fast otherwise.
-        layout = {"memory_format": torch.channels_last}
-        image = values_BTF.transpose(1, 2).unsqueeze(2).contiguous(**layout)
-        kernel = weight.unsqueeze(2).contiguous(**layout)
-        result: Tensor = nn.functional.conv2d(image, kernel)
-        # Slice with the filters last: the gradient has the layout of the slice, otherwise a copy.
-        return result.squeeze(2).transpose(1, 2)[:batch_size].transpose(1, 2)
+        return convolve(nn.functional.pad(input.transpose(1, 2), (0, 0, *self.reach)), weight)
+
+
+def convolve(values_BTF: Tensor, weight_DFS: Tensor, dilation: int = 1) -> Tensor:
+    """Convolution without padding, shape (B, D, T'), bit-identical for any batch composition."""
+    batch_size = values_BTF.shape[0]
+    if batch_size == 1:
+        # oneDNN convolves a single sequence with different rounding (float32).
+        values_BTF = values_BTF.expand(2, -1, -1)
+    # An image of height 1 in channels_last layout: half as fast otherwise.
+    layout = {"memory_format": torch.channels_last}
+    image = values_BTF.transpose(1, 2).unsqueeze(2).contiguous(**layout)
+    kernel = weight_DFS.unsqueeze(2).contiguous(**layout)
+    result: Tensor = nn.functional.conv2d(image, kernel, dilation=(1, dilation))
+    # Slice with the filters last: the gradient has the layout of the slice, otherwise a copy.
+    return result.squeeze(2).transpose(1, 2)[:batch_size].transpose(1, 2)
 
 
 class ConvolutionLayer(nn.Module):

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from sklstm.nn._convolution import convolve
 from sklstm.nn._linear import TimestepLinear
 from sklstm.nn._long import cut_long
 from sklstm.nn._network import as_patches
@@ -46,8 +47,9 @@ class FixedConvolutions(nn.Module):
       centre and :math:`s` a scale of the response. The means of all kernels are projected linearly,
       and the inputs in the window are appended to them.
 
-    Subsets, thresholds, centres, scales and projection are not trained, but fitted once by
-    `fit_convolutions`; before, thresholds and centres are 0 and the projection is random.
+    Subsets, thresholds, centres, scales and projection are not trained: an estimator fits them once
+    to its training sequences. Before, each kernel sums all features, thresholds and centres are 0,
+    and the projection is random.
 
     Parameters
     ----------
@@ -128,20 +130,12 @@ class FixedConvolutions(nn.Module):
 
         Results are bit-identical for any batch composition.
         """
-        reach, batch_size = REACH * self.dilations[i], inputs_BTF.shape[0]
-        if batch_size == 1:
-            # oneDNN convolves a single sequence with different rounding (float32).
-            inputs_BTF = inputs_BTF.expand(2, -1, -1)
+        reach = REACH * self.dilations[i]
         values_BTF = nn.functional.pad(inputs_BTF, (0, 0, reach, reach))
         if part is not None:
             values_BTF = values_BTF[:, part.start : part.stop + 2 * reach]
         weight_KFS = self.channels[i].unsqueeze(2) * self.kernels.unsqueeze(1)
-        # As an image of height 1 in channels_last layout, as in `Convolution`.
-        layout = {"memory_format": torch.channels_last}
-        image = values_BTF.transpose(1, 2).unsqueeze(2).contiguous(**layout)
-        kernel = weight_KFS.unsqueeze(2).contiguous(**layout)
-        result: Tensor = nn.functional.conv2d(image, kernel, dilation=(1, self.dilations[i]))
-        return result.squeeze(2)[:batch_size].contiguous()
+        return convolve(values_BTF, weight_KFS, self.dilations[i]).contiguous()
 
     def _pool_part(
         self, i: int, responses_BKT: Tensor, lengths_B: Tensor | None
