@@ -148,11 +148,14 @@ def _known(figures: Sequence[float | None]) -> tuple[list[float], list[int]]:
 def write(fits: Iterable[Any], folder: Path) -> None:
     """All tables as reStructuredText for the documentation, and the picture."""
     fits = list(fits)
-    compared, tested = Fits(fits, "cv"), Fits(fits, "test")
+    compared, tested, quarters = (Fits(fits, part) for part in ("cv", "test", "quarter"))
     for name, settings in QUESTIONS.items():
         if any(fit.setting in settings[1:] for fit in compared.fits):
             table = question_table(compared, settings, "rst")
             (folder / f"{name}.rst").write_text(table + "\n")
+    if quarters.fits:
+        table = question_table(quarters, QUESTIONS["fixed"], "rst")
+        (folder / "quarter.rst").write_text(table + "\n")
     recipes = [s for s in QUESTIONS["recipes"] if any(f.setting == s for f in tested.fits)]
     if "default" in recipes:
         (folder / "test.rst").write_text(test_table(tested, "default", "rst") + "\n")

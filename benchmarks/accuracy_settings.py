@@ -6,14 +6,12 @@ from typing import Any
 
 # "calibration" puts a `CalibratedClassifierCV` around the classifier; "votes" makes a
 # `VotingClassifier` of so many that differ in their seed. All else are parameters.
-SETTINGS: dict[str, dict[str, Any]] = {
-    "default": {},
+OF_NETWORK: dict[str, dict[str, Any]] = {
     # The network.
     "LSTM only": {"conv_filters": ()},
     "filters 32, 64, 32": {"conv_filters": (32, 64, 32)},
     "filters 128, 256, 128": {"conv_filters": (128, 256, 128)},
     "filters 64, 128, 64": {"conv_filters": (64, 128, 64)},
-    "fixed convolutions": {"n_kernels": "auto"},
     "width 32": {"hidden_sizes": 32},
     "width 128": {"hidden_sizes": 128},
     "two layers": {"hidden_sizes": (64, 64)},
@@ -54,28 +52,38 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "max_epochs": 100, "mixup_alpha": 0.0, "standardize": True,
     },
 }  # fmt: skip
+# Those above were chosen without fixed convolutions.
+NO_KERNELS = {"n_kernels": 0}
+SETTINGS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "no fixed convolutions": NO_KERNELS,
+    **{name: NO_KERNELS | changes for name, changes in OF_NETWORK.items()},
+}
 
 # Settings that answer one question; the first is what the others are compared with.
 QUESTIONS: dict[str, tuple[str, ...]] = {
-    "recipes": ("default", "before the study", "usual"),
-    "convolutions": ("default", "LSTM only", "filters 32, 64, 32", "filters 128, 256, 128"),
-    "fixed convolutions": ("default", "fixed convolutions"),
-    "widths": ("default", "width 32", "width 128", "two layers"),
-    "reading": ("default", "one direction", "last state", "mean", "attention"),
-    "inputs": ("default", "no patches", "patches of 2", "patches of 4"),
+    "recipes": ("default", "no fixed convolutions", "before the study", "usual"),
+    "convolutions": (
+        "no fixed convolutions", "LSTM only", "filters 32, 64, 32", "filters 128, 256, 128",
+    ),
+    "fixed": ("default", "no fixed convolutions"),
+    "widths": ("no fixed convolutions", "width 32", "width 128", "two layers"),
+    "reading": ("no fixed convolutions", "one direction", "last state", "mean", "attention"),
+    "inputs": ("no fixed convolutions", "no patches", "patches of 2", "patches of 4"),
     "scales": (
-        "default", "standardised per data set", "standardised per sequence",
+        "no fixed convolutions", "standardised per data set", "standardised per sequence",
         "standardised both ways",
     ),
-    "rates": ("default", "rate 0.002", "rate 0.01", "cosine", "constant rate 0.001"),
+    "rates": ("no fixed convolutions", "rate 0.002", "rate 0.01", "cosine", "constant rate 0.001"),
     "steps": (
-        "default", "half the epochs", "twice the epochs", "batches of 16", "early stopping",
+        "no fixed convolutions", "half the epochs", "twice the epochs", "batches of 16",
+        "early stopping",
     ),
-    "regularisation": ("default", "mixup 1", "no mixup", "dropout 0.3"),
-    "mixup": ("default", "no mixup"),
-    "votes": ("default", "vote of five"),
-    "text": ("default", "no mixup", "filters 64, 128, 64"),
-    "probabilities": ("default", "temperature"),
+    "regularisation": ("no fixed convolutions", "mixup 1", "no mixup", "dropout 0.3"),
+    "mixup": ("no fixed convolutions", "no mixup"),
+    "votes": ("no fixed convolutions", "vote of five"),
+    "text": ("no fixed convolutions", "no mixup", "filters 64, 128, 64"),
+    "probabilities": ("no fixed convolutions", "temperature"),
 }  # fmt: skip
 
 # What the default is to reach on the test parts, mean of five seeds, and the best published figures

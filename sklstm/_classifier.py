@@ -59,20 +59,22 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
         Number of consecutive timesteps concatenated into one step, which shortens long sequences.
         The last patch is padded with zeros. "auto" is 1 for token ids; for measurements it is the
         smallest size that leaves at most 128 patches in nine of ten sequences (256 if there are 101
-        to 500 sequences, 32 with ``n_kernels``).
+        to 500 sequences, 32 windows of fixed convolutions).
     conv_filters : int, tuple of int or "auto", default="auto"
         Number of filters of each convolutional layer in a branch beside the LSTM layers, first to
         last (LSTM-FCN [3]_). Kernel sizes are 8, 5, 3 and then 3 for each further layer, in
         timesteps or patches; all layers but the last have squeeze-and-excitation [4]_. Global
         average pooling of the last one is concatenated to the pooled LSTM states. () means no
-        convolutions. "auto" is (64, 128, 64) for measurements without ``n_kernels``, otherwise ().
-    n_kernels : int or "auto", default=0
-        Number of features of fixed convolutions (MiniRocket [6]_): convolutions of several
-        dilations that are not trained. A linear model of these features, in closed form, counts as
-        much as the network, whose steps are then windows of ``patch_size`` timesteps of the same
-        convolutions and of the inputs. Rounded down to a multiple of 84 for each of up to six
-        dilations. 0 means none. "auto" is 5040, fewer for more than 2000 sequences, and 0 for more
-        than 10000, for token ids, and where ``conv_filters`` is set.
+        convolutions. "auto" is () for token ids, and for one feature with ``n_kernels``; otherwise
+        (64, 128, 64).
+    n_kernels : int or "auto", default="auto"
+        Number of features of fixed convolutions (MiniRocket [6]_ and Hydra [7]_): convolutions of
+        inputs and of their differences, at several dilations, that are not trained. A linear model
+        of these features, in closed form, counts as much as the network. Without ``conv_filters``
+        the network's steps are windows of ``patch_size`` timesteps of the same convolutions and of
+        the inputs. Rounded to what the numbers of kernels and dilations allow. 0 means none. "auto"
+        is 5040, fewer for more than 2000 sequences, and 0 for more than 10000, for token ids, and
+        where ``conv_filters`` is set.
     dense_sizes : int or tuple of int, default=()
         Number of units of each dense ReLU layer between pooling and output.
     dropout : float, default=0.0
@@ -254,6 +256,8 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
        Minimization", ICLR 2018.
     .. [6] A. Dempster, D. F. Schmidt, G. I. Webb, "MiniRocket: A Very Fast (Almost) Deterministic
        Transform for Time Series Classification", KDD 2021.
+    .. [7] A. Dempster, D. F. Schmidt, G. I. Webb, "Hydra: Competing Convolutional Kernels for Fast
+       and Accurate Time Series Classification", Data Mining and Knowledge Discovery 37, 2023.
 
     Examples
     --------
@@ -288,7 +292,7 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
         pooling: Literal["attention", "last", "max", "mean"] = "max",
         patch_size: int | Literal["auto"] = "auto",
         conv_filters: int | Sequence[int] | Literal["auto"] = "auto",
-        n_kernels: int | Literal["auto"] = 0,
+        n_kernels: int | Literal["auto"] = "auto",
         dense_sizes: int | Sequence[int] = (),
         dropout: float = 0.0,
         embedding_dim: int | None = None,

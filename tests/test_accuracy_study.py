@@ -61,13 +61,23 @@ def test_settings_are_compared_on_the_training_part_alone():
     assert sorted(seen) == sorted(x.tobytes() for x in X)
 
 
+def test_a_quarter_has_two_sequences_of_each_class_at_least():
+    y = np.repeat([0, 1, 2], [40, 5, 2])
+    chosen = y[accuracy.quarter(y, 0)]
+    assert np.bincount(chosen).tolist() == [10, 2, 2]
+    X_fit, _, X_score, _ = accuracy.Job(SMALL, "default", "quarter", 0).split()
+    assert len(X_fit) + len(X_score) == 40
+    assert not {x.tobytes() for x in X_fit} & {x.tobytes() for x in X_score}
+
+
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_every_setting_builds_an_estimator(setting):
     assert accuracy.Job(SMALL, setting, "cv", 0).build().get_params()
 
 
 def test_questions_ask_for_settings_that_there_are():
-    assert all(settings[0] == "default" for settings in QUESTIONS.values())
+    bases = ("default", "no fixed convolutions")
+    assert all(settings[0] in bases for settings in QUESTIONS.values())
     asked = {setting for settings in QUESTIONS.values() for setting in settings}
     assert asked == set(SETTINGS)
 

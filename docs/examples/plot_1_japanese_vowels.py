@@ -52,7 +52,8 @@ print(f"shapes in aeon's layout: {X_train[0].shape}, {X_train[1].shape}, {X_trai
 # transposes the sequences, so that the pipeline accepts aeon's layout.
 #
 # All parameters have their defaults. ``resolved_params_`` has the values of those that are "auto":
-# convolutions beside the LSTM layers, and 100 epochs with a batch size of 32.
+# trained convolutions beside the LSTM layers, a linear model of fixed ones beside both, and 100
+# epochs with a batch size of 32.
 
 
 def channels_last(sequences):

@@ -48,7 +48,7 @@ class Cost:
         branches run in parallel anyway. Outliers in length are still split off.
         """
         # Windows of fixed convolutions are timesteps of the network.
-        patch_size = 1 if network.n_kernels else network.patch_size
+        patch_size = 1 if network.reads_windows else network.patch_size
         directions = 2 if network.bidirectional else 1
         # Four gates, cell and hidden state, and their gradients, in float32.
         bytes_kept = directions * sum(48 * size for size in network.hidden_sizes)

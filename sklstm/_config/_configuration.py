@@ -22,6 +22,11 @@ class NetworkConfiguration(NetworkOptions):
     n_timesteps: int = 1
 
     @property
+    def reads_windows(self) -> bool:
+        """Whether the network reads windows of fixed convolutions instead of the inputs."""
+        return self.n_kernels > 0 and not self.conv_filters
+
+    @property
     def n_inputs(self) -> int:
         """Number of input values per timestep."""
         return self.n_features * (2 if self.standardize == "both" else 1)

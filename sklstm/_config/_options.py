@@ -89,7 +89,7 @@ class NetworkOptions:
         "auto", *SIZES, AUTO, convert=as_sizes, shapes_weights=True
     )
     n_kernels: int = option(
-        0, Interval(Integral, 0, None, closed="left"), AUTO, convert=int, shapes_weights=True
+        "auto", Interval(Integral, 0, None, closed="left"), AUTO, convert=int, shapes_weights=True
     )
     dense_sizes: tuple[int, ...] = option((), *SIZES, convert=as_sizes, shapes_weights=True)
     dropout: float = option(0.0, FRACTION, convert=float)

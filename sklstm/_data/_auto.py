@@ -21,7 +21,7 @@ MAX_PATCHES, LENGTH_QUANTILE = 128, 0.9
 # The same for more than SMALL_N sequences, enough to learn details from, and at most LARGE_N: more
 # would take minutes.
 MAX_FINE_PATCHES, SMALL_N, LARGE_N = 256, 100, 500
-# The same with fixed convolutions, whose windows hold more than the timesteps do.
+# The same for windows of fixed convolutions, which hold more than the timesteps do.
 MAX_WINDOWS = 32
 # Fixed convolutions: as many kernels as make a table of ENOUGH_PROPORTIONS numbers, within these
 # bounds; none for more sequences, for which the linear model would take longer than the network.
@@ -52,9 +52,12 @@ def resolve_auto(options: Options, sequences: Sequences) -> dict[str, Any]:
     elif is_auto(standardize):
         standardize = "both" if _need_own_scale(sequences) else True
     if is_auto(filters):
-        filters = () if options.takes_tokens or n_kernels else FILTERS
+        # Windows of fixed convolutions are better for one feature, trained ones for several.
+        has_windows = n_kernels > 0 and sequences.n_features == 1
+        filters = () if options.takes_tokens or has_windows else FILTERS
     if is_auto(patch_size):
-        patch_size = 1 if options.takes_tokens else _patch_size(lengths, has_kernels=n_kernels > 0)
+        has_windows = n_kernels > 0 and not filters
+        patch_size = 1 if options.takes_tokens else _patch_size(lengths, has_windows=has_windows)
     if is_auto(batch_size):
         batch_size = _batch_size(len(lengths))
     if is_auto(max_epochs):
@@ -84,10 +87,10 @@ def typical_length(lengths: IntArray) -> int:
     return int(np.quantile(lengths, LENGTH_QUANTILE, method="inverted_cdf"))
 
 
-def _patch_size(lengths: IntArray, *, has_kernels: bool) -> int:
+def _patch_size(lengths: IntArray, *, has_windows: bool) -> int:
     """50 sequences of 427 timesteps -> 4, so 107 patches; 200 such sequences -> 2, so 214."""
     most = MAX_FINE_PATCHES if SMALL_N < len(lengths) <= LARGE_N else MAX_PATCHES
-    return -(-typical_length(lengths) // (MAX_WINDOWS if has_kernels else most))
+    return -(-typical_length(lengths) // (MAX_WINDOWS if has_windows else most))
 
 
 def _n_kernels(n_sequences: int) -> int:

@@ -16,20 +16,24 @@ from sklstm._runtime._modes import own_modes
 from sklstm._runtime._threads import thread_team
 from sklstm._runtime._within import within
 from sklstm._sequences import Array, IntArray, Sequences, all_finite
-from sklstm.nn import SequenceNetwork
+from sklstm.nn import ConvolutionEnsemble, SequenceNetwork
 
 # Maximum number of timesteps, padding included, and of sequences per batch: larger batches are not
 # faster (benchmarks/LOG.md).
 MAX_TIMESTEPS, MAX_SEQUENCES = 16_384, 512
+# Maximum number of timesteps with fixed convolutions, whose responses are hundreds of numbers each.
+MAX_CONVOLVED = 4096
 
 
-def embed(network: SequenceNetwork, source: Source, team: ThreadTeam | None = None) -> Array:
+def embed(
+    network: SequenceNetwork | ConvolutionEnsemble, source: Source, team: ThreadTeam | None = None
+) -> Array:
     """Pooled vectors in the order of the sequences, shape (n, D), float32."""
     return _compute(network, network.embed, network.output_size, source, team)
 
 
 def compute_outputs(
-    network: SequenceNetwork, source: Source, team: ThreadTeam | None = None
+    network: SequenceNetwork | ConvolutionEnsemble, source: Source, team: ThreadTeam | None = None
 ) -> Array:
     """Outputs of the network in the order of the sequences, shape (n, n_outputs), float64."""
     outputs = _compute(network, network, network.n_classes, source, team)
@@ -37,7 +41,7 @@ def compute_outputs(
 
 
 def _compute(
-    network: SequenceNetwork,
+    network: SequenceNetwork | ConvolutionEnsemble,
     function: Callable[..., torch.Tensor],
     width: int,
     source: Source,
@@ -55,7 +59,8 @@ def _compute(
     def work(indices: IntArray) -> None:
         outputs[indices] = function(*source.batch(indices)).cpu().numpy()
 
-    batches = prediction_batches(source.host_lengths, MAX_TIMESTEPS, MAX_SEQUENCES)
+    most = MAX_CONVOLVED if isinstance(network, ConvolutionEnsemble) else MAX_TIMESTEPS
+    batches = prediction_batches(source.host_lengths, most, MAX_SEQUENCES)
     tasks = [partial(work, indices) for indices in batches]
     modes = own_modes(gradients=False)
     if team is not None or len(batches) == 1:

@@ -12,6 +12,8 @@ from sklstm._sequences import Array, IntArray
 STRENGTHS = np.logspace(-7, 1, 17).tolist()
 # Factors from scores to logits that are tried.
 FACTORS = np.geomspace(0.5, 15, 24).tolist()
+# Difference in log-loss that is none.
+TOLERANCE = 1e-3
 
 
 class Ridge:
@@ -79,16 +81,20 @@ def fit_classification(
 ) -> tuple[Array, Array]:
     """Coefficients and intercepts of logits: a ridge classifier, whose scores are scaled.
 
-    The strength and the scale have the least left-out log-loss.
+    The strength and the scale have the least left-out log-loss. Among strengths that differ by less
+    than `TOLERANCE` it is the largest: a class of next to no weight then counts for nothing.
     """
     is_class = classes[:, None] == np.arange(n_classes)
     ridge = Ridge(features, np.where(is_class, 1.0, -1.0), weights)
-    left_out = {strength: ridge.left_out(strength) for strength in STRENGTHS}
-    losses: dict[tuple[float, float], float] = {
-        (strength, factor): -float(weights @ log_softmax(factor * scores, axis=1)[is_class])
-        for strength, scores in left_out.items()
-        for factor in FACTORS
-    }
-    strength, factor = min(losses, key=lambda pair: losses[pair])
+    shares = weights / weights.sum()
+    candidates = []
+    for strength in STRENGTHS:
+        scores = ridge.left_out(strength)
+        losses = [-shares @ log_softmax(f * scores, axis=1)[is_class] for f in FACTORS]
+        best = int(np.argmin(losses))
+        candidates.append((losses[best], strength, FACTORS[best]))
+    # The strongest of those that are as good as the best.
+    enough = min(candidates)[0] + TOLERANCE
+    _, strength, factor = [c for c in candidates if c[0] <= enough][-1]
     coefficients, intercepts = ridge.coefficients(strength)
     return factor * coefficients, factor * intercepts

@@ -7,20 +7,20 @@ import torch
 from torch import Tensor
 
 from sklstm._batching._buckets import prediction_batches
-from sklstm._batching._loader import DeviceSequences, LabelledSequences
-from sklstm._inference._prediction import MAX_SEQUENCES, MAX_TIMESTEPS
+from sklstm._batching._loader import DeviceSequences, LabelledSequences, PaddedInputs
+from sklstm._inference._prediction import MAX_CONVOLVED, MAX_SEQUENCES
 from sklstm._sequences import Array, IntArray
 from sklstm._tasks._task import Task
 from sklstm.nn._ensemble import ConvolutionEnsemble
-from sklstm.nn._fixed_convolutions import N_KERNELS, FixedConvolutions
+from sklstm.nn._fixed_convolutions import MAX_COMPONENTS, N_KERNELS, FixedConvolutions
 
-# Maximum number of features that a kernel sums.
+# Maximum number of features that a kernel sums, as in MiniRocket.
 MAX_CHANNELS = 9
 # Maximum numbers of sequences and of timesteps, padding included, that the statistics of responses
 # are taken of: a sequence for each kernel, and some 100 MB.
-N_SAMPLED, MAX_SAMPLED = N_KERNELS, 2**18
+N_SAMPLED, MAX_SAMPLED = N_KERNELS, 2**16
 # The same that the projection is fitted to, in windows.
-N_PROJECTED, MAX_PROJECTED = 1000, 2**15
+N_PROJECTED, MAX_PROJECTED = 1000, 2**14
 # Fractions of the golden ratio's multiples fill (0, 1) evenly, however many are taken.
 GOLDEN_RATIO = (1 + 5**0.5) / 2
 # Smallest standard deviation that something is divided by.
@@ -34,18 +34,22 @@ def fit_closed_form(
     *,
     seed: int | None,
 ) -> LabelledSequences:
-    """Fit all but the network to the training sequences; return their windows, which it reads.
+    """Fit all but the network to the training sequences; return what the network reads.
 
     The linear model is not fitted if ``task`` is None, the convolutions if ``seed`` is None.
     """
     convolutions = ensemble.convolutions
     if seed is not None:
         fit_convolutions(convolutions, training.sequences, np.random.default_rng(seed))
-    windows, proportions = compute_features(convolutions, training.sequences)
+    if task is None and convolutions.window_size is None:
+        return training
+    windows, summaries = compute_features(convolutions, training.sequences)
     if task is not None:
         targets, weights = training.targets.cpu().numpy(), training.weights.cpu().numpy()
-        weight, bias = task.fit_linear(proportions, targets, weights.astype(np.float64))
+        weight, bias = task.fit_linear(summaries, targets, weights.astype(np.float64))
         ensemble.set_linear(torch.from_numpy(weight), torch.from_numpy(bias))
+    if windows is None:
+        return training
     return LabelledSequences(windows, training.targets, training.weights)
 
 
@@ -57,31 +61,56 @@ def fit_convolutions(
 
     The thresholds of a kernel are quantiles of its responses to one sequence, drawn at random.
     """
-    n_thresholds = convolutions.thresholds.shape[2]
-    quantiles = np.arange(1, convolutions.n_proportions + 1) * GOLDEN_RATIO % 1
-    quantiles = quantiles.reshape(-1, N_KERNELS, n_thresholds)
+    convolutions.factors.copy_(1.0 / _deviations(sequences))
     n_sampled = _number(sequences.host_lengths, N_SAMPLED, MAX_SAMPLED)
+    # Of kernels on the features and on their differences alike.
+    thresholds = convolutions.thresholds.flatten(1, 2)
+    quantiles = np.arange(1, thresholds.numel() + 1) * GOLDEN_RATIO % 1
+    quantiles = quantiles.reshape(thresholds.shape)
     for i in range(len(convolutions.dilations)):
         _draw_channels(convolutions.channels[i], rng)
         sampled = rng.choice(len(sequences), n_sampled, replace=False)
-        responses = convolutions.convolve(sequences.batch(sampled).values, i).cpu().numpy()
-        lengths = sequences.host_lengths[sampled]
-        for kernel in range(N_KERNELS):
-            own = kernel % len(sampled)
+        values = convolutions.with_differences(*_batch(sequences, sampled, MAX_SAMPLED))
+        responses = convolutions.convolve(values, i)[:, :N_KERNELS].cpu().numpy()
+        responses = responses.reshape(n_sampled, 2 * N_KERNELS, -1)
+        lengths = np.minimum(sequences.host_lengths[sampled], responses.shape[2])
+        for kernel, quantile in enumerate(quantiles[i]):
+            own = kernel % n_sampled
             response = responses[own, kernel, : lengths[own]]
-            thresholds = torch.from_numpy(np.quantile(response, quantiles[i, kernel]))
-            convolutions.thresholds[i, kernel] = thresholds
-        real = np.arange(responses.shape[2]) < lengths[:, None]
-        of_kernels = responses.transpose(1, 0, 2)[:, real]
-        convolutions.centers[i] = torch.from_numpy(np.median(of_kernels, axis=1))
-        deviations = np.maximum(of_kernels.std(axis=1), SMALLEST_SCALE)
-        convolutions.scales[i] = torch.from_numpy(deviations)
-    _fit_projection(convolutions, sequences, rng)
+            thresholds[i, kernel] = torch.from_numpy(np.quantile(response, quantile))
+        if convolutions.window_size is not None:
+            real = np.arange(responses.shape[2]) < lengths[:, None]
+            of_kernels = responses.transpose(1, 0, 2)[:, real]
+            centers, deviations = np.median(of_kernels, axis=1), of_kernels.std(axis=1)
+            scales = np.maximum(deviations, SMALLEST_SCALE)
+            convolutions.centers[i] = torch.from_numpy(centers).view(2, N_KERNELS)
+            convolutions.scales[i] = torch.from_numpy(scales).view(2, N_KERNELS)
+    if convolutions.projection is not None and convolutions.window_size is not None:
+        weight, bias = _principal_components(convolutions, sequences, rng)
+        convolutions.projection.weight.copy_(torch.from_numpy(weight))
+        convolutions.projection.bias.copy_(torch.from_numpy(bias))
 
 
 def _number(lengths: IntArray, most: int, most_timesteps: int) -> int:
     """Number of sequences with at most so many timesteps, padded to the longest; at least 1."""
     return max(1, min(most, len(lengths), most_timesteps // int(lengths.max())))
+
+
+def _batch(sequences: DeviceSequences, indices: IntArray, most: int) -> PaddedInputs:
+    """Batch of sequences; of a single one at most the first so many timesteps."""
+    batch = sequences.batch(indices)
+    return batch if len(indices) > 1 else batch._replace(values=batch.values[:, :most])
+
+
+def _deviations(sequences: DeviceSequences) -> Tensor:
+    """Standard deviations of features and of their first differences, shape (2, 1, F)."""
+    # The last row is padding.
+    values = sequences.values[:-1]
+    is_last = torch.zeros(len(values), dtype=torch.bool, device=values.device)
+    is_last[sequences.starts + sequences.lengths - 1] = True
+    differences = values.diff(dim=0, append=values[-1:])[~is_last]
+    deviations = [v.std(dim=0, keepdim=True, correction=0) for v in (values, differences)]
+    return torch.stack(deviations).nan_to_num().clamp(min=SMALLEST_SCALE)
 
 
 def _draw_channels(channels_KF: Tensor, rng: np.random.Generator) -> None:
@@ -94,49 +123,57 @@ def _draw_channels(channels_KF: Tensor, rng: np.random.Generator) -> None:
         kernel[rng.choice(n_features, n_channels, replace=False)] = 1.0
 
 
-def _fit_projection(
+def _principal_components(
     convolutions: FixedConvolutions, sequences: DeviceSequences, rng: np.random.Generator
-) -> None:
-    """Principal components of the standardised activations, each of variance 1."""
-    n_windows = -(-sequences.host_lengths // convolutions.window_size)
+) -> tuple[Array, Array]:
+    """Projection of activations to their principal components, each of variance 1: weight, bias."""
+    n_windows = _numbers_of_windows(convolutions, sequences)
     n_projected = _number(n_windows, N_PROJECTED, MAX_PROJECTED)
     rows = np.sort(rng.choice(len(sequences), n_projected, replace=False))
-    n_windows = n_windows[rows]
+    n_windows, most = n_windows[rows], MAX_PROJECTED * (convolutions.window_size or 1)
     blocks = []
     for indices in _batches(sequences.host_lengths[rows]):
-        activations_BWR, _ = convolutions.pool(*sequences.batch(rows[indices]))
+        _, activations_BWR = convolutions.pool(*_batch(sequences, rows[indices], most))
         real = np.arange(activations_BWR.shape[1]) < n_windows[indices][:, None]
         blocks.append(activations_BWR.cpu().numpy()[real])
     activations = np.concatenate(blocks).astype(np.float64)
     mean, scale = activations.mean(axis=0), np.maximum(activations.std(axis=0), SMALLEST_SCALE)
-    standardized = (activations - mean) / scale
-    variances, components = np.linalg.eigh(standardized.T @ standardized / len(standardized))
+    activations -= mean
+    activations /= scale
+    variances, components = np.linalg.eigh(activations.T @ activations / len(activations))
     deviations = np.sqrt(np.maximum(variances, SMALLEST_SCALE))
-    kept = (components / deviations)[:, -len(convolutions.projection.weight) :]
+    kept = (components / deviations)[:, -min(MAX_COMPONENTS, len(variances)) :]
     weight = (kept / scale[:, None]).T
-    convolutions.projection.weight.copy_(torch.from_numpy(weight))
-    convolutions.projection.bias.copy_(torch.from_numpy(-weight @ mean))
+    return weight, -weight @ mean
+
+
+def _numbers_of_windows(convolutions: FixedConvolutions, sequences: DeviceSequences) -> IntArray:
+    lengths: IntArray = sequences.host_lengths
+    return -(-lengths // (convolutions.window_size or 1))
 
 
 @torch.no_grad()
 def compute_features(
     convolutions: FixedConvolutions, sequences: DeviceSequences
-) -> tuple[DeviceSequences, Array]:
-    """Windows and proportions of all sequences."""
-    n_windows = -(-sequences.host_lengths // convolutions.window_size)
+) -> tuple[DeviceSequences | None, Array]:
+    """Windows, if there are any, and summaries of all sequences."""
+    n_windows = _numbers_of_windows(convolutions, sequences)
     offsets = np.concatenate([[0], np.cumsum(n_windows)])
     # The last row is padding.
     windows = np.zeros((offsets[-1] + 1, convolutions.output_size), dtype=np.float32)
-    proportions = np.empty((len(sequences), convolutions.n_proportions), dtype=np.float32)
+    summaries = np.empty((len(sequences), convolutions.n_features), dtype=np.float32)
     for indices in _batches(sequences.host_lengths):
         features = convolutions(*sequences.batch(indices))
-        proportions[indices] = features.proportions.cpu().numpy()
-        of_batch = features.windows.cpu().numpy()
-        for row, index in enumerate(indices):
-            windows[offsets[index] : offsets[index + 1]] = of_batch[row, : n_windows[index]]
-    return DeviceSequences(windows, offsets, sequences.device), proportions
+        summaries[indices] = features.summaries.cpu().numpy()
+        if features.windows is not None:
+            of_batch = features.windows.cpu().numpy()
+            for row, index in enumerate(indices):
+                windows[offsets[index] : offsets[index + 1]] = of_batch[row, : n_windows[index]]
+    if convolutions.window_size is None:
+        return None, summaries
+    return DeviceSequences(windows, offsets, sequences.device), summaries
 
 
 def _batches(lengths: IntArray) -> list[IntArray]:
     """Indices of batches of similar lengths."""
-    return prediction_batches(lengths, MAX_TIMESTEPS, MAX_SEQUENCES)
+    return prediction_batches(lengths, MAX_CONVOLVED, MAX_SEQUENCES)

@@ -77,8 +77,9 @@ def build_network(
     # float32 whatever torch's default dtype is.
     if network.n_kernels == 0:
         return SequenceNetwork(**options).float()
-    convolutions = FixedConvolutions(
-        network.n_inputs, network.n_timesteps, network.n_kernels, network.patch_size
-    )
-    options |= {"n_features": convolutions.output_size, "patch_size": 1}
+    window_size = network.patch_size if network.reads_windows else None
+    sizes = (network.n_inputs, network.n_timesteps, network.n_kernels)
+    convolutions = FixedConvolutions(*sizes, window_size)
+    if network.reads_windows:
+        options |= {"n_features": convolutions.output_size, "patch_size": 1}
     return ConvolutionEnsemble(convolutions, SequenceNetwork(**options)).float()

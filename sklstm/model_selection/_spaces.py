@@ -55,7 +55,10 @@ COMMON: Mapping[str, Uniform | Choice] = {
     "dropout": Uniform(0.0, 0.6),
     "mixup_alpha": Choice((0.0, 0.2, 1.0)),
 }
-MEASUREMENTS: Mapping[str, Uniform | Choice] = {"standardize": Choice(("both", True))}
+MEASUREMENTS: Mapping[str, Uniform | Choice] = {
+    "standardize": Choice(("both", True)),
+    "n_kernels": Choice((0, "auto")),
+}
 # Smaller networks and batches for fewer sequences.
 SPACES: Mapping[str, Mapping[str, Uniform | Choice]] = {
     "small": {

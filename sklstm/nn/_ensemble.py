@@ -5,23 +5,23 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from sklstm.nn._fixed_convolutions import FixedConvolutions
+from sklstm.nn._fixed_convolutions import ConvolutionFeatures, FixedConvolutions
 from sklstm.nn._linear import Linear
 from sklstm.nn._network import SequenceNetwork
 
 
 class ConvolutionEnsemble(nn.Module):
-    """Mean of a `SequenceNetwork` and a linear model, both on features of `FixedConvolutions`.
+    """Mean of a `SequenceNetwork` and a linear model on features of `FixedConvolutions`.
 
-    The network reads the windows, the linear model the proportions. Until `set_linear` the outputs
-    are those of the network alone.
+    The linear model reads the summaries, the network the windows, or the inputs if there are none.
+    Until `set_linear` the outputs are those of the network alone.
 
     Parameters
     ----------
     convolutions : FixedConvolutions
         Features of the sequences.
     network : SequenceNetwork
-        Network of ``convolutions.output_size`` features.
+        Network of ``convolutions.output_size`` features; without windows, of those of the inputs.
     """
 
     # Share of the network's outputs.
@@ -31,7 +31,7 @@ class ConvolutionEnsemble(nn.Module):
         super().__init__()
         self.convolutions = convolutions
         self.network = network
-        self.linear = Linear(convolutions.n_proportions, network.n_classes).requires_grad_(False)
+        self.linear = Linear(convolutions.n_features, network.n_classes).requires_grad_(False)
         nn.init.zeros_(self.linear.weight)
         nn.init.zeros_(self.linear.bias)
         self.register_buffer("share", torch.ones(()))
@@ -46,12 +46,23 @@ class ConvolutionEnsemble(nn.Module):
 
     def forward(self, inputs_BTF: Tensor, lengths_B: Tensor | None = None) -> Tensor:
         """Logits, shape (B, C), as of `SequenceNetwork`."""
-        windows_BWD, n_windows_B, proportions_BP = self.convolutions(inputs_BTF, lengths_B)
-        of_network_BC: Tensor = self.network(windows_BWD, n_windows_B)
-        of_linear_BC: Tensor = self.linear(proportions_BP)
+        features = self.convolutions(inputs_BTF, lengths_B)
+        of_network_BC: Tensor = self.network(*_steps(features, inputs_BTF, lengths_B))
+        of_linear_BC: Tensor = self.linear(features.summaries)
         return self.share * of_network_BC + of_linear_BC
 
     def embed(self, inputs_BTF: Tensor, lengths_B: Tensor | None = None) -> Tensor:
         """Pooled vectors of the network, shape (B, D)."""
-        windows_BWD, n_windows_B, _ = self.convolutions(inputs_BTF, lengths_B)
-        return self.network.embed(windows_BWD, n_windows_B)
+        if self.convolutions.window_size is None:
+            return self.network.embed(inputs_BTF, lengths_B)
+        features = self.convolutions(inputs_BTF, lengths_B)
+        return self.network.embed(*_steps(features, inputs_BTF, lengths_B))
+
+
+def _steps(
+    features: ConvolutionFeatures, inputs_BTF: Tensor, lengths_B: Tensor | None
+) -> tuple[Tensor, Tensor | None]:
+    """What the network reads, and its lengths."""
+    if features.windows is None:
+        return inputs_BTF, lengths_B
+    return features.windows, features.n_windows

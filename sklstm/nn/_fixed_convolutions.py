@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import combinations
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from sklstm.nn._competition import GROUP_SIZE, compete, draw_kernels
 from sklstm.nn._convolution import convolve
 from sklstm.nn._linear import TimestepLinear
 from sklstm.nn._long import cut_long
@@ -16,40 +18,47 @@ from sklstm.nn._pooling import is_padding, padding_mask
 
 # The kernels of MiniRocket: 9 weights, three of them 2 and all others -1, so that they sum to 0.
 KERNEL_SIZE, N_KERNELS = 9, 84
-# Timesteps before and after the middle one, at dilation 1.
-REACH = KERNEL_SIZE // 2
 # Maximum number of dilations, from 1 to where a kernel is as long as a sequence.
 MAX_DILATIONS = 6
+# Smallest mean that a root is taken of.
+SMALLEST_MEAN = 1e-12
 # Maximum size of a projected window.
 MAX_COMPONENTS = 64
 
 
 class ConvolutionFeatures(NamedTuple):
-    """Windows (B, W, D), the number of each sequence (B,), and proportions (B, P).
+    """Features of sequences as a whole (B, P), windows (B, W, D) and the number of each (B,).
 
-    The numbers are None if all are W.
+    The numbers are None if all are W, the windows if there are none.
     """
 
-    windows: Tensor
-    n_windows: Tensor | None
-    proportions: Tensor
+    summaries: Tensor
+    windows: Tensor | None = None
+    n_windows: Tensor | None = None
 
 
 class FixedConvolutions(nn.Module):
-    r"""Features of dilated convolutions whose kernels are fixed, after MiniRocket [1]_.
+    r"""Features of dilated convolutions that are not trained, after MiniRocket [1]_ and Hydra [2]_.
 
-    At each dilation there are 84 kernels of 9 timesteps, all with three weights of 2 and six of -1.
-    Each convolves the sum of a random subset of the features, with zero padding that preserves T,
-    to a response :math:`r_t`. Two kinds of features are computed of it:
+    All kernels have 9 timesteps and convolve, with zero padding that preserves T, the sum of a
+    random subset of the features: once of the inputs and once of their first differences.
 
-    - the proportion of timesteps at which :math:`r_t` is above a threshold, for several thresholds;
-    - the mean of :math:`\tanh((r_t - c) / s)` in each of consecutive windows, :math:`c` being a
-      centre and :math:`s` a scale of the response. The means of all kernels are projected linearly,
-      and the inputs in the window are appended to them.
+    At each dilation there are the 84 kernels of MiniRocket, with three weights of 2 and six of -1.
+    Two kinds of features are computed of each response :math:`r_t`:
 
-    Subsets, thresholds, centres, scales and projection are not trained: an estimator fits them once
+    - the proportion of timesteps at which it is above a threshold, for several thresholds;
+    - the mean of :math:`(r_t - c) / s`, clipped to [-1, 1], in each of consecutive windows,
+      :math:`c` being a centre and :math:`s` a scale of the response. The means of all kernels are
+      projected linearly, and the inputs in the window are appended to them.
+
+    Further kernels are random and compete in groups of 8. At each timestep the one with the largest
+    response wins, the one with the smallest loses. Two features are computed of each: the root of
+    the mean response that it won with, if positive, and of the proportion of timesteps at which it
+    lost. These and the proportions above are the summary of a sequence.
+
+    Subsets, scales, thresholds, centres and projection are not trained: an estimator fits them once
     to its training sequences. Before, each kernel sums all features, thresholds and centres are 0,
-    and the projection is random.
+    scales are 1, and the projection is random.
 
     Parameters
     ----------
@@ -58,97 +67,154 @@ class FixedConvolutions(nn.Module):
     n_timesteps : int
         Length of a typical sequence, which the dilations follow from: up to six powers, rounded
         down, from 1 to (n_timesteps - 1) / 8.
-    n_proportions : int
-        Number of proportions P, rounded down to a multiple of 84 times the number of dilations, of
-        which there is at least one.
-    window_size : int, default=1
-        Number of timesteps of a window.
+    n_features : int
+        Size P of a summary, half of it proportions, rounded to multiples of the numbers of kernels
+        and dilations, at least one of each.
+    window_size : int, default=None
+        Number of timesteps of a window. None: summaries alone.
 
     References
     ----------
     .. [1] A. Dempster, D. F. Schmidt, G. I. Webb, "MiniRocket: A Very Fast (Almost) Deterministic
        Transform for Time Series Classification", KDD 2021.
+    .. [2] A. Dempster, D. F. Schmidt, G. I. Webb, "Hydra: Competing Convolutional Kernels for Fast
+       and Accurate Time Series Classification", Data Mining and Knowledge Discovery 37, 2023.
     """
 
     kernels: Tensor
     channels: Tensor
+    factors: Tensor
     thresholds: Tensor
     centers: Tensor
     scales: Tensor
 
     def __init__(
-        self, input_size: int, n_timesteps: int, n_proportions: int, window_size: int = 1
+        self, input_size: int, n_timesteps: int, n_features: int, window_size: int | None = None
     ) -> None:
         super().__init__()
         self.dilations = dilations_for(n_timesteps)
         self.window_size = window_size
-        n_responses = N_KERNELS * len(self.dilations)
-        n_thresholds = max(1, n_proportions // n_responses)
-        shape = (len(self.dilations), N_KERNELS)
-        self.register_buffer("kernels", _kernels())
-        self.register_buffer("channels", torch.ones(*shape, input_size))
+        n_dilations = len(self.dilations)
+        # Of inputs and of differences.
+        n_responses = n_dilations * 2 * N_KERNELS
+        n_thresholds = max(1, n_features // 2 // n_responses)
+        n_groups = max(1, n_features // 2 // (n_dilations * 2 * 2 * GROUP_SIZE))
+        competing = draw_kernels(n_dilations, GROUP_SIZE * n_groups, KERNEL_SIZE)
+        of_minirocket = _kernels().expand(n_dilations, -1, -1)
+        self.register_buffer("kernels", torch.cat([of_minirocket, competing], dim=1))
+        self.register_buffer("channels", torch.ones(n_dilations, N_KERNELS + n_groups, input_size))
+        self.register_buffer("factors", torch.ones(2, 1, input_size))
+        shape = (n_dilations, 2, N_KERNELS)
         self.register_buffer("thresholds", torch.zeros(*shape, n_thresholds))
-        self.register_buffer("centers", torch.zeros(shape))
-        self.register_buffer("scales", torch.ones(shape))
-        self.projection = TimestepLinear(n_responses, min(MAX_COMPONENTS, n_responses))
-        self.projection.requires_grad_(False)
         self.n_proportions = n_responses * n_thresholds
-        self.output_size = self.projection.out_features + window_size * input_size
+        self.n_features = self.n_proportions + n_dilations * 2 * 2 * GROUP_SIZE * n_groups
+        self.projection: TimestepLinear | None = None
+        self.output_size = 0
+        if window_size is not None:
+            self.register_buffer("centers", torch.zeros(shape))
+            self.register_buffer("scales", torch.ones(shape))
+            self.projection = TimestepLinear(n_responses, min(MAX_COMPONENTS, n_responses))
+            self.projection.requires_grad_(False)
+            self.output_size = self.projection.out_features + window_size * input_size
 
     def forward(self, inputs_BTF: Tensor, lengths_B: Tensor | None = None) -> ConvolutionFeatures:
-        """Windows and proportions; padding may hold any values.
+        """Windows and summaries; padding may hold any values.
 
         ``lengths_B`` are the numbers of timesteps of the sequences; None means T for all.
         """
         if lengths_B is not None:
             inputs_BTF = inputs_BTF.masked_fill(is_padding(lengths_B, inputs_BTF), 0)
-        responses_BWR, proportions_BP = self.pool(inputs_BTF, lengths_B)
+        summaries_BP, activations_BWR = self.pool(inputs_BTF, lengths_B)
+        if self.projection is None or self.window_size is None:
+            return ConvolutionFeatures(summaries_BP)
         patches_BWF, n_windows_B = as_patches(inputs_BTF, lengths_B, self.window_size)
-        windows_BWD = torch.cat([self.projection(responses_BWR), patches_BWF], dim=2)
-        return ConvolutionFeatures(windows_BWD, n_windows_B, proportions_BP)
+        windows_BWD = torch.cat([self.projection(activations_BWR), patches_BWF], dim=2)
+        return ConvolutionFeatures(summaries_BP, windows_BWD, n_windows_B)
 
     def pool(self, inputs_BTF: Tensor, lengths_B: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Mean activations in each window (B, W, R), and proportions (B, P).
+        """Summaries (B, P), and mean activations in each window (B, W, R), R = 0 without windows.
 
         The padding of the inputs is 0.
         """
-        n_real = inputs_BTF.shape[1] if lengths_B is None else lengths_B.view(-1, 1, 1)
-        activations, proportions = [], []
+        n_timesteps = inputs_BTF.shape[1]
+        values_NTF = self.with_differences(inputs_BTF, lengths_B)
+        counts, results, activations = [], [], []
         for i in range(len(self.dilations)):
             # Windows are never cut.
             parts = [
-                self._pool_part(i, self.convolve(inputs_BTF, i, part), _rest(lengths_B, part))
-                for part in cut_long(inputs_BTF, self.window_size)
+                self._pool_part(i, self.convolve(values_NTF, i, part), _rest(lengths_B, part))
+                for part in cut_long(values_NTF, self.window_size or 1)
             ]
-            means, counts = zip(*parts, strict=True)
-            activations.append(torch.cat(means, dim=2))
-            proportions.append((sum(counts[1:], start=counts[0]) / n_real).flatten(1))
-        return torch.cat(activations, dim=1).transpose(1, 2), torch.cat(proportions, dim=1)
+            counts_above, won_and_lost, sums_of_windows = zip(*parts, strict=True)
+            counts.append(_sum(counts_above).flatten(1))
+            results.append(_sum(won_and_lost).flatten(1))
+            activations.append(torch.cat(sums_of_windows, dim=3).flatten(1, 2))
+        n_real = n_timesteps if lengths_B is None else lengths_B.unsqueeze(1)
+        # The gradient of the root of 0 would be infinite.
+        roots_BP = (torch.cat(results, dim=1) / n_real).clamp(min=SMALLEST_MEAN).sqrt().float()
+        summaries_BP = torch.cat([torch.cat(counts, dim=1) / n_real, roots_BP], dim=1)
+        sums_BRW = torch.cat(activations, dim=1)
+        if self.window_size is None:
+            return summaries_BP, sums_BRW.transpose(1, 2)
+        starts_W = torch.arange(0, n_timesteps, self.window_size, device=inputs_BTF.device)
+        ends = n_timesteps if lengths_B is None else lengths_B.view(-1, 1, 1)
+        n_in_windows = (ends - starts_W).clamp(1, self.window_size)
+        return summaries_BP, (sums_BRW / n_in_windows).float().transpose(1, 2)
 
-    def convolve(self, inputs_BTF: Tensor, i: int, part: slice | None = None) -> Tensor:
-        """Responses at dilation number ``i``, shape (B, 84, T), or those of a part of T.
+    def with_differences(self, inputs_BTF: Tensor, lengths_B: Tensor | None) -> Tensor:
+        """Each sequence and then its first differences, both scaled, shape (2B, T, F).
+
+        The difference at the last timestep is 0.
+        """
+        following_BTF = torch.cat([inputs_BTF[:, 1:], inputs_BTF[:, -1:]], dim=1)
+        differences_BTF = following_BTF - inputs_BTF
+        if lengths_B is not None:
+            is_last = is_padding(lengths_B - 1, inputs_BTF)
+            differences_BTF = differences_BTF.masked_fill(is_last, 0)
+        return (torch.stack([inputs_BTF, differences_BTF], dim=1) * self.factors).flatten(0, 1)
+
+    def convolve(self, values_NTF: Tensor, i: int, part: slice | None = None) -> Tensor:
+        """Responses of all kernels at dilation number ``i``, shape (N, K, T), or those of a part.
 
         Results are bit-identical for any batch composition.
         """
-        reach = REACH * self.dilations[i]
-        values_BTF = nn.functional.pad(inputs_BTF, (0, 0, reach, reach))
+        reach = KERNEL_SIZE // 2 * self.dilations[i]
+        values_NTF = nn.functional.pad(values_NTF, (0, 0, reach, reach))
         if part is not None:
-            values_BTF = values_BTF[:, part.start : part.stop + 2 * reach]
-        weight_KFS = self.channels[i].unsqueeze(2) * self.kernels.unsqueeze(1)
-        return convolve(values_BTF, weight_KFS, self.dilations[i]).contiguous()
+            values_NTF = values_NTF[:, part.start : part.stop + 2 * reach]
+        # The kernels of a group have the same channels.
+        of_minirocket, of_groups = self.channels[i, :N_KERNELS], self.channels[i, N_KERNELS:]
+        channels_KF = torch.cat([of_minirocket, *[of_groups] * GROUP_SIZE])
+        weight_KFS = channels_KF.unsqueeze(2) * self.kernels[i].unsqueeze(1)
+        return convolve(values_NTF, weight_KFS, self.dilations[i]).contiguous()
 
     def _pool_part(
-        self, i: int, responses_BKT: Tensor, lengths_B: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
-        """Mean activations in each window (B, 84, W), and counts above each threshold."""
-        center_K1, scale_K1 = self.centers[i].unsqueeze(1), self.scales[i].unsqueeze(1)
-        active_BKT = torch.tanh((responses_BKT - center_K1) / scale_K1)
-        if lengths_B is not None:
-            padding_B1T = ~padding_mask(lengths_B, responses_BKT.shape[2]).unsqueeze(1)
-            active_BKT = active_BKT.masked_fill(padding_B1T, 0)
-            responses_BKT = responses_BKT.masked_fill(padding_B1T, -torch.inf)
-        means_BKW = _means_of_windows(active_BKT, lengths_B, self.window_size)
-        return means_BKW, _count_above(responses_BKT, self.thresholds[i])
+        self, i: int, responses_NKT: Tensor, lengths_B: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Counts above thresholds, results of competitions, and sums of activations in windows."""
+        responses_BSKT = responses_NKT.unflatten(0, (-1, 2))
+        competing_BSKGT = responses_BSKT[:, :, N_KERNELS:].unflatten(2, (GROUP_SIZE, -1))
+        responses_BSKT = responses_BSKT[:, :, :N_KERNELS]
+        if lengths_B is None:
+            return (
+                _count_above(responses_BSKT, self.thresholds[i]),
+                compete(competing_BSKGT),
+                _sums_of_windows(self._activate(i, responses_BSKT), self.window_size),
+            )
+        padding_B11T = ~padding_mask(lengths_B, responses_NKT.shape[2])[:, None, None]
+        active_BSKT = self._activate(i, responses_BSKT).masked_fill(padding_B11T, 0)
+        return (
+            _count_above(responses_BSKT.masked_fill(padding_B11T, -torch.inf), self.thresholds[i]),
+            compete(competing_BSKGT, padding_B11T),
+            _sums_of_windows(active_BSKT, self.window_size),
+        )
+
+    def _activate(self, i: int, responses_BSKT: Tensor) -> Tensor:
+        """Clipped responses; of no kernel without windows."""
+        if self.window_size is None:
+            return responses_BSKT[:, :, :0]
+        center_SK1, scale_SK1 = self.centers[i].unsqueeze(2), self.scales[i].unsqueeze(2)
+        return ((responses_BSKT - center_SK1) / scale_SK1).clamp(-1, 1)
 
 
 def _kernels() -> Tensor:
@@ -172,27 +238,30 @@ def _rest(lengths_B: Tensor | None, part: slice) -> Tensor | None:
     return None if lengths_B is None else lengths_B - part.start
 
 
-def _count_above(responses_BKT: Tensor, thresholds_KQ: Tensor) -> Tensor:
-    """Number of timesteps above each threshold, shape (B, 84, Q), float32."""
+def _count_above(responses_BSKT: Tensor, thresholds_SKQ: Tensor) -> Tensor:
+    """Number of timesteps above each threshold, shape (B, 2, K, Q), float32."""
     if torch.is_grad_enabled() or torch.compiler.is_exporting():
-        return (responses_BKT.unsqueeze(2) > thresholds_KQ.unsqueeze(2)).float().sum(dim=3)
+        return (responses_BSKT.unsqueeze(3) > thresholds_SKQ.unsqueeze(3)).float().sum(dim=4)
     # Ten times as fast as a sum of booleans (benchmarks/LOG.md).
-    above_BKT, counts = torch.empty_like(responses_BKT), []
-    for threshold_K in thresholds_KQ.unbind(1):
-        torch.gt(responses_BKT, threshold_K.unsqueeze(1), out=above_BKT)
-        counts.append(above_BKT.sum(dim=2))
-    return torch.stack(counts, dim=2)
+    above_BSKT, counts = torch.empty_like(responses_BSKT), []
+    for threshold_SK in thresholds_SKQ.unbind(2):
+        torch.gt(responses_BSKT, threshold_SK.unsqueeze(2), out=above_BSKT)
+        counts.append(above_BSKT.sum(dim=3))
+    return torch.stack(counts, dim=3)
 
 
-def _means_of_windows(values_BKT: Tensor, lengths_B: Tensor | None, size: int) -> Tensor:
-    """Mean of the real timesteps in each window, shape (B, 84, W); padding is 0."""
-    if size == 1:
-        return values_BKT
-    n_timesteps = values_BKT.shape[2]
-    values_BKT = nn.functional.pad(values_BKT, (0, -n_timesteps % size))
+def _sums_of_windows(values_BSKT: Tensor, size: int | None) -> Tensor:
+    """Sum of each window, shape (B, 2, K, W); padding is 0."""
+    if size is None or size == 1:
+        return values_BSKT
+    padded_BSKT = nn.functional.pad(values_BSKT, (0, -values_BSKT.shape[3] % size))
     # In float64: the order of summation depends on the shape.
-    sums_BKW = values_BKT.unflatten(2, (-1, size)).sum(dim=3, dtype=torch.float64)
-    starts_W = torch.arange(0, n_timesteps, size, device=values_BKT.device)
-    ends = n_timesteps if lengths_B is None else lengths_B.view(-1, 1, 1)
-    means_BKW: Tensor = sums_BKW / (ends - starts_W).clamp(1, size)
-    return means_BKW.float()
+    sums_BSKW: Tensor = padded_BSKT.unflatten(3, (-1, size)).sum(dim=4, dtype=torch.float64)
+    return sums_BSKW
+
+
+def _sum(parts: Sequence[Tensor]) -> Tensor:
+    total = parts[0]
+    for part in parts[1:]:
+        total = total + part
+    return total

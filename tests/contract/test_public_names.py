@@ -32,8 +32,7 @@ PUBLIC = {
 
 PARAMETERS = {
     "hidden_sizes": 64, "bidirectional": True, "pooling": "max", "patch_size": "auto",
-    "conv_filters": "auto",
-    "n_kernels": 0,
+    "conv_filters": "auto", "n_kernels": "auto",
     "dense_sizes": (), "dropout": 0.0,
     "embedding_dim": None, "vocabulary_size": None,
     "embedding_weights": None, "freeze_embedding": False,

@@ -17,7 +17,9 @@ def resolve(n_sequences=10, n_timesteps=20, **parameters):
 @pytest.mark.parametrize(
     ("parameters", "filters"),
     [
-        ({"conv_filters": "auto"}, (64, 128, 64)),
+        ({}, ()),
+        ({"n_kernels": 0}, (64, 128, 64)),
+        ({"n_kernels": 100}, ()),
         ({"conv_filters": "auto", "embedding_dim": 4}, ()),
         ({"conv_filters": "auto", "embedding_weights": [[0.0], [1.0]]}, ()),
         ({"conv_filters": ()}, ()),
@@ -34,8 +36,8 @@ def test_convolutions(parameters, filters):
     [(1, 1), (128, 1), (129, 2), (256, 2), (427, 4), ([100] * 9 + [20_000], 1)],
 )
 def test_patches_are_so_large_that_most_sequences_have_at_most_128(n_timesteps, expected):
-    assert resolve(510, n_timesteps)["patch_size"] == expected
-    assert resolve(100, n_timesteps, patch_size="auto")["patch_size"] == expected
+    for n_sequences in (510, 100):
+        assert resolve(n_sequences, n_timesteps, n_kernels=0)["patch_size"] == expected
     assert resolve(100, n_timesteps, patch_size="auto", embedding_dim=3)["patch_size"] == 1
     assert resolve(100, n_timesteps, patch_size=7)["patch_size"] == 7
 
@@ -43,7 +45,21 @@ def test_patches_are_so_large_that_most_sequences_have_at_most_128(n_timesteps, 
 @pytest.mark.parametrize(("n_timesteps", "expected"), [(128, 1), (256, 1), (257, 2), (2000, 8)])
 def test_of_neither_few_nor_many_sequences_most_have_at_most_256(n_timesteps, expected):
     for n_sequences in (101, 500):
+        assert resolve(n_sequences, n_timesteps, n_kernels=0)["patch_size"] == expected
+
+
+@pytest.mark.parametrize(("n_timesteps", "expected"), [(32, 1), (33, 2), (150, 5), (2000, 63)])
+def test_fixed_convolutions_have_at_most_32_windows(n_timesteps, expected):
+    for n_sequences in (10, 300, 9000):
         assert resolve(n_sequences, n_timesteps)["patch_size"] == expected
+
+
+def test_several_features_are_read_by_trained_convolutions_beside_the_fixed_ones():
+    for n_features, filters, patch_size in ((1, (), 5), (2, (64, 128, 64), 2)):
+        sequences = short_sequences(n_features, lengths=np.full(10, 150))
+        resolved = resolve_auto(Options.of(LSTMSequenceClassifier()), sequences)
+        assert resolved["n_kernels"] == 5040
+        assert (resolved["conv_filters"], resolved["patch_size"]) == (filters, patch_size)
 
 
 @pytest.mark.parametrize(

@@ -25,10 +25,10 @@ def test_logits_are_the_networks_until_there_is_a_linear_model(ensemble, inputs)
     features = ensemble.convolutions(inputs, LENGTHS)
     of_network = ensemble.network(features.windows, features.n_windows)
     assert torch.equal(ensemble(inputs, LENGTHS), of_network)
-    weight = torch.randn(3, ensemble.convolutions.n_proportions)
+    weight = torch.randn(3, ensemble.convolutions.n_features)
     bias = torch.randn(3)
     ensemble.set_linear(weight, bias)
-    expected = (of_network + features.proportions @ weight.T + bias) / 2
+    expected = (of_network + features.summaries @ weight.T + bias) / 2
     torch.testing.assert_close(ensemble(inputs, LENGTHS), expected)
 
 

@@ -16,15 +16,14 @@ def inputs():
     return torch.randn(6, 40, 2)
 
 
-def build(n_features=2, n_timesteps=40, n_proportions=1000, window_size=3, *, n_channels=None):
+def build(n_features=2, n_timesteps=40, n_summaries=2000, window_size=3):
     """Convolutions with anything for what is fitted."""
     torch.manual_seed(0)
-    convolutions = FixedConvolutions(n_features, n_timesteps, n_proportions, window_size)
+    convolutions = FixedConvolutions(n_features, n_timesteps, n_summaries, window_size)
     convolutions.thresholds.normal_()
     convolutions.centers.normal_()
     convolutions.scales.uniform_(0.5, 3.0)
-    if n_channels is not None:
-        convolutions.channels[..., n_channels:] = 0
+    convolutions.factors.uniform_(0.5, 2.0)
     return convolutions.eval()
 
 
@@ -38,9 +37,10 @@ def test_dilations_reach_from_1_to_where_a_kernel_is_as_long_as_a_sequence(n_tim
 
 def test_responses_are_the_sums_that_minirocket_defines(inputs):
     convolutions = build()
+    values = convolutions.with_differences(inputs, None)
     for i, dilation in enumerate(convolutions.dilations):
-        response = convolutions.convolve(inputs, i)
-        padded = np.pad(inputs.numpy().sum(axis=2), ((0, 0), (4 * dilation, 4 * dilation)))
+        response = convolutions.convolve(values, i)
+        padded = np.pad(values.numpy().sum(axis=2), ((0, 0), (4 * dilation, 4 * dilation)))
         shifted = [padded[:, k * dilation : k * dilation + 40] for k in range(9)]
         # The first kernel has its twos at the first three places.
         expected = 3 * (shifted[0] + shifted[1] + shifted[2]) - sum(shifted)
@@ -54,12 +54,12 @@ def test_proportions_are_those_of_aeon_where_its_kernels_are_padded():
     *_, dilations, numbers, biases = theirs.parameters
     expected, start = theirs.transform(X), 0
     for i, (dilation, n) in enumerate(zip(dilations, numbers, strict=True)):
-        own = FixedConvolutions(1, 150, 84 * 5 * n)
+        own = FixedConvolutions(1, 150, 2 * 2 * 84 * 5 * n)
         j = own.dilations.index(dilation)
         end = start + N_KERNELS * n
-        own.thresholds[j] = torch.from_numpy(biases[start:end].reshape(N_KERNELS, n))
-        proportions = own(torch.from_numpy(X.transpose(0, 2, 1))).proportions
-        proportions = proportions.view(12, len(own.dilations), N_KERNELS, n)[:, j]
+        own.thresholds[j, 0] = torch.from_numpy(biases[start:end].reshape(N_KERNELS, n))
+        summaries = own(torch.from_numpy(X.transpose(0, 2, 1))).summaries[:, : own.n_proportions]
+        proportions = summaries.view(12, len(own.dilations), 2, N_KERNELS, n)[:, j, 0]
         # Every other kernel is padded there, all are here.
         padded = np.arange(N_KERNELS) % 2 == i % 2
         np.testing.assert_allclose(
@@ -74,18 +74,47 @@ def test_proportions_are_those_of_aeon_where_its_kernels_are_padded():
 
 def test_windows_hold_means_of_activations_and_the_inputs(inputs):
     convolutions = build()
-    windows, n_windows, _ = convolutions(inputs, LENGTHS)
+    _, windows, n_windows = convolutions(inputs, LENGTHS)
     assert n_windows.tolist() == [14, 1, 6, 1, 14, 9]
     assert windows.shape == (6, 14, convolutions.output_size)
     # The sixth window of the third sequence has the last two of its 17 timesteps.
     assert torch.equal(windows[2, 5, -6:], torch.cat([inputs[2, 15:17].flatten(), torch.zeros(2)]))
-    first = torch.tanh(
-        (convolutions.convolve(inputs[2:3, :17], 0) - convolutions.centers[0][:, None])
-        / convolutions.scales[0][:, None]
-    )[0, :, 15:]
+    values = convolutions.with_differences(inputs[2:3, :17], None)
+    responses = convolutions.convolve(values, 0)[:, :N_KERNELS]
+    centers, scales = convolutions.centers[0].unsqueeze(2), convolutions.scales[0].unsqueeze(2)
+    first = ((responses - centers) / scales).clamp(-1, 1)[:, :, 15:]
     is_padding = torch.arange(40)[:, None] >= LENGTHS.view(-1, 1, 1)
-    means, _ = convolutions.pool(inputs.masked_fill(is_padding, 0), LENGTHS)
-    torch.testing.assert_close(means[2, 5, :N_KERNELS], first.mean(dim=1))
+    _, means = convolutions.pool(inputs.masked_fill(is_padding, 0), LENGTHS)
+    torch.testing.assert_close(means[2, 5, : 2 * N_KERNELS], first.mean(dim=2).flatten())
+
+
+def test_differences_end_with_the_sequence(inputs):
+    convolutions = build(window_size=1)
+    convolutions.factors.copy_(torch.tensor([[[1.0, 2.0]], [[3.0, 4.0]]]))
+    is_padding = torch.arange(40)[:, None] >= LENGTHS.view(-1, 1, 1)
+    values = convolutions.with_differences(inputs.masked_fill(is_padding, 0), LENGTHS)
+    values = values.view(6, 2, 40, 2)
+    expected = np.diff(inputs[2, :17], axis=0) * [3.0, 4.0]
+    torch.testing.assert_close(values[2, 0, :17], inputs[2, :17] * torch.tensor([1.0, 2.0]))
+    np.testing.assert_allclose(values[2, 1, :16], expected, rtol=1e-6)
+    assert not values[2, :, 17:].any()
+    assert not values[2, 1, 16].any()
+
+
+def test_competing_kernels_win_with_the_largest_response_and_lose_with_the_smallest(inputs):
+    convolutions = build(window_size=1)
+    features = convolutions(inputs, LENGTHS).summaries[:, convolutions.n_proportions :]
+    n_groups = convolutions.channels.shape[1] - N_KERNELS
+    features = features.view(6, len(convolutions.dilations), 2, 2, 8, n_groups)
+    values = convolutions.with_differences(inputs[2:3, :17], None)
+    for i in range(len(convolutions.dilations)):
+        responses = convolutions.convolve(values, i)[:, N_KERNELS:].numpy()
+        responses = responses.reshape(2, 8, n_groups, 17)
+        won = np.where(responses == responses.max(axis=1, keepdims=True), responses, 0.0)
+        lost = responses == responses.min(axis=1, keepdims=True)
+        expected = np.sqrt([np.maximum(won.sum(axis=3), 0) / 17, lost.mean(axis=3)])
+        np.testing.assert_allclose(features[2, i], expected.swapaxes(0, 1), atol=1e-5)
+    assert (lost.sum(axis=1) == 1).all()
 
 
 @pytest.mark.parametrize("n_features", [1, 2, 5])
@@ -102,7 +131,16 @@ def test_a_sequence_has_the_same_bits_alone_and_padded_in_any_batch(n_features, 
             n = alone.windows.shape[1]
             for batch in (together, padded):
                 assert torch.equal(alone.windows[0], batch.windows[row, :n])
-                assert torch.equal(alone.proportions[0], batch.proportions[row])
+                assert torch.equal(alone.summaries[0], batch.summaries[row])
+
+
+def test_without_windows_the_summaries_are_the_same(inputs):
+    convolutions, alone = build(), FixedConvolutions(2, 40, 2000)
+    with_windows = convolutions.state_dict()
+    alone.load_state_dict({name: with_windows[name] for name in alone.state_dict()})
+    features = alone(inputs, LENGTHS)
+    assert torch.equal(features.summaries, convolutions(inputs, LENGTHS).summaries)
+    assert features.windows is features.n_windows is alone.projection is None
 
 
 def test_gradients_pass_and_leave_the_values(inputs):
@@ -110,9 +148,9 @@ def test_gradients_pass_and_leave_the_values(inputs):
     with torch.no_grad():
         expected = convolutions(inputs, LENGTHS)
     inputs.requires_grad_()
-    windows, _, proportions = convolutions(inputs, LENGTHS)
+    summaries, windows, _ = convolutions(inputs, LENGTHS)
     assert torch.equal(windows, expected.windows)
-    assert torch.equal(proportions, expected.proportions)
+    assert torch.equal(summaries, expected.summaries)
     windows.sum().backward()
     assert (inputs.grad[0].abs() > 0).all()
     assert not inputs.grad[1, 3:].any()
@@ -128,7 +166,7 @@ def test_long_sequences_in_chunks_are_the_same():
     with torch.enable_grad():
         whole = convolutions(inputs, lengths)
     assert torch.equal(chunked.windows[0], whole.windows[0])
-    torch.testing.assert_close(chunked.proportions, whole.proportions)
+    torch.testing.assert_close(chunked.summaries, whole.summaries)
 
 
 def test_export_has_a_dynamic_batch_size(inputs):

@@ -7,16 +7,23 @@ from torch import nn
 from torch.func import functional_call, grad
 
 from sklstm._training._configure import build_network
+from sklstm.nn import ConvolutionEnsemble
 from tests.helpers import FLOAT32, POOLINGS, configuration, make_ragged, quick
 
 LENGTHS = torch.tensor([12, 3, 7, 1, 9])
 CLASSES = torch.tensor([0, 1, 1, 0, 1])
+# Of one layer nothing is dropped in between, and numbers have no embedding.
+UNUSED = {"encoder.dropout", "embedding_dropout"}
 
 
-@pytest.fixture
-def network():
-    """The default one, of two features."""
-    return build_network(configuration().network).eval()
+@pytest.fixture(params=["auto", 0], ids=["fixed", "trained"])
+def network(request):
+    """The default one, of two features, and that without fixed convolutions."""
+    network = build_network(configuration(n_kernels=request.param).network).eval()
+    if isinstance(network, ConvolutionEnsemble):
+        n_features = network.convolutions.n_features
+        network.set_linear(torch.randn(2, n_features) / n_features**0.5, torch.randn(2))
+    return network
 
 
 @pytest.fixture
@@ -41,10 +48,10 @@ def names_called(network, inputs, lengths):
 @pytest.mark.parametrize("training", [True, False])
 def test_forward_hooks_fire_on_every_module(network, inputs, training, lengths):
     called = names_called(network.train(training), inputs, lengths)
-    # Of one layer nothing is dropped in between, and numbers have no embedding.
-    assert called == modules_of(network) - {"encoder.dropout", "embedding_dropout"}
+    missing = modules_of(network) - called
+    assert {name.removeprefix("network.") for name in missing} == UNUSED
     kinds = [type(module) for name, module in network.named_modules() if name in called]
-    for kind in (nn.LSTM, nn.Conv1d, nn.Linear):
+    for kind in (nn.LSTM, nn.Linear):
         assert any(issubclass(k, kind) for k in kinds)
 
 
@@ -71,7 +78,7 @@ def test_forward_hooks_fire_in_a_fit_on_one_thread_and_on_two(n_threads, monkeyp
     monkeypatch.setattr(torch, "get_num_threads", lambda: n_threads)
     watch = Watch()
     quick(callbacks=[watch], bidirectional=True, conv_filters=(4, 3), max_epochs=1).fit(X, y)
-    assert watch.called == watch.modules - {"encoder.dropout", "embedding_dropout"}
+    assert watch.called == watch.modules - UNUSED
 
 
 @pytest.mark.parametrize("pooling", POOLINGS)
@@ -111,7 +118,7 @@ def test_what_padding_holds_changes_no_functional_gradient(network, inputs):
 
 @pytest.mark.parametrize("lengths", [None, LENGTHS], ids=["equal", "unequal"])
 def test_the_functional_gradient_of_the_parameters_is_autograds(network, inputs, lengths):
-    parameters = dict(network.named_parameters())
+    parameters = {name: p for name, p in network.named_parameters() if p.requires_grad}
 
     def loss(parameters):
         return loss_of(functional_call(network, parameters, (inputs, lengths)))

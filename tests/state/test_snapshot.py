@@ -101,7 +101,7 @@ def test_an_optimizer_is_tried_on_weights_of_the_networks_kind():
             seen.extend(tuple(p.shape) for p in self.param_groups[0]["params"])
             return super().step(closure)
 
-    describe_optimizer(configuration(optimizer=Curious, hidden_sizes=1000))
+    describe_optimizer(configuration(optimizer=Curious, hidden_sizes=1000, n_kernels=0))
     # Biases, the matrices of the LSTM layers and of the head, kernels of convolutions.
     assert set(map(len, seen)) == {1, 2, 3}
     assert max(map(max, seen)) == 2

@@ -34,7 +34,7 @@ def fitted():
 def test_each_kernel_sums_a_subset_of_the_features(fitted):
     numbers = fitted.channels.sum(dim=2)
     assert set(numbers.flatten().tolist()) == {1, 2}
-    wide = FixedConvolutions(40, 30, 100)
+    wide = FixedConvolutions(40, 30, 100, 1)
     fit_convolutions(wide, sequences_of(LENGTHS, 40), np.random.default_rng(0))
     numbers = wide.channels.sum(dim=2)
     assert numbers.min() == 1
@@ -42,7 +42,8 @@ def test_each_kernel_sums_a_subset_of_the_features(fitted):
 
 
 def test_thresholds_lie_among_the_responses_and_fill_their_range(fitted):
-    _, proportions = compute_features(fitted, sequences_of(LENGTHS, seed=1))
+    _, summaries = compute_features(fitted, sequences_of(LENGTHS, seed=1))
+    proportions = summaries[:, : fitted.n_proportions]
     np.testing.assert_allclose(proportions.mean(), 0.5, atol=0.05)
     assert (proportions.mean(axis=0) < 0.2).mean() > 0.1
     assert (proportions.mean(axis=0) > 0.8).mean() > 0.1
@@ -63,12 +64,12 @@ def test_activations_are_centred_and_the_projection_has_unit_variance_at_most(fi
 
 def test_windows_are_in_the_order_of_the_sequences(fitted):
     sequences = sequences_of(LENGTHS)
-    windows, proportions = compute_features(fitted, sequences)
+    windows, summaries = compute_features(fitted, sequences)
     assert windows.host_lengths.tolist() == [-(-n // 3) for n in LENGTHS]
     for row in (0, 6, 13):
         alone = fitted(*sequences.batch(np.array([row])))
         assert torch.equal(windows.batch(np.array([row])).values, alone.windows)
-        np.testing.assert_array_equal(proportions[[row]], alone.proportions)
+        np.testing.assert_array_equal(summaries[[row]], alone.summaries)
 
 
 def test_the_linear_model_is_that_of_the_task_and_may_be_left_out():
@@ -96,12 +97,28 @@ def test_the_linear_model_is_that_of_the_task_and_may_be_left_out():
 
 def test_long_sequences_are_sampled_within_a_bound_of_memory(monkeypatch):
     sequences = sequences_of([3000] * 12, 1)
-    convolutions = FixedConvolutions(1, 3000, 500)
+    convolutions = FixedConvolutions(1, 3000, 500, 1)
     tracemalloc.start()
     monkeypatch.setattr("sklstm._training._closed_form.MAX_SAMPLED", 9000)
     monkeypatch.setattr("sklstm._training._closed_form.MAX_PROJECTED", 3000)
     fit_convolutions(convolutions, sequences, np.random.default_rng(0))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    # NumPy's memory; of all 12 sequences the activations alone are 145 MB.
-    assert peak < 60e6
+    # NumPy's memory; of all 12 sequences the activations alone are 290 MB.
+    assert peak < 90e6
+
+
+def test_of_a_single_sequence_that_is_too_long_the_beginning_is_sampled(monkeypatch):
+    monkeypatch.setattr("sklstm._training._closed_form.MAX_SAMPLED", 500)
+    monkeypatch.setattr("sklstm._training._closed_form.MAX_PROJECTED", 300)
+    whole, beginning = (FixedConvolutions(1, 50, 500, 2) for _ in range(2))
+    sequences, short = sequences_of([2000], 1), sequences_of([500], 1)
+    short.values[:-1] = sequences.values[:500]
+    for convolutions, given in ((whole, sequences), (beginning, short)):
+        monkeypatch.setattr(
+            "sklstm._training._closed_form._deviations", lambda *_: torch.ones(2, 1, 1)
+        )
+        convolutions.kernels.copy_(whole.kernels)
+        fit_convolutions(convolutions, given, np.random.default_rng(0))
+    assert torch.equal(whole.thresholds, beginning.thresholds)
+    assert torch.equal(whole.centers, beginning.centers)

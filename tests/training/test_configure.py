@@ -27,7 +27,7 @@ def test_the_network_is_built_as_configured():
     network = build_network(
         configuration(
             hidden_sizes=(8, 4), bidirectional=True, pooling="attention", dense_sizes=5,
-            dropout=0.25, n_outputs=4,
+            dropout=0.25, n_outputs=4, n_kernels=0,
         ).network
     )  # fmt: skip
     assert [layer.forwards.lstm.hidden_size for layer in network.encoder.layers] == [8, 4]

@@ -248,11 +248,12 @@ def test_several_labels_are_learnt_as_the_message_says():
 
 def test_what_became_of_auto_is_told_and_makes_the_same_fit():
     X, y = make_cube(20, n_timesteps=140)
+    X = X[:, :, :1]
     adaptive = {"patch_size": "auto", "conv_filters": "auto", "batch_size": "auto"}
     classifier = quick(**adaptive).fit(X, y)
     assert classifier.resolved_params_ == {
-        "standardize": True,
-        "patch_size": 2, "conv_filters": (64, 128, 64), "n_kernels": 0,
+        "standardize": "both",
+        "patch_size": 5, "conv_filters": (), "n_kernels": 5040,
         "batch_size": 32, "max_epochs": 5, "device": "cpu", "precision": "float32",
     }  # fmt: skip
     spelt_out = quick(**classifier.resolved_params_).fit(X, y)
