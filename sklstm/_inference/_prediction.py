@@ -21,8 +21,9 @@ from sklstm.nn import ConvolutionEnsemble, SequenceNetwork
 # Maximum number of timesteps, padding included, and of sequences per batch: larger batches are not
 # faster (benchmarks/LOG.md).
 MAX_TIMESTEPS, MAX_SEQUENCES = 16_384, 512
-# Maximum number of timesteps with fixed convolutions, whose responses are hundreds of numbers each.
-MAX_CONVOLVED = 4096
+# The same with fixed convolutions: hundreds of responses each timestep, thousands of numbers each
+# sequence.
+MAX_CONVOLVED_TIMESTEPS, MAX_CONVOLVED_SEQUENCES = 2048, 128
 
 
 def embed(
@@ -59,8 +60,10 @@ def _compute(
     def work(indices: IntArray) -> None:
         outputs[indices] = function(*source.batch(indices)).cpu().numpy()
 
-    most = MAX_CONVOLVED if isinstance(network, ConvolutionEnsemble) else MAX_TIMESTEPS
-    batches = prediction_batches(source.host_lengths, most, MAX_SEQUENCES)
+    limits = MAX_TIMESTEPS, MAX_SEQUENCES
+    if isinstance(network, ConvolutionEnsemble):
+        limits = MAX_CONVOLVED_TIMESTEPS, MAX_CONVOLVED_SEQUENCES
+    batches = prediction_batches(source.host_lengths, *limits)
     tasks = [partial(work, indices) for indices in batches]
     modes = own_modes(gradients=False)
     if team is not None or len(batches) == 1:

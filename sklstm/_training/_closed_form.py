@@ -8,7 +8,7 @@ from torch import Tensor
 
 from sklstm._batching._buckets import prediction_batches
 from sklstm._batching._loader import DeviceSequences, LabelledSequences, PaddedInputs
-from sklstm._inference._prediction import MAX_CONVOLVED, MAX_SEQUENCES
+from sklstm._inference._prediction import MAX_CONVOLVED_SEQUENCES, MAX_CONVOLVED_TIMESTEPS
 from sklstm._sequences import Array, IntArray
 from sklstm._tasks._task import Task
 from sklstm.nn._ensemble import ConvolutionEnsemble
@@ -176,4 +176,4 @@ def compute_features(
 
 def _batches(lengths: IntArray) -> list[IntArray]:
     """Indices of batches of similar lengths."""
-    return prediction_batches(lengths, MAX_CONVOLVED, MAX_SEQUENCES)
+    return prediction_batches(lengths, MAX_CONVOLVED_TIMESTEPS, MAX_CONVOLVED_SEQUENCES)
