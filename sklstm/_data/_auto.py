@@ -23,9 +23,9 @@ MAX_PATCHES, LENGTH_QUANTILE = 128, 0.9
 MAX_FINE_PATCHES, SMALL_N, LARGE_N = 256, 100, 500
 # The same for windows of fixed convolutions, which hold more than the timesteps do.
 MAX_WINDOWS = 32
-# Fixed convolutions: as many kernels as make a table of ENOUGH_PROPORTIONS numbers, within these
+# Fixed convolutions: as many kernels as make a table of ENOUGH_FEATURES numbers, within these
 # bounds; none for more sequences, for which the linear model would take longer than the network.
-MIN_KERNELS, MAX_KERNELS, ENOUGH_PROPORTIONS, MANY_SEQUENCES = 1000, 5040, 10_000_000, 10_000
+MIN_KERNELS, MAX_KERNELS, ENOUGH_FEATURES, MANY_SEQUENCES = 1000, 5040, 10_000_000, 10_000
 # The batch size is 1/64 of the data, rounded to a power of two, within these bounds.
 MIN_BATCH_SIZE, MAX_BATCH_SIZE = 32, 128
 # Small data have MAX_EPOCHS; large data have about ENOUGH_STEPS training steps, and MIN_EPOCHS.
@@ -53,8 +53,8 @@ def resolve_auto(options: Options, sequences: Sequences) -> dict[str, Any]:
         standardize = "both" if _need_own_scale(sequences) else True
     if is_auto(filters):
         # Windows of fixed convolutions are better for one feature, trained ones for several.
-        has_windows = n_kernels > 0 and sequences.n_features == 1
-        filters = () if options.takes_tokens or has_windows else FILTERS
+        is_better_without = n_kernels > 0 and sequences.n_features == 1
+        filters = () if options.takes_tokens or is_better_without else FILTERS
     if is_auto(patch_size):
         has_windows = n_kernels > 0 and not filters
         patch_size = 1 if options.takes_tokens else _patch_size(lengths, has_windows=has_windows)
@@ -96,7 +96,7 @@ def _patch_size(lengths: IntArray, *, has_windows: bool) -> int:
 def _n_kernels(n_sequences: int) -> int:
     if n_sequences > MANY_SEQUENCES:
         return 0
-    return max(MIN_KERNELS, min(MAX_KERNELS, ENOUGH_PROPORTIONS // n_sequences))
+    return max(MIN_KERNELS, min(MAX_KERNELS, ENOUGH_FEATURES // n_sequences))
 
 
 def _batch_size(n_sequences: int) -> int:

@@ -24,6 +24,8 @@ MAX_TIMESTEPS, MAX_SEQUENCES = 16_384, 512
 # The same with fixed convolutions: hundreds of responses each timestep, thousands of numbers each
 # sequence.
 MAX_CONVOLVED_TIMESTEPS, MAX_CONVOLVED_SEQUENCES = 2048, 128
+# Maximum number of tasks that a team is given, of some kilobytes each.
+MAX_TASKS = 512
 
 
 def embed(
@@ -39,6 +41,11 @@ def compute_outputs(
     """Outputs of the network in the order of the sequences, shape (n, n_outputs), float64."""
     outputs = _compute(network, network, network.n_classes, source, team)
     return outputs.astype(np.float64)
+
+
+def convolved_batches(lengths: IntArray) -> list[IntArray]:
+    """Indices of each batch that fixed convolutions are computed of."""
+    return prediction_batches(lengths, MAX_CONVOLVED_TIMESTEPS, MAX_CONVOLVED_SEQUENCES)
 
 
 def _compute(
@@ -57,14 +64,16 @@ def _compute(
         network.eval()
     outputs = np.empty((len(source.host_lengths), width), dtype=np.float32)
 
-    def work(indices: IntArray) -> None:
-        outputs[indices] = function(*source.batch(indices)).cpu().numpy()
+    def work(batches: list[IntArray]) -> None:
+        for indices in batches:
+            outputs[indices] = function(*source.batch(indices)).cpu().numpy()
 
-    limits = MAX_TIMESTEPS, MAX_SEQUENCES
     if isinstance(network, ConvolutionEnsemble):
-        limits = MAX_CONVOLVED_TIMESTEPS, MAX_CONVOLVED_SEQUENCES
-    batches = prediction_batches(source.host_lengths, *limits)
-    tasks = [partial(work, indices) for indices in batches]
+        batches = convolved_batches(source.host_lengths)
+    else:
+        batches = prediction_batches(source.host_lengths, MAX_TIMESTEPS, MAX_SEQUENCES)
+    size = -(-len(batches) // MAX_TASKS)
+    tasks = [partial(work, batches[i : i + size]) for i in range(0, len(batches), size)]
     modes = own_modes(gradients=False)
     if team is not None or len(batches) == 1:
         within([modes], lambda: run_all(tasks, team))

@@ -6,9 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sklstm._batching._buckets import prediction_batches
 from sklstm._batching._loader import DeviceSequences, LabelledSequences, PaddedInputs
-from sklstm._inference._prediction import MAX_CONVOLVED_SEQUENCES, MAX_CONVOLVED_TIMESTEPS
+from sklstm._inference._prediction import convolved_batches
 from sklstm._sequences import Array, IntArray
 from sklstm._tasks._task import Task
 from sklstm.nn._ensemble import ConvolutionEnsemble
@@ -62,33 +61,44 @@ def fit_convolutions(
     The thresholds of a kernel are quantiles of its responses to one sequence, drawn at random.
     """
     convolutions.factors.copy_(1.0 / _deviations(sequences))
-    n_sampled = _number(sequences.host_lengths, N_SAMPLED, MAX_SAMPLED)
     # Of kernels on the features and on their differences alike.
-    thresholds = convolutions.thresholds.flatten(1, 2)
-    quantiles = np.arange(1, thresholds.numel() + 1) * GOLDEN_RATIO % 1
-    quantiles = quantiles.reshape(thresholds.shape)
-    for i in range(len(convolutions.dilations)):
+    shape = convolutions.thresholds.flatten(1, 2).shape
+    quantiles = np.arange(1, shape.numel() + 1) * GOLDEN_RATIO % 1
+    for i, of_dilation in enumerate(quantiles.reshape(shape)):
         _draw_channels(convolutions.channels[i], rng)
-        sampled = rng.choice(len(sequences), n_sampled, replace=False)
-        values = convolutions.with_differences(*_batch(sequences, sampled, MAX_SAMPLED))
-        responses = convolutions.convolve(values, i)[:, :N_KERNELS].cpu().numpy()
-        responses = responses.reshape(n_sampled, 2 * N_KERNELS, -1)
-        lengths = np.minimum(sequences.host_lengths[sampled], responses.shape[2])
-        for kernel, quantile in enumerate(quantiles[i]):
-            own = kernel % n_sampled
-            response = responses[own, kernel, : lengths[own]]
-            thresholds[i, kernel] = torch.from_numpy(np.quantile(response, quantile))
-        if convolutions.window_size is not None:
-            real = np.arange(responses.shape[2]) < lengths[:, None]
-            of_kernels = responses.transpose(1, 0, 2)[:, real]
-            centers, deviations = np.median(of_kernels, axis=1), of_kernels.std(axis=1)
-            scales = np.maximum(deviations, SMALLEST_SCALE)
-            convolutions.centers[i] = torch.from_numpy(centers).view(2, N_KERNELS)
-            convolutions.scales[i] = torch.from_numpy(scales).view(2, N_KERNELS)
-    if convolutions.projection is not None and convolutions.window_size is not None:
+        _fit_to_responses(convolutions, i, sequences, of_dilation, rng)
+    if convolutions.projection is not None:
         weight, bias = _principal_components(convolutions, sequences, rng)
         convolutions.projection.weight.copy_(torch.from_numpy(weight))
         convolutions.projection.bias.copy_(torch.from_numpy(bias))
+
+
+def _fit_to_responses(
+    convolutions: FixedConvolutions,
+    i: int,
+    sequences: DeviceSequences,
+    quantiles: Array,
+    rng: np.random.Generator,
+) -> None:
+    """Set thresholds, and with windows centres and scales, of the kernels of one dilation."""
+    n_sampled = _number(sequences.host_lengths, N_SAMPLED, MAX_SAMPLED)
+    sampled = rng.choice(len(sequences), n_sampled, replace=False)
+    values = convolutions.with_differences(*_batch(sequences, sampled, MAX_SAMPLED))
+    responses = convolutions.convolve(values, i)[:, :N_KERNELS].cpu().numpy()
+    responses = responses.reshape(n_sampled, 2 * N_KERNELS, -1)
+    lengths = np.minimum(sequences.host_lengths[sampled], responses.shape[2])
+    thresholds = convolutions.thresholds[i].flatten(0, 1)
+    for kernel, quantile in enumerate(quantiles):
+        own = kernel % n_sampled
+        response = responses[own, kernel, : lengths[own]]
+        thresholds[kernel] = torch.from_numpy(np.quantile(response, quantile))
+    if convolutions.window_size is not None:
+        real = np.arange(responses.shape[2]) < lengths[:, None]
+        of_kernels = responses.transpose(1, 0, 2)[:, real]
+        centers, deviations = np.median(of_kernels, axis=1), of_kernels.std(axis=1)
+        scales = np.maximum(deviations, SMALLEST_SCALE)
+        convolutions.centers[i] = torch.from_numpy(centers).view(2, N_KERNELS)
+        convolutions.scales[i] = torch.from_numpy(scales).view(2, N_KERNELS)
 
 
 def _number(lengths: IntArray, most: int, most_timesteps: int) -> int:
@@ -106,9 +116,9 @@ def _deviations(sequences: DeviceSequences) -> Tensor:
     """Standard deviations of features and of their first differences, shape (2, 1, F)."""
     # The last row is padding.
     values = sequences.values[:-1]
-    is_last = torch.zeros(len(values), dtype=torch.bool, device=values.device)
-    is_last[sequences.starts + sequences.lengths - 1] = True
-    differences = values.diff(dim=0, append=values[-1:])[~is_last]
+    differences = values.diff(dim=0, append=values[-1:])
+    # As the convolutions read them: 0 at the last timestep of a sequence.
+    differences[sequences.starts + sequences.lengths - 1] = 0.0
     deviations = [v.std(dim=0, keepdim=True, correction=0) for v in (values, differences)]
     return torch.stack(deviations).nan_to_num().clamp(min=SMALLEST_SCALE)
 
@@ -127,24 +137,34 @@ def _principal_components(
     convolutions: FixedConvolutions, sequences: DeviceSequences, rng: np.random.Generator
 ) -> tuple[Array, Array]:
     """Projection of activations to their principal components, each of variance 1: weight, bias."""
-    n_windows = _numbers_of_windows(convolutions, sequences)
-    n_projected = _number(n_windows, N_PROJECTED, MAX_PROJECTED)
-    rows = np.sort(rng.choice(len(sequences), n_projected, replace=False))
-    n_windows, most = n_windows[rows], MAX_PROJECTED * (convolutions.window_size or 1)
-    blocks = []
-    for indices in _batches(sequences.host_lengths[rows]):
-        _, activations_BWR = convolutions.pool(*_batch(sequences, rows[indices], most))
-        real = np.arange(activations_BWR.shape[1]) < n_windows[indices][:, None]
-        blocks.append(activations_BWR.cpu().numpy()[real])
-    activations = np.concatenate(blocks).astype(np.float64)
-    mean, scale = activations.mean(axis=0), np.maximum(activations.std(axis=0), SMALLEST_SCALE)
-    activations -= mean
-    activations /= scale
-    variances, components = np.linalg.eigh(activations.T @ activations / len(activations))
+    mean, covariance = _moments_of_activations(convolutions, sequences, rng)
+    scale = np.sqrt(np.maximum(np.diag(covariance), SMALLEST_SCALE**2))
+    variances, components = np.linalg.eigh(covariance / np.outer(scale, scale))
     deviations = np.sqrt(np.maximum(variances, SMALLEST_SCALE))
     kept = (components / deviations)[:, -min(MAX_COMPONENTS, len(variances)) :]
     weight = (kept / scale[:, None]).T
     return weight, -weight @ mean
+
+
+def _moments_of_activations(
+    convolutions: FixedConvolutions, sequences: DeviceSequences, rng: np.random.Generator
+) -> tuple[Array, Array]:
+    """Mean and covariance over the windows of sequences drawn at random."""
+    n_windows = _numbers_of_windows(convolutions, sequences)
+    n_projected = _number(n_windows, N_PROJECTED, MAX_PROJECTED)
+    rows = np.sort(rng.choice(len(sequences), n_projected, replace=False))
+    n_windows, most = n_windows[rows], MAX_PROJECTED * (convolutions.window_size or 1)
+    n_responses = convolutions.centers.numel()
+    n, total, products = 0, np.zeros(n_responses), np.zeros((n_responses, n_responses))
+    for indices in convolved_batches(sequences.host_lengths[rows]):
+        _, activations_BWR = convolutions.pool(*_batch(sequences, rows[indices], most))
+        real = np.arange(activations_BWR.shape[1]) < n_windows[indices][:, None]
+        activations = activations_BWR.cpu().numpy()[real].astype(np.float64)
+        n += len(activations)
+        total += activations.sum(axis=0)
+        products += activations.T @ activations
+    mean = total / n
+    return mean, products / n - np.outer(mean, mean)
 
 
 def _numbers_of_windows(convolutions: FixedConvolutions, sequences: DeviceSequences) -> IntArray:
@@ -162,7 +182,7 @@ def compute_features(
     # The last row is padding.
     windows = np.zeros((offsets[-1] + 1, convolutions.output_size), dtype=np.float32)
     summaries = np.empty((len(sequences), convolutions.n_features), dtype=np.float32)
-    for indices in _batches(sequences.host_lengths):
+    for indices in convolved_batches(sequences.host_lengths):
         features = convolutions(*sequences.batch(indices))
         summaries[indices] = features.summaries.cpu().numpy()
         if features.windows is not None:
@@ -172,8 +192,3 @@ def compute_features(
     if convolutions.window_size is None:
         return None, summaries
     return DeviceSequences(windows, offsets, sequences.device), summaries
-
-
-def _batches(lengths: IntArray) -> list[IntArray]:
-    """Indices of batches of similar lengths."""
-    return prediction_batches(lengths, MAX_CONVOLVED_TIMESTEPS, MAX_CONVOLVED_SEQUENCES)

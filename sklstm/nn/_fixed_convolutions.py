@@ -118,7 +118,7 @@ class FixedConvolutions(nn.Module):
             self.output_size = self.projection.out_features + window_size * input_size
 
     def forward(self, inputs_BTF: Tensor, lengths_B: Tensor | None = None) -> ConvolutionFeatures:
-        """Windows and summaries; padding may hold any values.
+        """Summaries and windows; padding may hold any values.
 
         ``lengths_B`` are the numbers of timesteps of the sequences; None means T for all.
         """

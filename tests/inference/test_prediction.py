@@ -46,6 +46,22 @@ def test_it_does_not_matter_whether_the_sequences_are_on_the_device_already(netw
     np.testing.assert_array_equal(compute_outputs(network, put(X, HostSequences)), expected)
 
 
+def test_a_team_is_given_a_bounded_number_of_tasks(network, monkeypatch):
+    X, _ = make_ragged(30)
+    expected = compute_outputs(network, put(X))
+    numbers = []
+
+    def run_all(tasks, team):
+        numbers.append(len(tasks))
+        return [task() for task in tasks]
+
+    monkeypatch.setattr(_prediction, "run_all", run_all)
+    monkeypatch.setattr(_prediction, "MAX_SEQUENCES", 2)
+    monkeypatch.setattr(_prediction, "MAX_TASKS", 4)
+    np.testing.assert_array_equal(compute_outputs(network, put(X)), expected)
+    assert numbers == [4]
+
+
 def test_rows_come_in_the_callers_order(network):
     X, _ = make_ragged(30)
     pooled = embed(network, put(X))
