@@ -22,6 +22,8 @@ KERNEL_SIZE, N_KERNELS = 9, 84
 MAX_DILATIONS = 6
 # Smallest mean that a root is taken of.
 SMALLEST_MEAN = 1e-12
+# Up to this number of timesteps responses at all dilations are computed at once.
+FEW_TIMESTEPS = 512
 # Maximum size of a projected window.
 MAX_COMPONENTS = 64
 
@@ -139,10 +141,10 @@ class FixedConvolutions(nn.Module):
         n_timesteps = inputs_BTF.shape[1]
         values_NTF = self.with_differences(inputs_BTF, lengths_B)
         counts, results, activations = [], [], []
-        for i in range(len(self.dilations)):
+        for some in self._groups(inputs_BTF):
             # Windows are never cut.
             parts = [
-                self._pool_part(i, self.convolve(values_NTF, i, part), _rest(lengths_B, part))
+                self._pool_part(some, self._respond(values_NTF, some, part), _rest(lengths_B, part))
                 for part in cut_long(values_NTF, self.window_size or 1)
             ]
             counts_above, won_and_lost, sums_of_windows = zip(*parts, strict=True)
@@ -160,6 +162,22 @@ class FixedConvolutions(nn.Module):
         ends = n_timesteps if lengths_B is None else lengths_B.view(-1, 1, 1)
         n_in_windows = (ends - starts_W).clamp(1, self.window_size)
         return summaries_BP, (sums_BRW / n_in_windows).float().transpose(1, 2)
+
+    def _groups(self, inputs_BTF: Tensor) -> list[slice]:
+        """The dilations that are computed at once: all for few timesteps, otherwise one each.
+
+        That saves most of the time of a single sequence, but more memory than caches have.
+        """
+        n_dilations = len(self.dilations)
+        if torch.compiler.is_exporting() or inputs_BTF[..., 0].numel() <= FEW_TIMESTEPS:
+            return [slice(0, n_dilations)]
+        return [slice(i, i + 1) for i in range(n_dilations)]
+
+    def _respond(self, values_NTF: Tensor, some: slice, part: slice) -> Tensor:
+        """Responses at some dilations, of inputs and differences, shape (B, S, K, T)."""
+        dilations = range(len(self.dilations))[some]
+        responses = [self.convolve(values_NTF, i, part).unflatten(0, (-1, 2)) for i in dilations]
+        return torch.cat(responses, dim=1) if len(responses) > 1 else responses[0]
 
     def with_differences(self, inputs_BTF: Tensor, lengths_B: Tensor | None) -> Tensor:
         """Each sequence and then its first differences, both scaled, shape (2B, T, F).
@@ -189,31 +207,33 @@ class FixedConvolutions(nn.Module):
         return convolve(values_NTF, weight_KFS, self.dilations[i]).contiguous()
 
     def _pool_part(
-        self, i: int, responses_NKT: Tensor, lengths_B: Tensor | None
+        self, some: slice, responses_BSKT: Tensor, lengths_B: Tensor | None
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Counts above thresholds, results of competitions, and sums of activations in windows."""
-        responses_BSKT = responses_NKT.unflatten(0, (-1, 2))
+        thresholds_SKQ = self.thresholds[some].flatten(0, 1)
         competing_BSKGT = responses_BSKT[:, :, N_KERNELS:].unflatten(2, (GROUP_SIZE, -1))
         responses_BSKT = responses_BSKT[:, :, :N_KERNELS]
         if lengths_B is None:
             return (
-                _count_above(responses_BSKT, self.thresholds[i]),
+                _count_above(responses_BSKT, thresholds_SKQ),
                 compete(competing_BSKGT),
-                _sums_of_windows(self._activate(i, responses_BSKT), self.window_size),
+                _sums_of_windows(self._activate(some, responses_BSKT), self.window_size),
             )
-        padding_B11T = ~padding_mask(lengths_B, responses_NKT.shape[2])[:, None, None]
-        active_BSKT = self._activate(i, responses_BSKT).masked_fill(padding_B11T, 0)
+        padding_B11T = ~padding_mask(lengths_B, responses_BSKT.shape[3])[:, None, None]
+        active_BSKT = self._activate(some, responses_BSKT).masked_fill(padding_B11T, 0)
         return (
-            _count_above(responses_BSKT.masked_fill(padding_B11T, -torch.inf), self.thresholds[i]),
+            _count_above(responses_BSKT.masked_fill(padding_B11T, -torch.inf), thresholds_SKQ),
             compete(competing_BSKGT, padding_B11T),
             _sums_of_windows(active_BSKT, self.window_size),
         )
 
-    def _activate(self, i: int, responses_BSKT: Tensor) -> Tensor:
+    def _activate(self, some: slice, responses_BSKT: Tensor) -> Tensor:
         """Clipped responses; of no kernel without windows."""
         if self.window_size is None:
             return responses_BSKT[:, :, :0]
-        center_SK1, scale_SK1 = self.centers[i].unsqueeze(2), self.scales[i].unsqueeze(2)
+        center_SK1, scale_SK1 = (
+            values[some].flatten(0, 1).unsqueeze(2) for values in (self.centers, self.scales)
+        )
         return ((responses_BSKT - center_SK1) / scale_SK1).clamp(-1, 1)
 
 
@@ -239,7 +259,7 @@ def _rest(lengths_B: Tensor | None, part: slice) -> Tensor | None:
 
 
 def _count_above(responses_BSKT: Tensor, thresholds_SKQ: Tensor) -> Tensor:
-    """Number of timesteps above each threshold, shape (B, 2, K, Q), float32."""
+    """Number of timesteps above each threshold, shape (B, S, K, Q), float32."""
     if torch.is_grad_enabled() or torch.compiler.is_exporting():
         return (responses_BSKT.unsqueeze(3) > thresholds_SKQ.unsqueeze(3)).float().sum(dim=4)
     # Ten times as fast as a sum of booleans (benchmarks/LOG.md).
@@ -251,7 +271,7 @@ def _count_above(responses_BSKT: Tensor, thresholds_SKQ: Tensor) -> Tensor:
 
 
 def _sums_of_windows(values_BSKT: Tensor, size: int | None) -> Tensor:
-    """Sum of each window, shape (B, 2, K, W); padding is 0."""
+    """Sum of each window, shape (B, S, K, W); padding is 0."""
     if size is None or size == 1:
         return values_BSKT
     padded_BSKT = nn.functional.pad(values_BSKT, (0, -values_BSKT.shape[3] % size))

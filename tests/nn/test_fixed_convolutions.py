@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from sklstm.nn import FixedConvolutions
+from sklstm.nn import FixedConvolutions, _fixed_convolutions
 from sklstm.nn._fixed_convolutions import N_KERNELS, dilations_for
 from sklstm.nn._long import LONG
 
@@ -177,3 +177,13 @@ def test_export_has_a_dynamic_batch_size(inputs):
         results = program(inputs[:n], LENGTHS[:n])
         for result, expected in zip(results, convolutions(inputs[:n], LENGTHS[:n]), strict=True):
             torch.testing.assert_close(result, expected)
+
+
+@pytest.mark.parametrize("lengths", [None, LENGTHS])
+def test_all_dilations_at_once_give_the_same_bits_as_one_at_a_time(lengths, inputs, monkeypatch):
+    convolutions = build()
+    at_once = convolutions(inputs, lengths)
+    monkeypatch.setattr(_fixed_convolutions, "FEW_TIMESTEPS", 0)
+    one_by_one = convolutions(inputs, lengths)
+    assert torch.equal(at_once.summaries, one_by_one.summaries)
+    assert torch.equal(at_once.windows, one_by_one.windows)
