@@ -55,12 +55,17 @@ class Job:
         """The pipeline, whose last step is the estimator."""
         from sklearn.calibration import CalibratedClassifierCV
         from sklearn.ensemble import VotingClassifier
+        from sklearn.feature_extraction.text import TfidfVectorizer
+        from sklearn.linear_model import LogisticRegression
         from sklearn.pipeline import make_pipeline
 
         from sklstm import LSTMSequenceClassifier
         from sklstm.preprocessing import SequenceImputer, TokenEncoder
 
         changes = dict(SETTINGS[self.setting])
+        if "linear" in changes:
+            linear = LogisticRegression(C=changes["C"], max_iter=2000)
+            return make_pipeline(TfidfVectorizer(**changes["linear"]), linear)
         steps: list[Any] = [SequenceImputer()] if self.set.name in WITH_MISSING else []
         calibration, n_votes = changes.pop("calibration", None), changes.pop("votes", None)
         if self.set.is_text:
@@ -160,12 +165,12 @@ def run(job: Job, key: str) -> Fit:
 
 
 def _n_epochs(classifier: Any) -> int:
-    """Epochs of the network that predicts, or of the first that votes."""
+    """Epochs of the network that predicts, or of the first that votes; 0 of a linear model."""
     if hasattr(classifier, "calibrated_classifiers_"):
         classifier = classifier.calibrated_classifiers_[0].estimator
     if hasattr(classifier, "estimators_"):
         classifier = classifier.estimators_[0]
-    return int(classifier.n_iter_)
+    return int(classifier.n_iter_) if hasattr(classifier, "history_") else 0
 
 
 def _log_loss(classes: np.ndarray, y: np.ndarray, probabilities: np.ndarray) -> float:

@@ -93,8 +93,9 @@ def test_table(fits: Fits, setting: str, form: str) -> str:
 
 
 def other_settings_table(fits: Fits, form: str) -> str:
-    """One row for each set and each setting but the default that it was tested with."""
-    tested = sorted({(fit.set, fit.setting) for fit in fits.fits if fit.setting != "default"})
+    """One row for each set and each setting but those of texts that it was tested with."""
+    of_text = QUESTIONS["text"]
+    tested = sorted({(fit.set, fit.setting) for fit in fits.fits if fit.setting not in of_text})
     rows = [(name, setting, *_against_target(fits, setting, name)) for name, setting in tested]
     return tabulate(
         rows, ("set", "setting", "accuracy", "target", "met"), tablefmt=form, disable_numparse=True
@@ -156,6 +157,10 @@ def write(fits: Iterable[Any], folder: Path) -> None:
     if quarters.fits:
         table = question_table(quarters, QUESTIONS["fixed"], "rst")
         (folder / "quarter.rst").write_text(table + "\n")
+    of_text = tested.common(QUESTIONS["text"][:1] + QUESTIONS["text"][2:])
+    if of_text.fits:
+        table = question_table(of_text, QUESTIONS["text"], "rst")
+        (folder / "text_test.rst").write_text(table + "\n")
     recipes = [s for s in QUESTIONS["recipes"] if any(f.setting == s for f in tested.fits)]
     if "default" in recipes:
         (folder / "test.rst").write_text(test_table(tested, "default", "rst") + "\n")

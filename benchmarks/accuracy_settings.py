@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 # "calibration" puts a `CalibratedClassifierCV` around the classifier; "votes" makes a
-# `VotingClassifier` of so many that differ in their seed. All else are parameters.
+# `VotingClassifier` of so many that differ in their seed; "linear" is a linear model of texts
+# instead, with the options of its `TfidfVectorizer` and its C. All else are parameters.
 OF_NETWORK: dict[str, dict[str, Any]] = {
     # The network.
     "LSTM only": {"conv_filters": ()},
     "filters 32, 64, 32": {"conv_filters": (32, 64, 32)},
     "filters 128, 256, 128": {"conv_filters": (128, 256, 128)},
-    "filters 64, 128, 64": {"conv_filters": (64, 128, 64)},
     "width 32": {"hidden_sizes": 32},
     "width 128": {"hidden_sizes": 128},
     "two layers": {"hidden_sizes": (64, 64)},
@@ -58,6 +58,11 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "default": {},
     "no fixed convolutions": NO_KERNELS,
     **{name: NO_KERNELS | changes for name, changes in OF_NETWORK.items()},
+    # Of texts.
+    "no linear model": {"tfidf": False},
+    "linear": {"linear": {}, "C": 1.0},
+    "linear, C=10": {"linear": {}, "C": 10.0},
+    "linear, C=10, pairs": {"linear": {"ngram_range": (1, 2)}, "C": 10.0},
 }
 
 # Settings that answer one question; the first is what the others are compared with.
@@ -82,7 +87,7 @@ QUESTIONS: dict[str, tuple[str, ...]] = {
     "regularisation": ("no fixed convolutions", "mixup 1", "no mixup", "dropout 0.3"),
     "mixup": ("no fixed convolutions", "no mixup"),
     "votes": ("no fixed convolutions", "vote of five"),
-    "text": ("no fixed convolutions", "no mixup", "filters 64, 128, 64"),
+    "text": ("default", "no linear model", "linear", "linear, C=10", "linear, C=10, pairs"),
     "probabilities": ("no fixed convolutions", "temperature"),
 }  # fmt: skip
 

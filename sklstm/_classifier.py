@@ -90,6 +90,12 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
         Pretrained embedding. None: it is initialised at random.
     freeze_embedding : bool, default=False
         Whether the embedding is not trained.
+    tfidf : bool, default=True
+        Whether the network of token ids has a linear model of TF-IDF beside it: a logistic
+        regression of tokens and of pairs of consecutive tokens [8]_. Logits are a weighted sum of
+        both. From 100 sequences on, and without ``early_stopping``, the weights are fitted to a
+        tenth of the sequences, which the network is not trained on. From 500 on, the network reads
+        ids of a single training sequence as unknown (1), unless there are ``embedding_weights``.
     standardize : bool or {"auto", "both", "sequence"}, default="auto"
         Standardisation of measurements to mean 0 and variance 1; constant features become 0.
 
@@ -137,7 +143,8 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
         Maximum number of sequences per mini-batch; the batches of an epoch differ in size by at
         most one. "auto" is a sixty-fourth of the sequences, as a power of two from 32 to 128.
     max_epochs : int or "auto", default="auto"
-        Maximum number of epochs. "auto" makes 3000 training steps, in 10 to 100 epochs.
+        Maximum number of epochs. "auto" makes 3000 training steps, 800 for token ids, in 10 to 100
+        epochs.
     early_stopping : bool or "last", default=False
         Whether to stop when the validation score no longer improves and to restore the weights of
         the best epoch (of equal scores, that of the smallest loss). Without ``X_val``, a part of
@@ -194,7 +201,8 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
     net_ : skorch.NeuralNet
         Trained skorch net, whose ``forward``, ``predict`` and ``predict_proba`` take X in any of
         the forms listed above. ``net_.module_`` is the `sklstm.nn.SequenceNetwork`, or with
-        ``n_kernels`` the `sklstm.nn.ConvolutionEnsemble` that contains it.
+        ``n_kernels`` the `sklstm.nn.ConvolutionEnsemble` that contains it, with ``tfidf`` the
+        `sklstm.nn.TokenEnsemble`.
     history_ : dict of ndarray of shape (`n_iter_`,)
         Figures of each epoch: ``epoch`` (from 1), ``dur`` (seconds), ``train_loss`` (weighted mean
         cross-entropy without penalties; of mixtures under mixup), ``learning_rate``; with
@@ -258,6 +266,8 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
        Transform for Time Series Classification", KDD 2021.
     .. [7] A. Dempster, D. F. Schmidt, G. I. Webb, "Hydra: Competing Convolutional Kernels for Fast
        and Accurate Time Series Classification", Data Mining and Knowledge Discovery 37, 2023.
+    .. [8] S. Wang, C. Manning, "Baselines and Bigrams: Simple, Good Sentiment and Topic
+       Classification", ACL 2012.
 
     Examples
     --------
@@ -299,6 +309,7 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
         vocabulary_size: int | None = None,
         embedding_weights: npt.ArrayLike | None = None,
         freeze_embedding: bool = False,
+        tfidf: bool = True,
         standardize: bool | Literal["auto", "both", "sequence"] = "auto",
         mask_value: float | None = None,
         class_weight: Mapping[Any, float] | Literal["balanced"] | None = None,
@@ -336,6 +347,7 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
         self.vocabulary_size = vocabulary_size
         self.embedding_weights = embedding_weights
         self.freeze_embedding = freeze_embedding
+        self.tfidf = tfidf
         self.standardize = standardize
         self.mask_value = mask_value
         self.class_weight = class_weight

@@ -11,6 +11,8 @@ import numpy.typing as npt
 
 IntArray = npt.NDArray[np.int64]
 Array = npt.NDArray[Any]
+# Token ids of padding and of unknown tokens.
+PADDING_ID, UNKNOWN_ID = 0, 1
 
 
 def all_finite(values: Array) -> bool:

@@ -292,8 +292,8 @@ def test_set_params_works_on_a_fitted_estimator_for_every_parameter():
     before = classifier.predict_proba(X)
     other = LSTMSequenceClassifier(
         (4, 4), bidirectional=False, pooling="mean", patch_size=2, conv_filters=(3, 4),
-        n_kernels=100, dense_sizes=(3,), dropout=0.1, freeze_embedding=True, standardize=False,
-        mask_value=-99.0,
+        n_kernels=100, dense_sizes=(3,), dropout=0.1, freeze_embedding=True, tfidf=False,
+        standardize=False, mask_value=-99.0,
         class_weight="balanced", mixup_alpha=0.1, l1=1e-5, l2=1e-5, optimizer="rmsprop",
         learning_rate=0.01, lr_schedule="cosine", max_grad_norm=5.0, batch_size=7, max_epochs=3,
         early_stopping="last", validation_fraction=0.3, n_iter_no_change=2, tol=0.0,
@@ -301,7 +301,7 @@ def test_set_params_works_on_a_fitted_estimator_for_every_parameter():
         random_state=3, verbose=0,
     )  # fmt: skip
     defaults = LSTMSequenceClassifier().get_params()
-    # The others of the embedding say that X is token ids; these two are idle without it.
+    # The others of the embedding say that X is token ids; these are idle without it.
     only_one_value = {"warm_start", "checkpoint", "verbose"}
     only_one_value |= {"embedding_dim", "vocabulary_size", "embedding_weights"}
     parameters = other.get_params()
@@ -309,7 +309,7 @@ def test_set_params_works_on_a_fitted_estimator_for_every_parameter():
         assert name in only_one_value or value != defaults[name], name
         classifier.set_params(**{name: value})
     np.testing.assert_array_equal(classifier.predict_proba(X), before)
-    with pytest.warns(UserWarning, match="freeze_embedding=True has no effect"):
+    with pytest.warns(UserWarning, match="freeze_embedding=True, tfidf=False have no effect"):
         assert same(classifier.fit(X, Y), other.fit(X, Y))
 
 
@@ -415,4 +415,4 @@ def test_bfloat16_learns_and_predicts_in_bfloat16(parameters):
     assert all(p.dtype == torch.float32 for p in classifier.net_.module_.parameters())
     copied = pickle.loads(pickle.dumps(classifier))
     np.testing.assert_array_equal(copied.predict_proba(X), classifier.predict_proba(X))
-    assert copied.net_.module_.precision == "bfloat16"
+    assert copied.net_.trained.precision == "bfloat16"

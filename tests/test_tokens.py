@@ -77,7 +77,7 @@ def test_alone_or_in_company():
 
 def test_the_vocabulary_is_learnt_from_the_ids():
     fitted = tokens(vocabulary_size=None, max_epochs=1).fit(X, Y)
-    assert fitted.net_.module_.embedding.num_embeddings == max(map(max, X)) + 1
+    assert fitted.net_.trained.embedding.num_embeddings == max(map(max, X)) + 1
 
 
 @pytest.mark.parametrize("method", ["predict", "transform", "partial_fit", "score"])
@@ -94,7 +94,7 @@ WEIGHTS = RNG.normal(size=(30, 6))
 
 
 def embedding_of(classifier):
-    return classifier.net_.module_.embedding.weight.detach().numpy()
+    return classifier.net_.trained.embedding.weight.detach().numpy()
 
 
 def test_pretrained_vectors_are_where_it_begins():
@@ -139,7 +139,7 @@ def test_clones_pickles_and_searches():
 def test_partial_fit_and_warm_start_keep_the_vocabulary():
     fitted = tokens(max_epochs=1, warm_start=True).fit(X, Y).fit(X[:10], Y[:10])
     assert fitted.partial_fit(X[:4], Y[:4]).n_iter_ == 3
-    assert fitted.net_.module_.embedding.num_embeddings == 30
+    assert fitted.net_.trained.embedding.num_embeddings == 30
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_a_training_does_not_go_on_with_another_vocabulary(parameters):
 
 def test_early_stopping_knows_the_ids_of_the_held_out_part():
     fitted = tokens(vocabulary_size=None, early_stopping=True, max_epochs=3).fit(X, Y)
-    assert fitted.net_.module_.embedding.num_embeddings == max(map(max, X)) + 1
+    assert fitted.net_.trained.embedding.num_embeddings == max(map(max, X)) + 1
 
 
 def test_numbers_still_need_no_embedding():
@@ -193,7 +193,7 @@ def test_logits_and_gradients_agree_with_torch(vectors, dropout):
     fitted = tokens(
         bidirectional=False, pooling="last", embedding_weights=vectors, **parameters
     ).fit(X, Y)
-    network, by_hand = fitted.net_.module_.train(), ByHand(vectors, dropout).train()
+    network, by_hand = fitted.net_.trained.train(), ByHand(vectors, dropout).train()
     with torch.no_grad():
         by_hand.embedding.weight.copy_(network.embedding.weight)
         for name, value in network.encoder.layers[0].forwards.lstm.named_parameters():

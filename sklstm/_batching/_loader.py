@@ -13,8 +13,7 @@ from torch import Tensor
 from sklstm._batching._buckets import pair_by_length, training_batches
 from sklstm._batching._parts import Cost, cut
 from sklstm._batching._scaling import Scaling
-from sklstm._sequences import Array, IntArray, Sequences
-from sklstm._validation._tokens import PADDING_ID
+from sklstm._sequences import PADDING_ID, Array, IntArray, Sequences
 
 
 class PaddedInputs(NamedTuple):
@@ -171,6 +170,10 @@ class LabelledSequences:
 
     def __len__(self) -> int:
         return len(self.sequences)
+
+    def on_host(self) -> tuple[Array, Array]:
+        """Targets, and weights in float64."""
+        return self.targets.cpu().numpy(), self.weights.cpu().numpy().astype(np.float64)
 
     def batch(self, indices: IntArray, parts: Sequence[slice]) -> Batch:
         """Mini-batch of the sequences at ``indices``, its inputs in parts."""

@@ -27,6 +27,11 @@ class NetworkConfiguration(NetworkOptions):
         return self.n_kernels > 0 and not self.conv_filters
 
     @property
+    def has_tfidf(self) -> bool:
+        """Whether there is a linear model of TF-IDF beside the network."""
+        return self.tfidf and self.vocabulary_size is not None
+
+    @property
     def n_inputs(self) -> int:
         """Number of input values per timestep."""
         return self.n_features * (2 if self.standardize == "both" else 1)
@@ -59,6 +64,11 @@ class Configuration(Options):
         """Configuration of the network."""
         names = [f.name for f in fields(NetworkConfiguration)]
         return NetworkConfiguration(**{name: getattr(self, name) for name in names})
+
+    @property
+    def calibrates(self) -> bool:
+        """Whether sequences are held out for the shares of an ensemble, if there are enough."""
+        return self.network.has_tfidf and not self.early_stopping
 
     @property
     def n_mixup_epochs(self) -> int:

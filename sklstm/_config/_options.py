@@ -97,6 +97,7 @@ class NetworkOptions:
         None, Interval(Integral, 2, None, closed="left"), None, convert=int, shapes_weights=True
     )
     freeze_embedding: bool = option(False, "boolean", convert=bool)
+    tfidf: bool = option(True, "boolean", convert=bool, shapes_weights=True)
     standardize: bool | str = option(
         "auto",
         "boolean",

@@ -50,4 +50,4 @@ def _reasons(
         yield ("mask_value",), "on token ids", "Pad token ids with 0, at the end."
     else:
         remedy = "Set embedding_dim if X is token ids."
-        yield ("freeze_embedding",), "without an embedding", remedy
+        yield ("freeze_embedding", "tfidf"), "without an embedding", remedy

@@ -30,6 +30,8 @@ MIN_KERNELS, MAX_KERNELS, ENOUGH_FEATURES, MANY_SEQUENCES = 1000, 5040, 10_000_0
 MIN_BATCH_SIZE, MAX_BATCH_SIZE = 32, 128
 # Small data have MAX_EPOCHS; large data have about ENOUGH_STEPS training steps, and MIN_EPOCHS.
 MAX_EPOCHS, MIN_EPOCHS, ENOUGH_STEPS = 100, 10, 3000
+# An embedding overfits earlier.
+ENOUGH_STEPS_OF_TOKENS = 800
 # One feature is standardised per sequence as well if that moves values by more than this mean
 # square: otherwise sequences are standardised already.
 MIN_SHIFT = 1e-3
@@ -61,7 +63,8 @@ def resolve_auto(options: Options, sequences: Sequences) -> dict[str, Any]:
     if is_auto(batch_size):
         batch_size = _batch_size(len(lengths))
     if is_auto(max_epochs):
-        max_epochs = _n_epochs(len(lengths), batch_size)
+        most = ENOUGH_STEPS_OF_TOKENS if options.takes_tokens else ENOUGH_STEPS
+        max_epochs = _n_epochs(len(lengths), batch_size, most)
     return {
         "standardize": standardize,
         "patch_size": patch_size,
@@ -105,6 +108,6 @@ def _batch_size(n_sequences: int) -> int:
     return int(min(max(rounded, MIN_BATCH_SIZE), MAX_BATCH_SIZE))
 
 
-def _n_epochs(n_sequences: int, batch_size: int) -> int:
+def _n_epochs(n_sequences: int, batch_size: int, enough_steps: int) -> int:
     n_batches = -(-n_sequences // batch_size)
-    return max(MIN_EPOCHS, min(MAX_EPOCHS, ENOUGH_STEPS // n_batches))
+    return max(MIN_EPOCHS, min(MAX_EPOCHS, enough_steps // n_batches))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,6 +19,9 @@ from sklstm._tasks._task import Task
 from sklstm._validation._frames import long_table_remedy
 from sklstm._validation._groups import check_groups, number_groups
 from sklstm._validation._weights import check_weights
+
+# From this number of sequences on, this fraction is held out for the shares of an ensemble.
+ENOUGH_FOR_SHARES, SHARES_FRACTION = 100, 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,13 +113,27 @@ def label(
 
 def split_for_validation(data: Labelled, configuration: Configuration) -> tuple[Labelled, Labelled]:
     """Training data and held-out validation data."""
+    is_last, fraction = configuration.early_stopping == "last", configuration.validation_fraction
+    return _split(data, fraction, configuration.random_state, last=is_last)
+
+
+def split_for_shares(data: Labelled, seed: int) -> tuple[Labelled, Labelled | None]:
+    """Training data, and if there are enough a part held out for the shares of an ensemble."""
+    if len(data.targets) >= ENOUGH_FOR_SHARES:
+        # Not if no class, or no group, can be split.
+        with suppress(ValueError):
+            return _split(data, SHARES_FRACTION, seed, last=False)
+    return data, None
+
+
+def _split(data: Labelled, fraction: float, seed: int, *, last: bool) -> tuple[Labelled, Labelled]:
     train_rows, valid_rows = split_rows(
         data.task.strata(data.targets),
         data.groups,
         describe=lambda rows: data.task.describe(data.targets[rows]),
-        last=configuration.early_stopping == "last",
-        fraction=configuration.validation_fraction,
-        seed=configuration.random_state,
+        last=last,
+        fraction=fraction,
+        seed=seed,
     )
     return data.take(train_rows), data.take(valid_rows)
 

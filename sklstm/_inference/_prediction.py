@@ -17,6 +17,7 @@ from sklstm._runtime._threads import thread_team
 from sklstm._runtime._within import within
 from sklstm._sequences import Array, IntArray, Sequences, all_finite
 from sklstm.nn import ConvolutionEnsemble, SequenceNetwork
+from sklstm.nn._ensemble import Ensemble
 
 # Maximum number of timesteps, padding included, and of sequences per batch: larger batches are not
 # faster (benchmarks/LOG.md).
@@ -29,18 +30,28 @@ MAX_TASKS = 512
 
 
 def embed(
-    network: SequenceNetwork | ConvolutionEnsemble, source: Source, team: ThreadTeam | None = None
+    network: SequenceNetwork | Ensemble, source: Source, team: ThreadTeam | None = None
 ) -> Array:
     """Pooled vectors in the order of the sequences, shape (n, D), float32."""
     return _compute(network, network.embed, network.output_size, source, team)
 
 
 def compute_outputs(
-    network: SequenceNetwork | ConvolutionEnsemble, source: Source, team: ThreadTeam | None = None
+    network: SequenceNetwork | Ensemble, source: Source, team: ThreadTeam | None = None
 ) -> Array:
     """Outputs of the network in the order of the sequences, shape (n, n_outputs), float64."""
     outputs = _compute(network, network, network.n_classes, source, team)
     return outputs.astype(np.float64)
+
+
+def compute_members(ensemble: Ensemble, source: Source) -> Array:
+    """Outputs of network and linear model of an ensemble, shape (n, 2, n_outputs), float64."""
+
+    def compute(*inputs: torch.Tensor) -> torch.Tensor:
+        return torch.cat(ensemble.members(*inputs), dim=1)
+
+    outputs = _compute(ensemble, compute, 2 * ensemble.n_classes, source, None)
+    return outputs.reshape(len(outputs), 2, -1).astype(np.float64)
 
 
 def convolved_batches(lengths: IntArray) -> list[IntArray]:
@@ -49,7 +60,7 @@ def convolved_batches(lengths: IntArray) -> list[IntArray]:
 
 
 def _compute(
-    network: SequenceNetwork | ConvolutionEnsemble,
+    network: SequenceNetwork | Ensemble,
     function: Callable[..., torch.Tensor],
     width: int,
     source: Source,

@@ -14,6 +14,7 @@ from sklstm._config._options import Options
 from sklstm._sequences import Array, IntArray
 from sklstm._tasks._class_weights import balanced_weights, weights_of_dict
 from sklstm._tasks._labels import are_classes, check_classes, check_labels, encode_labels
+from sklstm._tasks._logistic import fit_logistic, fit_shares
 from sklstm._tasks._losses import WeightedCrossEntropy
 from sklstm._tasks._ridge import fit_classification
 from sklstm._tasks._task import Task
@@ -26,6 +27,8 @@ class Classification(Task):
         self.classes = classes
 
     attribute_checks: ClassVar[Mapping[str, Callable[[Any], bool]]] = {"classes_": are_classes}
+    # A network is overconfident.
+    shares: ClassVar[tuple[float, float]] = (0.25, 0.5)
     check_y = staticmethod(check_labels)
 
     @classmethod
@@ -81,6 +84,14 @@ class Classification(Task):
     def fit_linear(self, features: Array, targets: Array, weights: Array) -> tuple[Array, Array]:
         """Weight (C, P) and bias of logits: those of a ridge classifier, calibrated."""
         return fit_classification(features, targets, len(self.classes), weights)
+
+    def fit_sparse(self, features: Any, targets: Array, weights: Array) -> tuple[Array, Array]:
+        """Weight (C, P) and bias of logits: those of a logistic regression."""
+        return fit_logistic(features, targets, len(self.classes), weights)
+
+    def fit_shares(self, members: Array, targets: Array, weights: Array) -> tuple[float, float]:
+        """Those of the least log-loss."""
+        return fit_shares(members, targets, weights, self.shares)
 
     def predictor(self, outputs: Array) -> ClassifierOfLogits:
         return ClassifierOfLogits(outputs, self.classes)

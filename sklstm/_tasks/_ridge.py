@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from scipy.linalg import eigh
 from scipy.special import log_softmax
+from sklearn.linear_model import Ridge as SparseRidge
 
 from sklstm._sequences import Array, IntArray
 
@@ -74,6 +77,12 @@ def fit_regression(features: Array, targets: Array, weights: Array) -> tuple[Arr
     ridge = Ridge(features, targets, weights)
     errors = [weights @ np.square(ridge.left_out(s) - targets).sum(axis=1) for s in STRENGTHS]
     return ridge.coefficients(STRENGTHS[int(np.argmin(errors))])
+
+
+def fit_sparse_regression(features: Any, targets: Array, weights: Array) -> tuple[Array, Array]:
+    """Coefficients (k, p) and intercepts (k,) of scikit-learn's ridge for sparse features."""
+    model = SparseRidge().fit(features, targets, sample_weight=weights / weights.mean())
+    return np.atleast_2d(model.coef_), np.atleast_1d(model.intercept_)
 
 
 def fit_classification(

@@ -10,7 +10,7 @@ from torch import nn
 
 from sklstm._config._options import Options
 from sklstm._sequences import Array, IntArray
-from sklstm._tasks._ridge import fit_regression
+from sklstm._tasks._ridge import fit_regression, fit_sparse_regression
 
 
 class Task(ABC):
@@ -21,6 +21,8 @@ class Task(ABC):
 
     # Checks of the `attributes` that are read from a model file.
     attribute_checks: ClassVar[Mapping[str, Callable[[Any], bool]]]
+    # Factors of the outputs of a network and of a linear model in their sum, without evidence.
+    shares: ClassVar[tuple[float, float]] = (0.5, 0.5)
 
     @staticmethod
     @abstractmethod
@@ -84,6 +86,14 @@ class Task(ABC):
     def fit_linear(self, features: Array, targets: Array, weights: Array) -> tuple[Array, Array]:
         """Weight (n_outputs, P) and bias of a linear model of the outputs, in closed form."""
         return fit_regression(features, targets.reshape(len(targets), -1), weights)
+
+    def fit_sparse(self, features: Any, targets: Array, weights: Array) -> tuple[Array, Array]:
+        """Weight (n_outputs, P) and bias of a linear model of sparse features (n, P)."""
+        return fit_sparse_regression(features, targets.reshape(len(targets), -1), weights)
+
+    def fit_shares(self, members: Array, targets: Array, weights: Array) -> tuple[float, float]:
+        """Factors of the outputs of network and linear model (n, 2, n_outputs) in their sum."""
+        return self.shares
 
     @abstractmethod
     def predictor(self, outputs: Array) -> Any:

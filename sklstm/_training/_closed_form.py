@@ -44,8 +44,7 @@ def fit_closed_form(
         return training
     windows, summaries = compute_features(convolutions, training.sequences)
     if task is not None:
-        targets, weights = training.targets.cpu().numpy(), training.weights.cpu().numpy()
-        weight, bias = task.fit_linear(summaries, targets, weights.astype(np.float64))
+        weight, bias = task.fit_linear(summaries, *training.on_host())
         ensemble.set_linear(torch.from_numpy(weight), torch.from_numpy(bias))
     if windows is None:
         return training

@@ -18,7 +18,7 @@ from sklstm._training._callbacks import sets_learning_rate
 from sklstm._validation._forms import as_host
 from sklstm.nn import SequenceNetwork
 from sklstm.nn._embedding import build_embedding
-from sklstm.nn._ensemble import ConvolutionEnsemble
+from sklstm.nn._ensemble import ConvolutionEnsemble, Ensemble, TokenEnsemble
 from sklstm.nn._fixed_convolutions import FixedConvolutions
 
 NETWORK_ARGUMENTS = frozenset(signature(SequenceNetwork).parameters)
@@ -65,7 +65,7 @@ def configure(
 
 def build_network(
     network: NetworkConfiguration, embedding_weights: Array | None = None
-) -> SequenceNetwork | ConvolutionEnsemble:
+) -> SequenceNetwork | Ensemble:
     """Build a newly initialized network, its embedding pretrained if weights are given."""
     options = {name: value for name, value in vars(network).items() if name in NETWORK_ARGUMENTS}
     if network.vocabulary_size is not None:
@@ -75,6 +75,8 @@ def build_network(
         )
     options |= {"n_features": network.n_inputs, "n_classes": network.n_outputs}
     # float32 whatever torch's default dtype is.
+    if network.vocabulary_size is not None and network.tfidf:
+        return TokenEnsemble(SequenceNetwork(**options), network.vocabulary_size).float()
     if network.n_kernels == 0:
         return SequenceNetwork(**options).float()
     window_size = network.patch_size if network.reads_windows else None

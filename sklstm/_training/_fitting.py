@@ -13,11 +13,13 @@ from sklstm._data._labelled import (
     drop_zero_weight,
     fit_scaling,
     put_on_device,
+    split_for_shares,
     split_for_validation,
 )
 from sklstm._data._memory import training_memory
 from sklstm._sequences import Sequences
 from sklstm._training._net import SequenceNet, SequenceReader
+from sklstm._training._tokens import Calibration
 from sklstm._training._train import Resumable, TrainingSummary, train
 
 
@@ -50,8 +52,11 @@ def fit_model(
     configuration, data, held_out = job.configuration, job.data, job.held_out
     if checkpoint is not None:
         configuration = replace(configuration, random_state=checkpoint.seed)
+    for_shares = None
     if configuration.early_stopping and held_out is None:
         data, held_out = split_for_validation(data, configuration)
+    elif configuration.calibrates and not job.is_partial:
+        data, for_shares = split_for_shares(data, configuration.random_state)
     previous = job.previous
     with training_memory(configuration, data.sequences):
         if previous is not None:
@@ -64,6 +69,10 @@ def fit_model(
         placed = (factors, scaling, configuration.device)
         training = put_on_device(drop_zero_weight(data, factors), *placed)
         validation = None if held_out is None else as_validation(held_out, *placed)
+        calibration = None
+        if for_shares is not None and factors(for_shares.targets).any():
+            parts = (drop_zero_weight(part, factors) for part in (for_shares, job.data))
+            calibration = Calibration(*(put_on_device(part, *placed) for part in parts))
         net, summary = train(
             configuration,
             data.task,
@@ -72,6 +81,7 @@ def fit_model(
             reader=SequenceReader(job.check_X, scaling),
             previous=previous,
             is_partial=job.is_partial,
+            calibration=calibration,
             checkpoint=checkpoint,
         )
     return net, summary, configuration.random_state

@@ -37,7 +37,7 @@ from sklstm._warnings import warn_user
 from sklstm.exceptions import TrainingDivergedError
 from sklstm.nn import SequenceNetwork
 from sklstm.nn._dropout import drawing_from
-from sklstm.nn._ensemble import ConvolutionEnsemble
+from sklstm.nn._ensemble import Ensemble
 from sklstm.nn._normalization import Record, statistics_into, update_all
 
 
@@ -152,7 +152,7 @@ class SequenceNet(PlainNet):
     def trained(self) -> SequenceNetwork:
         """The network that is trained by gradients: the module or a part of it."""
         module = self.module_
-        return module.network if isinstance(module, ConvolutionEnsemble) else module
+        return module.network if isinstance(module, Ensemble) else module
 
     @property
     def uses_mixup(self) -> bool:

@@ -29,7 +29,8 @@ from sklstm._training._net import SequenceNet, SequenceReader, divergence_error
 from sklstm._training._optimizers import ONE_CYCLE_RISE, resolve_optimizer
 from sklstm._training._soundness import LARGEST_WEIGHT
 from sklstm._training._stopping import ValidationMonitor, ValidationScores
-from sklstm.nn._ensemble import ConvolutionEnsemble
+from sklstm._training._tokens import Calibration, calibrate, fit_tokens
+from sklstm.nn._ensemble import ConvolutionEnsemble, TokenEnsemble
 
 # Entries of a net's history that only skorch's callbacks use.
 FOR_SKORCH = {"batches", "train_batch_count", "train_loss_best", "valid_loss_best"}
@@ -66,12 +67,13 @@ def train(
     reader: SequenceReader,
     previous: SequenceNet | None = None,
     is_partial: bool = False,
+    calibration: Calibration | None = None,
     checkpoint: Resumable | None = None,
 ) -> tuple[SequenceNet, TrainingSummary]:
     """Train a new net, or a copy of ``previous`` further.
 
-    With fixed convolutions, these and the linear model are fitted first; the convolutions not in
-    further training, the linear model not if ``is_partial``.
+    What is fitted in closed form is fitted first: fixed convolutions and rare tokens not in further
+    training, the linear model of an ensemble not if ``is_partial``; ``calibration`` follows last.
 
     With a ``checkpoint``, resume from it and write it after each epoch. Errors, Ctrl-C included,
     propagate and leave everything else unchanged.
@@ -89,12 +91,19 @@ def train(
         net.reader, net.task = reader, task
         if previous is not None:
             _continue_from(net, previous)
-        read = training
+        read, of_linear = training, None if is_partial else task
         if isinstance(net.module_, ConvolutionEnsemble):
             seed = None if previous is not None else configuration.random_state
-            read = fit_closed_form(net.module_, training, None if is_partial else task, seed=seed)
+            read = fit_closed_form(net.module_, training, of_linear, seed=seed)
+        elif isinstance(net.module_, TokenEnsemble):
+            # Pretrained vectors say something about rare tokens, too.
+            is_pretrained = configuration.embedding_weights is not None
+            finds_rare = previous is None and not is_partial and not is_pretrained
+            read = fit_tokens(net.module_, training, of_linear, finds_rare=finds_rare)
         _run(net, read, checkpoint)
         _check_weights(net, read)
+        if calibration is not None:
+            calibrate(net.module_, calibration, task)
         return net, _finish(net, monitor)
 
     modes, generator = own_modes(gradients=True), own_torch_generator(torch_seed, device)

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from sklstm._sequences import Array
+from sklstm._sequences import UNKNOWN_ID, Array
 from sklstm._validation._forms import as_host
 from sklstm._validation._frames import find_long_table
 from sklstm._validation._inputs import Inputs
-from sklstm._validation._tokens import UNKNOWN_ID, TokenIds
+from sklstm._validation._tokens import TokenIds
 from sklstm._warnings import warn_user
 
 # Most data sets of aeon's archive have at most so many channels; nearly all have at least so many

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from sklstm._sequences import Array, IntArray, Sequences
+from sklstm._sequences import PADDING_ID, UNKNOWN_ID, Array, IntArray, Sequences
 from sklstm._validation._forms import as_host, reject_pair
 from sklstm._validation._inputs import (
     Inputs,
@@ -24,8 +24,6 @@ from sklstm._validation._messages import (
     none_found,
     shorten,
 )
-
-PADDING_ID, UNKNOWN_ID = 0, 1
 
 
 class TokenIds(list[IntArray]):

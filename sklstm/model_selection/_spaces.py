@@ -59,6 +59,7 @@ MEASUREMENTS: Mapping[str, Uniform | Choice] = {
     "standardize": Choice(("both", True)),
     "n_kernels": Choice((0, "auto")),
 }
+TOKENS: Mapping[str, Uniform | Choice] = {"tfidf": Choice((False, True))}
 # Smaller networks and batches for fewer sequences.
 SPACES: Mapping[str, Mapping[str, Uniform | Choice]] = {
     "small": {
@@ -142,7 +143,7 @@ def param_distributions(
     size = "small" if n_sequences <= SMALL_N else "large"
     if SMALL_N < n_sequences <= MEDIUM_N:
         size = "medium"
-    space = {**SPACES[size], **COMMON, **({} if token_ids else MEASUREMENTS)}
+    space = {**SPACES[size], **COMMON, **(TOKENS if token_ids else MEASUREMENTS)}
     prefix = "" if step is None else f"{step}__"
     if library == "scikit-learn":
         return {prefix + name: values.for_scikit_learn() for name, values in space.items()}

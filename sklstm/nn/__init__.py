@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from sklstm.nn._convolution import ConvolutionBranch
 from sklstm.nn._encoder import LSTMEncoder, LSTMLayer
-from sklstm.nn._ensemble import ConvolutionEnsemble
+from sklstm.nn._ensemble import ConvolutionEnsemble, TokenEnsemble
 from sklstm.nn._fixed_convolutions import FixedConvolutions
 from sklstm.nn._head import DenseHead
 from sklstm.nn._network import SequenceNetwork
 from sklstm.nn._pooling import AttentionPooling, LastPooling, MaxPooling, MeanPooling
+from sklstm.nn._tfidf import TfidfLinear
 
 __all__ = [
     "AttentionPooling",
@@ -22,4 +23,6 @@ __all__ = [
     "MaxPooling",
     "MeanPooling",
     "SequenceNetwork",
+    "TfidfLinear",
+    "TokenEnsemble",
 ]

@@ -1,16 +1,60 @@
-"""Ensemble of a network and a linear model on features of fixed convolutions."""
+"""Ensembles of a network and a linear model."""
 
 from __future__ import annotations
+
+from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor, nn
 
+from sklstm._sequences import PADDING_ID, UNKNOWN_ID
 from sklstm.nn._fixed_convolutions import ConvolutionFeatures, FixedConvolutions
 from sklstm.nn._linear import Linear
 from sklstm.nn._network import SequenceNetwork
+from sklstm.nn._pooling import padding_mask
+from sklstm.nn._tfidf import TfidfLinear
 
 
-class ConvolutionEnsemble(nn.Module):
+class Ensemble(nn.Module, ABC):
+    """Weighted sum of the logits of a `SequenceNetwork` and of a linear model.
+
+    Only the network is trained by gradients. Its share is 1 and that of the linear model 0 until
+    they are set.
+
+    Parameters
+    ----------
+    network : SequenceNetwork
+        The network.
+    """
+
+    # Of the network and of the linear model.
+    shares: Tensor
+
+    def __init__(self, network: SequenceNetwork) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("shares", torch.tensor([1.0, 0.0]))
+        self.n_classes, self.output_size = network.n_classes, network.output_size
+
+    def set_shares(self, of_network: float, of_linear: float) -> None:
+        """Set the factors of both logits."""
+        self.shares.copy_(torch.tensor([of_network, of_linear]))
+
+    @abstractmethod
+    def members(self, inputs: Tensor, lengths_B: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Logits of the network and of the linear model, each of shape (B, C)."""
+
+    @abstractmethod
+    def embed(self, inputs: Tensor, lengths_B: Tensor | None = None) -> Tensor:
+        """Pooled vectors of the network, shape (B, D)."""
+
+    def forward(self, inputs: Tensor, lengths_B: Tensor | None = None) -> Tensor:
+        """Logits, shape (B, C), as of `SequenceNetwork`."""
+        of_network_BC, of_linear_BC = self.members(inputs, lengths_B)
+        return self.shares[0] * of_network_BC + self.shares[1] * of_linear_BC
+
+
+class ConvolutionEnsemble(Ensemble):
     """Mean of a `SequenceNetwork` and a linear model on features of `FixedConvolutions`.
 
     The linear model reads the summaries, the network the windows, or the inputs if there are none.
@@ -24,39 +68,32 @@ class ConvolutionEnsemble(nn.Module):
         Network of ``convolutions.output_size`` features; without windows, of those of the inputs.
     """
 
-    # Share of the network's outputs.
-    share: Tensor
-
     def __init__(self, convolutions: FixedConvolutions, network: SequenceNetwork) -> None:
-        super().__init__()
+        super().__init__(network)
         self.convolutions = convolutions
-        self.network = network
         self.linear = Linear(convolutions.n_features, network.n_classes).requires_grad_(False)
         nn.init.zeros_(self.linear.weight)
         nn.init.zeros_(self.linear.bias)
-        self.register_buffer("share", torch.ones(()))
-        self.n_classes, self.output_size = network.n_classes, network.output_size
 
     def set_linear(self, weight_CP: Tensor, bias_C: Tensor) -> None:
         """Set the linear model, which then counts as much as the network."""
         with torch.no_grad():
-            self.linear.weight.copy_(weight_CP / 2)
-            self.linear.bias.copy_(bias_C / 2)
-            self.share.fill_(0.5)
+            self.linear.weight.copy_(weight_CP)
+            self.linear.bias.copy_(bias_C)
+        self.set_shares(0.5, 0.5)
 
-    def forward(self, inputs_BTF: Tensor, lengths_B: Tensor | None = None) -> Tensor:
-        """Logits, shape (B, C), as of `SequenceNetwork`."""
-        features = self.convolutions(inputs_BTF, lengths_B)
-        of_network_BC: Tensor = self.network(*_steps(features, inputs_BTF, lengths_B))
-        of_linear_BC: Tensor = self.linear(features.summaries)
-        return self.share * of_network_BC + of_linear_BC
+    def members(self, inputs: Tensor, lengths_B: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Logits of the network and of the linear model, each of shape (B, C)."""
+        features = self.convolutions(inputs, lengths_B)
+        of_network_BC: Tensor = self.network(*_steps(features, inputs, lengths_B))
+        return of_network_BC, self.linear(features.summaries)
 
-    def embed(self, inputs_BTF: Tensor, lengths_B: Tensor | None = None) -> Tensor:
+    def embed(self, inputs: Tensor, lengths_B: Tensor | None = None) -> Tensor:
         """Pooled vectors of the network, shape (B, D)."""
         if self.convolutions.window_size is None:
-            return self.network.embed(inputs_BTF, lengths_B)
-        features = self.convolutions(inputs_BTF, lengths_B)
-        return self.network.embed(*_steps(features, inputs_BTF, lengths_B))
+            return self.network.embed(inputs, lengths_B)
+        features = self.convolutions(inputs, lengths_B)
+        return self.network.embed(*_steps(features, inputs, lengths_B))
 
 
 def _steps(
@@ -66,3 +103,46 @@ def _steps(
     if features.windows is None:
         return inputs_BTF, lengths_B
     return features.windows, features.n_windows
+
+
+class TokenEnsemble(Ensemble):
+    """Weighted sum of a `SequenceNetwork` of token ids and a `TfidfLinear`.
+
+    The network reads rare tokens as unknown ones. An estimator fits the linear model and the
+    shares, and determines which tokens are rare. Before, the outputs are the network's alone.
+
+    Parameters
+    ----------
+    network : SequenceNetwork
+        Network with an embedding.
+    vocabulary_size : int
+        Number of token ids, padding (0) and unknown (1) included.
+    """
+
+    is_rare: Tensor
+
+    def __init__(self, network: SequenceNetwork, vocabulary_size: int) -> None:
+        super().__init__(network)
+        self.linear = TfidfLinear(vocabulary_size, network.n_classes)
+        self.register_buffer("is_rare", torch.zeros(vocabulary_size, dtype=torch.bool))
+
+    def members(self, inputs: Tensor, lengths_B: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Logits of the network and of the linear model, each of shape (B, C)."""
+        ids_BT = _without_padding(inputs, lengths_B)
+        of_network_BC: Tensor = self.network(self.read(ids_BT), lengths_B)
+        return of_network_BC, self.linear(ids_BT)
+
+    def embed(self, inputs: Tensor, lengths_B: Tensor | None = None) -> Tensor:
+        """Pooled vectors of the network, shape (B, D)."""
+        ids_BT = _without_padding(inputs, lengths_B)
+        return self.network.embed(self.read(ids_BT), lengths_B)
+
+    def read(self, ids: Tensor) -> Tensor:
+        """Token ids as the network reads them: rare ones are unknown."""
+        return ids.masked_fill(self.is_rare[ids], UNKNOWN_ID)
+
+
+def _without_padding(ids_BT: Tensor, lengths_B: Tensor | None) -> Tensor:
+    if lengths_B is None:
+        return ids_BT
+    return ids_BT.masked_fill(~padding_mask(lengths_B, ids_BT.shape[1]), PADDING_ID)

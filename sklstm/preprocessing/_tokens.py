@@ -16,9 +16,9 @@ from sklearn.utils.validation import check_is_fitted
 from sklstm._compat._sklearn import Interval, RealNotInt, StrOptions
 from sklstm._config._parameters import validate_parameters
 from sklstm._optional import require
-from sklstm._sequences import IntArray
+from sklstm._sequences import PADDING_ID, UNKNOWN_ID, IntArray
 from sklstm._validation._messages import none_found
-from sklstm._validation._tokens import PADDING_ID, UNKNOWN_ID, TokenIds
+from sklstm._validation._tokens import TokenIds
 from sklstm._warnings import warn_user
 
 FIRST_ID = 2

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sklstm._sequences import Array
-from sklstm._validation._tokens import UNKNOWN_ID
+from sklstm._sequences import UNKNOWN_ID, Array
 from sklstm.preprocessing._tokens import assign_ids
 
 

@@ -97,7 +97,7 @@ def test_further_training_keeps_the_convolutions_and_refits_the_linear_model():
     after = classifier.net_.module_.state_dict()
     assert classifier.n_iter_ == 6
     for name, tensor in before.items():
-        is_kept = name.startswith("convolutions.") or name == "share"
+        is_kept = name.startswith("convolutions.") or name == "shares"
         assert np.array_equal(tensor, after[name]) == is_kept, name
     classifier.partial_fit(X[:10], Y[:10])
     assert np.array_equal(after["linear.weight"], classifier.net_.module_.linear.weight)

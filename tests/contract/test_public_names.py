@@ -22,6 +22,7 @@ PUBLIC = {
         "AttentionPooling", "ConvolutionBranch", "ConvolutionEnsemble",
         "DenseHead", "FixedConvolutions", "LSTMEncoder", "LSTMLayer", "LastPooling", "MaxPooling",
         "MeanPooling", "SequenceNetwork",
+        "TfidfLinear", "TokenEnsemble",
     ],
     "sklstm.preprocessing": [
         "FrameSequences", "RollingFeatures", "SequenceImputer", "SequenceScaler", "TokenEncoder",
@@ -35,7 +36,7 @@ PARAMETERS = {
     "conv_filters": "auto", "n_kernels": "auto",
     "dense_sizes": (), "dropout": 0.0,
     "embedding_dim": None, "vocabulary_size": None,
-    "embedding_weights": None, "freeze_embedding": False,
+    "embedding_weights": None, "freeze_embedding": False, "tfidf": True,
     "standardize": "auto", "mask_value": None, "class_weight": None,
     "mixup_alpha": 0.2, "l1": 0.0, "l2": 0.0,
     "optimizer": "adam",

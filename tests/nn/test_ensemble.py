@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch.func import functional_call, grad
 
-from sklstm.nn import ConvolutionEnsemble, FixedConvolutions, SequenceNetwork
+from sklstm.nn import ConvolutionEnsemble, FixedConvolutions, SequenceNetwork, TokenEnsemble
+from sklstm.nn._embedding import build_embedding
 
 LENGTHS = torch.tensor([20, 3, 9])
 
@@ -54,3 +55,30 @@ def test_functional_gradients_are_those_of_backward(ensemble, inputs):
     ensemble(inputs, LENGTHS).square().sum().backward()
     for name, parameter in parameters.items():
         torch.testing.assert_close(gradients[name], parameter.grad)
+
+
+@pytest.fixture
+def of_tokens():
+    torch.manual_seed(0)
+    network = SequenceNetwork(4, 3, embedding=build_embedding(30, 4))
+    ensemble = TokenEnsemble(network, 30).eval()
+    n_terms = ensemble.linear.n_terms
+    ensemble.linear.set(torch.rand(n_terms) + 1, torch.randn(3, n_terms), torch.randn(3))
+    ensemble.set_shares(0.3, 0.6)
+    return ensemble
+
+
+def test_logits_of_tokens_are_the_weighted_sum_and_rare_tokens_unknown_to_the_network(of_tokens):
+    ids = torch.randint(2, 30, (3, 20))
+    of_tokens.is_rare[10:] = True
+    read = ids.where(ids < 10, 1)
+    expected = 0.3 * of_tokens.network(read, LENGTHS) + 0.6 * of_tokens.linear(ids, LENGTHS)
+    torch.testing.assert_close(of_tokens(ids, LENGTHS), expected)
+    assert torch.equal(of_tokens.embed(ids, LENGTHS), of_tokens.network.embed(read, LENGTHS))
+
+
+def test_padding_of_tokens_may_hold_anything(of_tokens):
+    ids = torch.randint(2, 30, (3, 20))
+    filled = ids.masked_fill(torch.arange(20) >= LENGTHS[:, None], 10**9)
+    assert torch.equal(of_tokens(filled, LENGTHS), of_tokens(ids, LENGTHS))
+    assert torch.equal(of_tokens.embed(filled, LENGTHS), of_tokens.embed(ids, LENGTHS))

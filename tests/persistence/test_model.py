@@ -128,7 +128,7 @@ def test_token_ids(path, columns):
     estimator.fit(ids, [0, 1] * 5)
     loaded = through_a_file(estimator, path)
     assert_same_estimator(loaded, estimator, ids)
-    assert not loaded.net_.module_.embedding.weight.requires_grad
+    assert not loaded.net_.module_.network.embedding.weight.requires_grad
 
 
 @pytest.mark.parametrize(

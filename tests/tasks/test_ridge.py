@@ -2,9 +2,16 @@
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 from sklearn.linear_model import Ridge as Reference
 
-from sklstm._tasks._ridge import STRENGTHS, Ridge, fit_classification, fit_regression
+from sklstm._tasks._ridge import (
+    STRENGTHS,
+    Ridge,
+    fit_classification,
+    fit_regression,
+    fit_sparse_regression,
+)
 
 RNG = np.random.default_rng(0)
 
@@ -92,3 +99,13 @@ def test_one_sequence_of_each_class_is_enough():
                                       np.ones(2))  # fmt: skip
     assert np.isfinite(weight).all()
     assert np.isfinite(bias).all()
+
+
+def test_a_regression_of_sparse_features_is_that_of_scikit_learn():
+    features, targets, weights = make(60, 8)
+    weight, bias = fit_sparse_regression(csr_array(features), targets, 5 * weights)
+    expected = reference(features, targets, weights / weights.mean(), 1.0)
+    np.testing.assert_allclose(weight, expected.coef_, atol=1e-2)
+    np.testing.assert_allclose(bias, expected.intercept_, atol=1e-2)
+    one = fit_sparse_regression(csr_array(features), targets[:, :1], weights)
+    assert [a.shape for a in one] == [(1, 8), (1,)]

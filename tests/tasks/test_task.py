@@ -103,6 +103,15 @@ def test_it_learns_and_is_copied_pickled_and_searched():
     assert search.best_estimator_.n_numbers_ == 1
 
 
+def test_it_has_a_linear_model_of_tokens_beside_it():
+    rng = np.random.default_rng(0)
+    ids = [rng.integers(2, 9, size=rng.integers(3, 8)) for _ in range(200)]
+    numbers = np.array([np.mean(i == 2) for i in ids])
+    fitted = quick(embedding_dim=4).fit(ids, numbers)
+    assert fitted.net_.module_.shares.tolist() == [0.5, 0.5]
+    assert fitted.score(ids, numbers) > 0.8
+
+
 @pytest.mark.parametrize("groups", [None, np.arange(40) // 4])
 def test_it_stops_by_a_scorer_of_its_own(groups):
     options = {"early_stopping": True, "scoring": "r2"}

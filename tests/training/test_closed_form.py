@@ -83,13 +83,13 @@ def test_the_linear_model_is_that_of_the_task_and_may_be_left_out():
     convolutions = FixedConvolutions(2, 30, 1000, 3)
     ensemble = ConvolutionEnsemble(convolutions, SequenceNetwork(convolutions.output_size, 2))
     fit_closed_form(ensemble, training, None, seed=0)
-    assert ensemble.share == 1
+    assert ensemble.shares.tolist() == [1, 0]
     assert not ensemble.linear.weight.any()
     before = convolutions.thresholds.clone()
     windows = fit_closed_form(ensemble, training, Classification(np.array([0, 1])), seed=None)
     assert torch.equal(before, convolutions.thresholds)
     assert len(windows) == len(y)
-    assert ensemble.share == 0.5
+    assert ensemble.shares.tolist() == [0.5, 0.5]
     _, proportions = compute_features(convolutions, sequences)
     scores = proportions @ ensemble.linear.weight.numpy().T + ensemble.linear.bias.numpy()
     assert (scores.argmax(axis=1) == y).mean() > 0.9

@@ -1,0 +1,99 @@
+"""What is fitted to token ids without gradients: TF-IDF, linear model, rare tokens, shares."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from scipy.sparse import csr_array
+
+from sklstm._batching._buckets import prediction_batches
+from sklstm._batching._loader import DeviceSequences, LabelledSequences
+from sklstm._inference._prediction import MAX_SEQUENCES, MAX_TIMESTEPS, compute_members
+from sklstm._sequences import PADDING_ID, Array, IntArray
+from sklstm._tasks._task import Task
+from sklstm.nn._ensemble import TokenEnsemble
+from sklstm.nn._tfidf import TfidfLinear
+
+# Factor of the inverse document frequency of a pair of tokens.
+PAIR_FACTOR = 0.5
+# From this number of sequences on, tokens of fewer than MIN_DF are rare.
+ENOUGH_SEQUENCES, MIN_DF = 500, 2
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """Sequences held out from training for the shares of an ensemble, and all sequences."""
+
+    held_out: LabelledSequences
+    all: LabelledSequences
+
+
+def fit_tokens(
+    ensemble: TokenEnsemble, training: LabelledSequences, task: Task | None, *, finds_rare: bool
+) -> LabelledSequences:
+    """Fit all but the network to the training sequences; return what the network reads.
+
+    The linear model is not fitted if ``task`` is None.
+    """
+    if finds_rare or task is not None:
+        counts = count_terms(ensemble.linear, training.sequences)
+    if finds_rare and len(training) >= ENOUGH_SEQUENCES:
+        is_rare = document_frequencies(counts)[: len(ensemble.is_rare)] < MIN_DF
+        is_rare[PADDING_ID] = False
+        ensemble.is_rare.copy_(torch.from_numpy(is_rare))
+    if task is not None:
+        fit_tfidf(ensemble.linear, counts, training, task)
+        ensemble.set_shares(*task.shares)
+    sequences = copy.copy(training.sequences)
+    sequences.values = ensemble.read(sequences.values)
+    return replace(training, sequences=sequences)
+
+
+def calibrate(ensemble: TokenEnsemble, calibration: Calibration, task: Task) -> None:
+    """Fit the shares to the held-out sequences, and then the linear model to all."""
+    members = compute_members(ensemble, calibration.held_out.sequences)
+    ensemble.set_shares(*task.fit_shares(members, *calibration.held_out.on_host()))
+    counts = count_terms(ensemble.linear, calibration.all.sequences)
+    fit_tfidf(ensemble.linear, counts, calibration.all, task)
+
+
+def fit_tfidf(
+    linear: TfidfLinear, counts: csr_array, labelled: LabelledSequences, task: Task
+) -> None:
+    """Fit the linear model to the counts of terms in labelled sequences."""
+    idf = np.log((1 + len(labelled)) / (1 + document_frequencies(counts))) + 1
+    idf[linear.vocabulary_size :] *= PAIR_FACTOR
+    weight, bias = task.fit_sparse(weigh_terms(counts, idf), *labelled.on_host())
+    linear.set(*map(torch.from_numpy, (idf, weight, bias)))
+
+
+def count_terms(linear: TfidfLinear, sequences: DeviceSequences) -> csr_array:
+    """Number of occurrences of each term in each sequence, shape (n_sequences, n_terms)."""
+    # Each token and each pair, and 0 where a token is padding in the middle.
+    starts = np.concatenate([[0], np.cumsum(2 * sequences.host_lengths)])
+    columns = np.zeros(starts[-1], dtype=np.int32)
+    for batch in prediction_batches(sequences.host_lengths, MAX_TIMESTEPS, MAX_SEQUENCES):
+        terms = linear.terms(*sequences.batch(batch)).cpu().numpy()
+        for row, index in zip(terms, batch, strict=True):
+            present = row[row != PADDING_ID]
+            columns[starts[index] : starts[index] + len(present)] = present
+    counts = csr_array((np.ones(len(columns)), columns, starts), (len(sequences), linear.n_terms))
+    counts.data[columns == PADDING_ID] = 0
+    counts.sum_duplicates()
+    counts.eliminate_zeros()
+    return counts
+
+
+def weigh_terms(counts: csr_array, idf: Array) -> csr_array:
+    """The features of `TfidfLinear`."""
+    norms = np.repeat(np.sqrt(counts @ np.square(idf)), np.diff(counts.indptr))
+    values = counts.data * idf[counts.indices] / norms
+    return csr_array((values, counts.indices, counts.indptr), counts.shape)
+
+
+def document_frequencies(counts: csr_array) -> IntArray:
+    """Number of sequences that each term occurs in."""
+    return np.bincount(counts.indices, minlength=counts.shape[1])
