@@ -42,8 +42,9 @@ class LSTM(nn.LSTM):
             inputs_BTF = nn.functional.pad(inputs_BTF.transpose(0, 1), (0, 1)).transpose(0, 1)
         weights = (weight_ih, self.weight_hh_l0, self.bias_ih_l0, self.bias_hh_l0)
         zeros_1BH = inputs_BTF.new_zeros(1, inputs_BTF.shape[0], self.hidden_size)
-        last, states = (zeros_1BH, zeros_1BH), []
-        for part in cut_long(inputs_BTF):
+        last, parts = (zeros_1BH, zeros_1BH), cut_long(inputs_BTF)
+        all_BTH: Tensor | None = None
+        for part in parts:
             states_BTH, *memory = torch.lstm(
                 inputs_BTF[:, part],
                 last,
@@ -56,9 +57,16 @@ class LSTM(nn.LSTM):
                 bidirectional=False,
                 batch_first=True,
             )
-            states.append(states_BTH)
             last = memory[0], memory[1]
-        return torch.cat(states, dim=1) if len(states) > 1 else states[0], last
+            if len(parts) == 1:
+                return states_BTH, last
+            if all_BTH is None:
+                # Time-major in memory, as above; a concatenation would take twice as much.
+                n_timesteps, batch_size = inputs_BTF.shape[1], inputs_BTF.shape[0]
+                shape = (n_timesteps, batch_size, self.hidden_size)
+                all_BTH = states_BTH.new_empty(shape).transpose(0, 1)
+            all_BTH[:, part] = states_BTH
+        return cast("Tensor", all_BTH), last
 
 
 class Direction(nn.Module):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import combinations
 from typing import NamedTuple
 
@@ -126,42 +126,55 @@ class FixedConvolutions(nn.Module):
         """
         if lengths_B is not None:
             inputs_BTF = inputs_BTF.masked_fill(is_padding(lengths_B, inputs_BTF), 0)
-        summaries_BP, activations_BWR = self.pool(inputs_BTF, lengths_B)
-        if self.projection is None or self.window_size is None:
+        summaries_BP, projected_BWD = self.pool(inputs_BTF, lengths_B, self.projection)
+        if self.window_size is None:
             return ConvolutionFeatures(summaries_BP)
         patches_BWF, n_windows_B = as_patches(inputs_BTF, lengths_B, self.window_size)
-        windows_BWD = torch.cat([self.projection(activations_BWR), patches_BWF], dim=2)
+        windows_BWD = torch.cat([projected_BWD, patches_BWF], dim=2)
         return ConvolutionFeatures(summaries_BP, windows_BWD, n_windows_B)
 
-    def pool(self, inputs_BTF: Tensor, lengths_B: Tensor | None) -> tuple[Tensor, Tensor]:
+    def pool(
+        self,
+        inputs_BTF: Tensor,
+        lengths_B: Tensor | None,
+        project: Callable[[Tensor], Tensor] | None = None,
+    ) -> tuple[Tensor, Tensor]:
         """Summaries (B, P), and mean activations in each window (B, W, R), R = 0 without windows.
 
-        The padding of the inputs is 0.
+        The means are projected, if ``project`` is given, in parts of a long sequence. The padding
+        of the inputs is 0.
         """
         n_timesteps = inputs_BTF.shape[1]
         values_NTF = self.with_differences(inputs_BTF, lengths_B)
-        counts, results, activations = [], [], []
-        for some in self._groups(inputs_BTF):
-            # Windows are never cut.
-            parts = [
-                self._pool_part(some, self._respond(values_NTF, some, part), _rest(lengths_B, part))
-                for part in cut_long(values_NTF, self.window_size or 1)
+        counts, results, windows = [], [], []
+        # Windows are never cut.
+        for part in cut_long(values_NTF, self.window_size or 1):
+            # Not positive where a sequence ends before.
+            rest_B = None if lengths_B is None else lengths_B - part.start
+            of_groups = [
+                self._pool_part(some, self._respond(values_NTF, some, part), rest_B)
+                for some in self._groups(inputs_BTF)
             ]
-            counts_above, won_and_lost, sums_of_windows = zip(*parts, strict=True)
-            counts.append(_sum(counts_above).flatten(1))
-            results.append(_sum(won_and_lost).flatten(1))
-            activations.append(torch.cat(sums_of_windows, dim=3).flatten(1, 2))
+            counts_above, won_and_lost, sums_of_windows = zip(*of_groups, strict=True)
+            counts.append(torch.cat([above.flatten(1) for above in counts_above], dim=1))
+            results.append(torch.cat([sums.flatten(1) for sums in won_and_lost], dim=1))
+            sums_BRW = torch.cat([sums.flatten(1, 2) for sums in sums_of_windows], dim=1)
+            means_BWR = self._average(sums_BRW, part.stop - part.start, rest_B)
+            windows.append(means_BWR if project is None else project(means_BWR))
         n_real = n_timesteps if lengths_B is None else lengths_B.unsqueeze(1)
         # The gradient of the root of 0 would be infinite.
-        roots_BP = (torch.cat(results, dim=1) / n_real).clamp(min=SMALLEST_MEAN).sqrt().float()
-        summaries_BP = torch.cat([torch.cat(counts, dim=1) / n_real, roots_BP], dim=1)
-        sums_BRW = torch.cat(activations, dim=1)
+        roots_BP = (_sum(results) / n_real).clamp(min=SMALLEST_MEAN).sqrt().float()
+        summaries_BP = torch.cat([_sum(counts) / n_real, roots_BP], dim=1)
+        return summaries_BP, torch.cat(windows, dim=1) if len(windows) > 1 else windows[0]
+
+    def _average(self, sums_BRW: Tensor, n_timesteps: int, lengths_B: Tensor | None) -> Tensor:
+        """Means of the windows, shape (B, W, R), of their sums."""
         if self.window_size is None:
-            return summaries_BP, sums_BRW.transpose(1, 2)
-        starts_W = torch.arange(0, n_timesteps, self.window_size, device=inputs_BTF.device)
+            return sums_BRW.transpose(1, 2)
+        starts_W = torch.arange(0, n_timesteps, self.window_size, device=sums_BRW.device)
         ends = n_timesteps if lengths_B is None else lengths_B.view(-1, 1, 1)
         n_in_windows = (ends - starts_W).clamp(1, self.window_size)
-        return summaries_BP, (sums_BRW / n_in_windows).float().transpose(1, 2)
+        return (sums_BRW / n_in_windows).float().transpose(1, 2)
 
     def _groups(self, inputs_BTF: Tensor) -> list[slice]:
         """The dilations that are computed at once: all for few timesteps, otherwise one each.
@@ -251,11 +264,6 @@ def dilations_for(n_timesteps: int) -> tuple[int, ...]:
     # Rounding must not leave an integer just below itself.
     powers = (1e-9 + largest ** (i / (MAX_DILATIONS - 1)) for i in range(MAX_DILATIONS))
     return tuple(sorted({int(power) for power in powers}))
-
-
-def _rest(lengths_B: Tensor | None, part: slice) -> Tensor | None:
-    """Lengths from the start of a part; not positive where the sequence ends before."""
-    return None if lengths_B is None else lengths_B - part.start
 
 
 def _count_above(responses_BSKT: Tensor, thresholds_SKQ: Tensor) -> Tensor:

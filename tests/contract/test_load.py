@@ -96,8 +96,11 @@ print(json.dumps([memory("VmHWM") - before, X.nbytes / 2**20]))
 
 @pytest.mark.slow
 @linux_only
-def test_one_sequence_of_a_million_timesteps_is_predicted_within_a_gigabyte(say):
-    """Of the default network two layers of convolutions are held at once: 770 bytes a timestep."""
+def test_one_sequence_of_a_million_timesteps_is_predicted_within_the_stated_memory(say):
+    """Windows of 65 numbers, also reversed, and two directions of 64: 1032 bytes a timestep.
+
+    What is in use beside them depends on how far one direction is when the other begins.
+    """
     extra = measure("""
 X, y = make_trends(60, random_state=0)
 classifier = LSTMSequenceClassifier(max_epochs=1, random_state=0).fit(X, y)
@@ -109,4 +112,4 @@ classifier.predict_proba([x])
 print(json.dumps(memory("VmHWM") - before))
 """)
     say(f"A sequence of a million timesteps took {extra:.0f} MB")
-    assert extra < 1000
+    assert extra < 1300
