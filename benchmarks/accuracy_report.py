@@ -157,9 +157,8 @@ def write(fits: Iterable[Any], folder: Path) -> None:
     if quarters.fits:
         table = question_table(quarters, QUESTIONS["fixed"], "rst")
         (folder / "quarter.rst").write_text(table + "\n")
-    of_text = tested.common(QUESTIONS["text"][:1] + QUESTIONS["text"][2:])
-    if of_text.fits:
-        table = question_table(of_text, QUESTIONS["text"], "rst")
+    if any(fit.setting in QUESTIONS["text"][1:] for fit in tested.fits):
+        table = question_table(tested, QUESTIONS["text"], "rst")
         (folder / "text_test.rst").write_text(table + "\n")
     recipes = [s for s in QUESTIONS["recipes"] if any(f.setting == s for f in tested.fits)]
     if "default" in recipes:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import pickle
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import torch
 
-from sklstm import LSTMSequenceClassifier
+from sklstm import LSTMSequenceClassifier, load_model, save_model
 from sklstm._config._configuration import Configuration
 from sklstm._config._options import Options
 from sklstm._sequences import Sequences
@@ -71,6 +72,39 @@ def make_cube(n: int = 24, *, n_timesteps: int = 6, n_features: int = 2, **kwarg
     y = np.arange(n) % kwargs.get("n_classes", 2)
     X = rng.normal(2.0 * y[:, None, None], 1.0, size=(n, n_timesteps, n_features))
     return X, y
+
+
+def make_documents(
+    n: int = 60, *, n_classes: int = 2, lengths: tuple[int, int] = (3, 12), seed: int = 0
+) -> Any:
+    """Token ids below 30: the class says which of the first ids a document has somewhere."""
+    rng = np.random.default_rng(seed)
+    y = np.arange(n) % n_classes
+    X = [rng.integers(2 + n_classes, 30, size=rng.integers(*lengths)) for _ in range(n)]
+    for ids, label in zip(X, y, strict=True):
+        ids[rng.integers(len(ids))] = 2 + label
+    return X, y
+
+
+def assert_same_bits_in_any_company(fitted: Any, X: Any) -> None:
+    """Alone, in another order, and from the skorch net."""
+    together = fitted.predict_proba(X)
+    order = np.random.default_rng(0).permutation(len(X))
+    np.testing.assert_array_equal(fitted.predict_proba([X[i] for i in order]), together[order])
+    for i in (0, 7, 39):
+        np.testing.assert_array_equal(fitted.predict_proba([X[i]]), together[[i]])
+    np.testing.assert_array_equal(fitted.net_.predict_proba(X), together)
+
+
+def through_copies(fitted: Any, X: Any, path: Any) -> Any:
+    """The estimator read back from a file; it and a pickle predict the same bits."""
+    expected = fitted.predict_proba(X)
+    copied = pickle.loads(pickle.dumps(fitted))
+    np.testing.assert_array_equal(copied.predict_proba(X), expected)
+    save_model(fitted, path)
+    loaded = load_model(path)
+    np.testing.assert_array_equal(loaded.predict_proba(X), expected)
+    return loaded
 
 
 def quick(**parameters: Any) -> LSTMSequenceClassifier:

@@ -11,19 +11,9 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from torch import nn
 
 from sklstm import LSTMSequenceClassifier
-from tests.helpers import FLOAT32, POOLINGS, quick
+from tests.helpers import FLOAT32, POOLINGS, make_documents, quick
 
 RNG = np.random.default_rng(0)
-
-
-def make_documents(n=60, vocabulary=30, seed=0):
-    """The class of a document says which of two words it has somewhere."""
-    rng = np.random.default_rng(seed)
-    y = np.arange(n) % 2
-    X = [rng.integers(4, vocabulary, size=rng.integers(3, 12)) for _ in range(n)]
-    for ids, label in zip(X, y, strict=True):
-        ids[rng.integers(len(ids))] = 2 + label
-    return X, y
 
 
 X, Y = make_documents()

@@ -75,8 +75,9 @@ def build_network(
         )
     options |= {"n_features": network.n_inputs, "n_classes": network.n_outputs}
     # float32 whatever torch's default dtype is.
-    if network.vocabulary_size is not None and network.tfidf:
-        return TokenEnsemble(SequenceNetwork(**options), network.vocabulary_size).float()
+    if network.has_tfidf:
+        n_tokens = options["embedding"].num_embeddings
+        return TokenEnsemble(SequenceNetwork(**options), n_tokens).float()
     if network.n_kernels == 0:
         return SequenceNetwork(**options).float()
     window_size = network.patch_size if network.reads_windows else None

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
+from sklstm._batching._loader import LabelledSequences
 from sklstm._config._configuration import Configuration
 from sklstm._data._labelled import (
     Labelled,
@@ -67,12 +69,16 @@ def fit_model(
             scaling = None
         factors = data.task.weigh(data.targets, data.relative_weight, configuration)
         placed = (factors, scaling, configuration.device)
-        training = put_on_device(drop_zero_weight(data, factors), *placed)
+
+        def place(part: Labelled) -> LabelledSequences:
+            return put_on_device(drop_zero_weight(part, factors), *placed)
+
+        training = place(data)
         validation = None if held_out is None else as_validation(held_out, *placed)
         calibration = None
         if for_shares is not None and factors(for_shares.targets).any():
-            parts = (drop_zero_weight(part, factors) for part in (for_shares, job.data))
-            calibration = Calibration(*(put_on_device(part, *placed) for part in parts))
+            # All only then: another copy of X.
+            calibration = Calibration(place(for_shares), partial(place, job.data))
         net, summary = train(
             configuration,
             data.task,

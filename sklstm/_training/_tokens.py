@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -25,10 +26,10 @@ ENOUGH_SEQUENCES, MIN_DF = 500, 2
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """Sequences held out from training for the shares of an ensemble, and all sequences."""
+    """Sequences held out from training for the shares of an ensemble, and how to get all."""
 
     held_out: LabelledSequences
-    all: LabelledSequences
+    load_all: Callable[[], LabelledSequences]
 
 
 def fit_tokens(
@@ -56,8 +57,8 @@ def calibrate(ensemble: TokenEnsemble, calibration: Calibration, task: Task) -> 
     """Fit the shares to the held-out sequences, and then the linear model to all."""
     members = compute_members(ensemble, calibration.held_out.sequences)
     ensemble.set_shares(*task.fit_shares(members, *calibration.held_out.on_host()))
-    counts = count_terms(ensemble.linear, calibration.all.sequences)
-    fit_tfidf(ensemble.linear, counts, calibration.all, task)
+    everything = calibration.load_all()
+    fit_tfidf(ensemble.linear, count_terms(ensemble.linear, everything.sequences), everything, task)
 
 
 def fit_tfidf(

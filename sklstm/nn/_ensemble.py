@@ -7,12 +7,11 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
-from sklstm._sequences import PADDING_ID, UNKNOWN_ID
+from sklstm._sequences import UNKNOWN_ID
 from sklstm.nn._fixed_convolutions import ConvolutionFeatures, FixedConvolutions
 from sklstm.nn._linear import Linear
 from sklstm.nn._network import SequenceNetwork
-from sklstm.nn._pooling import padding_mask
-from sklstm.nn._tfidf import TfidfLinear
+from sklstm.nn._tfidf import TfidfLinear, without_padding
 
 
 class Ensemble(nn.Module, ABC):
@@ -128,21 +127,15 @@ class TokenEnsemble(Ensemble):
 
     def members(self, inputs: Tensor, lengths_B: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Logits of the network and of the linear model, each of shape (B, C)."""
-        ids_BT = _without_padding(inputs, lengths_B)
+        ids_BT = without_padding(inputs, lengths_B)
         of_network_BC: Tensor = self.network(self.read(ids_BT), lengths_B)
         return of_network_BC, self.linear(ids_BT)
 
     def embed(self, inputs: Tensor, lengths_B: Tensor | None = None) -> Tensor:
         """Pooled vectors of the network, shape (B, D)."""
-        ids_BT = _without_padding(inputs, lengths_B)
+        ids_BT = without_padding(inputs, lengths_B)
         return self.network.embed(self.read(ids_BT), lengths_B)
 
     def read(self, ids: Tensor) -> Tensor:
         """Token ids as the network reads them: rare ones are unknown."""
         return ids.masked_fill(self.is_rare[ids], UNKNOWN_ID)
-
-
-def _without_padding(ids_BT: Tensor, lengths_B: Tensor | None) -> Tensor:
-    if lengths_B is None:
-        return ids_BT
-    return ids_BT.masked_fill(~padding_mask(lengths_B, ids_BT.shape[1]), PADDING_ID)

@@ -209,10 +209,12 @@ class FixedConvolutions(nn.Module):
 
         Results are bit-identical for any batch composition.
         """
-        reach = KERNEL_SIZE // 2 * self.dilations[i]
-        values_NTF = nn.functional.pad(values_NTF, (0, 0, reach, reach))
-        if part is not None:
-            values_NTF = values_NTF[:, part.start : part.stop + 2 * reach]
+        reach, n_timesteps = KERNEL_SIZE // 2 * self.dilations[i], values_NTF.shape[1]
+        part = slice(0, n_timesteps) if part is None else part
+        start, stop = part.start - reach, part.stop + reach
+        values_NTF = values_NTF[:, max(start, 0) : min(stop, n_timesteps)]
+        missing = (max(-start, 0), max(stop - n_timesteps, 0))
+        values_NTF = nn.functional.pad(values_NTF, (0, 0, *missing))
         # The kernels of a group have the same channels.
         of_minirocket, of_groups = self.channels[i, :N_KERNELS], self.channels[i, N_KERNELS:]
         channels_KF = torch.cat([of_minirocket, *[of_groups] * GROUP_SIZE])

@@ -81,9 +81,15 @@ class TfidfLinear(nn.Module):
 
         Number k < V is token k, and V + j is bucket j.
         """
-        if lengths_B is not None:
-            ids_BT = ids_BT.masked_fill(~padding_mask(lengths_B, ids_BT.shape[1]), PADDING_ID)
+        ids_BT = without_padding(ids_BT, lengths_B)
         following_BT = nn.functional.pad(ids_BT[:, 1:], (0, 1), value=PADDING_ID)
         pairs_BT = self.vocabulary_size + (ids_BT * FACTOR + following_BT) % self.n_buckets
         pairs_BT = pairs_BT.masked_fill(following_BT == PADDING_ID, PADDING_ID)
         return torch.cat([ids_BT, pairs_BT], dim=1)
+
+
+def without_padding(ids_BT: Tensor, lengths_B: Tensor | None) -> Tensor:
+    """Token ids with 0 as padding, whatever it held."""
+    if lengths_B is None:
+        return ids_BT
+    return ids_BT.masked_fill(~padding_mask(lengths_B, ids_BT.shape[1]), PADDING_ID)

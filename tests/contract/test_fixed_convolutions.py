@@ -1,17 +1,21 @@
 """The invariants hold with fixed convolutions and the linear model beside the network."""
 
-import pickle
-
 import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_val_score
 
-from sklstm import LSTMSequenceClassifier, load_model, save_model
+from sklstm import LSTMSequenceClassifier
 from sklstm.nn import ConvolutionEnsemble
 from tests.crashing import Crash, CrashAfter
-from tests.helpers import make_cube, make_ragged, quick
+from tests.helpers import (
+    assert_same_bits_in_any_company,
+    make_cube,
+    make_ragged,
+    quick,
+    through_copies,
+)
 
 X, Y = make_ragged(40, n_classes=3)
 
@@ -40,12 +44,7 @@ def test_the_module_is_an_ensemble_whose_linear_model_is_fitted(fitted):
 
 
 def test_a_sequence_has_the_same_bits_alone_and_in_any_order(fitted):
-    together = fitted.predict_proba(X)
-    order = np.random.default_rng(0).permutation(len(X))
-    np.testing.assert_array_equal(fitted.predict_proba([X[i] for i in order]), together[order])
-    for i in (0, 7, 39):
-        np.testing.assert_array_equal(fitted.predict_proba([X[i]]), together[[i]])
-    np.testing.assert_array_equal(fitted.net_.predict_proba(X), together)
+    assert_same_bits_in_any_company(fitted, X)
 
 
 def test_one_seed_gives_the_same_bits_and_another_does_not(fitted):
@@ -71,12 +70,7 @@ def test_a_weight_of_zero_is_left_out_and_class_weights_count():
 
 
 def test_copies_and_files_predict_the_same_bits(fitted, tmp_path):
-    expected = fitted.predict_proba(X)
-    copied = pickle.loads(pickle.dumps(fitted))
-    np.testing.assert_array_equal(copied.predict_proba(X), expected)
-    save_model(fitted, tmp_path / "model.safetensors")
-    loaded = load_model(tmp_path / "model.safetensors")
-    np.testing.assert_array_equal(loaded.predict_proba(X), expected)
+    loaded = through_copies(fitted, X, tmp_path / "model.safetensors")
     assert loaded.resolved_params_ == fitted.resolved_params_
 
 

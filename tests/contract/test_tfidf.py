@@ -1,32 +1,27 @@
 """The invariants hold with a linear model of TF-IDF beside the network of token ids."""
 
-import pickle
+from functools import partial
 
 import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
-from sklstm import load_model, save_model
 from sklstm.nn import SequenceNetwork, TokenEnsemble
 from tests.crashing import Crash, CrashAfter
-from tests.helpers import quick
+from tests.helpers import (
+    assert_same_bits_in_any_company,
+    make_documents,
+    quick,
+    through_copies,
+)
 
 PRIOR = [0.25, 0.5]
 
 
-def make_documents(n, seed=0, vocabulary=30):
-    """The class of a document says which of three words it has somewhere."""
-    rng = np.random.default_rng(seed)
-    y = np.arange(n) % 3
-    X = [rng.integers(5, vocabulary, size=rng.integers(1, 9)) for _ in range(n)]
-    for ids, label in zip(X, y, strict=True):
-        ids[rng.integers(len(ids))] = 2 + label
-    return X, y
-
-
+documents = partial(make_documents, n_classes=3, lengths=(1, 9))
 # Enough for shares of their own, and not enough.
-X, Y = make_documents(120)
+X, Y = documents(120)
 FEW, Y_FEW = X[:60], Y[:60]
 
 
@@ -48,7 +43,7 @@ def shares_of(classifier):
 
 def test_the_module_is_an_ensemble_and_without_tfidf_a_network(fitted):
     assert isinstance(fitted.net_.module_, TokenEnsemble)
-    assert fitted.score(*make_documents(99, seed=1)) > 0.9
+    assert fitted.score(*documents(99, seed=1)) > 0.9
     assert fitted.transform(X).shape == (120, len(fitted.get_feature_names_out()))
     assert isinstance(tokens(tfidf=False).fit(FEW, Y_FEW).net_.module_, SequenceNetwork)
 
@@ -80,12 +75,7 @@ def test_classes_without_weight_are_not_held_out():
 
 
 def test_a_sequence_has_the_same_bits_alone_and_in_any_order(fitted):
-    together = fitted.predict_proba(X)
-    order = np.random.default_rng(0).permutation(len(X))
-    np.testing.assert_array_equal(fitted.predict_proba([X[i] for i in order]), together[order])
-    for i in (0, 7, 39):
-        np.testing.assert_array_equal(fitted.predict_proba([X[i]]), together[[i]])
-    np.testing.assert_array_equal(fitted.net_.predict_proba(X), together)
+    assert_same_bits_in_any_company(fitted, X)
 
 
 def test_one_seed_gives_the_same_bits(fitted):
@@ -108,11 +98,7 @@ def test_a_weight_of_zero_is_left_out_and_class_weights_count():
 
 
 def test_copies_and_files_predict_the_same_bits(fitted, tmp_path):
-    expected = fitted.predict_proba(X)
-    np.testing.assert_array_equal(pickle.loads(pickle.dumps(fitted)).predict_proba(X), expected)
-    save_model(fitted, tmp_path / "model.safetensors")
-    loaded = load_model(tmp_path / "model.safetensors")
-    np.testing.assert_array_equal(loaded.predict_proba(X), expected)
+    loaded = through_copies(fitted, X, tmp_path / "model.safetensors")
     assert shares_of(loaded) == shares_of(fitted)
 
 
@@ -141,7 +127,7 @@ def test_further_training_refits_the_linear_model_and_partial_fit_keeps_it():
 
 
 def test_rare_tokens_are_read_as_unknown_but_not_pretrained_ones():
-    many, y = make_documents(600)
+    many, y = documents(600)
     many[0] = np.array([35, 2])
     drawn = tokens(max_epochs=1).fit(many, y).net_.module_
     assert drawn.is_rare[[1, 5, 35, 36]].tolist() == [True, False, True, True]

@@ -97,7 +97,7 @@ def test_shares_are_those_of_the_held_out_and_the_linear_model_is_that_of_all(en
     with torch.no_grad():
         ensemble.network.head[-1].weight.mul_(100)
     fit_tokens(ensemble.eval(), labelled(50), TASK, finds_rare=False)
-    calibrate(ensemble, Calibration(held_out, everything), TASK)
+    calibrate(ensemble, Calibration(held_out, lambda: everything), TASK)
     of_network, of_linear = ensemble.shares.tolist()
     assert of_network < TASK.shares[0]
     assert of_linear > TASK.shares[1]
