@@ -7,12 +7,17 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+import pandas as pd
 from matplotlib.figure import Figure
 from tabulate import tabulate
 
 from benchmarks.accuracy_settings import QUESTIONS, TARGETS
 from benchmarks.pictures import COLOURS, OTHER
 
+# Published methods that the default is ranked among.
+METHODS = (
+    "HC2", "MR-Hydra", "ROCKET", "InceptionTime", "LITETime", "QUANT", "ResNet", "FCN", "LSTM-FCN",
+)  # fmt: skip
 FIGURES = ("accuracy", "balanced_accuracy", "log_loss", "calibration_error")
 
 
@@ -116,6 +121,28 @@ def _or_dash(figure: float | None) -> str:
     return "-" if figure is None else f"{figure:.3f}"
 
 
+def rank_table(fits: Fits, setting: str, published: pd.DataFrame, form: str) -> str:
+    """One row for each method: its mean rank and accuracy, and the setting's on the same sets.
+
+    ``published`` has accuracies by set and method. On each set the known ones are ranked, best
+    first, ties sharing their mean rank.
+    """
+    own = {name: fits.figure(setting, name, "accuracy") for name in fits.common([setting]).sets}
+    known = published.reindex(columns=METHODS).dropna(how="all").dropna(axis="columns", how="all")
+    known = known.loc[[name for name in own if name in known.index]]
+    known.insert(0, setting, pd.Series(own))
+    ranks = known.rank(axis="columns", ascending=False).mean()
+    rows = []
+    for method in ranks.sort_values().index:
+        theirs = known[method].dropna()
+        ours = known[setting][theirs.index]
+        against = f"{(theirs > ours).sum()} / {(theirs < ours).sum()}"
+        figures = f"{ranks[method]:.2f}", f"{theirs.mean():.3f}", f"{ours.mean():.3f}"
+        rows.append((f"{method}, {len(theirs)} sets", *figures, against))
+    headers = ("method", "mean rank", "accuracy", f"{setting} there", "better / worse")
+    return tabulate(rows, headers, tablefmt=form, disable_numparse=True)
+
+
 def picture(fits: Fits, settings: Sequence[str]) -> Figure:
     """One line for each set: the test accuracy of each setting, and what was published."""
     names = fits.common(settings[:1]).sets
@@ -146,8 +173,11 @@ def _known(figures: Sequence[float | None]) -> tuple[list[float], list[int]]:
     return [figure for figure in figures if figure is not None], rows
 
 
-def write(fits: Iterable[Any], folder: Path) -> None:
-    """All tables as reStructuredText for the documentation, and the picture."""
+def write(fits: Iterable[Any], folder: Path, published: pd.DataFrame | None = None) -> None:
+    """All tables as reStructuredText for the documentation, and the picture.
+
+    ``published`` as of `rank_table`, which is not remade without it.
+    """
     fits = list(fits)
     compared, tested, quarters = (Fits(fits, part) for part in ("cv", "test", "quarter"))
     for name, settings in QUESTIONS.items():
@@ -160,6 +190,9 @@ def write(fits: Iterable[Any], folder: Path) -> None:
     if any(fit.setting in QUESTIONS["text"][1:] for fit in tested.fits):
         table = question_table(tested, QUESTIONS["text"], "rst")
         (folder / "text_test.rst").write_text(table + "\n")
+    if published is not None:
+        table = rank_table(tested, "default", published, "rst")
+        (folder / "ranks.rst").write_text(table + "\n")
     recipes = [s for s in QUESTIONS["recipes"] if any(f.setting == s for f in tested.fits)]
     if "default" in recipes:
         (folder / "test.rst").write_text(test_table(tested, "default", "rst") + "\n")

@@ -1,6 +1,7 @@
 """The study of accuracy: what it computes, what it keeps, and its recorded report."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from benchmarks import accuracy, accuracy_report
@@ -109,15 +110,15 @@ def test_sets_of_the_wheel_are_time_by_features():
     assert len(X) == len(y) == 270
 
 
-def test_settings_are_compared_on_the_sets_and_seeds_that_all_were_fitted_with():
+def fit(setting, name, seed, found, part="cv"):
     figures = {"balanced_accuracy": 0.0, "log_loss": 0.0, "calibration_error": 0.0}
+    rest = {"part": part, "seconds": 1.0, "n_epochs": 1, **figures}
+    return accuracy.Fit(
+        setting + name + str(seed), name, setting, seed=seed, accuracy=found, **rest
+    )
 
-    def fit(setting, name, seed, found):
-        rest = {"part": "cv", "seconds": 1.0, "n_epochs": 1, **figures}
-        return accuracy.Fit(
-            setting + name + str(seed), name, setting, seed=seed, accuracy=found, **rest
-        )
 
+def test_settings_are_compared_on_the_sets_and_seeds_that_all_were_fitted_with():
     fits = [
         fit("default", "A", 0, 0.5), fit("default", "A", 1, 0.9), fit("default", "B", 0, 0.7),
         fit("usual", "A", 0, 0.6), fit("usual", "C", 0, 0.1),
@@ -131,10 +132,34 @@ def test_settings_are_compared_on_the_sets_and_seeds_that_all_were_fitted_with()
     assert second[-1].strip() == "1 / 0"
 
 
+def test_methods_are_ranked_on_the_sets_that_they_are_known_of():
+    found = {"A": 0.9, "B": 0.8, "C": 0.7, "D": 1.0}
+    fits = [fit("default", name, 0, share, "test") for name, share in found.items()]
+    published = pd.DataFrame(
+        {
+            "HC2": [0.95, 0.8, None, 0.1],
+            "FCN": [0.1, None, None, 0.1],
+            "mine": [1.0, 1.0, 1.0, 1.0],
+        },
+        index=["A", "B", "C", "not fitted"],
+    )
+    table = accuracy_report.rank_table(
+        accuracy_report.Fits(fits, "test"), "default", published, "tsv"
+    )
+    rows = [[cell.strip() for cell in line.split("\t")] for line in table.splitlines()[1:]]
+    # C has no published figure, D is not among the published ones.
+    assert rows == [
+        ["HC2, 2 sets", "1.25", "0.875", "0.850", "1 / 0"],
+        ["default, 2 sets", "1.75", "0.850", "0.850", "0 / 0"],
+        ["FCN, 1 sets", "3.00", "0.100", "0.900", "0 / 1"],
+    ]
+
+
 @pytest.mark.skipif(not RECORDED, reason="nothing is recorded")
 def test_the_recorded_report_is_that_of_the_recorded_fits(tmp_path):
     accuracy_report.write(RECORDED, tmp_path)
-    names = {path.name for path in accuracy.RESULTS.glob("*.rst")}
+    # The ranks also follow from what others published.
+    names = {path.name for path in accuracy.RESULTS.glob("*.rst")} - {"ranks.rst"}
     assert names == {path.name for path in tmp_path.glob("*.rst")}
     for name in names:
         assert (tmp_path / name).read_text() == (accuracy.RESULTS / name).read_text()
