@@ -88,7 +88,8 @@ class BaseSequenceEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
 
     def _set_fitted(self, *arguments: Any) -> Self:
         """Train and set all fitted attributes at once."""
-        contexts = [own_settings(training=True), own_modes(gradients=True), single_threaded()]
+        settings = own_settings(training=True, may_use_tf32=self.precision == "tf32")
+        contexts = [settings, own_modes(gradients=True), single_threaded()]
         fitted = within(contexts, lambda: self._train(*arguments))
         # An X without column names replaces one with names.
         kept = {name: value for name, value in vars(self).items() if name != "feature_names_in_"}
@@ -218,7 +219,8 @@ class BaseSequenceEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
             with prediction_memory(self._network, source.sequences, net.device):
                 return check_outputs(function(net.module_, source), source.sequences)
 
-        return within([own_settings(), single_threaded()], work)
+        settings = own_settings(may_use_tf32=self._network.precision == "tf32")
+        return within([settings, single_threaded()], work)
 
     # State ----------------------------------------------------------------------------------------
 

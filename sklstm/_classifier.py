@@ -166,10 +166,11 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
         a scorer from ``sklearn.metrics.make_scorer``.
     device : str or torch.device, default="cpu"
         "cpu", "cuda", "cuda:1" and so on, or "auto": a GPU if there is one.
-    precision : {"auto", "bfloat16", "float32"}, default="float32"
+    precision : {"auto", "bfloat16", "float32", "tf32"}, default="float32"
         Arithmetic of LSTM layers and convolutions; weights and logits are float32. "bfloat16" is up
         to twice as fast on hardware that supports it; "auto" uses it on such a CPU if an LSTM layer
-        has 64 units or more.
+        has 64 units or more. "tf32" lets cuDNN multiply in TensorFloat-32 on a GPU, unless torch is
+        told otherwise, and is float32 on a CPU.
     warm_start : bool, default=False
         Whether ``fit`` continues from the weights, the standardisation and the optimizer state of
         the previous call, for ``max_epochs`` more.
@@ -328,7 +329,7 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
         tol: float = 1e-4,
         scoring: str | Callable[..., float] = "loss",
         device: str | torch.device = "cpu",
-        precision: Literal["auto", "bfloat16", "float32"] = "float32",
+        precision: Literal["auto", "bfloat16", "float32", "tf32"] = "float32",
         warm_start: bool = False,
         checkpoint: str | PathLike[str] | None = None,
         callbacks: Sequence[Any] | None = None,

@@ -105,7 +105,7 @@ class NetworkOptions:
         convert=as_bool,
         shapes_weights=True,
     )
-    precision: str = option("float32", StrOptions({"auto", "bfloat16", "float32"}))
+    precision: str = option("float32", StrOptions({"auto", "bfloat16", "float32", "tf32"}))
 
 
 @dataclass(frozen=True, kw_only=True)

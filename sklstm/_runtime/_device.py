@@ -35,7 +35,7 @@ def resolve_device(device: str | torch.device) -> torch.device:
 def resolve_precision(precision: str, device: torch.device, hidden_sizes: Sequence[int]) -> str:
     """Precision of the parameter; "auto" is bfloat16 on a CPU with bfloat16 arithmetic.
 
-    On a GPU "auto" is float32, which cuDNN computes in TensorFloat-32 by default.
+    On a GPU "auto" is float32, not rounded to TensorFloat-32.
     """
     if precision != "auto":
         return precision

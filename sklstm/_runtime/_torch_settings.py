@@ -1,12 +1,13 @@
-"""torch's global settings: default device and dtype, denormal numbers, float32 precision."""
+"""torch's global settings: default device and dtype, denormal numbers, float32 precision, cuDNN."""
 
 from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -20,13 +21,19 @@ SMALLEST = 5e-324
 class own_settings(AbstractContextManager[None]):
     """Reset torch's global settings to their defaults inside, and restore them afterwards.
 
-    The default device and flushing of denormal numbers are per thread. The float32 precision is per
-    process: other threads compute in full precision meanwhile. ``training`` also resets the default
-    dtype, which is per process and which only optimizers use.
+    The default device and flushing of denormal numbers are per thread. The float32 precision and
+    the algorithms of cuDNN are per process: other threads compute in full precision and with
+    deterministic algorithms meanwhile. ``training`` also resets the default dtype, which is per
+    process and which only optimizers use. With ``may_use_tf32`` the precision of cuDNN is left as
+    it is: TensorFloat-32 unless the caller has changed that.
     """
 
-    def __init__(self, *, training: bool = False) -> None:
-        self._shared = [PRECISION, DTYPE] if training else [PRECISION]
+    def __init__(self, *, training: bool = False, may_use_tf32: bool = False) -> None:
+        self._shared = [PRECISION, CUDNN_ALGORITHMS]
+        if training:
+            self._shared.append(DTYPE)
+        if not may_use_tf32:
+            self._shared.append(CUDA_PRECISION)
         self._function_modes: list[Any] | None = None
         self._flushes = False
 
@@ -108,16 +115,16 @@ class Shared:
 
 # Precision of float32 products ------------------------------------------------------------------
 
-# oneDNN's kinds of operations with a precision setting; torch<2.9 has matmul only.
-OPERATIONS = [
-    getattr(torch.backends.mkldnn, name)
-    for name in ("matmul", "conv", "rnn")
-    if hasattr(torch.backends.mkldnn, name)
+# Kinds of operations with a precision setting, of oneDNN, and of cuBLAS and cuDNN.
+OF_ONEDNN = [getattr(torch.backends.mkldnn, name) for name in ("matmul", "conv", "rnn")]
+OF_CUDA = [
+    torch.backends.cuda.matmul,
+    *(getattr(torch.backends.cudnn, name) for name in ("conv", "rnn")),
 ]
 
 
 def _precision() -> tuple[str | None, ...]:
-    return _precision_of_matmul(), *(operation.fp32_precision for operation in OPERATIONS)
+    return _precision_of_matmul(), *_precisions_of(OF_ONEDNN)
 
 
 def _precision_of_matmul() -> str | None:
@@ -130,29 +137,71 @@ def _precision_of_matmul() -> str | None:
 
 def _is_exact(precision: tuple[str | None, ...]) -> bool:
     matmul, *operations = precision
-    return matmul in (None, "highest") and all(p in ("none", "ieee") for p in operations)
+    return matmul in (None, "highest") and _are_exact(operations)
 
 
 def _compute_exactly() -> None:
     if _precision_of_matmul() not in (None, "highest"):
         torch.set_float32_matmul_precision("highest")
-    for operation in OPERATIONS:
-        if operation.fp32_precision not in ("none", "ieee"):
-            operation.fp32_precision = "ieee"
+    _make_exact(OF_ONEDNN)
 
 
 def _set_precision(precision: tuple[str | None, ...]) -> None:
     matmul, *operations = precision
     if matmul not in (None, _precision_of_matmul()):
         torch.set_float32_matmul_precision(str(matmul))
-    for operation, value in zip(OPERATIONS, operations, strict=True):
+    _set_precisions_of(OF_ONEDNN, operations)
+
+
+def _precisions_of(operations: Sequence[Any]) -> tuple[str, ...]:
+    return tuple(operation.fp32_precision for operation in operations)
+
+
+def _set_precisions_of(operations: Sequence[Any], values: Sequence[str | None]) -> None:
+    for operation, value in zip(operations, values, strict=True):
         # "none" inherits the common setting: try it first, then the value itself.
         for candidate in ("none", value):
             if operation.fp32_precision != value:
                 operation.fp32_precision = candidate
 
 
+def _are_exact(values: Iterable[str | None]) -> bool:
+    return all(value in ("none", "ieee") for value in values)
+
+
+def _make_exact(operations: Sequence[Any]) -> None:
+    for operation in operations:
+        if not _are_exact([operation.fp32_precision]):
+            operation.fp32_precision = "ieee"
+
+
 PRECISION = Shared(_precision, _set_precision, _is_exact, _compute_exactly)
+CUDA_PRECISION = Shared(
+    partial(_precisions_of, OF_CUDA),
+    partial(_set_precisions_of, OF_CUDA),
+    _are_exact,
+    partial(_make_exact, OF_CUDA),
+)
+
+
+# Algorithms of cuDNN -----------------------------------------------------------------------------
+
+
+def _algorithms() -> tuple[bool, bool]:
+    return torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark
+
+
+def _set_algorithms(flags: tuple[bool, bool]) -> None:
+    torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = flags
+
+
+# Deterministic, and not chosen by their speed in a trial.
+CUDNN_ALGORITHMS = Shared(
+    _algorithms,
+    _set_algorithms,
+    lambda flags: flags == (True, False),
+    lambda: _set_algorithms((True, False)),
+)
 
 
 # Default dtype -----------------------------------------------------------------------------------

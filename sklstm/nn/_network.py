@@ -45,10 +45,10 @@ class SequenceNetwork(nn.Module):
     embedding : nn.Embedding, default=None
         Maps token ids (B, T) to vectors (B, T, n_features), id 0 being padding. None: the inputs
         are features.
-    precision : {"float32", "bfloat16"}, default="float32"
+    precision : {"float32", "bfloat16", "tf32"}, default="float32"
         Arithmetic of the LSTM layers, the convolutions and an attention pooling; weights, pooled
         vectors and logits are float32 either way. On a processor without bfloat16 kernels for LSTMs
-        all of it is float32.
+        all of it is float32. "tf32" is float32 here: cuDNN's rounding of it is a setting of torch.
 
     Examples
     --------
@@ -142,7 +142,7 @@ class SequenceNetwork(nn.Module):
             inputs_BTF = mixup(inputs_BTF, mixup_weights_B)
             if lengths_B is not None:
                 inputs_BTF = inputs_BTF.masked_fill(is_padding_BT.unsqueeze(2), 0)
-        if self.precision == "float32" or not lstm_takes_bfloat16(inputs_BTF.device.type):
+        if self.precision != "bfloat16" or not lstm_takes_bfloat16(inputs_BTF.device.type):
             return self._encode(inputs_BTF, lengths_B)
         with torch.autocast(inputs_BTF.device.type, torch.bfloat16):
             return self._encode(inputs_BTF, lengths_B).float()

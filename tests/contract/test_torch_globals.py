@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from sklstm import LSTMSequenceClassifier, load_model, save_model
-from sklstm._runtime._torch_settings import OPERATIONS
+from sklstm._runtime._torch_settings import OF_CUDA, OF_ONEDNN, own_settings
 from tests.crashing import crash_after, result
 from tests.helpers import make_ragged, quick
 
@@ -79,9 +79,12 @@ def path(fitted, tmp_path_factory):
 def state():
     """What torch has been told, as far as it shows; "none" is "ieee" by another name."""
     made, small = torch.ones(1), torch.tensor(1e-40, dtype=torch.float32, device="cpu")
-    precisions = [operation.fp32_precision.replace("none", "ieee") for operation in OPERATIONS]
+    precisions = [
+        operation.fp32_precision.replace("none", "ieee") for operation in (*OF_ONEDNN, *OF_CUDA)
+    ]
     return (
         made.dtype, made.device, torch.get_float32_matmul_precision(), *precisions,
+        torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark,
         (small * 1.0).item(), torch.are_deterministic_algorithms_enabled(),
     )  # fmt: skip
 
@@ -154,7 +157,9 @@ def test_a_checkpoint_may_be_written_under_one_setting_and_read_under_another(tm
 def test_every_layer_computes_with_every_digit(fitted, method, name, monkeypatch):
     if name not in SETTINGS:
         pytest.skip("this torch has no such setting")
-    expected, seen, lstm = state(), set(), torch.lstm
+    with own_settings():
+        expected = state()
+    seen, lstm = set(), torch.lstm
 
     def watched(*arguments, **options):
         seen.add(state())

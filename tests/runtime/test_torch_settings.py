@@ -5,7 +5,13 @@ import threading
 import pytest
 import torch
 
-from sklstm._runtime._torch_settings import OPERATIONS, SMALLEST, Shared, own_settings
+from sklstm._runtime._torch_settings import (
+    OF_CUDA,
+    OF_ONEDNN,
+    SMALLEST,
+    Shared,
+    own_settings,
+)
 
 
 @pytest.fixture
@@ -183,8 +189,8 @@ def test_denormal_numbers_are_flushed_again_afterwards():
         torch.set_flush_denormal(False)
 
 
-def precisions():
-    return [operation.fp32_precision for operation in OPERATIONS]
+def precisions(operations=(*OF_ONEDNN, *OF_CUDA)):
+    return [operation.fp32_precision for operation in operations]
 
 
 @pytest.mark.parametrize("precision", ["high", "medium"])
@@ -201,28 +207,55 @@ def test_a_callers_precision_of_products_is_back_afterwards(precision):
         torch.set_float32_matmul_precision("highest")
 
 
-@pytest.mark.skipif(len(OPERATIONS) < 3, reason="this torch has no such settings")
-@pytest.mark.parametrize("kind", ["matmul", "conv", "rnn"])
-def test_a_callers_precision_of_one_kind_of_operations_is_back_afterwards(kind):
-    operation = getattr(torch.backends.mkldnn, kind)
-    operation.fp32_precision = "bf16"
+@pytest.mark.parametrize(
+    ("operation", "value"), [*((o, "bf16") for o in OF_ONEDNN), *((o, "tf32") for o in OF_CUDA)]
+)
+def test_a_callers_precision_of_one_kind_of_operations_is_back_afterwards(operation, value):
+    default = operation.fp32_precision
+    operation.fp32_precision = value
     before = precisions()
     try:
         with own_settings():
             assert set(precisions()) <= {"none", "ieee"}
         assert precisions() == before
     finally:
-        operation.fp32_precision = "none"
+        operation.fp32_precision = default
 
 
-@pytest.mark.skipif(len(OPERATIONS) < 3, reason="this torch has no such settings")
+def test_cudnn_computes_as_it_was_told_where_tensor_float_32_is_asked_for():
+    rnn = torch.backends.cudnn.rnn
+    default = rnn.fp32_precision
+    rnn.fp32_precision = "tf32"
+    try:
+        with own_settings(may_use_tf32=True):
+            assert rnn.fp32_precision == "tf32"
+            with own_settings():
+                assert rnn.fp32_precision in ("none", "ieee")
+            assert rnn.fp32_precision == "tf32"
+    finally:
+        rnn.fp32_precision = default
+
+
+@pytest.mark.parametrize("caller", [(False, True), (False, False), (True, True)])
+def test_algorithms_of_cudnn_are_deterministic_inside_and_the_callers_afterwards(caller):
+    cudnn = torch.backends.cudnn
+    before = cudnn.deterministic, cudnn.benchmark
+    cudnn.deterministic, cudnn.benchmark = caller
+    try:
+        with own_settings():
+            assert (cudnn.deterministic, cudnn.benchmark) == (True, False)
+        assert (cudnn.deterministic, cudnn.benchmark) == caller
+    finally:
+        cudnn.deterministic, cudnn.benchmark = before
+
+
 def test_a_callers_precision_of_all_operations_is_back_and_can_be_changed_afterwards():
     torch.backends.mkldnn.matmul.fp32_precision = "none"
     torch.backends.fp32_precision = "bf16"
     try:
         with own_settings():
-            assert precisions() == ["ieee"] * 3
-        assert precisions() == ["bf16"] * 3
+            assert precisions(OF_ONEDNN) == ["ieee"] * 3
+        assert precisions(OF_ONEDNN) == ["bf16"] * 3
     finally:
         torch.backends.fp32_precision = "none"
-    assert precisions() == ["none"] * 3
+    assert precisions(OF_ONEDNN) == ["none"] * 3
