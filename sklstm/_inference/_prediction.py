@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 
@@ -19,12 +20,14 @@ from sklstm._sequences import Array, IntArray, Sequences, all_finite
 from sklstm.nn import ConvolutionEnsemble, SequenceNetwork
 from sklstm.nn._ensemble import Ensemble
 
-# Maximum number of timesteps, padding included, and of sequences per batch: larger batches are not
-# faster (benchmarks/LOG.md).
-MAX_TIMESTEPS, MAX_SEQUENCES = 16_384, 512
-# The same with fixed convolutions: hundreds of responses each timestep, thousands of numbers each
+# Maximum number of timesteps, padding included, and of sequences per batch: on a CPU larger batches
+# are not faster (benchmarks/LOG.md), on a GPU they take some hundred MB.
+MAX_BATCH = {"cpu": (16_384, 512), "cuda": (2**18, 2**13)}
+# The same with fixed convolutions: a thousand responses each timestep, thousands of numbers each
 # sequence.
-MAX_CONVOLVED_TIMESTEPS, MAX_CONVOLVED_SEQUENCES = 2048, 128
+MAX_CONVOLVED = {"cpu": (2048, 128), "cuda": (2**15, 2**11)}
+# Number of batches that are gathered ahead of the outputs, while a GPU computes.
+N_AHEAD = {"cpu": 0, "cuda": 1}
 # Maximum number of tasks that a team is given, of some kilobytes each.
 MAX_TASKS = 512
 
@@ -54,9 +57,14 @@ def compute_members(ensemble: Ensemble, source: Source) -> Array:
     return outputs.reshape(len(outputs), 2, -1).astype(np.float64)
 
 
-def convolved_batches(lengths: IntArray) -> list[IntArray]:
+def plain_batches(lengths: IntArray, device: torch.device) -> list[IntArray]:
+    """Indices of each batch that a network is computed of."""
+    return prediction_batches(lengths, *MAX_BATCH[device.type])
+
+
+def convolved_batches(lengths: IntArray, device: torch.device) -> list[IntArray]:
     """Indices of each batch that fixed convolutions are computed of."""
-    return prediction_batches(lengths, MAX_CONVOLVED_TIMESTEPS, MAX_CONVOLVED_SEQUENCES)
+    return prediction_batches(lengths, *MAX_CONVOLVED[device.type])
 
 
 def _compute(
@@ -75,15 +83,22 @@ def _compute(
         network.eval()
     outputs = np.empty((len(source.host_lengths), width), dtype=np.float32)
 
-    def work(batches: list[IntArray]) -> None:
-        for indices in batches:
-            outputs[indices] = function(*source.batch(indices)).cpu().numpy()
+    n_ahead = N_AHEAD[source.device.type]
 
-    if isinstance(network, ConvolutionEnsemble):
-        batches = convolved_batches(source.host_lengths)
-    else:
-        batches = prediction_batches(source.host_lengths, MAX_TIMESTEPS, MAX_SEQUENCES)
-    size = -(-len(batches) // MAX_TASKS)
+    def work(batches: list[IntArray]) -> None:
+        pending: deque[tuple[IntArray, Callable[[], Array]]] = deque()
+        for indices in batches:
+            pending.append((indices, to_host(function(*source.batch(indices)))))
+            if len(pending) > n_ahead:
+                done, receive = pending.popleft()
+                outputs[done] = receive()
+        for done, receive in pending:
+            outputs[done] = receive()
+
+    cut = convolved_batches if isinstance(network, ConvolutionEnsemble) else plain_batches
+    batches = cut(source.host_lengths, source.device)
+    # Batches of one task overlap; tasks run in parallel.
+    size = len(batches) if n_ahead else -(-len(batches) // MAX_TASKS)
     tasks = [partial(work, batches[i : i + size]) for i in range(0, len(batches), size)]
     modes = own_modes(gradients=False)
     if team is not None or len(batches) == 1:
@@ -92,6 +107,23 @@ def _compute(
         own = thread_team(source.device)
         within([modes, kept_heap(), own], lambda: run_all(tasks, own.team))
     return outputs
+
+
+def to_host(values: torch.Tensor) -> Callable[[], Array]:
+    """Begin to copy a tensor to the host; a function that waits for the copy and returns it."""
+    if values.device.type == "cpu":
+        return values.numpy
+    copy = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
+    copy.copy_(values, non_blocking=True)
+    has_arrived = torch.cuda.Event()
+    has_arrived.record(torch.cuda.current_stream(values.device))
+
+    def receive() -> Array:
+        has_arrived.synchronize()
+        array: Array = copy.numpy()
+        return array
+
+    return receive
 
 
 def check_outputs(outputs: Array, sequences: Sequences) -> Array:

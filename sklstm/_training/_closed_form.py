@@ -155,7 +155,7 @@ def _moments_of_activations(
     n_windows, most = n_windows[rows], MAX_PROJECTED * (convolutions.window_size or 1)
     n_responses = convolutions.centers.numel()
     n, total, products = 0, np.zeros(n_responses), np.zeros((n_responses, n_responses))
-    for indices in convolved_batches(sequences.host_lengths[rows]):
+    for indices in convolved_batches(sequences.host_lengths[rows], sequences.device):
         _, activations_BWR = convolutions.pool(*_batch(sequences, rows[indices], most))
         real = np.arange(activations_BWR.shape[1]) < n_windows[indices][:, None]
         activations = activations_BWR.cpu().numpy()[real].astype(np.float64)
@@ -181,7 +181,7 @@ def compute_features(
     # The last row is padding.
     windows = np.zeros((offsets[-1] + 1, convolutions.output_size), dtype=np.float32)
     summaries = np.empty((len(sequences), convolutions.n_features), dtype=np.float32)
-    for indices in convolved_batches(sequences.host_lengths):
+    for indices in convolved_batches(sequences.host_lengths, sequences.device):
         features = convolutions(*sequences.batch(indices))
         summaries[indices] = features.summaries.cpu().numpy()
         if features.windows is not None:

@@ -10,9 +10,8 @@ import numpy as np
 import torch
 from scipy.sparse import csr_array
 
-from sklstm._batching._buckets import prediction_batches
 from sklstm._batching._loader import DeviceSequences, LabelledSequences
-from sklstm._inference._prediction import MAX_SEQUENCES, MAX_TIMESTEPS, compute_members
+from sklstm._inference._prediction import compute_members, plain_batches
 from sklstm._sequences import PADDING_ID, Array, IntArray
 from sklstm._tasks._task import Task
 from sklstm.nn._ensemble import TokenEnsemble
@@ -76,7 +75,7 @@ def count_terms(linear: TfidfLinear, sequences: DeviceSequences) -> csr_array:
     # Each token and each pair, and 0 where a token is padding in the middle.
     starts = np.concatenate([[0], np.cumsum(2 * sequences.host_lengths)])
     columns = np.zeros(starts[-1], dtype=np.int32)
-    for batch in prediction_batches(sequences.host_lengths, MAX_TIMESTEPS, MAX_SEQUENCES):
+    for batch in plain_batches(sequences.host_lengths, sequences.device):
         terms = linear.terms(*sequences.batch(batch)).cpu().numpy()
         for row, index in zip(terms, batch, strict=True):
             present = row[row != PADDING_ID]

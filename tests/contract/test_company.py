@@ -105,7 +105,8 @@ def differences(
     for n in (1, 2):
         torch.set_num_threads(n)
         with monkeypatch.context() as patch:
-            patch.setattr(_prediction, "MAX_SEQUENCES", 7)
+            for limits in (_prediction.MAX_BATCH, _prediction.MAX_CONVOLVED):
+                patch.setitem(limits, "cpu", (limits["cpu"][0], 7))
             found[f"in batches on {n} threads"] = outputs(classifier, X)
         found[f"on {n} threads"] = outputs(classifier, X)
     torch.set_num_threads(n_threads)

@@ -31,7 +31,7 @@ from sklstm._runtime import _heap
 from tests.contract.test_forks import SECONDS, WIDE, X, Y
 from tests.helpers import quick
 
-_prediction.MAX_SEQUENCES = 8  # several batches, so that teams of our own predict
+_prediction.MAX_BATCH["cpu"] = 16_384, 8  # several batches, so that teams of our own predict
 path, parent, *children = sys.argv[1:]
 model = None
 

@@ -12,7 +12,7 @@ from sklstm._inference._prediction import (
 )
 from sklstm._sequences import Sequences
 from sklstm.nn import SequenceNetwork
-from tests.helpers import POOLINGS, make_ragged
+from tests.helpers import POOLINGS, device, make_ragged
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
@@ -36,11 +36,11 @@ def network(request):
 
 def put(X, to=to_device):
     sequences = Sequences.from_lengths(np.concatenate(X), [len(x) for x in X])
-    return to(sequences, Scaling.identity(2), torch.device("cpu"))
+    return to(sequences, Scaling.identity(2), device())
 
 
 def test_it_does_not_matter_whether_the_sequences_are_on_the_device_already(network, monkeypatch):
-    monkeypatch.setattr(_prediction, "MAX_SEQUENCES", 4)
+    monkeypatch.setitem(_prediction.MAX_BATCH, "cpu", (16_384, 4))
     X, _ = make_ragged(30)
     expected = compute_outputs(network, put(X))
     np.testing.assert_array_equal(compute_outputs(network, put(X, HostSequences)), expected)
@@ -56,7 +56,7 @@ def test_a_team_is_given_a_bounded_number_of_tasks(network, monkeypatch):
         return [task() for task in tasks]
 
     monkeypatch.setattr(_prediction, "run_all", run_all)
-    monkeypatch.setattr(_prediction, "MAX_SEQUENCES", 2)
+    monkeypatch.setitem(_prediction.MAX_BATCH, "cpu", (16_384, 2))
     monkeypatch.setattr(_prediction, "MAX_TASKS", 4)
     np.testing.assert_array_equal(compute_outputs(network, put(X)), expected)
     assert numbers == [4]
@@ -92,3 +92,24 @@ def test_predicting_leaves_the_network_in_evaluation_mode_and_without_gradients(
     embed(network, put(make_ragged(3)[0]))
     assert not network.training
     assert all(p.grad is None for p in network.parameters())
+
+
+def test_outputs_that_come_one_batch_later_are_in_their_places(network, monkeypatch):
+    monkeypatch.setitem(_prediction.MAX_BATCH, "cpu", (16_384, 4))
+    X, _ = make_ragged(30)
+    expected, log = compute_outputs(network, put(X)), []
+
+    def to_host(values):
+        log.append("begin")
+
+        def receive():
+            log.append("end")
+            return values.numpy()
+
+        return receive
+
+    monkeypatch.setattr(_prediction, "to_host", to_host)
+    monkeypatch.setitem(_prediction.N_AHEAD, "cpu", 1)
+    np.testing.assert_array_equal(compute_outputs(network, put(X)), expected)
+    assert log[:4] == ["begin", "begin", "end", "begin"]
+    assert log.count("begin") == log.count("end") == 8

@@ -198,7 +198,7 @@ def test_predictions_have_the_same_bits_in_any_batches_on_any_thread(conv_filter
     X, y = make_ragged(60)
     classifier = quick(conv_filters=conv_filters).fit(X, y)
     expected = classifier.predict_proba(X)
-    monkeypatch.setattr(_prediction, "MAX_SEQUENCES", 3)
+    monkeypatch.setitem(_prediction.MAX_BATCH, "cpu", (16_384, 3))
     np.testing.assert_array_equal(classifier.predict_proba(X), expected)
     assert torch.get_num_threads() == 3
 
@@ -225,7 +225,7 @@ def test_an_error_in_one_thread_arrives_and_the_limits_are_back(monkeypatch):
 @pytest.mark.parametrize("n_startable", [0, 1])
 def test_fits_and_predictions_go_on_with_the_threads_there_are(n_startable, monkeypatch):
     always_the_team(monkeypatch)
-    monkeypatch.setattr(_prediction, "MAX_SEQUENCES", 8)
+    monkeypatch.setitem(_prediction.MAX_BATCH, "cpu", (16_384, 8))
     X, y = make_ragged(60)
     parameters = {"conv_filters": (6, 4), "early_stopping": True}
     expected = quick(**parameters).fit(X, y).predict_proba(X)

@@ -188,7 +188,7 @@ def fit_and_predict(X, Y):
 
 
 def test_after_an_interruption_fits_and_predictions_have_the_same_bits(monkeypatch):
-    monkeypatch.setattr(_prediction, "MAX_SEQUENCES", 8)
+    monkeypatch.setitem(_prediction.MAX_BATCH, "cpu", (16_384, 8))
     X, Y = make_ragged(24)
     expected, before = fit_and_predict(X, Y), state()
     with Interruption(-1) as places:

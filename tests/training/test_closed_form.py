@@ -10,15 +10,14 @@ from sklstm._batching._loader import DeviceSequences, LabelledSequences
 from sklstm._tasks._classification import Classification
 from sklstm._training._closed_form import compute_features, fit_closed_form, fit_convolutions
 from sklstm.nn import ConvolutionEnsemble, FixedConvolutions, SequenceNetwork
-
-CPU = torch.device("cpu")
+from tests.helpers import device
 
 
 def sequences_of(lengths, n_features=2, seed=0):
     values = np.random.default_rng(seed).normal(size=(sum(lengths) + 1, n_features))
     values[-1] = 0
     offsets = np.concatenate([[0], np.cumsum(lengths)])
-    return DeviceSequences(values.astype(np.float32), offsets, CPU)
+    return DeviceSequences(values.astype(np.float32), offsets, device())
 
 
 LENGTHS = [30, 12, 25, 7, 30, 18, 3, 22] * 5
@@ -74,11 +73,11 @@ def test_windows_are_in_the_order_of_the_sequences(fitted):
 
 def test_the_linear_model_is_that_of_the_task_and_may_be_left_out():
     sequences, y = sequences_of(LENGTHS), np.arange(len(LENGTHS)) % 2
-    sequences.values[:-1, 0] += torch.from_numpy(np.repeat(np.tile([0.0, 3.0], 20), LENGTHS)) * (
-        torch.arange(sum(LENGTHS)) % 5 == 0
-    )
+    sequences.values[:-1, 0] += torch.as_tensor(
+        np.repeat(np.tile([0.0, 3.0], 20), LENGTHS), device=device()
+    ) * (torch.arange(sum(LENGTHS)) % 5 == 0)
     training = LabelledSequences(
-        sequences, torch.from_numpy(y), torch.ones(len(y), dtype=torch.float32)
+        sequences, torch.from_numpy(y).to(device()), torch.ones(len(y), dtype=torch.float32)
     )
     convolutions = FixedConvolutions(2, 30, 1000, 3)
     ensemble = ConvolutionEnsemble(convolutions, SequenceNetwork(convolutions.output_size, 2))
@@ -91,7 +90,9 @@ def test_the_linear_model_is_that_of_the_task_and_may_be_left_out():
     assert len(windows) == len(y)
     assert ensemble.shares.tolist() == [0.5, 0.5]
     _, proportions = compute_features(convolutions, sequences)
-    scores = proportions @ ensemble.linear.weight.numpy().T + ensemble.linear.bias.numpy()
+    scores = (
+        proportions @ ensemble.linear.weight.cpu().numpy().T + ensemble.linear.bias.cpu().numpy()
+    )
     assert (scores.argmax(axis=1) == y).mean() > 0.9
 
 

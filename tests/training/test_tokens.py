@@ -15,15 +15,15 @@ from sklstm._training._tokens import (
 )
 from sklstm.nn import SequenceNetwork, TfidfLinear, TokenEnsemble
 from sklstm.nn._embedding import build_embedding
+from tests.helpers import device
 
-CPU = torch.device("cpu")
 VOCABULARY = 40
 TASK = Classification(np.arange(2))
 
 
 def sequences_of(X):
     offsets = np.concatenate([[0], np.cumsum([len(ids) for ids in X])])
-    return DeviceSequences(np.concatenate([*X, [0]]), offsets, CPU)
+    return DeviceSequences(np.concatenate([*X, [0]]), offsets, device())
 
 
 def labelled(n, seed=0):
@@ -35,7 +35,7 @@ def labelled(n, seed=0):
         ids[rng.integers(len(ids))] = 5 + label
     for i in range(30, VOCABULARY):
         X[i % n][-1] = i
-    return LabelledSequences(sequences_of(X), torch.from_numpy(y), torch.ones(n))
+    return LabelledSequences(sequences_of(X), torch.from_numpy(y).to(device()), torch.ones(n))
 
 
 @pytest.fixture
