@@ -18,7 +18,7 @@ LOWEST_INSTALLED := $(LOWEST)/.installed
 SINGLE := OMP_NUM_THREADS=1
 PYTEST := $(SINGLE) $(BIN)/python -m pytest -n 2 --dist worksteal
 
-.PHONY: demo test test-slow test-lowest lint format docs bench bench-long clean
+.PHONY: demo test test-slow test-gpu test-lowest lint format docs bench bench-long clean
 
 demo: $(SHOWN)
 	$(SINGLE) $(BIN)/python -B docs/examples/plot_1_japanese_vowels.py
@@ -28,6 +28,11 @@ test: $(INSTALLED)
 
 test-slow: $(INSTALLED)
 	$(PYTEST) -m slow
+
+# Processes share the GPU, and each has a context of some hundred megabytes there.
+test-gpu: $(INSTALLED)
+	$(SINGLE) $(BIN)/python -m pytest -n 8 --dist worksteal -m "not slow" --device cuda \
+		tests/contract tests/training tests/inference tests/test_classifier.py tests/test_base.py
 
 test-lowest: $(LOWEST_INSTALLED)
 	$(SINGLE) $(LOWEST)/bin/python -m pytest -n 2 --dist worksteal -m "not slow"

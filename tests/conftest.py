@@ -8,8 +8,20 @@ from collections.abc import Callable
 import pytest
 import torch
 
+from sklstm import LSTMSequenceClassifier
 
-def pytest_configure() -> None:
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--device", default="cpu", help="default of the estimators' device, and of torch's in tests"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    device = config.getoption("device")
+    if device != "cpu":
+        LSTMSequenceClassifier.__init__.__kwdefaults__["device"] = device
+        torch.set_default_device(device)
     # What a shell starts in the background ignores SIGINT, and then nobody can press Ctrl-C.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -15,6 +15,9 @@ from sklstm._batching._parts import Cost, cut
 from sklstm._batching._scaling import Scaling
 from sklstm._sequences import PADDING_ID, Array, IntArray, Sequences
 
+# Number of padded lengths per doubling, on a CPU and on a GPU.
+N_ROUNDED, N_ROUNDED_ON_GPU = 16, 8
+
 
 class PaddedInputs(NamedTuple):
     """Network inputs: right-padded values (B, T, F) or token ids (B, T), and lengths (B,).
@@ -79,11 +82,18 @@ class DeviceSequences:
         As in `Sequences`.
     device : torch.device
         Device of the copy and of the batches.
+    overlaps : bool, default=False
+        Whether the copy goes by way of pinned memory, without waiting for a GPU's computations.
     """
 
-    def __init__(self, values: Array, offsets: IntArray, device: torch.device) -> None:
+    def __init__(
+        self, values: Array, offsets: IntArray, device: torch.device, *, overlaps: bool = False
+    ) -> None:
         self.device = device
-        self.values = torch.from_numpy(values).to(device)
+        on_host = torch.from_numpy(values)
+        if overlaps and device.type == "cuda":
+            on_host = on_host.pin_memory()
+        self.values = on_host.to(device, non_blocking=overlaps)
         self.host_lengths = np.diff(offsets)
         self.lengths = torch.from_numpy(self.host_lengths).to(device)
         self.starts = torch.from_numpy(offsets[:-1]).to(device)
@@ -100,22 +110,28 @@ class DeviceSequences:
         else (a step at B64 T100 H128 took twice as long, benchmarks/LOG.md).
         """
         rows_B = torch.from_numpy(indices).to(self.device)
-        n_timesteps, lengths_B = int(self.host_lengths[indices[0]]), None
-        if not self.have_one_length:
-            n_timesteps, is_padded = self._padded_length(indices)
-            lengths_B = self.lengths.index_select(0, rows_B) if is_padded else None
+        return self.gather(rows_B, *self.padded_length(indices))
+
+    def gather(self, rows_B: Tensor, n_timesteps: int, is_padded: bool) -> PaddedInputs:
+        """The same of indices on the device and a padded length, without a read by the host."""
+        lengths_B = self.lengths.index_select(0, rows_B) if is_padded else None
         steps_T1 = torch.arange(n_timesteps, device=self.device).unsqueeze(1)
         positions_TB = self.starts.index_select(0, rows_B) + steps_T1
         if lengths_B is not None:
-            positions_TB = positions_TB.where(steps_T1 < lengths_B, self.padding_row)
+            positions_TB = positions_TB.masked_fill(steps_T1 >= lengths_B, self.padding_row)
         values_TBF = self.values.index_select(0, positions_TB.flatten())
-        shape = (n_timesteps, len(indices), *self.values.shape[1:])
+        shape = (n_timesteps, len(rows_B), *self.values.shape[1:])
         return PaddedInputs(values_TBF.view(shape).transpose(0, 1), lengths_B)
 
-    def _padded_length(self, indices: IntArray) -> tuple[int, bool]:
-        """Padded length of a batch, and whether any sequence is shorter."""
+    def padded_length(self, indices: IntArray) -> tuple[int, bool]:
+        """Padded length of a batch, and whether it may be padded."""
+        if self.have_one_length:
+            return int(self.host_lengths[indices[0]]), False
         lengths = self.host_lengths[indices]
         longest = int(lengths.max())
+        if self.device.type != "cpu":
+            # Fewer kinds of batches, each of which is captured as a graph.
+            return rounded_up(longest, N_ROUNDED_ON_GPU), True
         return (rounded_up(longest), True) if lengths.min() < longest else (longest, False)
 
 
@@ -143,20 +159,20 @@ class HostSequences:
 
     def batch(self, indices: IntArray) -> PaddedInputs:
         """Inputs of the sequences at ``indices``, as of `DeviceSequences`."""
-        part = to_device(self.sequences.take(indices), self.scaling, self.device)
+        part = to_device(self.sequences.take(indices), self.scaling, self.device, overlaps=True)
         return part.batch(np.arange(len(indices)))
 
 
 Source = DeviceSequences | HostSequences
 
 
-def rounded_up(n_timesteps: int) -> int:
-    """Padded length: up to 32 exact, then one of 16 values per doubling, at most 1/16 more.
+def rounded_up(n_timesteps: int, n_values: int = N_ROUNDED) -> int:
+    """Padded length: one of ``n_values``, a power of 2, per doubling; up to twice as many exact.
 
-    oneDNN compiles kernels for each number of timesteps (2.5 ms at B32 H64, as long as the step
-    itself) and caches a limited number of them.
+    It is at most 1 / n_values more. oneDNN compiles kernels for each number of timesteps (2.5 ms at
+    B32 H64, as long as the step itself) and caches a limited number of them.
     """
-    step = 1 << max(0, (n_timesteps - 1).bit_length() - 5)
+    step = 1 << max(0, (n_timesteps - 1).bit_length() - n_values.bit_length())
     return -(-n_timesteps // step) * step
 
 
@@ -178,10 +194,20 @@ class LabelledSequences:
     def batch(self, indices: IntArray, parts: Sequence[slice]) -> Batch:
         """Mini-batch of the sequences at ``indices``, its inputs in parts."""
         rows_B = torch.from_numpy(indices).to(self.targets.device)
-        return Batch(
-            [self.sequences.batch(indices[part]) for part in parts],
-            Targets(self.targets.index_select(0, rows_B), self.weights.index_select(0, rows_B)),
-        )
+        inputs = [self.sequences.batch(indices[part]) for part in parts]
+        return Batch(inputs, self.targets_of(rows_B))
+
+    def targets_of(self, rows_B: Tensor) -> Targets:
+        """Targets and weights of indices on the device."""
+        return Targets(self.targets.index_select(0, rows_B), self.weights.index_select(0, rows_B))
+
+
+class Plan(NamedTuple):
+    """Mini-batch to be gathered: its sequences, the parts they are cut into, and mixup weights."""
+
+    indices: IntArray
+    parts: list[slice]
+    mixup_weights: Array | None
 
 
 class ShuffledBatches(Iterable[Batch]):
@@ -219,37 +245,53 @@ class ShuffledBatches(Iterable[Batch]):
         return -(-len(self.dataset) // self.batch_size)
 
     def __iter__(self) -> Iterator[Batch]:
+        return map(self._gather, self.plans())
+
+    def plans(self) -> Iterator[Plan]:
+        """The mini-batches of a newly shuffled epoch, not gathered yet."""
         lengths = self.dataset.sequences.host_lengths
         for indices in training_batches(lengths, self.batch_size, self.rng):
             parts = [slice(len(indices))]
             if self.cost is not None:
                 parts = cut(lengths[indices], self.cost)
             if self.mixup_alpha == 0:
-                yield self.dataset.batch(indices, parts)
+                yield Plan(indices, parts, None)
             else:
-                yield self._mixed_batch(indices, parts)
+                yield self._mixed(indices, parts)
 
-    def _mixed_batch(self, indices: IntArray, parts: Sequence[slice]) -> Batch:
+    def _mixed(self, indices: IntArray, parts: list[slice]) -> Plan:
         """A batch with mixup weights of at least 0.5, so that each sequence dominates its own."""
         if not self.dataset.sequences.have_one_length:
             # A longer partner is truncated, though its target keeps its full weight: pair similar
             # lengths.
             lengths = self.dataset.sequences.host_lengths
             indices = np.concatenate([pair_by_length(indices[p], lengths, self.rng) for p in parts])
-        batch = self.dataset.batch(indices, parts)
         # Drawn here and not in the network: the same for any number of threads (ADR 37).
         weights = self.rng.beta(self.mixup_alpha, self.mixup_alpha, size=len(indices))
-        weights_B = torch.from_numpy(np.maximum(weights, 1 - weights)).float()
-        weights_B = weights_B.to(batch.targets.weights.device)
+        return Plan(indices, parts, np.maximum(weights, 1 - weights).astype(np.float32))
+
+    def _gather(self, plan: Plan) -> Batch:
+        batch = self.dataset.batch(plan.indices, plan.parts)
+        if plan.mixup_weights is None:
+            return batch
+        weights_B = torch.from_numpy(plan.mixup_weights).to(batch.targets.weights.device)
         return batch._replace(targets=batch.targets._replace(mixup_weights=weights_B))
 
 
 def to_device(
-    sequences: Sequences, scaling: Scaling | None, device: torch.device, *, input_name: str = "X"
+    sequences: Sequences,
+    scaling: Scaling | None,
+    device: torch.device,
+    *,
+    input_name: str = "X",
+    overlaps: bool = False,
 ) -> DeviceSequences:
-    """Copy sequences to the device: scaled measurements, or token ids if ``scaling`` is None."""
+    """Copy sequences to the device: scaled measurements, or token ids if ``scaling`` is None.
+
+    A copy that ``overlaps`` does not wait for what the device computes meanwhile.
+    """
     if scaling is None:
         values = np.concatenate([sequences.values[:, 0], [PADDING_ID]])
     else:
         values = scaling.to_float32(sequences, input_name=input_name)
-    return DeviceSequences(values, sequences.offsets, device)
+    return DeviceSequences(values, sequences.offsets, device, overlaps=overlaps)

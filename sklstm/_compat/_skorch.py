@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from skorch import NeuralNet
@@ -13,6 +14,14 @@ class PlainNet(NeuralNet):
     @property
     def _default_callbacks(self) -> list[Any]:
         return []
+
+    def _step_optimizer(self, step_fn: Any) -> None:
+        with self.within_step():
+            super()._step_optimizer(step_fn)
+
+    def within_step(self) -> AbstractContextManager[None]:
+        """Context of each step of the optimizer."""
+        return nullcontext()
 
     def _zero_grad_optimizer(self, set_to_none: bool | None = None) -> None:
         # The same as the optimizer's zero_grad, in a tenth of the time.

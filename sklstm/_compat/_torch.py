@@ -7,6 +7,11 @@ from typing import Any
 import torch
 
 
+def expect_plain_steps(optimizer: torch.optim.Optimizer) -> None:
+    """Let a capturable optimizer take steps outside of a CUDA graph without a warning."""
+    optimizer._warned_capturable_if_run_uncaptured = True
+
+
 def function_modes() -> list[Any]:
     """Active TorchFunctionModes, such as that of the default device."""
     n_modes = torch._C._len_torch_function_stack()

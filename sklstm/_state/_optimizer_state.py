@@ -15,6 +15,7 @@ from torch import Tensor
 
 from sklstm._state._fingerprint import as_text
 from sklstm._training._net import SequenceNet
+from sklstm._training._optimizers import make_capturable
 from sklstm._training._soundness import LARGEST_WEIGHT
 
 # Options that schedules may change, also schedules of callbacks.
@@ -90,6 +91,7 @@ def _build_trial(net: SequenceNet) -> torch.optim.Optimizer:
     ]
     arguments, options = net.get_params_for_optimizer("optimizer", copies)
     optimizer: torch.optim.Optimizer = net.optimizer(*arguments, **options)
+    make_capturable(optimizer)
     return optimizer
 
 

@@ -91,6 +91,14 @@ class LearningRate(Callback):
         self._n_steps_left = state["n_steps_left"]
 
 
+def looks_at_batches(callback: Callback) -> bool:
+    """Whether a callback, other than our schedule, is to be called at each step."""
+    hooks = ("on_batch_begin", "on_grad_computed", "on_batch_end")
+    return not isinstance(callback, LearningRate) and any(
+        getattr(type(callback), hook) is not getattr(Callback, hook) for hook in hooks
+    )
+
+
 def sets_learning_rate(callbacks: Iterable[Any] | None) -> bool:
     """Whether one of the callbacks is skorch's LRScheduler, which replaces ``lr_schedule``."""
     return any(issubclass(kind, LRScheduler) for kind, _ in _kinds(callbacks))

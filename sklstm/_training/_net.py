@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -32,7 +33,9 @@ from sklstm._runtime._threads import ThreadingAutotuner
 from sklstm._sequences import Array, Sequences
 from sklstm._tasks._losses import penalty
 from sklstm._tasks._task import Task
-from sklstm._training._optimizers import learning_rate
+from sklstm._training._callbacks import looks_at_batches
+from sklstm._training._optimizers import RateOnDevice, learning_rate, make_capturable
+from sklstm._training._steps import DeviceSteps
 from sklstm._warnings import warn_user
 from sklstm.exceptions import TrainingDivergedError
 from sklstm.nn import SequenceNetwork
@@ -81,6 +84,8 @@ class SequenceNet(PlainNet):
         self.autotuner: ThreadingAutotuner | None = None
         self.n_epochs_done = 0
         self.after_epoch: Callable[[SequenceNet], None] | None = None
+        self.rate: RateOnDevice | None = None
+        self.steps: DeviceSteps | None = None
         super().__init__(*args, **kwargs)
 
     def forward_iter(self, X: Any, training: bool = False, device: str = "cpu") -> Iterator[Tensor]:
@@ -169,6 +174,22 @@ class SequenceNet(PlainNet):
     ) -> None:
         """Run all steps of an epoch and record the mean loss, without penalties."""
         self.module_.train(training)
+        if self.rate is None or any(looks_at_batches(cb) for _, cb in self.callbacks_):
+            losses, weights = self._run_steps(iterator, training, prefix, step_fn)
+        else:
+            losses, weights = self._run_on_device(iterator, prefix)
+        loss = float((losses * weights).sum() / weights.sum())
+        if not math.isfinite(loss):
+            raise divergence_error(f"The training loss became {loss}", self, iterator.dataset)
+        earlier = self.history[:-1, f"{prefix}_loss"] if len(self.history) > 1 else []
+        self.history.record(f"{prefix}_loss", loss)
+        self.history.record(f"{prefix}_loss_best", loss < min(earlier, default=math.inf))
+        self.history.record(f"{prefix}_batch_count", len(losses))
+
+    def _run_steps(
+        self, iterator: ShuffledBatches, training: bool, prefix: str, step_fn: Any
+    ) -> tuple[Tensor, Tensor]:
+        """Take the steps of an epoch, with callbacks; the loss and the weight of each batch."""
         losses, weights = [], []
         for batch in iterator:
             self.notify("on_batch_begin", batch=batch, training=training)
@@ -176,18 +197,55 @@ class SequenceNet(PlainNet):
             losses.append(step["loss"])
             weights.append(batch.targets.weights.sum())
             if self.records_batches:
-                self.history.record_batch(f"{prefix}_loss", step["loss"].item())
-                self.history.record_batch(f"{prefix}_batch_size", len(batch.targets.weights))
+                self._record_batch(prefix, step["loss"].item(), len(batch.targets.weights))
             self.notify("on_batch_end", batch=batch, training=training, **step)
-        weights_of_batches = torch.stack(weights)
-        total = (torch.stack(losses) * weights_of_batches).sum() / weights_of_batches.sum()
-        loss = float(total)
-        if not math.isfinite(loss):
-            raise divergence_error(f"The training loss became {loss}", self, iterator.dataset)
-        earlier = self.history[:-1, f"{prefix}_loss"] if len(self.history) > 1 else []
-        self.history.record(f"{prefix}_loss", loss)
-        self.history.record(f"{prefix}_loss_best", loss < min(earlier, default=math.inf))
-        self.history.record(f"{prefix}_batch_count", len(losses))
+        return torch.stack(losses), torch.stack(weights)
+
+    def _run_on_device(self, iterator: ShuffledBatches, prefix: str) -> tuple[Tensor, Tensor]:
+        """The same where no callback looks at batches: all on the device."""
+        plans = list(iterator.plans())
+        if self.steps is None:
+            self.steps = DeviceSteps(self, iterator.dataset, len(plans))
+        losses, weights = self.steps.run_epoch(plans, self._next_rates(len(plans)))
+        if self.records_batches:
+            for plan, loss in zip(plans, losses.tolist(), strict=True):
+                self.history.new_batch()
+                self._record_batch(prefix, loss, len(plan.indices))
+        return losses, weights
+
+    def _next_rates(self, n_steps: int) -> list[float]:
+        """Learning rates of the next steps, by the schedule, which then is that far."""
+        rates = []
+        with warnings.catch_warnings():
+            # The optimizer's steps come later.
+            warnings.filterwarnings("ignore", message="Detected call of `lr_scheduler.step")
+            for _ in range(n_steps):
+                rates.append(learning_rate(self.optimizer_))
+                self.notify("on_batch_end", training=True)
+        return rates
+
+    def _record_batch(self, prefix: str, loss: float, size: int) -> None:
+        self.history.record_batch(f"{prefix}_loss", loss)
+        self.history.record_batch(f"{prefix}_batch_size", size)
+
+    def initialize_optimizer(self, triggered_directly: bool | None = None) -> SequenceNet:
+        """Build the optimizer; on a GPU such that its steps can be captured, if possible."""
+        super().initialize_optimizer(triggered_directly)
+        make_capturable(self.optimizer_)
+        return self
+
+    def within_step(self) -> AbstractContextManager[None]:
+        """Lend the learning rate to the optimizer."""
+        return nullcontext() if self.rate is None else self.rate.lent()
+
+    def take_step(self, batch: Batch, rate: Tensor) -> Tensor:
+        """Take a step at a learning rate that is on the device; the loss, without penalties."""
+        assert self.rate is not None
+        self._zero_grad_optimizer()
+        loss: Tensor = self.train_step_single(batch)["loss"]
+        with self.rate.lent(rate):
+            self.optimizer_.step()
+        return loss
 
     def on_batch_begin(self, net: Any, batch: Any = None, training: bool = False, **_: Any) -> None:
         """Start a record of the batch, if batches are recorded."""

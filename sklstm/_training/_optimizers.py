@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ from torch import optim
 from torch.optim import lr_scheduler
 
 from sklstm._compat._sklearn import InvalidParameterError
+from sklstm._compat._torch import expect_plain_steps
 
 # Fraction of the steps in which one-cycle raises the learning rate.
 ONE_CYCLE_RISE = 0.3
@@ -38,6 +40,53 @@ def resolve_optimizer(
             f" that returns one. Got {optimizer!r} instead."
         )
     return optimizer, {}
+
+
+def is_capturable(optimizer: optim.Optimizer) -> bool:
+    """Whether a CUDA graph can hold its steps: torch's optimizers that can be told so, or fused."""
+    is_of_torch = type(optimizer).__module__.startswith("torch.optim.")
+    return is_of_torch and all(
+        "capturable" in group or group.get("fused") for group in optimizer.param_groups
+    )
+
+
+def make_capturable(optimizer: optim.Optimizer) -> None:
+    """Before its first step, let an optimizer on a GPU keep all of its state there, if it can."""
+    for group in optimizer.param_groups:
+        on_gpu = all(parameter.is_cuda for parameter in group["params"])
+        if on_gpu and "capturable" in group and is_capturable(optimizer):
+            group["capturable"] = True
+            expect_plain_steps(optimizer)
+
+
+class RateOnDevice:
+    """The learning rate of an optimizer as a float32 tensor on its device, lent to it for a step.
+
+    A captured step reads the tensor anew each time, and an uncaptured one computes the same bits.
+    Between steps the optimizer has a number, which schedules and checkpoints expect.
+    """
+
+    def __init__(self, optimizer: optim.Optimizer) -> None:
+        self._optimizer = optimizer
+        device = optimizer.param_groups[0]["params"][0].device
+        self._rates = [torch.zeros((), device=device) for _ in optimizer.param_groups]
+
+    @contextmanager
+    def lent(self, rate: torch.Tensor | None = None) -> Iterator[None]:
+        """Let the optimizer use a rate on the device; None: the rates that it has as numbers."""
+        groups = self._optimizer.param_groups
+        numbers = [group["lr"] for group in groups]
+        for group, number, tensor in zip(groups, numbers, self._rates, strict=True):
+            if rate is None:
+                tensor.fill_(number)
+            else:
+                tensor.copy_(rate.squeeze())
+            group["lr"] = tensor
+        try:
+            yield
+        finally:
+            for group, number in zip(groups, numbers, strict=True):
+                group["lr"] = number
 
 
 def build_schedule(

@@ -26,8 +26,9 @@ from sklstm._training._callbacks import LearningRate, ProgressBar, is_parallel_w
 from sklstm._training._closed_form import fit_closed_form
 from sklstm._training._configure import build_network
 from sklstm._training._net import SequenceNet, SequenceReader, divergence_error
-from sklstm._training._optimizers import ONE_CYCLE_RISE, resolve_optimizer
+from sklstm._training._optimizers import ONE_CYCLE_RISE, RateOnDevice, resolve_optimizer
 from sklstm._training._soundness import LARGEST_WEIGHT
+from sklstm._training._steps import can_stay_on_device
 from sklstm._training._stopping import ValidationMonitor, ValidationScores
 from sklstm._training._tokens import Calibration, calibrate, fit_tokens
 from sklstm.nn._ensemble import ConvolutionEnsemble, TokenEnsemble
@@ -89,6 +90,8 @@ def train(
         net = _build_net(configuration, task, training, monitor, rng)
         net.autotuner = ThreadingAutotuner(threads.team)
         net.reader, net.task = reader, task
+        if can_stay_on_device(device, net.optimizer_):
+            net.rate = RateOnDevice(net.optimizer_)
         if previous is not None:
             _continue_from(net, previous)
         read, of_linear = training, None if is_partial else task
@@ -235,7 +238,7 @@ def _finish(net: SequenceNet, monitor: ValidationScores | None) -> TrainingSumma
     net.module_.zero_grad(set_to_none=True)
     net.callbacks = None
     net.callbacks_ = []
-    net.batch_rng = net.autotuner = net.after_epoch = None
+    net.batch_rng = net.autotuner = net.after_epoch = net.rate = net.steps = None
     for epoch in net.history:
         epoch.pop("batches", None)
     best_epoch, best_score = _best(net.history, monitor)

@@ -147,8 +147,8 @@ class ConvolutionLayer(nn.Module):
     def forward(self, values_BTF: Tensor, lengths_B: Tensor | None = None) -> Tensor:
         """Output of the layer, shape (B, T, D); padding of input and output is 0.
 
-        In training mode the real timesteps are gathered before normalisation, so that intermediate
-        shapes depend on the lengths; in evaluation mode they do not.
+        In training mode on a CPU the real timesteps are gathered before normalisation, so that
+        intermediate shapes depend on the lengths; otherwise they do not.
         """
         parts = cut_long(values_BTF)
         if len(parts) > 1 and lengths_B is None:
@@ -166,12 +166,17 @@ class ConvolutionLayer(nn.Module):
     def _activate(self, values_BTD: Tensor, lengths_B: Tensor | None) -> Tensor:
         """Batch normalisation and ReLU, out of place."""
         rows_ND = values_BTD.flatten(0, 1).float()
-        if lengths_B is None or not self.training:
+        # A single timestep has no variance.
+        if lengths_B is None or not self.training or len(rows_ND) == 1:
             activated_BTD = torch.relu(self.normalization(rows_ND)).view(values_BTD.shape)
             if lengths_B is None:
                 return activated_BTD
             # The next layer requires zeros in the padding.
             return activated_BTD.masked_fill(is_padding(lengths_B, values_BTD), 0)
+        if not gathers_real(values_BTD):
+            padding_BT1 = is_padding(lengths_B, values_BTD)
+            normalised_BTD = self.normalization.normalize_padded(values_BTD.float(), padding_BT1)
+            return torch.relu(normalised_BTD).masked_fill(padding_BT1, 0)
         real_BT = padding_mask(lengths_B, values_BTD.shape[1])
         real_N = real_BT.flatten().nonzero().squeeze(1)
         real_ND = torch.relu(self.normalization(rows_ND.index_select(0, real_N)))
@@ -188,6 +193,11 @@ class ConvolutionLayer(nn.Module):
             own = around[:, part.start - first : part.stop - first]
             result_BTD[:, part] = self._activate(own, None)
         return result_BTD
+
+
+def gathers_real(values_BTD: Tensor) -> bool:
+    """Whether real timesteps are gathered in training: a GPU would have to tell their number."""
+    return values_BTD.device.type == "cpu"
 
 
 class SqueezeExcite(nn.Module):

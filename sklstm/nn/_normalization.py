@@ -13,6 +13,8 @@ from torch import Tensor, nn
 
 from sklstm._runtime._concurrency import having
 
+# Added to the variance.
+EPSILON = 1e-5
 # Momentum of the running statistics; the first 1 / MOMENTUM steps are averaged instead.
 MOMENTUM = 0.1
 
@@ -20,7 +22,7 @@ MOMENTUM = 0.1
 class Statistics(NamedTuple):
     """Number of timesteps of a batch or part, their mean and unbiased variance (D,)."""
 
-    size: int
+    size: int | Tensor
     mean: Tensor
     variance: Tensor
 
@@ -61,19 +63,39 @@ class BatchNorm(nn.Module):
         weight, bias = self.weight, self.bias
         # A single timestep has no variance.
         if not self.training or len(rows_ND) < 2:
-            return nn.functional.batch_norm(rows_ND, self.mean, self.variance, weight, bias)
+            return nn.functional.batch_norm(
+                rows_ND, self.mean, self.variance, weight, bias, eps=EPSILON
+            )
         mean, variance = torch.zeros_like(self.mean), torch.ones_like(self.variance)
         # momentum=1: torch writes the statistics of the batch to mean and variance.
         normalised_ND = nn.functional.batch_norm(
-            rows_ND, mean, variance, weight, bias, training=True, momentum=1.0
+            rows_ND, mean, variance, weight, bias, training=True, momentum=1.0, eps=EPSILON
         )
-        statistics = Statistics(len(rows_ND), mean, variance)
+        self._note(Statistics(len(rows_ND), mean, variance))
+        return normalised_ND
+
+    def normalize_padded(self, values_BTD: Tensor, padding_BT1: Tensor) -> Tensor:
+        """Normalised timesteps of a batch in training mode, shape (B, T, D); padding is finite.
+
+        As `forward` of the real timesteps alone, but no shape depends on their number: that is what
+        CUDA graphs require.
+        """
+        real_BT1 = (~padding_BT1).to(values_BTD.dtype)
+        size = real_BT1.sum()
+        mean_D = (values_BTD * real_BT1).sum(dim=(0, 1)) / size
+        centered_BTD = values_BTD - mean_D
+        squares_D = (centered_BTD.square() * real_BT1).sum(dim=(0, 1))
+        scale_D = self.weight * torch.rsqrt(squares_D / size + EPSILON)
+        self._note(Statistics(size, mean_D.detach(), squares_D.detach() / (size - 1)))
+        return centered_BTD * scale_D + self.bias
+
+    def _note(self, statistics: Statistics) -> None:
+        """Update the running statistics, now or, within `statistics_into`, later."""
         record = _record.get()
         if record is None:
             self.update([statistics])
         else:
             record.append((self, statistics))
-        return normalised_ND
 
     def update(self, parts: Sequence[Statistics]) -> None:
         """Update the running statistics by a step, whose batch may consist of parts."""

@@ -174,7 +174,7 @@ def test_logits_agree_with_torch(name, page):
     by_hand = nn.Sequential(*BY_HAND[name](page)).eval()
     copy_weights(fitted.net_.module_, by_hand)
     with torch.no_grad():
-        expected = torch.cat([by_hand(x) for x in as_tensors(X, name)]).numpy()
+        expected = torch.cat([by_hand(x) for x in as_tensors(X, name)]).cpu().numpy()
     np.testing.assert_allclose(fitted.decision_function(as_given(X, name)), expected, **FLOAT32)
 
 
@@ -262,7 +262,7 @@ def test_training_agrees_with_a_loop_in_torch(name, lr, weight, options, optimiz
     step = optimizer(by_hand.parameters(), lr=lr)
     train_by_hand(by_hand, step, inputs, codes, weights, **options)
     with torch.no_grad():
-        expected = torch.cat([by_hand(x) for x in inputs]).numpy()
+        expected = torch.cat([by_hand(x) for x in inputs]).cpu().numpy()
     # Adam divides by the size of the gradient: where that is small, rounding weighs more.
     np.testing.assert_allclose(fitted.decision_function(X), expected, rtol=1e-4, atol=1e-5)
 

@@ -11,6 +11,7 @@ from sklstm.nn import ConvolutionEnsemble
 from tests.crashing import Crash, CrashAfter
 from tests.helpers import (
     assert_same_bits_in_any_company,
+    device,
     make_cube,
     make_ragged,
     quick,
@@ -26,8 +27,8 @@ def with_kernels(**parameters):
 
 def linear_logits(classifier, cube):
     module = classifier.net_.module_
-    summaries = module.convolutions(torch.from_numpy(cube).float()).summaries
-    return module.linear(summaries).detach()
+    summaries = module.convolutions(torch.from_numpy(cube).float().to(device())).summaries
+    return module.linear(summaries).detach().cpu()
 
 
 @pytest.fixture(scope="module", params=[(), (4, 3)], ids=["windows", "trained convolutions"])
@@ -92,9 +93,9 @@ def test_further_training_keeps_the_convolutions_and_refits_the_linear_model():
     assert classifier.n_iter_ == 6
     for name, tensor in before.items():
         is_kept = name.startswith("convolutions.") or name == "shares"
-        assert np.array_equal(tensor, after[name]) == is_kept, name
+        assert torch.equal(tensor, after[name]) == is_kept, name
     classifier.partial_fit(X[:10], Y[:10])
-    assert np.array_equal(after["linear.weight"], classifier.net_.module_.linear.weight)
+    assert torch.equal(after["linear.weight"], classifier.net_.module_.linear.weight)
 
 
 def test_partial_fit_has_no_linear_model_of_its_own():

@@ -13,7 +13,16 @@ from sklearn.base import clone
 from torch import nn
 
 from sklstm.nn import SequenceNetwork
-from tests.helpers import FLOAT32, POOLINGS, gradients, make_cube, make_ragged, pad, quick
+from tests.helpers import (
+    FLOAT32,
+    POOLINGS,
+    assert_same_in_company,
+    gradients,
+    make_cube,
+    make_ragged,
+    pad,
+    quick,
+)
 
 ARCHITECTURES = [
     {"pooling": pooling, "bidirectional": bidirectional, "hidden_sizes": hidden_sizes}
@@ -128,8 +137,8 @@ def test_alone_or_in_company_a_prediction_is_the_same(architecture):
     classifier = quick(**architecture, max_epochs=1).fit(X, Y)
     together = classifier.predict_proba(X)
     alone = np.vstack([classifier.predict_proba([x]) for x in X])
-    np.testing.assert_array_equal(alone, together)
-    np.testing.assert_array_equal(classifier.predict_proba(X[::-1])[::-1], together)
+    assert_same_in_company(alone, together)
+    assert_same_in_company(classifier.predict_proba(X[::-1])[::-1], together)
 
 
 @every_architecture
@@ -181,7 +190,7 @@ def test_every_form_of_the_same_sequences_gives_the_same_model():
 def test_padded_with_mask_value_equals_the_list():
     cube, lengths = pad(X, filler=torch.nan)
     np.testing.assert_array_equal(
-        quick(mask_value=np.nan).fit(cube.numpy(), Y).predict_proba(cube.numpy()),
+        quick(mask_value=np.nan).fit(cube.cpu().numpy(), Y).predict_proba(cube.cpu().numpy()),
         quick()
         .fit([x.astype(np.float32) for x in X], Y)
         .predict_proba(cube_to_list(cube, lengths)),
@@ -189,7 +198,7 @@ def test_padded_with_mask_value_equals_the_list():
 
 
 def cube_to_list(cube, lengths):
-    return [row[:length].numpy() for row, length in zip(cube, lengths.tolist(), strict=True)]
+    return [row[:length].cpu().numpy() for row, length in zip(cube, lengths.tolist(), strict=True)]
 
 
 def test_as_many_sequences_as_timesteps():
@@ -288,4 +297,4 @@ def test_standardised_per_sequence_it_owes_nothing_to_its_company(standardize):
     classifier = quick(standardize=standardize).fit(X, Y)
     together = classifier.predict_proba(X)
     alone = np.concatenate([classifier.predict_proba([x]) for x in X])
-    np.testing.assert_array_equal(alone, together)
+    assert_same_in_company(alone, together)

@@ -21,7 +21,7 @@ EVERYTHING_RANDOM = {
 
 def weights(classifier):
     return np.concatenate(
-        [p.detach().numpy().ravel() for p in classifier.net_.module_.parameters()]
+        [p.detach().cpu().numpy().ravel() for p in classifier.net_.module_.parameters()]
     )
 
 

@@ -4,6 +4,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+import torch
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
@@ -121,7 +122,7 @@ def test_further_training_refits_the_linear_model_and_partial_fit_keeps_it():
     assert not np.array_equal(before, after)
     assert shares_of(classifier) == PRIOR != shares
     classifier.partial_fit(X[:10], Y[:10])
-    assert np.array_equal(classifier.net_.module_.linear.table, after)
+    assert torch.equal(classifier.net_.module_.linear.table, after)
     with pytest.raises(ValueError, match="'tfidf' was True, got False"):
         classifier.set_params(tfidf=False).fit(X, Y)
 

@@ -19,9 +19,7 @@ from sklstm._training._net import divergence_error
 from sklstm._training._optimizers import OPTIMIZERS
 from sklstm._training._train import _build_net, _run
 from sklstm.exceptions import TrainingDivergedError
-from tests.helpers import FLOAT32, TWO_CLASSES, configuration, make_ragged, quick, train_net
-
-CPU = torch.device("cpu")
+from tests.helpers import FLOAT32, TWO_CLASSES, configuration, device, make_ragged, quick, train_net
 
 
 @pytest.fixture
@@ -30,7 +28,9 @@ def data():
     sequences = Sequences.from_lengths(np.concatenate(X), [len(x) for x in X])
     weights = torch.arange(1.0, 13.0)
     return LabelledSequences(
-        to_device(sequences, Scaling.identity(2), CPU), torch.from_numpy(y), weights
+        to_device(sequences, Scaling.identity(2), device()),
+        torch.from_numpy(y).to(device()),
+        weights,
     )
 
 
@@ -144,7 +144,7 @@ def test_the_largest_input_is_named_as_the_network_sees_it(data):
 
 def test_token_ids_have_no_size():
     ids = Sequences.from_lengths(np.ones((3, 1), dtype=np.int64), [1, 2])
-    tokens = LabelledSequences(to_device(ids, None, CPU), torch.zeros(2), torch.ones(2))
+    tokens = LabelledSequences(to_device(ids, None, device()), torch.zeros(2), torch.ones(2))
     of_tokens = configuration(1, hidden_sizes=4, embedding_dim=3, n_tokens=5)
     net = _build_net(of_tokens, TWO_CLASSES, tokens, None, np.random.default_rng(0))
     assert "largest input" not in str(divergence_error("The loss", net, tokens))
@@ -212,7 +212,7 @@ LAYERS = {
 def as_token_ids(data):
     ids = np.random.default_rng(0).integers(1, 9, size=(int(data.sequences.host_lengths.sum()), 1))
     sequences = Sequences.from_lengths(ids, data.sequences.host_lengths)
-    return LabelledSequences(to_device(sequences, None, CPU), data.targets, data.weights)
+    return LabelledSequences(to_device(sequences, None, device()), data.targets, data.weights)
 
 
 def columns_first(gradient):
@@ -289,7 +289,7 @@ def test_parts_of_a_batch_move_running_statistics_once_and_by_all_of_them(data):
         net._set_training(True)
         batch = data.batch(np.arange(12), cuts)
         if net is nets[2]:
-            with thread_team(CPU) as team:
+            with thread_team(torch.device("cpu")) as team:
                 net._backward_by_parts(batch, team)
         else:
             # An OpenMP team would round otherwise; inside a fit there is none.
@@ -406,7 +406,7 @@ def test_a_step_under_anomaly_detection_has_no_team(data):
     # Two threads could wait for each other for ever.
     net = build(data, bidirectional=True)
     batch = data.batch(np.arange(12), [slice(6), slice(6, 12)])
-    with thread_team(CPU) as team:
+    with thread_team(torch.device("cpu")) as team:
         net.autotuner = SimpleNamespace(step=lambda size: nullcontext(team or "a team"))
         with net._team_for(batch) as given:
             assert given is not None

@@ -9,15 +9,15 @@ from sklstm._batching._loader import LabelledSequences, to_device
 from sklstm._batching._scaling import Scaling
 from sklstm._runtime import _heap
 from sklstm._sequences import Sequences
-from tests.helpers import configuration, make_ragged, train_net
+from tests.helpers import configuration, device, make_ragged, train_net
 
 
 @pytest.fixture
 def data():
     X, y = make_ragged(20)
     sequences = Sequences.from_lengths(np.concatenate(X), [len(x) for x in X])
-    on_device = to_device(sequences, Scaling.identity(2), torch.device("cpu"))
-    return LabelledSequences(on_device, torch.from_numpy(y), torch.ones(20))
+    on_device = to_device(sequences, Scaling.identity(2), device())
+    return LabelledSequences(on_device, torch.from_numpy(y).to(device()), torch.ones(20))
 
 
 def small_configuration(seed=0, **parameters):

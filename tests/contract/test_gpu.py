@@ -1,0 +1,124 @@
+"""What is promised on a GPU alone; `pytest --device cuda` runs the other promises there."""
+
+import numpy as np
+import pytest
+import torch
+from skorch.callbacks import Callback
+
+from sklstm import LSTMSequenceClassifier, load_model, save_model
+from sklstm._training import _steps
+from tests.crashing import Crash, CrashAfter
+from tests.helpers import FLOAT32, make_ragged
+from tests.training.cases import CASES, fit
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+every_case = pytest.mark.parametrize("case", CASES)
+# Enough steps of each kind that most of them are replayed.
+ON_GPU = {"device": "cuda", "max_epochs": 8}
+
+
+class LooksAtBatches(Callback):
+    def on_batch_end(self, net, **kwargs):
+        pass
+
+
+def weights(classifier):
+    return classifier.net_.module_.state_dict()
+
+
+def same_bits(found, expected):
+    for name, value in weights(found).items():
+        assert torch.equal(value, weights(expected)[name]), name
+    np.testing.assert_array_equal(found.history_["train_loss"], expected.history_["train_loss"])
+
+
+@pytest.fixture
+def captured(monkeypatch):
+    """Kinds of steps that were captured."""
+    kinds, capture = [], _steps.GraphCache._capture
+
+    def watched(self, kind):
+        graph = capture(self, kind)
+        assert graph is not None
+        kinds.append(kind)
+        return graph
+
+    monkeypatch.setattr(_steps.GraphCache, "_capture", watched)
+    return kinds
+
+
+@every_case
+def test_two_fits_are_the_same_to_the_bit(case, captured):
+    same_bits(fit(case, **ON_GPU), fit(case, **ON_GPU))
+    assert captured
+
+
+@every_case
+def test_with_and_without_graphs_a_fit_is_the_same_to_the_bit(case, captured):
+    plain = fit(case, **ON_GPU, callbacks=[LooksAtBatches()])
+    assert not captured
+    same_bits(fit(case, **ON_GPU), plain)
+    assert captured
+
+
+@every_case
+def test_a_training_goes_on_where_it_was_to_the_bit(case, tmp_path):
+    options = {**ON_GPU, "checkpoint": tmp_path / "of"}
+    with pytest.raises(Crash):
+        fit(case, **options, callbacks=[CrashAfter(3)])
+    same_bits(fit(case, **options), fit(case, **ON_GPU))
+
+
+@every_case
+def test_a_gpu_and_a_cpu_train_similar_networks(case):
+    found, expected = fit(case, **ON_GPU), fit(case, max_epochs=8, device="cpu")
+    losses = found.history_["train_loss"], expected.history_["train_loss"]
+    # Dropout draws other masks, and a CPU mixes some batches within parts.
+    np.testing.assert_allclose(*losses, rtol=0.3, atol=0.1)
+
+
+@every_case
+def test_alone_and_in_company_predictions_agree(case, tmp_path):
+    (X, _), _ = CASES[case]
+    classifier = fit(case, **ON_GPU)
+    together = classifier.predict_proba(X)
+    alone = np.concatenate([classifier.predict_proba(X[i : i + 1]) for i in range(12)])
+    np.testing.assert_allclose(alone, together[:12], **FLOAT32)
+    save_model(classifier, tmp_path / "model")
+    on_cpu = load_model(tmp_path / "model")
+    np.testing.assert_allclose(on_cpu.predict_proba(X), together, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "rmsprop", "sgd", torch.optim.NAdam])
+def test_optimizers_are_captured(optimizer, captured):
+    options = {**ON_GPU, "optimizer": optimizer, "learning_rate": 0.001}
+    same_bits(fit("ragged", **options), fit("ragged", **options, callbacks=[LooksAtBatches()]))
+    assert captured
+
+
+def test_optimizers_that_cannot_be_captured_work(captured):
+    fit("ragged", **ON_GPU, optimizer=torch.optim.LBFGS, learning_rate=0.1)
+    assert not captured
+
+
+def test_bfloat16_and_tensor_float_32_work():
+    for precision in ("bfloat16", "tf32"):
+        assert np.isfinite(fit("LSTM", **ON_GPU, precision=precision).history_["train_loss"]).all()
+
+
+def test_a_step_beyond_memory_is_computed_in_halves():
+    X, y = make_ragged(256, n_features=64)
+    X = [np.tile(x, (40, 1)) for x in X]
+    options = {"conv_filters": (128, 128), "n_kernels": 0, "batch_size": 256, "max_epochs": 2}
+    classifier = LSTMSequenceClassifier(256, **options, device="cuda", random_state=0)
+    expected = classifier.fit(X, y).history_["train_loss"]
+    needed = torch.cuda.max_memory_allocated()
+    torch.cuda.empty_cache()
+    total = torch.cuda.get_device_properties(0).total_memory
+    torch.cuda.set_per_process_memory_fraction(0.7 * needed / total)
+    try:
+        with pytest.warns(UserWarning, match="ran out of memory on device"):
+            classifier.fit(X, y)
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
+    np.testing.assert_allclose(classifier.history_["train_loss"], expected, rtol=0.05)

@@ -1,0 +1,39 @@
+"""Small fits of all kinds of networks, losses, schedules and optimizers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from sklstm import LSTMSequenceClassifier
+from tests.helpers import make_documents, make_ragged
+
+EQUAL = np.random.default_rng(0).normal(size=(40, 12, 3)), np.arange(40) % 3
+RAGGED = make_ragged(40)
+PLAIN = {"n_kernels": 0, "conv_filters": ()}
+CONVOLVED = {"n_kernels": 0, "conv_filters": (4, 3)}
+CASES = {
+    "LSTM": (EQUAL, PLAIN),
+    "ragged": (RAGGED, PLAIN | {"pooling": "attention", "bidirectional": False}),
+    "last": (RAGGED, PLAIN | {"pooling": "last", "hidden_sizes": (4, 3), "dense_sizes": 5}),
+    "convolutions": (EQUAL, CONVOLVED),
+    "ragged convolutions": (RAGGED, CONVOLVED | {"patch_size": 2}),
+    "fixed convolutions": (RAGGED, CONVOLVED | {"n_kernels": 84}),
+    "windows": (([x[:, :1] for x in RAGGED[0]], RAGGED[1]), PLAIN | {"n_kernels": 84}),
+    "tokens": (make_documents(40), {"embedding_dim": 5}),
+    "no mixup": (RAGGED, PLAIN | {"mixup_alpha": 0.0}),
+    "penalties": (RAGGED, PLAIN | {"l1": 1e-3, "l2": 1e-3, "max_grad_norm": None}),
+    "dropout": (EQUAL, PLAIN | {"dropout": 0.3}),
+    "class weights": (EQUAL, PLAIN | {"class_weight": {0: 1.0, 1: 2.0, 2: 0.5}}),
+    "sgd": (EQUAL, PLAIN | {"optimizer": "sgd", "lr_schedule": "exponential"}),
+    "adamw": (EQUAL, PLAIN | {"optimizer": "adamw", "lr_schedule": "cosine"}),
+    "early stopping": (RAGGED, PLAIN | {"early_stopping": True, "lr_schedule": "plateau"}),
+}  # fmt: skip
+
+
+def fit(case: str, **options: Any) -> LSTMSequenceClassifier:
+    """Four epochs of a case, with these options."""
+    (X, y), changes = CASES[case]
+    options = {"hidden_sizes": 4, "max_epochs": 4, "batch_size": 8, "random_state": 0} | options
+    return LSTMSequenceClassifier(**options | changes).fit(X, y)

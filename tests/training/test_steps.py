@@ -1,0 +1,257 @@
+"""Steps that stay on the device, here on a CPU: the same function as in a CUDA graph."""
+
+import itertools
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from skorch.callbacks import Callback
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from sklstm._training import _steps, _train
+from sklstm._training._optimizers import is_capturable
+from sklstm.exceptions import TrainingDivergedError
+from sklstm.nn import _convolution
+from tests.training.cases import CASES, fit
+
+every_case = pytest.mark.parametrize("case", CASES)
+
+
+def on_device(monkeypatch):
+    monkeypatch.setattr(
+        _train, "can_stay_on_device", lambda device, optimizer: is_capturable(optimizer)
+    )
+
+
+def same_training(found, expected, tolerance):
+    for name in ("train_loss", "learning_rate", "epoch"):
+        np.testing.assert_allclose(found.history_[name], expected.history_[name], rtol=tolerance)
+    weights = expected.net_.module_.state_dict()
+    for name, value in found.net_.module_.state_dict().items():
+        torch.testing.assert_close(value, weights[name], rtol=tolerance, atol=tolerance)
+
+
+@every_case
+def test_steps_on_the_device_are_the_plain_ones(monkeypatch, case):
+    expected = fit(case)
+    on_device(monkeypatch)
+    found = fit(case)
+    assert found.net_.steps is found.net_.rate is None
+    # The learning rate is a float32 there.
+    same_training(found, expected, 1e-4)
+
+
+@every_case
+def test_padded_convolutions_train_as_gathered_ones(monkeypatch, case):
+    expected = fit(case)
+    monkeypatch.setattr(_convolution, "gathers_real", lambda values: False)
+    same_training(fit(case), expected, 1e-3)
+
+
+class NothingIsRead(TorchDispatchMode):
+    """Raises an error where a shape depends on values, or the host reads one."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        tags = {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape}
+        # Indices of integers have a shape.
+        is_index = func is torch.ops.aten.index.Tensor and args[1][0].dtype == torch.int64
+        assert is_index or not tags & set(func.tags), func
+        return func(*args, **(kwargs or {}))
+
+
+@every_case
+def test_no_shape_of_a_step_depends_on_values_and_the_host_reads_none(monkeypatch, case):
+    on_device(monkeypatch)
+    monkeypatch.setattr(_convolution, "gathers_real", lambda values: False)
+    step, kinds = _steps.DeviceSteps.step, set()
+
+    def watched(steps, kind):
+        kinds.add(kind)
+        with NothingIsRead():
+            step(steps, kind)
+
+    monkeypatch.setattr(_steps.DeviceSteps, "step", watched)
+    fit(case)
+    assert len({kind.is_mixed for kind in kinds}) == (1 if case == "no mixup" else 2)
+
+
+def test_a_step_that_reads_a_value_is_found():
+    with NothingIsRead(), pytest.raises(AssertionError, match="nonzero"):
+        torch.ones(3).nonzero()
+    with NothingIsRead(), pytest.raises(AssertionError, match=r"aten\.index"):
+        torch.ones(3)[torch.ones(3) > 0]
+    with NothingIsRead(), pytest.raises(AssertionError, match="_local_scalar_dense"):
+        float(torch.ones(1))
+
+
+class Watcher(Callback):
+    def __init__(self):
+        self.seen = []
+
+    def on_batch_end(self, net, training=False, **kwargs):
+        self.seen.append(net.optimizer_.param_groups[0]["lr"])
+
+
+class EpochWatcher(Callback):
+    def __init__(self):
+        self.losses = []
+
+    def on_epoch_end(self, net, **kwargs):
+        self.losses.append([batch["train_loss"] for batch in net.history[-1]["batches"]])
+
+
+def test_callbacks_that_look_at_batches_see_each_of_them(monkeypatch):
+    on_device(monkeypatch)
+    without, watcher = fit("LSTM"), Watcher()
+    found = fit("LSTM", callbacks=[watcher])
+    assert len(watcher.seen) == 4 * 5
+    assert all(isinstance(rate, float) for rate in watcher.seen)
+    # To the bit: with the same rates.
+    same_training(found, without, 0)
+
+
+def test_callbacks_that_look_at_epochs_find_all_losses_there(monkeypatch):
+    expected, found = EpochWatcher(), EpochWatcher()
+    fit("LSTM", callbacks=[expected])
+    on_device(monkeypatch)
+    fit("LSTM", callbacks=[found])
+    np.testing.assert_allclose(found.losses, expected.losses, rtol=1e-4)
+
+
+def test_further_training_goes_on(monkeypatch):
+    (X, y), _ = CASES["ragged"]
+    both = []
+    for _ in range(2):
+        classifier = fit("ragged", warm_start=True, max_epochs=2)
+        both.append(classifier.fit(X, y).partial_fit(X, y))
+        on_device(monkeypatch)
+    same_training(both[1], both[0], 1e-4)
+
+
+def test_weights_that_diverge_are_an_error(monkeypatch):
+    on_device(monkeypatch)
+    with pytest.raises(TrainingDivergedError, match="learning rate"):
+        fit("LSTM", learning_rate=1e30, max_grad_norm=None)
+
+
+def test_optimizers_that_cannot_be_captured_take_plain_steps():
+    parameters = [torch.nn.Parameter(torch.ones(2))]
+    assert is_capturable(torch.optim.Adam(parameters))
+    assert is_capturable(torch.optim.SGD(parameters, lr=0.1, fused=True))
+    assert not is_capturable(torch.optim.SGD(parameters, lr=0.1))
+    assert not is_capturable(torch.optim.LBFGS(parameters))
+    assert not _steps.can_stay_on_device(torch.device("cpu"), torch.optim.Adam(parameters))
+    assert _steps.can_stay_on_device(torch.device("cuda"), torch.optim.Adam(parameters))
+
+
+# Graphs ------------------------------------------------------------------------------------------
+
+
+class Graph:
+    """Stands for a CUDA graph: what is captured is not run before it is replayed."""
+
+    running = None
+
+    def __init__(self):
+        self.recorded = []
+
+    def capture_begin(self, pool, capture_error_mode):
+        Graph.running = self
+
+    def capture_end(self):
+        Graph.running = None
+
+    def replay(self):
+        LOG.extend(("replay", kind) for kind in self.recorded)
+
+
+LOG = []
+
+
+def step(kind):
+    if kind == "cannot":
+        if Graph.running:
+            raise RuntimeError("operation not permitted when stream is capturing")
+    elif kind == "large" and Graph.running:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+    if Graph.running:
+        Graph.running.recorded.append(kind)
+    else:
+        LOG.append(("plain", kind))
+
+
+@pytest.fixture
+def cache(monkeypatch):
+    LOG.clear()
+    streams = itertools.count()
+
+    class Stream:
+        def __init__(self, device=None):
+            self.number = next(streams)
+
+        def wait_stream(self, other):
+            LOG.append("wait")
+
+    class Nothing:
+        def __init__(self, _):
+            pass
+
+        def __enter__(self):
+            pass
+
+        def __exit__(self, *error):
+            pass
+
+    for name, value in {
+        "CUDAGraph": Graph, "Stream": Stream, "current_stream": Stream, "stream": Nothing,
+        "device": Nothing, "graph_pool_handle": lambda: None,
+    }.items():  # fmt: skip
+        monkeypatch.setattr(torch.cuda, name, value)
+    monkeypatch.setattr(_steps, "MAX_GRAPHS", 2)
+    net = SimpleNamespace(n_halvings=0)
+    return _steps.GraphCache(SimpleNamespace(net=net, order=torch.ones(1), step=step))
+
+
+def run(cache, *kinds):
+    LOG.clear()
+    cache.run(kinds)
+    assert (LOG[0], LOG[-1]) == ("wait", "wait")
+    steps = LOG[1:-1]
+    # Whether or not it is captured, each step is taken once, in its order.
+    assert [kind for _, kind in steps] == list(kinds)
+    return [how for how, _ in steps]
+
+
+def test_a_kind_is_captured_after_a_few_steps(cache):
+    assert run(cache, *["a"] * 5) == ["plain"] * 3 + ["replay"] * 2
+    assert run(cache, "b", "a") == ["plain", "replay"]
+
+
+def test_the_least_used_graph_is_dropped(cache):
+    run(cache, *"aaaabbbb")
+    assert run(cache, "a", *"cccc") == ["replay", *["plain"] * 3, "replay"]
+    assert sorted(cache._graphs) == ["a", "c"]
+    # It is captured anew, which drops the next one.
+    assert run(cache, "b") == ["replay"]
+    assert sorted(cache._graphs) == ["b", "c"]
+
+
+def test_what_cannot_be_captured_is_run_and_said_once(cache):
+    kinds = [*["a"] * 4, *["cannot"] * 5]
+    with pytest.warns(UserWarning, match="not be captured as a CUDA graph.*not permitted"):
+        found = run(cache, *kinds)
+    assert found == [*["plain"] * 3, "replay", *["plain"] * 5]
+    assert run(cache, "a") == ["plain"]
+
+
+def test_where_memory_is_short_no_graphs_are_kept(cache):
+    assert run(cache, *["a"] * 4, *["large"] * 5) == [*["plain"] * 3, "replay", *["plain"] * 5]
+    assert run(cache, "a") == ["plain"]
+    assert not cache._graphs
+
+
+def test_steps_in_halves_are_plain(cache):
+    run(cache, *"aaaa")
+    cache._steps.net.n_halvings = 1
+    assert run(cache, "a") == ["plain"]
