@@ -18,7 +18,7 @@ LOWEST_INSTALLED := $(LOWEST)/.installed
 SINGLE := OMP_NUM_THREADS=1
 PYTEST := $(SINGLE) $(BIN)/python -m pytest -n 2 --dist worksteal
 
-.PHONY: demo test test-slow test-gpu test-lowest lint format docs bench bench-long clean
+.PHONY: demo test test-slow test-gpu test-lowest lint format docs bench bench-gpu bench-long clean
 
 demo: $(SHOWN)
 	$(SINGLE) $(BIN)/python -B docs/examples/plot_1_japanese_vowels.py
@@ -52,6 +52,9 @@ docs: $(INSTALLED)
 
 bench: $(INSTALLED) $(KERAS_INSTALLED)
 	$(BIN)/python -m benchmarks
+
+bench-gpu: $(INSTALLED)
+	$(BIN)/python -m benchmarks.gpu
 
 bench-long: $(INSTALLED) $(KERAS_INSTALLED)
 	$(BIN)/python -m benchmarks --long

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks import __main__, report
+from benchmarks import __main__, gpu, report
 from benchmarks.data import Generated, load
 from benchmarks.harness import Case, Entry, Record, Shelf, measure
 from benchmarks.processes import Pool, Process, WorkerFailedError
@@ -102,3 +102,10 @@ def test_the_recorded_report_is_that_of_the_recorded_results(folder):
     """Changed by hand, or not written anew after a change of the report: make bench."""
     results = __main__.recorded(folder)
     assert folder.joinpath("README.md").read_text() == report.markdown(results)
+
+
+def test_the_contestants_on_a_gpu_run():
+    (row,) = gpu.steps_table(gpu.SMALL, "cpu")
+    assert row["loop / sklstm"] == row["loop by hand"] / row["sklstm"] > 0
+    assert gpu.packed_loop(*gpu.ragged(4), "cpu") > 0
+    assert gpu.captures(lambda: None) == []

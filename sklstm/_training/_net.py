@@ -241,7 +241,7 @@ class SequenceNet(PlainNet):
     def take_step(self, batch: Batch, rate: Tensor) -> Tensor:
         """Take a step at a learning rate that is on the device; the loss, without penalties."""
         assert self.rate is not None
-        self._zero_grad_optimizer()
+        self.module_.zero_grad()
         loss: Tensor = self.train_step_single(batch)["loss"]
         with self.rate.lent(rate):
             self.optimizer_.step()
