@@ -1,4 +1,4 @@
-"""sklstm: LSTM classification of sequences, as a scikit-learn estimator."""
+"""sklstm: LSTM classification and regression of sequences, as scikit-learn estimators."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ if TYPE_CHECKING:
     from sklstm._classifier import LSTMSequenceClassifier
     from sklstm._persistence._model import load_model, save_model
     from sklstm._persistence._skops import SKOPS_TRUSTED
+    from sklstm._regressor import LSTMSequenceRegressor
 
 __version__ = "0.1.0.dev0"
 
 __all__ = [
     "SKOPS_TRUSTED",
     "LSTMSequenceClassifier",
+    "LSTMSequenceRegressor",
     "__version__",
     "datasets",
     "exceptions",
@@ -29,6 +31,7 @@ __all__ = [
 _HOMES = {
     "SKOPS_TRUSTED": "sklstm._persistence._skops",
     "LSTMSequenceClassifier": "sklstm._classifier",
+    "LSTMSequenceRegressor": "sklstm._regressor",
     "load_model": "sklstm._persistence._model",
     "save_model": "sklstm._persistence._model",
 }

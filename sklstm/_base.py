@@ -72,7 +72,7 @@ class BaseSequenceEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
         task = self._task if is_further else self._task_type
         return self._set_fitted(options, given, given_val if has_val else None, task, is_further)
 
-    def _fit_partially(self, given: Given, task: Task) -> Self:
+    def _fit_partially(self, given: Given, task: Task | type[Task]) -> Self:
         """Implementation of `partial_fit`: one epoch without schedule and early stopping."""
         options = Options.of(
             self,
@@ -114,7 +114,7 @@ class BaseSequenceEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
         else:
             inputs = _check_first_X(given.X, options, name)
             schema = InputSchema.of(inputs)
-        data = label(inputs.sequences, given, task, estimator=name)
+        data = label(inputs.sequences, given, task, options, estimator=name)
         configuration = configure(
             options,
             data.sequences,
@@ -131,7 +131,7 @@ class BaseSequenceEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
             configuration,
             data,
             self._checker(schema),
-            held_out=self._check_val(given_val, schema, data),
+            held_out=self._check_val(given_val, schema, data, options),
             previous=self.net_ if is_further else None,
             has_seed=is_further or self.random_state is not None,
             is_partial=is_partial,
@@ -155,7 +155,7 @@ class BaseSequenceEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
         }
 
     def _check_val(
-        self, given: Given | None, schema: InputSchema, data: Labelled
+        self, given: Given | None, schema: InputSchema, data: Labelled, options: Options
     ) -> Labelled | None:
         """Check and label the user's validation data."""
         if given is None:
@@ -164,7 +164,7 @@ class BaseSequenceEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
         inputs = schema.check_X(
             given.X, mask_value=self.mask_value, estimator=name, input_name="X_val"
         )
-        return label(inputs.sequences, given, data.task, estimator=name, suffix="_val")
+        return label(inputs.sequences, given, data.task, options, estimator=name, suffix="_val")
 
     # Predicting -----------------------------------------------------------------------------------
 

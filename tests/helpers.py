@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -111,12 +112,17 @@ def assert_same_bits_in_any_company(fitted: Any, X: Any) -> None:
 
 def through_copies(fitted: Any, X: Any, path: Any) -> Any:
     """The estimator read back from a file; it and a pickle predict the same bits."""
-    expected = fitted.predict_proba(X)
+    return predictions_through_copies(fitted, lambda each: each.predict_proba(X), path)
+
+
+def predictions_through_copies(fitted: Any, predict: Callable[[Any], Any], path: Any) -> Any:
+    """The same of any estimator and its predictions."""
+    expected = predict(fitted)
     copied = pickle.loads(pickle.dumps(fitted))
-    np.testing.assert_array_equal(copied.predict_proba(X), expected)
+    np.testing.assert_array_equal(predict(copied), expected)
     save_model(fitted, path)
     loaded = load_model(path)
-    np.testing.assert_array_equal(loaded.predict_proba(X), expected)
+    np.testing.assert_array_equal(predict(loaded), expected)
     return loaded
 
 

@@ -67,6 +67,11 @@ def as_sizes(sizes: Any) -> tuple[int, ...]:
     return tuple(int(size) for size in sizes)
 
 
+def as_fractions(values: Any) -> tuple[float, ...]:
+    """Convert a sequence of numbers to a tuple of floats."""
+    return tuple(float(value) for value in values)
+
+
 def as_bool(value: Any) -> bool | str:
     """Convert a boolean of any type to bool; keep strings."""
     return value if isinstance(value, str) else bool(value)
@@ -119,6 +124,12 @@ class Options(NetworkOptions):
     class_weight: Mapping[Any, float] | str | None = option(
         None, dict, StrOptions({"balanced"}), None
     )
+    loss: str = option(
+        "squared_error",
+        StrOptions({"absolute_error", "huber", "quantile", "squared_error"}),
+        neutral=("squared_error",),
+    )
+    quantiles: tuple[float, ...] = option((0.05, 0.5, 0.95), list, tuple, convert=as_fractions)
     mixup_alpha: float = option(0.2, NON_NEGATIVE)
     l1: float = option(0.0, NON_NEGATIVE)
     l2: float = option(0.0, NON_NEGATIVE)
@@ -150,8 +161,8 @@ class Options(NetworkOptions):
 
     @classmethod
     def of(cls, estimator: Any, **changes: Any) -> Self:
-        """Options of an estimator with checked parameters; a subclass may have fewer."""
-        given = {f.name: getattr(estimator, f.name) for f in fields(cls)} | changes
+        """Options of an estimator with checked parameters, of which it may have fewer."""
+        given = {f.name: getattr(estimator, f.name, f.default) for f in fields(cls)} | changes
         return cls(**{f.name: _converted(given[f.name], f.metadata) for f in fields(cls)})
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,9 @@ def check_parameters(estimator: Any) -> None:
     """Raise InvalidParameterError for the first invalid parameter."""
     validate_parameters(estimator)
     # Not get_params: the constructor of a subclass may take fewer.
-    parameters = {name: getattr(estimator, name) for name in OPTIONS}
+    parameters: dict[str, Any] = {
+        name: getattr(estimator, name, option.default) for name, option in OPTIONS.items()
+    }
     _check_scoring(parameters["scoring"])
     _check_sizes("hidden_sizes", parameters["hidden_sizes"], at_least=1)
     _check_sizes("dense_sizes", parameters["dense_sizes"], at_least=0)
@@ -33,6 +35,7 @@ def check_parameters(estimator: Any) -> None:
         _check_sizes("conv_filters", parameters["conv_filters"], at_least=0)
     _check_embedding(parameters)
     _check_callbacks(parameters["callbacks"])
+    _check_quantiles(parameters["quantiles"])
 
 
 def validate_parameters(estimator: Any) -> None:
@@ -105,6 +108,15 @@ def _check_embedding(parameters: Mapping[str, Any]) -> None:
             f"The 'embedding_weights' parameter has shape {weights.shape}, but vocabulary_size and"
             f" embedding_dim ask for {expected}.\n\nLeave those two at None; row 0 is padding and"
             " row 1 the unknown token."
+        )
+
+
+def _check_quantiles(quantiles: Any) -> None:
+    are_fractions = all(isinstance(q, Real) and 0 < float(q) < 1 for q in quantiles)
+    if not quantiles or not are_fractions or len(set(quantiles)) < len(quantiles):
+        raise InvalidParameterError(
+            "The 'quantiles' parameter must be a tuple of different numbers between 0 and 1. Got"
+            f" {quantiles!r} instead."
         )
 
 

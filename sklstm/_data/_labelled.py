@@ -13,6 +13,7 @@ import torch
 from sklstm._batching._loader import LabelledSequences, to_device
 from sklstm._batching._scaling import Scaling
 from sklstm._config._configuration import Configuration
+from sklstm._config._options import Options
 from sklstm._data._split import split_rows
 from sklstm._sequences import Array, IntArray, Sequences
 from sklstm._tasks._task import Task
@@ -73,6 +74,7 @@ def label(
     sequences: Sequences,
     given: Given,
     task: Task | type[Task],
+    options: Options,
     *,
     estimator: str,
     suffix: str = "",
@@ -87,7 +89,7 @@ def label(
     if len(y) != len(sequences):
         raise ValueError(
             f"Found input variables with inconsistent numbers of samples: X{suffix} has"
-            f" {len(sequences)} sequences, {y_name} has {len(y)} labels."
+            f" {len(sequences)} sequences, {y_name} has {len(y)} {task.noun}."
             f"{long_table_remedy(given.X, f'X{suffix}')}"
         )
     weights = check_weights(
@@ -99,7 +101,7 @@ def label(
         sequences, y, weights = sequences.take(rows), y[rows], weights[rows]
         names = None if names is None else names[rows]
     if isinstance(task, type):
-        task = task.learn(y)
+        task = task.learn(y, weights, options)
     return Labelled(
         sequences,
         task.encode(y, input_name=y_name),

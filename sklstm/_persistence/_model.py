@@ -13,15 +13,15 @@ import torch
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from sklstm._classifier import LSTMSequenceClassifier
+from sklstm._base import BaseSequenceEstimator
 from sklstm._config._options import OF_RUN
 from sklstm._config._parameters import check_parameters
 from sklstm._files._container import MALFORMED, Kind, read_file, write_file
 from sklstm._files._values import UnstorableError, encode
 from sklstm._persistence._checks import ATTRIBUTES, check_state
+from sklstm._persistence._estimators import ESTIMATORS, TASKS
 from sklstm._persistence._pipelines import Description, build_pipeline, describe_pipeline
 from sklstm._runtime._device import resolve_device
-from sklstm._tasks._classification import Classification
 from sklstm._validation._forms import as_host
 from sklstm._warnings import warn_user
 from sklstm.exceptions import ModelFileError
@@ -35,7 +35,7 @@ OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
 }
 
 
-def save_model(estimator: LSTMSequenceClassifier | Pipeline, path: str | os.PathLike[str]) -> None:
+def save_model(estimator: BaseSequenceEstimator | Pipeline, path: str | os.PathLike[str]) -> None:
     """Save a fitted estimator, or a pipeline with it, to a file that contains data and no code.
 
     The file has the safetensors format: arrays as tensors; parameters, names, history and package
@@ -47,10 +47,10 @@ def save_model(estimator: LSTMSequenceClassifier | Pipeline, path: str | os.Path
 
     Parameters
     ----------
-    estimator : LSTMSequenceClassifier or Pipeline
+    estimator : LSTMSequenceClassifier, LSTMSequenceRegressor or Pipeline
         Fitted estimator. The steps of a pipeline are transformers of this package (`TokenEncoder`,
         `SequenceScaler`, `SequenceImputer`, `RollingFeatures`) or "passthrough", in any number, and
-        optionally the classifier as the last one.
+        optionally the estimator as the last one.
     path : str or path-like
         Path of the file, which is replaced if it exists. The usual extension is ``.safetensors``.
 
@@ -59,7 +59,7 @@ def save_model(estimator: LSTMSequenceClassifier | Pipeline, path: str | os.Path
     NotFittedError
         If the estimator is not fitted.
     TypeError
-        If it is neither an `LSTMSequenceClassifier` nor a pipeline of the steps above. Subclasses,
+        If it is neither such an estimator nor a pipeline of the steps above. Subclasses,
         and a `TokenEncoder` with a function as ``analyzer``, are code.
     ValueError
         If the pipeline has a ``memory``, a step was changed after `fit`, or history and labels are
@@ -104,9 +104,7 @@ def save_model(estimator: LSTMSequenceClassifier | Pipeline, path: str | os.Path
     write_file(path, MODEL, {"versions": versions, **content})
 
 
-def load_model(
-    path: str | os.PathLike[str], *, device: str | torch.device = "cpu"
-) -> LSTMSequenceClassifier | Pipeline:
+def load_model(path: str | os.PathLike[str], *, device: str | torch.device = "cpu") -> Any:
     """Load a fitted estimator, or a pipeline with it, from a file of `save_model`.
 
     No code in the file is executed, so it may come from an untrusted source. Its content is
@@ -121,7 +119,7 @@ def load_model(
 
     Returns
     -------
-    LSTMSequenceClassifier or Pipeline
+    LSTMSequenceClassifier, LSTMSequenceRegressor or Pipeline
         The estimator that was saved. Its predictions are identical with the same package versions
         and kind of machine. Further training starts with a new optimizer.
 
@@ -144,7 +142,7 @@ def load_model(
         build = functools.partial(_build, device=device)
         if "steps" in content:
             return build_pipeline(content, build)
-        return build(content["parameters"], content["state"])
+        return build(content)
     except (RuntimeError, *MALFORMED) as error:
         raise ModelFileError(
             f"{os.fspath(path)!r} does not describe a model: {error!s:.200}"
@@ -161,7 +159,7 @@ def _describe(estimator: Any) -> Description:
     if estimator.embedding_weights is not None:
         parameters["embedding_weights"] = np.asarray(as_host(estimator.embedding_weights))
     unstorable = _unstorable(parameters)
-    known = ATTRIBUTES.keys() | Classification.attribute_checks.keys()
+    known = ATTRIBUTES.keys() | TASKS[type(estimator)].attribute_checks.keys()
     others = [name for name in state if name not in known]
     state = _without(state, others)
     epochs = state["net_"]["history"]
@@ -169,25 +167,26 @@ def _describe(estimator: Any) -> Description:
     figures = sorted({name for epoch in epochs for name in _unstorable(epoch)})
     state["net_"]["history"] = [_without(epoch, figures) for epoch in epochs]
     state["history_"] = _without(state["history_"], figures)
-    check_state(state, Classification)
+    check_state(state, TASKS[type(estimator)])
     del state["net_"]["device"]
     lost = [*(["callbacks"] if estimator.callbacks else []), *unstorable]
-    return {"parameters": _without(parameters, unstorable), "state": state}, lost, others + figures
+    content = {"class": type(estimator).__name__, "state": state}
+    return {**content, "parameters": _without(parameters, unstorable)}, lost, others + figures
 
 
 def _check_estimator(estimator: Any) -> None:
     """Raise unless this is a fitted estimator of the very class that `load_model` builds."""
-    if type(estimator) is LSTMSequenceClassifier:
+    if type(estimator) in TASKS:
         check_is_fitted(estimator)
         check_parameters(estimator)
         return
     remedy = ""
-    if isinstance(estimator, (LSTMSequenceClassifier, Pipeline)):
+    if isinstance(estimator, (BaseSequenceEstimator, Pipeline)):
         remedy = "\n\nA subclass is code, which is not saved: use pickle or joblib."
     elif hasattr(estimator, "best_estimator_"):
         remedy = "\n\nSave what the search has found: save_model(search.best_estimator_, path)."
     raise TypeError(
-        "save_model takes an LSTMSequenceClassifier, or a Pipeline of it. Got an instance of"
+        f"save_model takes an {' or '.join(ESTIMATORS)}, or a Pipeline of it. Got an instance of"
         f" {type(estimator).__name__} instead.{remedy}"
     )
 
@@ -209,15 +208,16 @@ def _restore_optimizer(described: Any) -> Any:
     return optimizer if options is None else functools.partial(optimizer, **options)
 
 
-def _build(
-    parameters: Mapping[str, Any], state: Mapping[str, Any], *, device: str | torch.device
-) -> LSTMSequenceClassifier:
+def _build(content: Mapping[str, Any], *, device: str | torch.device) -> Any:
     """The estimator that was described; one of MALFORMED if there is none."""
+    # A file without a class is older than the other one.
+    kind = ESTIMATORS[content.get("class", "LSTMSequenceClassifier")]
+    parameters, state = content["parameters"], content["state"]
     if OF_RUN & parameters.keys():
         raise ValueError(f"{sorted(OF_RUN & parameters.keys())} are no parameters of a model.")
     state = {**state, "net_": {**state["net_"], "device": str(resolve_device(device))}}
-    check_state(state, Classification)
-    estimator = LSTMSequenceClassifier(**parameters, device=device)
+    check_state(state, TASKS[kind])
+    estimator = kind(**parameters, device=device)
     estimator.optimizer = _restore_optimizer(estimator.optimizer)
     check_parameters(estimator)
     estimator.__setstate__(state)

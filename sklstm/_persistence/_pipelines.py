@@ -10,10 +10,10 @@ from typing import Any
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from sklstm._base import n_features_of
-from sklstm._classifier import LSTMSequenceClassifier
+from sklstm._base import BaseSequenceEstimator, n_features_of
 from sklstm._files._container import MALFORMED
 from sklstm._persistence._checks import Check, are_texts, check_items, is_bool
+from sklstm._persistence._estimators import ESTIMATORS, TASKS
 from sklstm._persistence._transformers import (
     TRANSFORMERS,
     build_transformer,
@@ -33,13 +33,13 @@ SKOPS = (
 
 
 def describe_pipeline(
-    pipeline: Pipeline, describe_classifier: Callable[[Any], Description]
+    pipeline: Pipeline, describe_estimator: Callable[[Any], Description]
 ) -> Description:
     """The pipeline as plain values; TypeError or ValueError if a step cannot be one."""
     check_steps(pipeline)
     steps, parameters, others = [], [], []
     for name, step in pipeline.steps:
-        described, lost, unknown = _describe_step(name, step, describe_classifier)
+        described, lost, unknown = _describe_step(name, step, describe_estimator)
         steps.append({"name": name, **described})
         parameters += [f"{name}__{parameter}" for parameter in lost]
         others += [f"{name}.{attribute}" for attribute in unknown]
@@ -50,14 +50,14 @@ def describe_pipeline(
 
 def build_pipeline(
     content: Mapping[str, Any],
-    build_classifier: Callable[[Mapping[str, Any], Mapping[str, Any]], Any],
+    build_estimator: Callable[[Mapping[str, Any]], Any],
 ) -> Pipeline:
     """The pipeline that was described; one of MALFORMED if there is none."""
     check_items(content, CONTENT)
     steps = []
     for described in content["steps"]:
         rest = {key: value for key, value in described.items() if key != "name"}
-        steps.append((described["name"], _build_step(rest, build_classifier)))
+        steps.append((described["name"], _build_step(rest, build_estimator)))
     pipeline = Pipeline(steps, **content["pipeline"])
     check_steps(pipeline)
     check_agreement(pipeline)
@@ -76,12 +76,12 @@ def check_steps(pipeline: Pipeline) -> None:
         )
     last = len(pipeline.steps) - 1
     for index, (name, step) in enumerate(pipeline.steps):
-        is_last = type(step) is LSTMSequenceClassifier and index == last
+        is_last = type(step) in TASKS and index == last
         is_transformer = type(step) in TRANSFORMERS.values()
         if not (is_last or is_transformer or _is_passed_through(step)):
             raise TypeError(
                 f"save_model takes pipelines of {', '.join(TRANSFORMERS)}, in any number, and an"
-                f" LSTMSequenceClassifier as the last step. Step {name!r} is an instance of"
+                f" {' or '.join(ESTIMATORS)} as the last step. Step {name!r} is an instance of"
                 f" {type(step).__name__}.\n\n{SKOPS}"
             )
         if isinstance(step, TokenEncoder) and callable(step.analyzer):
@@ -107,13 +107,13 @@ def check_agreement(pipeline: Pipeline) -> None:
 
 
 def _describe_step(
-    name: str, step: Any, describe_classifier: Callable[[Any], Description]
+    name: str, step: Any, describe_estimator: Callable[[Any], Description]
 ) -> Description:
     if _is_passed_through(step):
         return {"class": step}, [], []
-    if isinstance(step, LSTMSequenceClassifier):
-        content, parameters, others = describe_classifier(step)
-        return {"class": type(step).__name__, **content}, parameters, others
+    if type(step) in TASKS:
+        content, parameters, others = describe_estimator(step)
+        return content, parameters, others
     check_is_fitted(step)
     try:
         content, others = describe_transformer(step)
@@ -122,12 +122,12 @@ def _describe_step(
     return content, [], others
 
 
-def _build_step(described: Mapping[str, Any], build_classifier: Callable[..., Any]) -> Any:
+def _build_step(described: Mapping[str, Any], build_estimator: Callable[..., Any]) -> Any:
     name = described["class"]
     if _is_passed_through(name) and len(described) == 1:
         return name
-    if name == LSTMSequenceClassifier.__name__:
-        return build_classifier(described["parameters"], described["state"])
+    if name in ESTIMATORS:
+        return build_estimator(described)
     return build_transformer(described)
 
 
@@ -146,7 +146,7 @@ def _check_names(names: list[Any]) -> None:
 
 def _taken_by(step: Any) -> int | None:
     """Features of a timestep that a step takes; None if they are token ids."""
-    if isinstance(step, LSTMSequenceClassifier):
+    if isinstance(step, BaseSequenceEstimator):
         return n_features_of(step)
     widths = _widths_of(step)
     return None if widths is None else widths[0]

@@ -32,7 +32,7 @@ class Classification(Task):
     check_y = staticmethod(check_labels)
 
     @classmethod
-    def learn(cls, y: Array) -> Classification:
+    def learn(cls, y: Array, weights: Array, options: Options) -> Classification:
         return cls(check_classes(y))
 
     @classmethod

@@ -72,11 +72,15 @@ class Ridge:
         return weights.T, self._offset - self._mean @ weights
 
 
-def fit_regression(features: Array, targets: Array, weights: Array) -> tuple[Array, Array]:
-    """Coefficients and intercepts of the strength with the least left-out squared error."""
+def fit_regression(features: Array, targets: Array, weights: Array) -> tuple[Array, Array, Array]:
+    """Coefficients, intercepts and left-out predictions (n, k) of a regression.
+
+    Its strength is the one with the least left-out squared error.
+    """
     ridge = Ridge(features, targets, weights)
-    errors = [weights @ np.square(ridge.left_out(s) - targets).sum(axis=1) for s in STRENGTHS]
-    return ridge.coefficients(STRENGTHS[int(np.argmin(errors))])
+    left_out = [ridge.left_out(strength) for strength in STRENGTHS]
+    best = int(np.argmin([weights @ np.square(p - targets).sum(axis=1) for p in left_out]))
+    return *ridge.coefficients(STRENGTHS[best]), left_out[best]
 
 
 def fit_sparse_regression(features: Any, targets: Array, weights: Array) -> tuple[Array, Array]:

@@ -21,6 +21,8 @@ class Task(ABC):
 
     # Checks of the `attributes` that are read from a model file.
     attribute_checks: ClassVar[Mapping[str, Callable[[Any], bool]]]
+    # What y holds.
+    noun: ClassVar[str] = "labels"
     # Factors of the outputs of a network and of a linear model in their sum, without evidence.
     shares: ClassVar[tuple[float, float]] = (0.5, 0.5)
 
@@ -31,8 +33,8 @@ class Task(ABC):
 
     @classmethod
     @abstractmethod
-    def learn(cls, y: Array) -> Self:
-        """Build the task from the checked y of a fit."""
+    def learn(cls, y: Array, weights: Array, options: Options) -> Self:
+        """Build the task from the checked y of a fit and its positive sample weights."""
 
     @classmethod
     @abstractmethod
@@ -85,7 +87,7 @@ class Task(ABC):
 
     def fit_linear(self, features: Array, targets: Array, weights: Array) -> tuple[Array, Array]:
         """Weight (n_outputs, P) and bias of a linear model of the outputs, in closed form."""
-        return fit_regression(features, targets.reshape(len(targets), -1), weights)
+        return fit_regression(features, targets.reshape(len(targets), -1), weights)[:2]
 
     def fit_sparse(self, features: Any, targets: Array, weights: Array) -> tuple[Array, Array]:
         """Weight (n_outputs, P) and bias of a linear model of sparse features (n, P)."""

@@ -1,12 +1,15 @@
 import numpy as np
 import pytest
 
-from sklstm import LSTMSequenceClassifier
+from sklstm import LSTMSequenceClassifier, LSTMSequenceRegressor
 from sklstm._config._options import ARCHITECTURE, MAY_BE_AUTO, OF_RUN, OPTIONS, Options
 
 
 def test_defaults_are_those_of_the_signature():
-    defaults = LSTMSequenceClassifier().get_params()
+    of_regressor = LSTMSequenceRegressor().get_params()
+    # Mixup helps classifiers (ADR 37).
+    assert of_regressor["mixup_alpha"] == 0.0
+    defaults = of_regressor | LSTMSequenceClassifier().get_params()
     assert {name: option.default for name, option in OPTIONS.items()} == defaults
 
 

@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import f1_score, get_scorer, hamming_loss, log_loss, make_scorer
 from sklearn.utils._param_validation import InvalidParameterError
 
-from sklstm import LSTMSequenceClassifier
+from sklstm import LSTMSequenceClassifier, LSTMSequenceRegressor
 from sklstm._config._options import PARAMETER_CONSTRAINTS, as_sizes
 from sklstm._config._parameters import check_parameters
 from tests.helpers import make_ragged
@@ -16,7 +16,8 @@ def own_metric(y_true, y_pred):
 
 
 def test_every_parameter_has_a_constraint():
-    assert set(PARAMETER_CONSTRAINTS) == set(LSTMSequenceClassifier().get_params())
+    estimators = (LSTMSequenceClassifier(), LSTMSequenceRegressor())
+    assert set(PARAMETER_CONSTRAINTS) == {name for e in estimators for name in e.get_params()}
 
 
 def test_the_defaults_are_accepted():

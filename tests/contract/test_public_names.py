@@ -8,12 +8,13 @@ import sys
 import pytest
 
 import sklstm
-from sklstm import LSTMSequenceClassifier, preprocessing
+from sklstm import LSTMSequenceClassifier, LSTMSequenceRegressor, preprocessing
 
 PUBLIC = {
     "sklstm": [
-        "LSTMSequenceClassifier", "SKOPS_TRUSTED", "__version__", "datasets", "exceptions",
-        "load_model", "nn", "model_selection", "preprocessing", "save_model",
+        "LSTMSequenceClassifier", "LSTMSequenceRegressor", "SKOPS_TRUSTED", "__version__",
+        "datasets", "exceptions", "load_model", "nn", "model_selection", "preprocessing",
+        "save_model",
     ],
     "sklstm.datasets": ["make_temporal_order", "make_trends"],
     "sklstm.exceptions": ["ModelFileError", "TrainingDivergedError"],
@@ -48,6 +49,11 @@ PARAMETERS = {
     "verbose": 0,
 }  # fmt: skip
 
+REGRESSOR_PARAMETERS = {"hidden_sizes": 64, "loss": "squared_error", "quantiles": (0.05, 0.5, 0.95)}
+REGRESSOR_PARAMETERS |= {
+    name: default for name, default in PARAMETERS.items() if name != "class_weight"
+} | {"mixup_alpha": 0.0}
+
 TRANSFORMER_PARAMETERS = {
     "RollingFeatures": {
         "window": 5, "statistics": ("mean", "std", "min", "max"), "differences": (),
@@ -77,6 +83,7 @@ def test_public_names(module):
     ("estimator", "expected"),
     [
         (LSTMSequenceClassifier, PARAMETERS),
+        (LSTMSequenceRegressor, REGRESSOR_PARAMETERS),
         *[(getattr(preprocessing, name), p) for name, p in TRANSFORMER_PARAMETERS.items()],
     ],
 )
@@ -92,6 +99,9 @@ def test_constructor_parameters_in_their_order(estimator, expected):
 
 def test_methods():
     assert [name for name in dir(LSTMSequenceClassifier) if not name.startswith("_")] == METHODS
+    of_classifiers = {"decision_function", "predict_log_proba", "predict_proba"}
+    expected = sorted({*METHODS, "predict_quantiles"} - of_classifiers)
+    assert [name for name in dir(LSTMSequenceRegressor) if not name.startswith("_")] == expected
 
 
 def test_an_unknown_name_is_an_attribute_error():

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from sklstm._batching._scaling import Scaling
+from sklstm._config._options import Options
 from sklstm._data._labelled import (
     Given,
     Labelled,
@@ -100,7 +101,9 @@ def test_the_last_part_is_held_out_when_asked_for():
 def test_a_weight_of_zero_removes_the_group_too():
     sequences = make([0, 1, 0, 1]).sequences
     given = Given(None, ["a", "b", "a", "b"], [1, 0, 2, 3], ["p", "q", "r", "p"])
-    labelled = label(sequences, given, Classification, estimator="LSTMSequenceClassifier")
+    labelled = label(
+        sequences, given, Classification, Options(), estimator="LSTMSequenceClassifier"
+    )
     assert labelled.groups.tolist() == [0, 1, 0]
     assert labelled.task.decode(labelled.targets).tolist() == ["a", "a", "b"]
     assert labelled.sample_weight.tolist() == [1, 2, 3]
@@ -139,14 +142,12 @@ def test_a_balance_of_extreme_weights_is_finite():
 def test_labels_of_the_sequences_of_a_long_table_name_the_call_that_reads_it():
     index = pd.MultiIndex.from_product([range(4), range(2)], names=["trip", None])
     y, sequences = [0, 1, 0, 1], short_sequences(lengths=(1,) * 8)
-    label_of = partial(label, sequences, task=Classification, estimator="E")
+    label_of = partial(label, sequences, task=Classification, options=Options(), estimator="E")
     message = (
         r"(?s)X has 8 sequences, y has 4 labels\.\n\nIf X is a long table.*\(X\.reset_index\(\), "
     )
     with pytest.raises(ValueError, match=message) as raised:
-        label(
-            sequences, Given(pd.DataFrame({"v": range(8)}, index), y), Classification, estimator="E"
-        )
+        label_of(Given(pd.DataFrame({"v": range(8)}, index), y))
     assert "sequence=['trip'], time='level_1'" in str(raised.value)
     with pytest.raises(ValueError, match=r"\(X, sequence=\.\.\., time=\.\.\.\)"):
         label_of(Given(pd.DataFrame({"v": range(8)}), y))
@@ -159,4 +160,6 @@ def test_another_number_of_labels_is_an_error(suffix):
     sequences = Sequences.from_lengths(np.ones((3, 1)), [1, 1, 1])
     message = f"samples: X{suffix} has 3 sequences, y{suffix} has 2 labels"
     with pytest.raises(ValueError, match=message):
-        label(sequences, Given(None, [0, 1]), Classification, estimator="E", suffix=suffix)
+        label(
+            sequences, Given(None, [0, 1]), Classification, Options(), estimator="E", suffix=suffix
+        )

@@ -18,7 +18,7 @@ def weights(codes, class_weight, sample_weight=None):
 
 
 def test_labels_become_targets_and_come_back():
-    task = Classification.learn(np.array(["no", "yes", "no"]))
+    task = Classification.learn(np.array(["no", "yes", "no"]), np.ones(3), Options())
     targets = task.encode(np.array(["yes", "no"]))
     assert targets.tolist() == [1, 0]
     assert task.decode(targets).tolist() == ["yes", "no"]

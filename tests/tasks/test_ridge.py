@@ -62,10 +62,13 @@ def test_features_that_do_not_vary_leave_the_class_frequencies():
 def test_the_strength_fits_the_noise():
     features, _, weights = make(40, 60)
     signal = features[:, :1] / features[:, 0].std()
-    coefficients, _ = fit_regression(features, signal, weights)
+    coefficients, intercepts, left_out = fit_regression(features, signal, weights)
     assert np.corrcoef((features @ coefficients.T).ravel(), signal.ravel())[0, 1] > 0.99
+    # A row that was left out is predicted less well.
+    fitted = features @ coefficients.T + intercepts
+    assert np.square(left_out - signal).sum() > np.square(fitted - signal).sum()
     noise = RNG.normal(size=(40, 1))
-    coefficients, intercepts = fit_regression(features, noise, weights)
+    coefficients, intercepts, _ = fit_regression(features, noise, weights)
     predicted = features @ coefficients.T + intercepts
     assert predicted.std() < 0.5 * noise.std()
 

@@ -1,0 +1,213 @@
+"""Regression task: one or more numbers per sequence, or quantiles of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.utils.validation import check_array
+from torch import nn
+
+from sklstm._config._options import Options
+from sklstm._sequences import Array, IntArray
+from sklstm._tasks._losses import WeightedRegressionLoss
+from sklstm._tasks._ridge import fit_regression
+from sklstm._tasks._task import Task
+from sklstm._validation._forms import as_host
+from sklstm._validation._missing import reject_missing
+
+
+class Regression(Task):
+    """Regression: targets are standardised numbers (k,), outputs the same or their quantiles.
+
+    Attributes
+    ----------
+    mean, scale : ndarray of shape (k,)
+        Mean and standard deviation of each target.
+    n_dimensions : int
+        Dimensions of y.
+    quantiles : ndarray of shape (q,)
+        Probabilities of the quantiles, ascending; empty if the outputs are the numbers themselves.
+    """
+
+    noun: ClassVar[str] = "values"
+
+    def __init__(self, mean: Array, scale: Array, n_dimensions: int, quantiles: Array) -> None:
+        self.mean, self.scale, self.n_dimensions = mean, scale, n_dimensions
+        self.quantiles = quantiles
+
+    attribute_checks: ClassVar[Mapping[str, Callable[[Any], bool]]] = {
+        "target_mean_": lambda value: _is_vector(value) and len(value) >= 1,
+        "target_scale_": lambda value: _is_vector(value) and bool((value > 0).all()),
+        "quantiles_": lambda value: _is_vector(value) and _are_probabilities(value),
+        "_n_dimensions": lambda value: value in (1, 2),
+    }
+
+    @staticmethod
+    def check_y(y: Any, *, estimator: str, input_name: str = "y") -> Array:
+        if y is None:
+            raise ValueError(f"{estimator} requires y to be passed, but the target y is None.")
+        reject_missing(y, input_name, "value")
+        numbers: Array = check_array(
+            as_host(y),
+            dtype=np.float64,
+            ensure_2d=False,
+            allow_nd=True,
+            input_name=input_name,
+            estimator=estimator,
+        )
+        if numbers.ndim > 2 or numbers.shape[1:] == (0,):
+            raise ValueError(
+                f"{input_name} must have shape (n_sequences,), or (n_sequences, n_outputs) with a"
+                f" column for each number to predict. Got shape {numbers.shape}."
+            )
+        return numbers
+
+    @classmethod
+    def learn(cls, y: Array, weights: Array, options: Options) -> Regression:
+        shares, columns = weights / weights.sum(), y.reshape(len(y), -1)
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean = shares @ columns
+            scale = np.sqrt(shares @ np.square(columns - mean))
+        if not np.isfinite(scale).all():
+            raise ValueError(
+                f"y is too large: its largest absolute value is {np.abs(y).max():.3g}.\n\nDivide y"
+                " by a constant."
+            )
+        # Of a constant target rounding errors are left.
+        is_constant = scale <= 1e-12 * np.maximum(np.abs(mean), np.finfo(np.float64).tiny)
+        quantiles = np.sort(options.quantiles) if options.loss == "quantile" else np.empty(0)
+        return cls(mean, np.where(is_constant, 1.0, scale), y.ndim, quantiles)
+
+    @classmethod
+    def of(cls, attributes: Mapping[str, Any]) -> Regression:
+        names = ("target_mean_", "target_scale_", "_n_dimensions", "quantiles_")
+        return cls(*(attributes[name] for name in names))
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        return {
+            "target_mean_": self.mean,
+            "target_scale_": self.scale,
+            "quantiles_": self.quantiles,
+            "_n_dimensions": self.n_dimensions,
+        }
+
+    @property
+    def n_outputs(self) -> int:
+        return len(self.mean) * max(1, len(self.quantiles))
+
+    def encode(self, y: Array, *, input_name: str = "y") -> Array:
+        n_targets = len(self.mean)
+        if y.shape[1:] != (n_targets,) * (self.n_dimensions - 1):
+            raise ValueError(
+                f"{input_name} has shape {y.shape}, but the shape was"
+                f" {('n_sequences', n_targets)[: self.n_dimensions]} in training."
+            )
+        standardised = (y.reshape(len(y), -1) - self.mean) / self.scale
+        if np.abs(standardised).max() > np.finfo(np.float32).max:
+            raise ValueError(f"{input_name} is too large beside the y of training.")
+        return standardised.astype(np.float32)
+
+    def decode(self, targets: Array) -> Array:
+        return self._in_units(targets)
+
+    def _in_units(self, standardised: Array) -> Array:
+        """Numbers in the units and the dimensions of y, from (n, k)."""
+        numbers: Array = standardised * self.scale + self.mean
+        return numbers[:, 0] if self.n_dimensions == 1 else numbers
+
+    def strata(self, targets: Array) -> IntArray:
+        return np.zeros(len(targets), dtype=np.int64)
+
+    def describe(self, targets: Array) -> str:
+        return f"{self.decode(targets)[:3].tolist()}"
+
+    def weigh(
+        self, targets: Array, sample_weight: Array, options: Options
+    ) -> Callable[[Array], Array]:
+        return lambda targets: np.ones(len(targets))
+
+    def digest_of(self, targets: Array) -> list[Array]:
+        return [targets, self.mean, self.scale, self.quantiles, np.array(self.n_dimensions)]
+
+    def build_loss(self, options: Options) -> nn.Module:
+        if (options.loss == "quantile") != (len(self.quantiles) > 0):
+            raise ValueError(
+                "Further training requires the same outputs; loss='quantile' has others than the"
+                " other losses.\n\nSet loss back, or train a new network: fit with"
+                " warm_start=False, or sklearn.base.clone."
+            )
+        return WeightedRegressionLoss(options.loss, self.quantiles.tolist())
+
+    def fit_linear(self, features: Array, targets: Array, weights: Array) -> tuple[Array, Array]:
+        """Weight (n_outputs, P) and bias of a ridge regression.
+
+        For quantiles it is shifted by those of its left-out residuals.
+        """
+        weight, bias, left_out = fit_regression(features, targets, weights)
+        if not len(self.quantiles):
+            return weight, bias
+        shifts = _weighted_quantiles(targets - left_out, weights, self.quantiles)
+        n_quantiles = len(self.quantiles)
+        return np.repeat(weight, n_quantiles, axis=0), np.repeat(bias, n_quantiles) + shifts.ravel()
+
+    def predictor(self, outputs: Array) -> RegressorOfOutputs:
+        return RegressorOfOutputs(outputs, self)
+
+    def point(self, outputs: Array) -> Array:
+        """The numbers, or of the quantiles the nearest to the median, in the units of y."""
+        if not len(self.quantiles):
+            return self._in_units(outputs)
+        nearest = int(np.abs(self.quantiles - 0.5).argmin())
+        return np.asarray(self.quantiles_of(outputs)[..., nearest])
+
+    def quantiles_of(self, outputs: Array) -> Array:
+        """Quantiles in the units of y, ascending, shape (n, q) or (n, k, q)."""
+        by_target = outputs.reshape(len(outputs), len(self.mean), -1)
+        # Outputs may cross: sorting brings the quantiles nearer to the true ones (V. Chernozhukov,
+        # I. Fernandez-Val, A. Galichon, "Quantile and Probability Curves Without Crossing",
+        # Econometrica 78, 2010).
+        ascending = np.sort(by_target, axis=2)
+        numbers: Array = ascending * self.scale[:, None] + self.mean[:, None]
+        return numbers[:, 0] if self.n_dimensions == 1 else numbers
+
+
+class RegressorOfOutputs(RegressorMixin, BaseEstimator):
+    """Fitted regressor of precomputed outputs, for predictions and scikit-learn's scorers.
+
+    X is ignored.
+    """
+
+    def __init__(self, outputs: Array, task: Regression) -> None:
+        self.outputs = outputs
+        self.task = task
+
+    def predict(self, X: Any = None) -> Array:
+        """Numbers, in the shape of y."""
+        return self.task.point(self.outputs)
+
+    def predict_quantiles(self, X: Any = None) -> Array:
+        """Quantiles, ascending along the last axis."""
+        return self.task.quantiles_of(self.outputs)
+
+
+def _weighted_quantiles(values: Array, weights: Array, probabilities: Array) -> Array:
+    """Quantiles of each column, shape (k, q): the smallest values of at least that total weight."""
+    order = np.argsort(values, axis=0, kind="stable")
+    result = np.empty((values.shape[1], len(probabilities)))
+    for column, rows in enumerate(order.T):
+        shares = np.cumsum(weights[rows]) / weights.sum()
+        places = np.searchsorted(shares, probabilities - 1e-9).clip(max=len(rows) - 1)
+        result[column] = values[rows[places], column]
+    return result
+
+
+def _is_vector(value: Any) -> bool:
+    return bool(value.ndim == 1 and value.dtype == np.float64 and np.isfinite(value).all())
+
+
+def _are_probabilities(value: Array) -> bool:
+    return bool(((value > 0) & (value < 1)).all() and (np.diff(value) > 0).all())
