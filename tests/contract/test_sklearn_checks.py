@@ -34,7 +34,9 @@ EXPECTED_FAILURES = {
             learning_rate=0.03,
         ),
         LSTMSequenceRegressor(8, max_epochs=30, learning_rate=0.03),
-        LSTMSequenceRegressor(8, loss="quantile", conv_filters=(4, 3), max_epochs=30),
+        LSTMSequenceRegressor(
+            8, loss="quantile", conv_filters=(4, 3), max_epochs=60, learning_rate=0.03
+        ),
     ],
     expected_failed_checks=lambda _: EXPECTED_FAILURES,
 )
