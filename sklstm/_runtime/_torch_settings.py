@@ -48,7 +48,8 @@ class own_settings(AbstractContextManager[None]):
             setting.take(self)
 
     def __exit__(self, *error: object) -> None:
-        for setting in self._shared:
+        # The setting that was taken last is seen as it was taken.
+        for setting in reversed(self._shared):
             setting.leave(self)
         if self._flushes:
             torch.set_flush_denormal(True)

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from numpydoc.docscrape import ClassDoc, FunctionDoc
 
-from sklstm import LSTMSequenceClassifier
+from sklstm import LSTMSequenceClassifier, LSTMSequenceRegressor
 from sklstm._config._options import CHOICES
 from tests.contract.test_public_names import METHODS, PUBLIC
 from tests.helpers import quick
@@ -68,11 +68,13 @@ def test_every_default_of_the_estimator_is_stated():
         assert ", default=" in description, parameter
 
 
-def test_every_choice_of_the_estimator_is_listed():
-    types = documented_parameters(ClassDoc(LSTMSequenceClassifier))
-    for parameter, choices in CHOICES.items():
-        stated = set(re.findall(r'"(\w+)"', types[parameter].partition("default=")[0]))
-        assert stated == set(choices), parameter
+@pytest.mark.parametrize("estimator", [LSTMSequenceClassifier, LSTMSequenceRegressor])
+def test_every_choice_of_an_estimator_is_listed(estimator):
+    types = documented_parameters(ClassDoc(estimator))
+    assert types.keys() == estimator().get_params().keys()
+    for parameter, kind in types.items():
+        stated = set(re.findall(r'"(\w+)"', kind.partition("default=")[0]))
+        assert stated == set(CHOICES[parameter]), parameter
 
 
 @pytest.mark.parametrize("method", OWN_METHODS)

@@ -356,7 +356,8 @@ class Subclass(LSTMSequenceClassifier):
 def test_other_things(path, thing, match):
     with pytest.raises(
         TypeError,
-        match="save_model takes an LSTMSequenceClassifier, or a Pipeline of it. Got an " + match,
+        match="save_model takes an LSTMSequenceClassifier or LSTMSequenceRegressor, or a Pipeline"
+        " of it. Got an " + match,
     ):
         save_model(thing, path)
 

@@ -10,7 +10,7 @@ import torch
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.pipeline import make_pipeline
 
-from sklstm import SKOPS_TRUSTED, LSTMSequenceClassifier, preprocessing
+from sklstm import SKOPS_TRUSTED, LSTMSequenceClassifier, LSTMSequenceRegressor, preprocessing
 from sklstm.preprocessing import RollingFeatures, SequenceImputer, SequenceScaler, TokenEncoder
 from tests.helpers import make_ragged, quick
 
@@ -20,7 +20,8 @@ CLASSIFIER = "sklstm._classifier.LSTMSequenceClassifier"
 
 
 def test_the_public_list_names_each_class_that_has_a_fit():
-    own = [LSTMSequenceClassifier, *map(vars(preprocessing).get, preprocessing.__all__)]
+    estimators = [LSTMSequenceClassifier, LSTMSequenceRegressor]
+    own = [*estimators, *map(vars(preprocessing).get, preprocessing.__all__)]
     classes = [cls for cls in own if hasattr(cls, "fit")]
     names = [f"{cls.__module__}.{cls.__qualname__}" for cls in classes]
     assert sorted(SKOPS_TRUSTED) == sorted(names)

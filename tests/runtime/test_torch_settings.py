@@ -195,6 +195,7 @@ def precisions(operations=(*OF_ONEDNN, *OF_CUDA)):
 
 @pytest.mark.parametrize("precision", ["high", "medium"])
 def test_a_callers_precision_of_products_is_back_afterwards(precision):
+    torch.backends.cudnn.rnn.fp32_precision = "tf32"
     torch.set_float32_matmul_precision(precision)
     before = precisions()
     try:
