@@ -2,43 +2,50 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
 
 
-class WeightedCrossEntropy(nn.Module):
-    r"""Weighted mean cross-entropy of logits.
-
-    .. math:: \sum_i w_i \ell_i / \sum_i w_i
-
-    with :math:`w_i` the class weight times the sample weight of sequence i.
-    """
+class WeightedLoss(nn.Module, ABC):
+    r"""Weighted mean loss of outputs, :math:`\sum_i w_i \ell_i / \sum_i w_i`."""
 
     def forward(
         self,
-        logits_BC: Tensor,
-        classes_B: Tensor,
+        outputs_BO: Tensor,
+        targets: Tensor,
         weights_B: Tensor,
         mixup_weights_B: Tensor | None = None,
     ) -> Tensor:
-        """Loss, a scalar; with mixup each of the two classes is weighted by its mixup weight."""
-        losses_B = self._losses(logits_BC, classes_B) * weights_B
+        """Loss, a scalar; with mixup each of the two targets is weighted by its mixup weight."""
+        losses_B = self.losses(outputs_BO, targets) * weights_B
         if mixup_weights_B is not None:
-            others_B = self._losses(logits_BC, classes_B.roll(1)) * weights_B.roll(1)
+            others_B = self.losses(outputs_BO, targets.roll(1, dims=0)) * weights_B.roll(1)
             losses_B = torch.lerp(others_B, losses_B, mixup_weights_B)
         return losses_B.sum() / weights_B.sum()
 
-    def _losses(self, logits_BC: Tensor, classes_B: Tensor) -> Tensor:
-        return nn.functional.cross_entropy(logits_BC, classes_B, reduction="none")
+    @abstractmethod
+    def losses(self, outputs_BO: Tensor, targets: Tensor) -> Tensor:
+        """Loss of each sequence, shape (B,), without its weight."""
 
 
-class WeightedRegressionLoss(nn.Module):
-    r"""Weighted mean loss of numbers, :math:`\sum_i w_i \ell_i / \sum_i w_i`.
+class WeightedCrossEntropy(WeightedLoss):
+    """Weighted mean cross-entropy of logits (B, C) and classes (B,).
 
-    Targets are standardised; :math:`\ell_i` is the mean over the targets of a sequence, and of the
-    quantiles of each.
+    The weight of a sequence is its class weight times its sample weight.
+    """
+
+    def losses(self, outputs_BO: Tensor, targets: Tensor) -> Tensor:
+        """Cross-entropy of each sequence, shape (B,)."""
+        return nn.functional.cross_entropy(outputs_BO, targets, reduction="none")
+
+
+class WeightedRegressionLoss(WeightedLoss):
+    """Weighted mean loss of standardised numbers (B, K) and outputs of K numbers or K Q quantiles.
+
+    The loss of a sequence is the mean over its targets, and over the quantiles of each.
 
     Parameters
     ----------
@@ -57,24 +64,10 @@ class WeightedRegressionLoss(nn.Module):
         probabilities = torch.tensor(quantiles, dtype=torch.float32, device="cpu")
         self.register_buffer("quantiles", probabilities)
 
-    def forward(
-        self,
-        outputs_BO: Tensor,
-        targets_BK: Tensor,
-        weights_B: Tensor,
-        mixup_weights_B: Tensor | None = None,
-    ) -> Tensor:
-        """Loss, a scalar; with mixup each of the two targets is weighted by its mixup weight."""
-        losses_B = self._losses(outputs_BO, targets_BK) * weights_B
-        if mixup_weights_B is not None:
-            others_B = self._losses(outputs_BO, targets_BK.roll(1, dims=0)) * weights_B.roll(1)
-            losses_B = torch.lerp(others_B, losses_B, mixup_weights_B)
-        return losses_B.sum() / weights_B.sum()
-
-    def _losses(self, outputs_BO: Tensor, targets_BK: Tensor) -> Tensor:
+    def losses(self, outputs_BO: Tensor, targets: Tensor) -> Tensor:
         """Loss of each sequence, shape (B,)."""
-        outputs_BKQ = outputs_BO.unflatten(1, (targets_BK.shape[1], -1))
-        errors_BKQ = targets_BK.unsqueeze(2) - outputs_BKQ
+        outputs_BKQ = outputs_BO.unflatten(1, (targets.shape[1], -1))
+        errors_BKQ = targets.unsqueeze(2) - outputs_BKQ
         return self._of_errors(errors_BKQ).flatten(1).mean(dim=1)
 
     def _of_errors(self, errors_BKQ: Tensor) -> Tensor:
