@@ -76,6 +76,9 @@ def test_a_file_of_a_classifier_is_no_regressor(tmp_path, monkeypatch):
     monkeypatch.setattr(regressor, "target_scale_", np.array([-1.0]))
     with pytest.raises(ValueError, match="target_scale_ cannot be"):
         save_model(regressor, tmp_path / "other")
+    monkeypatch.setattr(regressor, "target_scale_", np.ones(2))
+    with pytest.raises(ValueError, match="target_mean_, target_scale_ and _n_dimensions do not"):
+        save_model(regressor, tmp_path / "other")
     assert not (tmp_path / "other").exists()
 
 

@@ -29,6 +29,7 @@ class Classification(Task):
     attribute_checks: ClassVar[Mapping[str, Callable[[Any], bool]]] = {"classes_": are_classes}
     # A network is overconfident.
     shares: ClassVar[tuple[float, float]] = (0.25, 0.5)
+    fits_shares: ClassVar[bool] = True
     check_y = staticmethod(check_labels)
 
     @classmethod

@@ -13,7 +13,11 @@ from torch import nn
 from sklstm._config._options import Options
 from sklstm._sequences import Array, IntArray
 from sklstm._tasks._losses import WeightedRegressionLoss
-from sklstm._tasks._ridge import fit_regression
+from sklstm._tasks._ridge import (
+    fit_regression,
+    fit_sparse_regression,
+    predict_sparse_left_out,
+)
 from sklstm._tasks._task import Task
 from sklstm._validation._forms import as_host
 from sklstm._validation._missing import reject_missing
@@ -84,7 +88,10 @@ class Regression(Task):
     @classmethod
     def of(cls, attributes: Mapping[str, Any]) -> Regression:
         names = ("target_mean_", "target_scale_", "_n_dimensions", "quantiles_")
-        return cls(*(attributes[name] for name in names))
+        mean, scale, n_dimensions, quantiles = (attributes[name] for name in names)
+        if len(mean) != len(scale) or (n_dimensions == 1 and len(mean) > 1):
+            raise ValueError("target_mean_, target_scale_ and _n_dimensions do not agree.")
+        return cls(mean, scale, n_dimensions, quantiles)
 
     @property
     def attributes(self) -> dict[str, Any]:
@@ -150,7 +157,21 @@ class Regression(Task):
         weight, bias, left_out = fit_regression(features, targets, weights)
         if not len(self.quantiles):
             return weight, bias
-        shifts = _weighted_quantiles(targets - left_out, weights, self.quantiles)
+        return self._of_quantiles(weight, bias, targets - left_out, weights)
+
+    def fit_sparse(self, features: Any, targets: Array, weights: Array) -> tuple[Array, Array]:
+        """The same of sparse features."""
+        weight, bias = fit_sparse_regression(features, targets, weights)
+        if not len(self.quantiles):
+            return weight, bias
+        left_out = predict_sparse_left_out(features, targets, weights)
+        return self._of_quantiles(weight, bias, targets - left_out, weights)
+
+    def _of_quantiles(
+        self, weight: Array, bias: Array, residuals: Array, weights: Array
+    ) -> tuple[Array, Array]:
+        """Weight and bias of all quantiles: those of the mean, shifted by residuals (n, k)."""
+        shifts = _weighted_quantiles(residuals, weights, self.quantiles)
         n_quantiles = len(self.quantiles)
         return np.repeat(weight, n_quantiles, axis=0), np.repeat(bias, n_quantiles) + shifts.ravel()
 

@@ -23,8 +23,10 @@ class Task(ABC):
     attribute_checks: ClassVar[Mapping[str, Callable[[Any], bool]]]
     # What y holds.
     noun: ClassVar[str] = "labels"
-    # Factors of the outputs of a network and of a linear model in their sum, without evidence.
+    # Factors of the outputs of a network and of a linear model in their sum, without evidence, and
+    # whether `fit_shares` finds others.
     shares: ClassVar[tuple[float, float]] = (0.5, 0.5)
+    fits_shares: ClassVar[bool] = False
 
     @staticmethod
     @abstractmethod

@@ -57,7 +57,7 @@ def fit_model(
     for_shares = None
     if configuration.early_stopping and held_out is None:
         data, held_out = split_for_validation(data, configuration)
-    elif configuration.calibrates and not job.is_partial:
+    elif configuration.calibrates and data.task.fits_shares and not job.is_partial:
         data, for_shares = split_for_shares(data, configuration.random_state)
     previous = job.previous
     with training_memory(configuration, data.sequences):

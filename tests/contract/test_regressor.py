@@ -10,6 +10,7 @@ from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_predict,
 from sklearn.pipeline import make_pipeline
 
 from sklstm import LSTMSequenceRegressor, load_model, save_model
+from sklstm._training import _fitting
 from sklstm.preprocessing import SequenceScaler, TokenEncoder
 from tests.crashing import Crash, CrashAfter
 from tests.helpers import (
@@ -175,6 +176,29 @@ def test_it_goes_through_searches_and_pipelines(tmp_path):
     save_model(search.best_estimator_, tmp_path / "pipeline")
     loaded = load_model(tmp_path / "pipeline")
     np.testing.assert_array_equal(loaded.predict(X), search.predict(X))
+
+
+@every_y
+def test_quantiles_of_texts_are_as_wide_as_errors_on_new_ones(y):
+    rng = np.random.default_rng(0)
+    texts = [rng.integers(2, 20, size=rng.integers(3, 9)) for _ in range(600)]
+    numbers = np.array([3.0 * np.sum(ids == 2) for ids in texts]) + rng.normal(size=600)
+    numbers = numbers if y.ndim == 1 else np.stack([numbers, -numbers], axis=1)
+    regressor = quick(loss="quantile", embedding_dim=4, max_epochs=15).fit(
+        texts[:400], numbers[:400]
+    )
+    # Of each target the linear model's quantiles ascend, too.
+    biases = regressor.net_.module_.linear.bias.reshape(-1, 3)
+    assert (biases.diff(dim=1) > 0).all()
+    low, _, high = np.moveaxis(regressor.predict_quantiles(texts[400:]), -1, 0)
+    assert 0.8 < np.mean((numbers[400:] >= low) & (numbers[400:] <= high)) < 0.99
+
+
+def test_no_text_is_held_out_where_no_shares_are_fitted(monkeypatch):
+    texts, labels = make_documents(200)
+    monkeypatch.delattr(_fitting, "split_for_shares")
+    regressor = quick(embedding_dim=4, max_epochs=1).fit(texts, np.asarray(labels, dtype=float))
+    assert regressor.net_.module_.shares.tolist() == [0.5, 0.5]
 
 
 def test_texts_have_numbers():

@@ -11,6 +11,7 @@ from sklstm._tasks._ridge import (
     fit_classification,
     fit_regression,
     fit_sparse_regression,
+    predict_sparse_left_out,
 )
 
 RNG = np.random.default_rng(0)
@@ -71,6 +72,16 @@ def test_the_strength_fits_the_noise():
     coefficients, intercepts, _ = fit_regression(features, noise, weights)
     predicted = features @ coefficients.T + intercepts
     assert predicted.std() < 0.5 * noise.std()
+
+
+def test_sparse_rows_are_predicted_without_themselves():
+    features, targets, weights = csr_array(np.eye(10)), RNG.normal(size=(10, 2)), np.ones(10)
+    left_out = predict_sparse_left_out(features, targets, weights)
+    assert left_out.shape == (10, 2)
+    # A row that is like no other one says nothing about the others: what is left is their mean.
+    assert np.abs(left_out - targets).min() > 1e-3
+    alone = predict_sparse_left_out(features[:1], targets[:1], weights[:1])
+    np.testing.assert_array_equal(alone, targets[:1])
 
 
 def test_logits_are_calibrated_on_rows_left_out():
