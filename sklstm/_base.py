@@ -88,7 +88,11 @@ class BaseSequenceEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
 
     def _set_fitted(self, *arguments: Any) -> Self:
         """Train and set all fitted attributes at once."""
-        settings = own_settings(training=True, may_use_tf32=self.precision == "tf32")
+        settings = own_settings(
+            training=True,
+            on_gpu=str(self.device) != "cpu",
+            may_use_tf32=self.precision == "tf32",
+        )
         contexts = [settings, own_modes(gradients=True), single_threaded()]
         fitted = within(contexts, lambda: self._train(*arguments))
         # An X without column names replaces one with names.
@@ -219,7 +223,8 @@ class BaseSequenceEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
             with prediction_memory(self._network, source.sequences, net.device):
                 return check_outputs(function(net.module_, source), source.sequences)
 
-        settings = own_settings(may_use_tf32=self._network.precision == "tf32")
+        may_use_tf32 = self._network.precision == "tf32"
+        settings = own_settings(on_gpu=net.device != "cpu", may_use_tf32=may_use_tf32)
         return within([settings, single_threaded()], work)
 
     # State ----------------------------------------------------------------------------------------

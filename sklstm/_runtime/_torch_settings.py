@@ -25,15 +25,20 @@ class own_settings(AbstractContextManager[None]):
     the algorithms of cuDNN are per process: other threads compute in full precision and with
     deterministic algorithms meanwhile. ``training`` also resets the default dtype, which is per
     process and which only optimizers use. With ``may_use_tf32`` the precision of cuDNN is left as
-    it is: TensorFloat-32 unless the caller has changed that.
+    it is: TensorFloat-32 unless the caller has changed that. Without ``on_gpu`` nothing of cuDNN
+    is touched, which would take longer than all else.
     """
 
-    def __init__(self, *, training: bool = False, may_use_tf32: bool = False) -> None:
-        self._shared = [PRECISION, CUDNN_ALGORITHMS]
+    def __init__(
+        self, *, training: bool = False, on_gpu: bool = True, may_use_tf32: bool = False
+    ) -> None:
+        self._shared = [PRECISION]
         if training:
             self._shared.append(DTYPE)
-        if not may_use_tf32:
-            self._shared.append(CUDA_PRECISION)
+        if on_gpu:
+            self._shared.append(CUDNN_ALGORITHMS)
+            if not may_use_tf32:
+                self._shared.append(CUDA_PRECISION)
         self._function_modes: list[Any] | None = None
         self._flushes = False
 

@@ -6,6 +6,8 @@ import pytest
 import torch
 
 from sklstm._runtime._torch_settings import (
+    CUDA_PRECISION,
+    CUDNN_ALGORITHMS,
     OF_CUDA,
     OF_ONEDNN,
     SMALLEST,
@@ -235,6 +237,22 @@ def test_cudnn_computes_as_it_was_told_where_tensor_float_32_is_asked_for():
             assert rnn.fp32_precision == "tf32"
     finally:
         rnn.fp32_precision = default
+
+
+def test_on_a_cpu_nothing_of_cudnn_is_touched(monkeypatch):
+    reads = []
+    for setting in (CUDA_PRECISION, CUDNN_ALGORITHMS):
+
+        def read(setting=setting, original=setting.read):
+            reads.append(setting)
+            return original()
+
+        monkeypatch.setattr(setting, "read", read)
+    with own_settings(training=True, on_gpu=False):
+        assert not reads
+    assert not reads
+    with own_settings(training=True):
+        assert reads == [CUDNN_ALGORITHMS, CUDA_PRECISION]
 
 
 @pytest.mark.parametrize("caller", [(False, True), (False, False), (True, True)])
