@@ -24,7 +24,9 @@ from skorch.callbacks import Callback
 from tabulate import tabulate
 from torch import Tensor, nn
 
+from benchmarks.contestants.by_hand import LastState
 from benchmarks.machine import environment
+from benchmarks.work import Settings
 from sklstm import LSTMSequenceClassifier
 from sklstm._training import _steps
 
@@ -50,6 +52,11 @@ class Work:
         sizes = f"B{self.batch_size} T{self.n_timesteps} F{self.n_features} H{self.width}"
         return f"step {sizes}{both}{kind}"
 
+    def network(self) -> LastState:
+        """What a user writes: cuDNN's LSTM, and a linear layer of its last states."""
+        settings = Settings(self.width, bidirectional=self.bidirectional)
+        return LastState(settings, self.n_features, N_CLASSES)
+
     def data(self) -> tuple[np.ndarray, np.ndarray]:
         """Sequences and classes."""
         n = self.batch_size * self.n_batches
@@ -68,22 +75,6 @@ STEPS = (
 SMALL = (Work(8, 5, 2, 4, n_batches=2),)
 
 
-class Network(nn.Module):
-    """What a user writes: cuDNN's LSTM and a linear layer."""
-
-    def __init__(self, work: Work) -> None:
-        super().__init__()
-        self.lstm = nn.LSTM(
-            work.n_features, work.width, batch_first=True, bidirectional=work.bidirectional
-        )
-        self.head = nn.Linear(work.width * (1 + work.bidirectional), N_CLASSES)
-
-    def forward(self, values: Tensor) -> Tensor:
-        """Logits of the last states of both directions."""
-        _, (last, _) = self.lstm(values)
-        return self.head(torch.cat(list(last), dim=1))
-
-
 class Loop:
     """A hand-written training loop on data that is on the device."""
 
@@ -91,7 +82,7 @@ class Loop:
         X, y = work.data()
         self.work, self.device = work, device
         self.X, self.y = torch.from_numpy(X).to(device), torch.from_numpy(y).to(device)
-        self.network = Network(work).to(device)
+        self.network = work.network().to(device)
         options = {"fused": True} | ({"capturable": True} if device != "cpu" else {})
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=rate, **options)
 
@@ -161,7 +152,7 @@ def plain_skorch(work: Work, device: str) -> float:
     """Seconds of a step of skorch, with the data on the device."""
     X, y = (torch.from_numpy(array).to(device) for array in work.data())
     net = skorch.NeuralNetClassifier(
-        partial(Network, work), criterion=nn.CrossEntropyLoss, optimizer=torch.optim.Adam,
+        work.network(), criterion=nn.CrossEntropyLoss, optimizer=torch.optim.Adam,
         max_epochs=N_EPOCHS, batch_size=work.batch_size, device=device, train_split=None, verbose=0,
         iterator_train__shuffle=True,
     )  # fmt: skip
@@ -204,17 +195,14 @@ def packed_loop(X: list[np.ndarray], y: np.ndarray, device: str) -> float:
     """Seconds of an epoch of a hand-written loop with packed sequences, on the device."""
     values = [torch.from_numpy(x).to(device) for x in X]
     lengths, classes = torch.tensor([len(x) for x in X]), torch.from_numpy(y).to(device)
-    network = Network(Work(32, 1, 10, 64)).to(device)
+    network = Work(32, 1, 10, 64).network().to(device)
     optimizer = torch.optim.Adam(network.parameters(), fused=True)
 
     def epoch() -> None:
         for rows in torch.randperm(len(values)).split(32):
             padded = nn.utils.rnn.pad_sequence([values[i] for i in rows], batch_first=True)
-            packed = nn.utils.rnn.pack_padded_sequence(
-                padded, lengths[rows], batch_first=True, enforce_sorted=False
-            )
             optimizer.zero_grad()
-            nn.functional.cross_entropy(network(packed), classes[rows]).backward()
+            nn.functional.cross_entropy(network(padded, lengths[rows]), classes[rows]).backward()
             nn.utils.clip_grad_norm_(network.parameters(), 1.0)
             optimizer.step()
 
@@ -224,7 +212,7 @@ def packed_loop(X: list[np.ndarray], y: np.ndarray, device: str) -> float:
 def bare_kernels(work: Work, device: str) -> float:
     """Seconds of cuDNN's forward and backward pass alone."""
     X = torch.from_numpy(work.data()[0][: work.batch_size]).to(device)
-    lstm = Network(work).lstm.to(device)
+    lstm = work.network().lstm.to(device)
 
     def once() -> None:
         with torch.autocast(device, torch.bfloat16, enabled=work.precision == "bfloat16"):
