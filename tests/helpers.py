@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn.base import clone
 
 from sklstm import LSTMSequenceClassifier, load_model, save_model
 from sklstm._config._configuration import Configuration
@@ -108,6 +109,16 @@ def assert_same_bits_in_any_company(fitted: Any, X: Any) -> None:
     for i in (0, 7, 39):
         assert_same_in_company(fitted.predict_proba([X[i]]), together[[i]])
     assert_same_in_company(fitted.net_.predict_proba(X), together)
+
+
+def assert_weight_zero_is_removal(classifier: Any, X: Any, y: Any, *, every: int) -> None:
+    """To the bit, where the first of each ``every`` sequences has weight 0."""
+    weights = np.ones(len(X))
+    weights[::every] = 0
+    kept = np.flatnonzero(weights)
+    weighted = clone(classifier).fit(X, y, sample_weight=weights)
+    without = clone(classifier).fit([X[i] for i in kept], y[kept])
+    np.testing.assert_array_equal(weighted.predict_proba(X), without.predict_proba(X))
 
 
 def through_copies(fitted: Any, X: Any, path: Any) -> Any:

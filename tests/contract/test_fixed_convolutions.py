@@ -11,6 +11,7 @@ from sklstm.nn import ConvolutionEnsemble
 from tests.crashing import Crash, CrashAfter
 from tests.helpers import (
     assert_same_bits_in_any_company,
+    assert_weight_zero_is_removal,
     device,
     make_cube,
     make_ragged,
@@ -57,12 +58,7 @@ def test_one_seed_gives_the_same_bits_and_another_does_not(fitted):
 
 
 def test_a_weight_of_zero_is_left_out_and_class_weights_count():
-    weights = np.ones(40)
-    weights[::4] = 0
-    kept = np.flatnonzero(weights)
-    weighted = with_kernels().fit(X, Y, sample_weight=weights)
-    without = with_kernels().fit([X[i] for i in kept], Y[kept])
-    np.testing.assert_array_equal(weighted.predict_proba(X), without.predict_proba(X))
+    assert_weight_zero_is_removal(with_kernels(), X, Y, every=4)
     noise = np.random.default_rng(0).normal(size=(40, 9, 1))
     rare = np.arange(40) % 8 == 0
     plain = with_kernels(max_epochs=1).fit(noise, rare)

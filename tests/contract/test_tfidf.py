@@ -12,6 +12,7 @@ from sklstm.nn import SequenceNetwork, TokenEnsemble
 from tests.crashing import Crash, CrashAfter
 from tests.helpers import (
     assert_same_bits_in_any_company,
+    assert_weight_zero_is_removal,
     make_documents,
     quick,
     through_copies,
@@ -85,12 +86,7 @@ def test_one_seed_gives_the_same_bits(fitted):
 
 
 def test_a_weight_of_zero_is_left_out_and_class_weights_count():
-    weights = np.ones(120)
-    weights[::7] = 0
-    kept = np.flatnonzero(weights)
-    weighted = tokens().fit(X, Y, sample_weight=weights)
-    without = tokens().fit([X[i] for i in kept], Y[kept])
-    np.testing.assert_array_equal(weighted.predict_proba(X), without.predict_proba(X))
+    assert_weight_zero_is_removal(tokens(), X, Y, every=7)
     noise = [np.random.default_rng(i).integers(2, 30, size=5) for i in range(60)]
     rare = np.arange(60) % 6 == 0
     plain, heavy = (tokens(class_weight=w).fit(noise, rare) for w in (None, {True: 50}))
