@@ -43,20 +43,22 @@ def resolve_optimizer(
 
 
 def is_capturable(optimizer: optim.Optimizer) -> bool:
-    """Whether a CUDA graph can hold its steps: torch's optimizers that can be told so, or fused."""
+    """Whether a CUDA graph can hold its steps: those of torch that can be told so, or are fused.
+
+    All weights have one learning rate then.
+    """
     is_of_torch = type(optimizer).__module__.startswith("torch.optim.")
-    return is_of_torch and all(
-        "capturable" in group or group.get("fused") for group in optimizer.param_groups
-    )
+    first, *others = optimizer.param_groups
+    return is_of_torch and not others and bool("capturable" in first or first.get("fused"))
 
 
 def make_capturable(optimizer: optim.Optimizer) -> None:
     """Before its first step, let an optimizer on a GPU keep all of its state there, if it can."""
-    for group in optimizer.param_groups:
-        on_gpu = all(parameter.is_cuda for parameter in group["params"])
-        if on_gpu and "capturable" in group and is_capturable(optimizer):
-            group["capturable"] = True
-            expect_plain_steps(optimizer)
+    group = optimizer.param_groups[0]
+    on_gpu = all(parameter.is_cuda for parameter in group["params"])
+    if on_gpu and "capturable" in group and is_capturable(optimizer):
+        group["capturable"] = True
+        expect_plain_steps(optimizer)
 
 
 class RateOnDevice:
@@ -68,25 +70,22 @@ class RateOnDevice:
 
     def __init__(self, optimizer: optim.Optimizer) -> None:
         self._optimizer = optimizer
-        device = optimizer.param_groups[0]["params"][0].device
-        self._rates = [torch.zeros((), device=device) for _ in optimizer.param_groups]
+        self._rate = torch.zeros((), device=optimizer.param_groups[0]["params"][0].device)
 
     @contextmanager
     def lent(self, rate: torch.Tensor | None = None) -> Iterator[None]:
-        """Let the optimizer use a rate on the device; None: the rates that it has as numbers."""
-        groups = self._optimizer.param_groups
-        numbers = [group["lr"] for group in groups]
-        for group, number, tensor in zip(groups, numbers, self._rates, strict=True):
-            if rate is None:
-                tensor.fill_(number)
-            else:
-                tensor.copy_(rate.squeeze())
-            group["lr"] = tensor
+        """Let the optimizer use a rate on the device; None: the one that it has as a number."""
+        (group,) = self._optimizer.param_groups
+        number = group["lr"]
+        if rate is None:
+            self._rate.fill_(number)
+        else:
+            self._rate.copy_(rate.squeeze())
+        group["lr"] = self._rate
         try:
             yield
         finally:
-            for group, number in zip(groups, numbers, strict=True):
-                group["lr"] = number
+            group["lr"] = number
 
 
 def build_schedule(

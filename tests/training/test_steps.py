@@ -141,6 +141,9 @@ def test_optimizers_that_cannot_be_captured_take_plain_steps():
     assert is_capturable(torch.optim.SGD(parameters, lr=0.1, fused=True))
     assert not is_capturable(torch.optim.SGD(parameters, lr=0.1))
     assert not is_capturable(torch.optim.LBFGS(parameters))
+    # A step on the device has one learning rate.
+    groups = [{"params": [torch.nn.Parameter(torch.ones(2))], "lr": lr} for lr in (0.1, 0.2)]
+    assert not is_capturable(torch.optim.Adam(groups))
     assert not _steps.can_stay_on_device(torch.device("cpu"), torch.optim.Adam(parameters))
     assert _steps.can_stay_on_device(torch.device("cuda"), torch.optim.Adam(parameters))
 
