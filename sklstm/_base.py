@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar, Self
 
+import numpy as np
 import numpy.typing as npt
 import torch
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
@@ -33,10 +35,9 @@ from sklstm._training._configure import configure
 from sklstm._training._fitting import Job, fit_model
 from sklstm._training._net import SequenceNet, SequenceReader
 from sklstm._training._train import TrainingSummary
-from sklstm._validation._features import InputSchema, check_measurements
+from sklstm._validation._columns import Categories, StaticColumns
+from sklstm._validation._features import InputSchema, check_first
 from sklstm._validation._held_out import check_held_out
-from sklstm._validation._inputs import Inputs
-from sklstm._validation._tokens import check_tokens
 
 
 class BaseSequenceEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -53,6 +54,8 @@ class BaseSequenceEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
     _seed: int
     _network: NetworkConfiguration
     _n_columns_in: int | None
+    _categories: dict[str, Categories]
+    _static: StaticColumns | None
 
     # Fitting --------------------------------------------------------------------------------------
 
@@ -116,13 +119,22 @@ class BaseSequenceEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
             schema = self._input_schema
             inputs = schema.check_X(given.X, mask_value=options.mask_value, estimator=name)
         else:
-            inputs = _check_first_X(given.X, options, name)
-            schema = InputSchema.of(inputs)
+            inputs, schema = check_first(
+                given.X,
+                mask_value=options.mask_value,
+                estimator=name,
+                takes_tokens=options.takes_tokens,
+                vocabulary_size=options.given_vocabulary_size,
+            )
         data = label(inputs.sequences, given, task, options, estimator=name)
+        if not is_further and len(data.sequences) < len(inputs.sequences):
+            schema, sequences = schema.without_absent(data.sequences)
+            data = replace(data, sequences=sequences)
         configuration = configure(
             options,
             data.sequences,
             n_outputs=data.task.n_outputs,
+            widths=schema.widths,
             # Further training holds out the same sequences.
             seed=self._seed if is_further else draw_seed(self.random_state),
             # In further training check_same compares it.
@@ -155,6 +167,8 @@ class BaseSequenceEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
             "best_score_": summary.best_score,
             "stop_reason_": summary.stop_reason,
             "_n_columns_in": schema.n_columns,
+            "_categories": dict(schema.categories),
+            "_static": schema.static,
             "_seed": seed,
         }
 
@@ -235,9 +249,18 @@ class BaseSequenceEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
 
     @property
     def _input_schema(self) -> InputSchema:
-        network, names = self._network, getattr(self, "feature_names_in_", None)
-        n_features = network.n_features if network.vocabulary_size is None else 1
-        return InputSchema(n_features, self._n_columns_in, names, network.vocabulary_size)
+        network, static = self._network, self._static
+        names = getattr(self, "feature_names_in_", None)
+        if static is not None:
+            names = None if static.features is None else np.array(static.features, dtype=object)
+        return InputSchema(
+            network.n_features if network.vocabulary_size is None else 1,
+            self._n_columns_in,
+            names,
+            network.vocabulary_size,
+            self._categories,
+            static,
+        )
 
     def _checker(self, schema: InputSchema) -> Callable[[Any], Sequences]:
         """Validation of X in predictions, without a reference to the estimator."""
@@ -265,13 +288,6 @@ def n_features_of(estimator: BaseSequenceEstimator) -> int | None:
     """Number of features of a timestep of a fitted estimator; None for token ids."""
     schema = estimator._input_schema
     return schema.n_features if schema.vocabulary_size is None else None
-
-
-def _check_first_X(X: Any, options: Options, estimator: str) -> Inputs:
-    """Validate X of a first fit: measurements, or token ids with an embedding."""
-    if options.takes_tokens:
-        return check_tokens(X, vocabulary_size=options.given_vocabulary_size)
-    return check_measurements(X, mask_value=options.mask_value, estimator=estimator)
 
 
 def _check_later_X(schema: InputSchema, X: Any, **options: Any) -> Sequences:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -35,10 +35,16 @@ class Sequences:
     ----------
     values : ndarray of shape (n_timesteps, n_features)
     offsets : ndarray of shape (n_sequences + 1,), int64
+    codes : ndarray of shape (n_timesteps, n_channels), int64, or None
+        Codes of categories, 0 being none, if timesteps have such beside their features.
+    static : ndarray of shape (n_sequences, n_columns), float64, or None
+        Static columns, if there are any: numbers, NaN where missing, and then codes of categories.
     """
 
     values: Array
     offsets: IntArray
+    codes: IntArray | None = None
+    static: Array | None = None
 
     @classmethod
     def from_lengths(cls, values: Array, lengths: npt.ArrayLike) -> Sequences:
@@ -70,7 +76,13 @@ class Sequences:
     def take(self, indices: npt.ArrayLike) -> Sequences:
         """The sequences at ``indices``, in that order."""
         indices = np.asarray(indices, dtype=np.int64)
-        return self.from_lengths(self.values[self.timesteps_of(indices)], self.lengths[indices])
+        rows = self.timesteps_of(indices)
+        taken = self.from_lengths(self.values[rows], self.lengths[indices])
+        if self.codes is None and self.static is None:
+            return taken
+        codes = None if self.codes is None else self.codes[rows]
+        static = None if self.static is None else self.static[indices]
+        return replace(taken, codes=codes, static=static)
 
     def timesteps_of(self, indices: IntArray) -> IntArray:
         """Rows of ``values`` that belong to the sequences at ``indices``, in that order.

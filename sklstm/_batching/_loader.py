@@ -22,19 +22,25 @@ N_ROUNDED, N_ROUNDED_ON_GPU = 16, 8
 class PaddedInputs(NamedTuple):
     """Network inputs: right-padded values (B, T, F) or token ids (B, T), and lengths (B,).
 
-    Lengths are None if all are T.
+    Lengths are None if all are T, static columns (B, S) if there are none.
     """
 
     values: Tensor
     lengths: Tensor | None
+    static: Tensor | None = None
 
     def halves(self) -> list[PaddedInputs]:
         """The inputs split in two; a single sequence is not split."""
         n, half = len(self.values), len(self.values) // 2
         parts = [slice(half), slice(half, n)] if n > 1 else [slice(n)]
-        lengths = self.lengths
+        lengths, static = self.lengths, self.static
         return [
-            PaddedInputs(self.values[p], None if lengths is None else lengths[p]) for p in parts
+            PaddedInputs(
+                self.values[p],
+                None if lengths is None else lengths[p],
+                None if static is None else static[p],
+            )
+            for p in parts
         ]
 
 
@@ -82,18 +88,27 @@ class DeviceSequences:
         As in `Sequences`.
     device : torch.device
         Device of the copy and of the batches.
+    static : ndarray of shape (n_sequences, n_columns), default=None
+        Static columns.
     overlaps : bool, default=False
         Whether the copy goes by way of pinned memory, without waiting for a GPU's computations.
     """
 
     def __init__(
-        self, values: Array, offsets: IntArray, device: torch.device, *, overlaps: bool = False
+        self,
+        values: Array,
+        offsets: IntArray,
+        device: torch.device,
+        static: Array | None = None,
+        *,
+        overlaps: bool = False,
     ) -> None:
         self.device = device
         on_host = torch.from_numpy(values)
         if overlaps and device.type == "cuda":
             on_host = on_host.pin_memory()
         self.values = on_host.to(device, non_blocking=overlaps)
+        self.static = None if static is None else torch.from_numpy(static).to(device)
         self.host_lengths = np.diff(offsets)
         self.lengths = torch.from_numpy(self.host_lengths).to(device)
         self.starts = torch.from_numpy(offsets[:-1]).to(device)
@@ -121,7 +136,8 @@ class DeviceSequences:
             positions_TB = positions_TB.masked_fill(steps_T1 >= lengths_B, self.padding_row)
         values_TBF = self.values.index_select(0, positions_TB.flatten())
         shape = (n_timesteps, len(rows_B), *self.values.shape[1:])
-        return PaddedInputs(values_TBF.view(shape).transpose(0, 1), lengths_B)
+        static_BS = None if self.static is None else self.static.index_select(0, rows_B)
+        return PaddedInputs(values_TBF.view(shape).transpose(0, 1), lengths_B, static_BS)
 
     def padded_length(self, indices: IntArray) -> tuple[int, bool]:
         """Padded length of a batch, and whether it may be padded."""
@@ -294,4 +310,7 @@ def to_device(
         values = np.concatenate([sequences.values[:, 0], [PADDING_ID]])
     else:
         values = scaling.to_float32(sequences, input_name=input_name)
-    return DeviceSequences(values, sequences.offsets, device, overlaps=overlaps)
+        if sequences.codes is not None:
+            codes = np.pad(sequences.codes, ((0, 1), (0, 0))).astype(np.float32)
+            values = np.concatenate([values, codes], axis=1)
+    return DeviceSequences(values, sequences.offsets, device, sequences.static, overlaps=overlaps)

@@ -38,6 +38,8 @@ class Scaling:
         """Standardisation over all timesteps, weighted by sequence; constant features become 0."""
         timestep_weights = np.repeat(weights, sequences.lengths)
         values = sequences.values
+        if values.shape[1] == 0:
+            return cls.identity(0, per)
         factors = factors_of_tiny(np.maximum(values.max(axis=0), -values.min(axis=0)))
         if (factors != 1).any():
             values = values.astype(np.float64) * factors

@@ -9,17 +9,35 @@ from sklstm._config._options import ARCHITECTURE, MAY_BE_AUTO, NetworkOptions, O
 
 
 @dataclass(frozen=True, kw_only=True)
-class NetworkConfiguration(NetworkOptions):
-    """Configuration of a network.
+class Dimensions:
+    """Dimensions of the data, which a network's follow from.
 
-    If ``vocabulary_size`` is None, inputs are measurements; otherwise they are token ids, and
-    ``n_features`` is the embedding dimension. ``n_timesteps`` is the length of a typical training
-    sequence, which the dilations of fixed convolutions follow from.
+    Of token ids ``n_features`` is the embedding dimension. ``n_timesteps`` is the length of a
+    typical training sequence, which the dilations of fixed convolutions follow from.
+    ``n_categories`` are the numbers of categories of categorical features, which ``n_features``
+    does not count. Of static columns there are ``n_static`` numbers and those of
+    ``static_categories``.
     """
 
     n_features: int
     n_outputs: int
     n_timesteps: int = 1
+    n_categories: tuple[int, ...] = ()
+    n_static: int = 0
+    static_categories: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkConfiguration(Dimensions, NetworkOptions):
+    """Configuration of a network.
+
+    If ``vocabulary_size`` is None, inputs are measurements; otherwise they are token ids.
+    """
+
+    @property
+    def has_static(self) -> bool:
+        """Whether sequences have static columns."""
+        return self.n_static > 0 or len(self.static_categories) > 0
 
     @property
     def reads_windows(self) -> bool:
@@ -49,15 +67,11 @@ class NetworkConfiguration(NetworkOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Configuration(Options):
+class Configuration(Dimensions, Options):
     """Configuration of a training: all options, none at "auto", and dimensions of the data.
 
     ``device`` is a torch.device; ``random_state`` is the seed.
     """
-
-    n_features: int
-    n_outputs: int
-    n_timesteps: int = 1
 
     @property
     def network(self) -> NetworkConfiguration:

@@ -55,7 +55,8 @@ def resolve_auto(options: Options, sequences: Sequences) -> dict[str, Any]:
         standardize = "both" if _need_own_scale(sequences) else True
     if is_auto(filters):
         # Windows of fixed convolutions are better for one feature, trained ones for several.
-        is_better_without = n_kernels > 0 and sequences.n_features == 1
+        is_univariate = sequences.n_features == 1 and sequences.codes is None
+        is_better_without = n_kernels > 0 and is_univariate
         filters = () if options.takes_tokens or is_better_without else FILTERS
     if is_auto(patch_size):
         has_windows = n_kernels > 0 and not filters

@@ -21,6 +21,8 @@ from sklstm._training._soundness import (
     is_real,
     is_sound_epoch,
 )
+from sklstm._validation._columns import MAX_CATEGORIES, StaticColumns, widths_of
+from sklstm.nn._categories import width_of_static
 
 Check = Callable[[Any], bool]
 # Some 30 kB of memory each.
@@ -36,19 +38,28 @@ def check_state(state: Mapping[str, Any], task_type: type[Task]) -> None:
     check_items(state, ATTRIBUTES | dict(task_type.attribute_checks), optional=OPTIONAL)
     network, scaling = NetworkConfiguration(**state["_network"]), state["_scaling"]
     _check_extent(network, state["net_"]["weights"])
+    categories = state.get("_categories", {})
+    static = StaticColumns(**state["_static"]) if state.get("_static") else None
+    widths = widths_of(categories, static)
     n_columns, n_features = state["_n_columns_in"], state["n_features_in_"]
     names, filters = state.get("feature_names_in_"), network.conv_filters
     takes_tokens = network.vocabulary_size is not None
     width = network.hidden_sizes[-1] * (2 if network.bidirectional else 1) + sum(filters[-1:])
+    width += width_of_static(network.n_static, network.static_categories)
     per = network.standardize if isinstance(network.standardize, str) else "dataset"
+    n_in_timestep = network.n_features + len(categories)
+    is_any = takes_tokens and n_columns is None
     agreements = {
         "n_outputs": task_type.of(state).n_outputs == network.n_outputs,
-        "n_features_in_": n_features == n_columns
-        or (n_columns is None and (takes_tokens or n_features == network.n_features)),
+        "n_features_in_": is_any or n_features == (n_columns or n_in_timestep),
         "feature_names_in_": names is None or len(names) == n_features,
+        "_static": widths == (network.n_categories, network.n_static, network.static_categories),
         "_n_features_out": state["_n_features_out"] == width,
         "_scaling": takes_tokens == (scaling is None),
     }
+    if static is not None:
+        agreements["n_features_in_"] = n_features == len(static.columns)
+        agreements["feature_names_in_"] &= names is not None and tuple(names) == static.columns
     if scaling is not None:
         agreements["_scaling"] &= len(scaling["mean"]) == network.n_features
         agreements["standardize"] = scaling.get("per", "dataset") == per
@@ -74,8 +85,9 @@ def _check_extent(network: NetworkConfiguration, weights: Mapping[str, Any]) -> 
     """Raise ValueError if a size or the number of layers exceeds the number of weights."""
     n_weights = sum(array.size for array in weights.values())
     layers = (*network.hidden_sizes, *network.dense_sizes, *network.conv_filters)
-    sizes = (*layers, network.patch_size, network.vocabulary_size or 0)
+    sizes = (*layers, network.patch_size, network.vocabulary_size or 0, network.n_static)
     largest = max(*sizes, network.n_features, network.n_outputs)
+    layers = (*layers, *network.n_categories, *network.static_categories)
     # A layer takes memory beside its weights, of which it has at least one.
     if len(layers) > len(weights) or largest > n_weights:
         raise ValueError("The network has fewer weights than it needs.")
@@ -109,6 +121,34 @@ def are_names(value: Any) -> bool:
 
 def are_texts(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(text, str) for text in value)
+
+
+def _are_categories(value: Any) -> bool:
+    """Whether a value is a dict of categories, each column's plain and distinct."""
+    return isinstance(value, dict) and all(
+        isinstance(column, str)
+        and isinstance(own, tuple)
+        and len(own) <= MAX_CATEGORIES
+        and all(isinstance(category, (bool, float, int, str)) for category in own)
+        and len(set(own)) == len(own)
+        for column, own in value.items()
+    )
+
+
+def _are_static_columns(value: Any) -> bool:
+    if value is None:
+        return True
+    static = StaticColumns(**value)
+    columns, features = static.columns, static.features
+    return (
+        isinstance(columns, tuple)
+        and all(isinstance(column, str) for column in columns)
+        and len(set(columns)) == len(columns)
+        and _are_categories(static.categories)
+        and {static.sequences, *static.categories} <= set(columns)
+        and static.sequences not in static.categories
+        and (features is None or all(isinstance(own, str) for own in features))
+    )
 
 
 def _are_sizes(value: Any) -> bool:
@@ -165,6 +205,8 @@ def _check_of(option: Field[Any]) -> Check:
 
 
 NETWORK = {option.name: _check_of(option) for option in fields(NetworkConfiguration)}
+# With categories alone there is no feature of numbers.
+NETWORK |= {"n_features": is_number, "n_static": is_number}
 # A file that is older than an option lacks it: the default holds.
 _WITH_A_DEFAULT = frozenset(
     option.name
@@ -192,7 +234,11 @@ ATTRIBUTES: dict[str, Check] = {
     "_network": partial(check_items, checks=NETWORK, optional=_WITH_A_DEFAULT),
     "_n_columns_in": is_size_or_none,
     "_n_features_out": is_size,
+    "_categories": _are_categories,
+    "_static": _are_static_columns,
     "_sklearn_output_config": is_output_configuration,
 }
 # What a state may lack.
-OPTIONAL = frozenset({"resolved_params_", "feature_names_in_", "_sklearn_output_config"})
+OPTIONAL = frozenset(
+    {"resolved_params_", "feature_names_in_", "_categories", "_static", "_sklearn_output_config"}
+)

@@ -104,8 +104,9 @@ def as_text(value: Any) -> str:
 def digests_of(data: Labelled, suffix: str) -> dict[str, str]:
     """Digests of the arguments of `fit`, by name."""
     sequences = data.sequences
+    parts = (sequences.values, sequences.offsets, sequences.codes, sequences.static)
     digests = {
-        "X": digest_of(sequences.values, sequences.offsets),
+        "X": digest_of(*(array for array in parts if array is not None)),
         "y": digest_of(*data.task.digest_of(data.targets)),
         "sample_weight": digest_of(data.sample_weight, np.array(data.is_weighted)),
     }

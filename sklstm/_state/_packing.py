@@ -15,6 +15,7 @@ from sklstm._runtime._device import count_cuda_devices
 from sklstm._sequences import Array
 from sklstm._training._configure import build_network
 from sklstm._training._net import bare_net
+from sklstm._validation._columns import StaticColumns
 from sklstm._warnings import warn_user
 
 
@@ -32,6 +33,8 @@ def pack_state(state: Mapping[str, Any]) -> dict[str, Any]:
         packed["_network"] = asdict(packed["_network"])
         if packed["_scaling"] is not None:
             packed["_scaling"] = asdict(packed["_scaling"])
+        if packed["_static"] is not None:
+            packed["_static"] = asdict(packed["_static"])
     return packed
 
 
@@ -39,6 +42,8 @@ def unpack_state(packed: Mapping[str, Any]) -> dict[str, Any]:
     """Restore a packed state, its net on the original device if available, else on the CPU."""
     state = dict(packed)
     if "net_" in state:
+        # A state that is older than categories has none.
+        state = {"_categories": {}, "_static": None} | state
         kept = state["net_"]
         state["_network"] = NetworkConfiguration(**state["_network"])
         network = _build(state["_network"], kept["weights"]).eval()
@@ -46,6 +51,8 @@ def unpack_state(packed: Mapping[str, Any]) -> dict[str, Any]:
         state["net_"].history.extend(dict(epoch) for epoch in kept["history"])
         if state["_scaling"] is not None:
             state["_scaling"] = Scaling(**state["_scaling"])
+        if state["_static"] is not None:
+            state["_static"] = StaticColumns(**state["_static"])
     return state
 
 

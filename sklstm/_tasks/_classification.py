@@ -82,9 +82,11 @@ class Classification(Task):
     def build_loss(self, options: Options) -> nn.Module:
         return WeightedCrossEntropy()
 
-    def fit_linear(self, features: Array, targets: Array, weights: Array) -> tuple[Array, Array]:
+    def fit_linear(
+        self, features: Array, targets: Array, weights: Array, factors: Array | None = None
+    ) -> tuple[Array, Array]:
         """Weight (C, P) and bias of logits: those of a ridge classifier, calibrated."""
-        return fit_classification(features, targets, len(self.classes), weights)
+        return fit_classification(features, targets, len(self.classes), weights, factors)
 
     def fit_sparse(self, features: Any, targets: Array, weights: Array) -> tuple[Array, Array]:
         """Weight (C, P) and bias of logits: those of a logistic regression."""

@@ -149,12 +149,14 @@ class Regression(Task):
             )
         return WeightedRegressionLoss(options.loss, self.quantiles.tolist())
 
-    def fit_linear(self, features: Array, targets: Array, weights: Array) -> tuple[Array, Array]:
+    def fit_linear(
+        self, features: Array, targets: Array, weights: Array, factors: Array | None = None
+    ) -> tuple[Array, Array]:
         """Weight (n_outputs, P) and bias of a ridge regression.
 
         For quantiles it is shifted by those of its left-out residuals.
         """
-        weight, bias, left_out = fit_regression(features, targets, weights)
+        weight, bias, left_out = fit_regression(features, targets, weights, factors)
         if not len(self.quantiles):
             return weight, bias
         return self._of_quantiles(weight, bias, targets - left_out, weights)

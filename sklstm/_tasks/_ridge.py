@@ -28,19 +28,25 @@ class Ridge:
     Parameters
     ----------
     features : ndarray of shape (n, p)
-        Features; each is divided by its standard deviation.
+        Features; each is divided by its standard deviation, and multiplied by its ``factors``.
     targets : ndarray of shape (n, k)
         Targets.
     weights : ndarray of shape (n,)
         Positive sample weights.
+    factors : ndarray of shape (p,), default=None
+        Positive factors of the features, of which larger ones are penalised less; None means 1.
     """
 
-    def __init__(self, features: Array, targets: Array, weights: Array) -> None:
+    def __init__(
+        self, features: Array, targets: Array, weights: Array, factors: Array | None = None
+    ) -> None:
         shares = weights / weights.sum()
         self._mean = shares @ features
         deviations = np.sqrt(np.maximum(shares @ np.square(features - self._mean), 0.0))
         # Of a constant feature rounding errors are left.
         self._scale = np.where(deviations > 1e-7, deviations, np.inf)
+        if factors is not None:
+            self._scale /= factors
         self._offset = shares @ targets
         # Rows times the root of their weight: ordinary least squares.
         roots = np.sqrt(shares)[:, None]
@@ -75,12 +81,14 @@ class Ridge:
         return weights.T, self._offset - self._mean @ weights
 
 
-def fit_regression(features: Array, targets: Array, weights: Array) -> tuple[Array, Array, Array]:
+def fit_regression(
+    features: Array, targets: Array, weights: Array, factors: Array | None = None
+) -> tuple[Array, Array, Array]:
     """Coefficients, intercepts and left-out predictions (n, k) of a regression.
 
     Its strength is the one with the least left-out squared error.
     """
-    ridge = Ridge(features, targets, weights)
+    ridge = Ridge(features, targets, weights, factors)
     left_out = [ridge.left_out(strength) for strength in STRENGTHS]
     best = int(np.argmin([weights @ np.square(p - targets).sum(axis=1) for p in left_out]))
     return *ridge.coefficients(STRENGTHS[best]), left_out[best]
@@ -108,7 +116,11 @@ def predict_sparse_left_out(features: Any, targets: Array, weights: Array) -> Ar
 
 
 def fit_classification(
-    features: Array, classes: IntArray, n_classes: int, weights: Array
+    features: Array,
+    classes: IntArray,
+    n_classes: int,
+    weights: Array,
+    factors: Array | None = None,
 ) -> tuple[Array, Array]:
     """Coefficients and intercepts of logits: a ridge classifier, whose scores are scaled.
 
@@ -116,7 +128,7 @@ def fit_classification(
     than `TOLERANCE` it is the largest: a class of next to no weight then counts for nothing.
     """
     is_class = classes[:, None] == np.arange(n_classes)
-    ridge = Ridge(features, np.where(is_class, 1.0, -1.0), weights)
+    ridge = Ridge(features, np.where(is_class, 1.0, -1.0), weights, factors)
     shares = weights / weights.sum()
     candidates = []
     for strength in STRENGTHS:

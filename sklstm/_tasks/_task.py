@@ -87,9 +87,14 @@ class Task(ABC):
     def build_loss(self, options: Options) -> nn.Module:
         """Loss function of outputs, targets, weights and mixup weights; a scalar."""
 
-    def fit_linear(self, features: Array, targets: Array, weights: Array) -> tuple[Array, Array]:
-        """Weight (n_outputs, P) and bias of a linear model of the outputs, in closed form."""
-        return fit_regression(features, targets.reshape(len(targets), -1), weights)[:2]
+    def fit_linear(
+        self, features: Array, targets: Array, weights: Array, factors: Array | None = None
+    ) -> tuple[Array, Array]:
+        """Weight (n_outputs, P) and bias of a linear model of the outputs, in closed form.
+
+        ``factors`` (P,) multiply standardised features, of which larger ones are penalised less.
+        """
+        return fit_regression(features, targets.reshape(len(targets), -1), weights, factors)[:2]
 
     def fit_sparse(self, features: Any, targets: Array, weights: Array) -> tuple[Array, Array]:
         """Weight (n_outputs, P) and bias of a linear model of sparse features (n, P)."""

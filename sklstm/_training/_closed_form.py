@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
+from scipy.sparse import hstack
 from torch import Tensor
 
-from sklstm._batching._loader import DeviceSequences, LabelledSequences, PaddedInputs
+from sklstm._batching._loader import DeviceSequences, LabelledSequences
 from sklstm._inference._prediction import convolved_batches
 from sklstm._sequences import Array, IntArray
 from sklstm._tasks._task import Task
-from sklstm.nn._ensemble import ConvolutionEnsemble
+from sklstm.nn._ensemble import ConvolutionEnsemble, Ensemble
 from sklstm.nn._fixed_convolutions import MAX_COMPONENTS, N_KERNELS, FixedConvolutions
+from sklstm.nn._network import SequenceNetwork
 
 # Maximum number of features that a kernel sums, as in MiniRocket.
 MAX_CHANNELS = 9
@@ -44,7 +48,9 @@ def fit_closed_form(
         return training
     windows, summaries = compute_features(convolutions, training.sequences)
     if task is not None:
-        weight, bias = task.fit_linear(summaries, *training.on_host())
+        features = with_static(ensemble, training.sequences, summaries)
+        factors = _factors(summaries.shape[1], features.shape[1])
+        weight, bias = task.fit_linear(features, *training.on_host(), factors)
         ensemble.set_linear(torch.from_numpy(weight), torch.from_numpy(bias))
     if windows is None:
         return training
@@ -59,7 +65,7 @@ def fit_convolutions(
 
     The thresholds of a kernel are quantiles of its responses to one sequence, drawn at random.
     """
-    convolutions.factors.copy_(1.0 / _deviations(sequences))
+    convolutions.factors.copy_(1.0 / _deviations(convolutions, sequences))
     # Of kernels on the features and on their differences alike.
     shape = convolutions.thresholds.flatten(1, 2).shape
     quantiles = np.arange(1, shape.numel() + 1) * GOLDEN_RATIO % 1
@@ -82,7 +88,8 @@ def _fit_to_responses(
     """Set thresholds, and with windows centres and scales, of the kernels of one dilation."""
     n_sampled = _number(sequences.host_lengths, N_SAMPLED, MAX_SAMPLED)
     sampled = rng.choice(len(sequences), n_sampled, replace=False)
-    values = convolutions.with_differences(*_batch(sequences, sampled, MAX_SAMPLED))
+    batch = _batch(convolutions, sequences, sampled, MAX_SAMPLED)
+    values = convolutions.with_differences(*batch)
     responses = convolutions.convolve(values, i)[:, :N_KERNELS].cpu().numpy()
     responses = responses.reshape(n_sampled, 2 * N_KERNELS, -1)
     lengths = np.minimum(sequences.host_lengths[sampled], responses.shape[2])
@@ -105,16 +112,19 @@ def _number(lengths: IntArray, most: int, most_timesteps: int) -> int:
     return max(1, min(most, len(lengths), most_timesteps // int(lengths.max())))
 
 
-def _batch(sequences: DeviceSequences, indices: IntArray, most: int) -> PaddedInputs:
-    """Batch of sequences; of a single one at most the first so many timesteps."""
+def _batch(
+    convolutions: FixedConvolutions, sequences: DeviceSequences, indices: IntArray, most: int
+) -> tuple[Tensor, Tensor | None]:
+    """Features and lengths of a batch; of a single sequence at most the first so many timesteps."""
     batch = sequences.batch(indices)
-    return batch if len(indices) > 1 else batch._replace(values=batch.values[:, :most])
+    values = batch.values if len(indices) > 1 else batch.values[:, :most]
+    return convolutions.expand(values), batch.lengths
 
 
-def _deviations(sequences: DeviceSequences) -> Tensor:
+def _deviations(convolutions: FixedConvolutions, sequences: DeviceSequences) -> Tensor:
     """Standard deviations of features and of their first differences, shape (2, 1, F)."""
     # The last row is padding.
-    values = sequences.values[:-1]
+    values = convolutions.expand(sequences.values[:-1])
     differences = values.diff(dim=0, append=values[-1:])
     # As the convolutions read them: 0 at the last timestep of a sequence.
     differences[sequences.starts + sequences.lengths - 1] = 0.0
@@ -156,7 +166,8 @@ def _moments_of_activations(
     n_responses = convolutions.centers.numel()
     n, total, products = 0, np.zeros(n_responses), np.zeros((n_responses, n_responses))
     for indices in convolved_batches(sequences.host_lengths[rows], sequences.device):
-        _, activations_BWR = convolutions.pool(*_batch(sequences, rows[indices], most))
+        batch = _batch(convolutions, sequences, rows[indices], most)
+        _, activations_BWR = convolutions.pool(*batch)
         real = np.arange(activations_BWR.shape[1]) < n_windows[indices][:, None]
         activations = activations_BWR.cpu().numpy()[real].astype(np.float64)
         n += len(activations)
@@ -182,7 +193,8 @@ def compute_features(
     windows = np.zeros((offsets[-1] + 1, convolutions.output_size), dtype=np.float32)
     summaries = np.empty((len(sequences), convolutions.n_features), dtype=np.float32)
     for indices in convolved_batches(sequences.host_lengths, sequences.device):
-        features = convolutions(*sequences.batch(indices))
+        batch = sequences.batch(indices)
+        features = convolutions(batch.values, batch.lengths)
         summaries[indices] = features.summaries.cpu().numpy()
         if features.windows is not None:
             of_batch = features.windows.cpu().numpy()
@@ -190,4 +202,35 @@ def compute_features(
                 windows[offsets[index] : offsets[index + 1]] = of_batch[row, : n_windows[index]]
     if convolutions.window_size is None:
         return None, summaries
-    return DeviceSequences(windows, offsets, sequences.device), summaries
+    read = DeviceSequences(windows, offsets, sequences.device)
+    read.static = sequences.static
+    return read, summaries
+
+
+@torch.no_grad()
+def fit_static(network: SequenceNetwork, training: LabelledSequences) -> None:
+    """Fit the encoder of static columns, if there is one, to the training sequences."""
+    if network.static is not None and training.sequences.static is not None:
+        numbers_BN = training.sequences.static[:, : network.static.n_numbers]
+        network.static.fit(numbers_BN, training.weights)
+
+
+def _factors(n_features: int, n_all: int) -> Array | None:
+    """Factors of the features of a ridge regression by which those of static columns weigh as much.
+
+    As the others together, of which there may be thousands to one.
+    """
+    if n_all == n_features:
+        return None
+    n_static = n_all - n_features
+    return np.repeat([1.0, np.sqrt(n_features / n_static)], [n_features, n_static])
+
+
+def with_static(ensemble: Ensemble, sequences: DeviceSequences, features: Any) -> Any:
+    """Features of a linear model, dense or sparse, with those of the static columns behind."""
+    static = [columns.cpu().numpy() for columns in ensemble.expand(sequences.static)]
+    if not static:
+        return features
+    if isinstance(features, np.ndarray):
+        return np.hstack([features, *static])
+    return hstack([features, *static], format="csr", dtype=np.float64)

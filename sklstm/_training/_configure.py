@@ -15,8 +15,10 @@ from sklstm._data._auto import resolve_auto, typical_length
 from sklstm._runtime._device import resolve_device, resolve_precision
 from sklstm._sequences import Array, Sequences
 from sklstm._training._callbacks import sets_learning_rate
+from sklstm._validation._columns import Widths
 from sklstm._validation._forms import as_host
 from sklstm.nn import SequenceNetwork
+from sklstm.nn._categories import StaticEncoder
 from sklstm.nn._embedding import build_embedding
 from sklstm.nn._ensemble import ConvolutionEnsemble, Ensemble, TokenEnsemble
 from sklstm.nn._fixed_convolutions import FixedConvolutions
@@ -31,11 +33,13 @@ def configure(
     n_outputs: int,
     seed: int,
     vocabulary_size: int | None = None,
+    widths: Widths = Widths(),  # noqa: B008  (immutable)
     previous: NetworkConfiguration | None = None,
 ) -> Configuration:
     """Resolve all options that are "auto" or None for training on these sequences.
 
-    ``vocabulary_size`` None means measurements, not token ids. In further training, architecture
+    ``vocabulary_size`` None means measurements, not token ids; ``widths`` are those of categories
+    and static columns. In further training, architecture
     options at "auto" keep the values of the ``previous`` network.
     """
     if previous is not None:
@@ -59,6 +63,7 @@ def configure(
     resolved |= {"vocabulary_size": vocabulary_size, "embedding_weights": weights}
     n_timesteps = typical_length(sequences.lengths)
     resolved |= {"n_features": n_features, "n_outputs": n_outputs, "random_state": seed}
+    resolved |= widths._asdict()
     resolved["n_timesteps"] = n_timesteps if previous is None else previous.n_timesteps
     return Configuration(**resolved)
 
@@ -73,6 +78,8 @@ def build_network(
         options["embedding"] = build_embedding(
             network.vocabulary_size, network.n_features, weights, freeze=network.freeze_embedding
         )
+    if network.has_static:
+        options["static"] = StaticEncoder(network.n_static, network.static_categories)
     options |= {"n_features": network.n_inputs, "n_classes": network.n_outputs}
     # float32 whatever torch's default dtype is.
     if network.has_tfidf:
@@ -82,7 +89,7 @@ def build_network(
         return SequenceNetwork(**options).float()
     window_size = network.patch_size if network.reads_windows else None
     sizes = (network.n_inputs, network.n_timesteps, network.n_kernels)
-    convolutions = FixedConvolutions(*sizes, window_size)
+    convolutions = FixedConvolutions(*sizes, window_size, network.n_categories)
     if network.reads_windows:
-        options |= {"n_features": convolutions.output_size, "patch_size": 1}
+        options |= {"n_features": convolutions.output_size, "patch_size": 1, "n_categories": ()}
     return ConvolutionEnsemble(convolutions, SequenceNetwork(**options)).float()

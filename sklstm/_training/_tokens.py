@@ -14,6 +14,7 @@ from sklstm._batching._loader import DeviceSequences, LabelledSequences
 from sklstm._inference._prediction import compute_members, plain_batches
 from sklstm._sequences import PADDING_ID, Array, IntArray
 from sklstm._tasks._task import Task
+from sklstm._training._closed_form import with_static
 from sklstm.nn._ensemble import TokenEnsemble
 from sklstm.nn._tfidf import TfidfLinear
 
@@ -45,7 +46,7 @@ def fit_tokens(
         is_rare[PADDING_ID] = False
         ensemble.is_rare.copy_(torch.from_numpy(is_rare))
     if task is not None:
-        fit_tfidf(ensemble.linear, counts, training, task)
+        fit_tfidf(ensemble, counts, training, task)
         ensemble.set_shares(*task.shares)
     sequences = copy.copy(training.sequences)
     sequences.values = ensemble.read(sequences.values)
@@ -57,17 +58,21 @@ def calibrate(ensemble: TokenEnsemble, calibration: Calibration, task: Task) -> 
     members = compute_members(ensemble, calibration.held_out.sequences)
     ensemble.set_shares(*task.fit_shares(members, *calibration.held_out.on_host()))
     everything = calibration.load_all()
-    fit_tfidf(ensemble.linear, count_terms(ensemble.linear, everything.sequences), everything, task)
+    fit_tfidf(ensemble, count_terms(ensemble.linear, everything.sequences), everything, task)
 
 
 def fit_tfidf(
-    linear: TfidfLinear, counts: csr_array, labelled: LabelledSequences, task: Task
+    ensemble: TokenEnsemble, counts: csr_array, labelled: LabelledSequences, task: Task
 ) -> None:
-    """Fit the linear model to the counts of terms in labelled sequences."""
+    """Fit the linear model to counts of terms, and static columns, of labelled sequences."""
+    linear = ensemble.linear
     idf = np.log((1 + len(labelled)) / (1 + document_frequencies(counts))) + 1
     idf[linear.vocabulary_size :] *= PAIR_FACTOR
-    weight, bias = task.fit_sparse(weigh_terms(counts, idf), *labelled.on_host())
-    linear.set(*map(torch.from_numpy, (idf, weight, bias)))
+    features = with_static(ensemble, labelled.sequences, weigh_terms(counts, idf))
+    weight, bias = task.fit_sparse(features, *labelled.on_host())
+    of_terms, of_static = weight[:, : len(idf)], weight[:, len(idf) :]
+    linear.set(*map(torch.from_numpy, (idf, of_terms, bias)))
+    ensemble.set_linear_static(torch.from_numpy(of_static))
 
 
 def count_terms(linear: TfidfLinear, sequences: DeviceSequences) -> csr_array:
@@ -75,9 +80,10 @@ def count_terms(linear: TfidfLinear, sequences: DeviceSequences) -> csr_array:
     # Each token and each pair, and 0 where a token is padding in the middle.
     starts = np.concatenate([[0], np.cumsum(2 * sequences.host_lengths)])
     columns = np.zeros(starts[-1], dtype=np.int32)
-    for batch in plain_batches(sequences.host_lengths, sequences.device):
-        terms = linear.terms(*sequences.batch(batch)).cpu().numpy()
-        for row, index in zip(terms, batch, strict=True):
+    for indices in plain_batches(sequences.host_lengths, sequences.device):
+        batch = sequences.batch(indices)
+        terms = linear.terms(batch.values, batch.lengths).cpu().numpy()
+        for row, index in zip(terms, indices, strict=True):
             present = row[row != PADDING_ID]
             columns[starts[index] : starts[index] + len(present)] = present
     counts = csr_array((np.ones(len(columns)), columns, starts), (len(sequences), linear.n_terms))

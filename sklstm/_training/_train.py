@@ -23,7 +23,7 @@ from sklstm._runtime._within import within
 from sklstm._sequences import Array
 from sklstm._tasks._task import Task
 from sklstm._training._callbacks import LearningRate, ProgressBar, is_parallel_worker
-from sklstm._training._closed_form import fit_closed_form
+from sklstm._training._closed_form import fit_closed_form, fit_static
 from sklstm._training._configure import build_network
 from sklstm._training._net import SequenceNet, SequenceReader, divergence_error
 from sklstm._training._optimizers import ONE_CYCLE_RISE, RateOnDevice, resolve_optimizer
@@ -94,6 +94,8 @@ def train(
             net.rate = RateOnDevice(net.optimizer_)
         if previous is not None:
             _continue_from(net, previous)
+        else:
+            fit_static(net.trained, training)
         read, of_linear = training, None if is_partial else task
         if isinstance(net.module_, ConvolutionEnsemble):
             seed = None if previous is not None else configuration.random_state

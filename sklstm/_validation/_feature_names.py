@@ -9,6 +9,7 @@ import numpy as np
 
 from sklstm._sequences import Array
 from sklstm._validation._forms import as_host
+from sklstm._validation._frames import is_frame
 from sklstm._validation._messages import enumerate_names, name_of_whole
 from sklstm._warnings import warn_user
 
@@ -155,6 +156,14 @@ def _stack(columns: list[Array]) -> Array:
     masked = any(isinstance(column, np.ma.MaskedArray) for column in columns)
     stacked: Array = (np.ma.stack if masked else np.stack)(columns, axis=-1)
     return stacked
+
+
+def names_of_frames(X: Any, name: str) -> Array | None:
+    """The feature names that all data frames of a list share; None if X is anything else."""
+    is_list = isinstance(X, (list, tuple)) or (isinstance(X, np.ndarray) and X.dtype == object)
+    if not is_list or not any(map(is_frame, X)):
+        return None
+    return common_names([read_named(item, f"{name}[{i}]")[1] for i, item in enumerate(X)], X, name)
 
 
 # Comparisons --------------------------------------------------------------------------------------

@@ -2,22 +2,84 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sklstm._sequences import Array
-from sklstm._validation._feature_names import check_column_names, check_names
+import numpy as np
+
+from sklstm._sequences import Array, Sequences
+from sklstm._validation._columns import (
+    Categories,
+    StaticColumns,
+    Widths,
+    column_of_sequences,
+    drop_absent,
+    learn_features,
+    learn_static,
+    read_features,
+    read_static,
+    reject_static,
+    widths_of,
+)
+from sklstm._validation._feature_names import check_column_names, check_names, names_of_frames
 from sklstm._validation._hints import reject_token_ids, warn_of_misreading
-from sklstm._validation._inputs import Inputs, channels_first_remedy, check_inputs
+from sklstm._validation._inputs import Inputs, channels_first_remedy, check_inputs, cut_padding
 from sklstm._validation._tokens import check_tokens
 
 
-def check_measurements(X: Any, *, mask_value: float | None, estimator: str) -> Inputs:
-    """Validate measurements for the first fit of an estimator."""
-    reject_token_ids(X, estimator=estimator)
-    inputs = check_inputs(X, mask_value=mask_value, estimator=estimator)
-    warn_of_misreading(X, inputs)
-    return inputs
+def check_first(
+    X: Any,
+    *,
+    mask_value: float | None,
+    estimator: str,
+    takes_tokens: bool = False,
+    vocabulary_size: int | None = None,
+) -> tuple[Inputs, InputSchema]:
+    """Validate X of the first fit of an estimator; the inputs, and what later X must be like."""
+    static, table, name = None, None, "X"
+    column = column_of_sequences(X)
+    if column is not None:
+        static = learn_static(X, column, name)
+        X, table = read_static(X, static, estimator=estimator, name=name)
+        name = f"X[{column!r}]"
+    features: dict[str, Categories] = {}
+    if takes_tokens:
+        inputs = check_tokens(X, vocabulary_size=vocabulary_size, input_name=name)
+    else:
+        reject_token_ids(X, estimator=estimator)
+        names = names_of_frames(X, name)
+        features = {} if names is None else learn_features(X, names.tolist(), name)
+        inputs = _read(X, features, mask_value=mask_value, estimator=estimator, input_name=name)
+        warn_of_misreading(X, inputs)
+    if static is not None:
+        inputs = _with_static(inputs, table)
+        own = inputs.column_names
+        static = replace(static, features=None if own is None else tuple(own))
+    return inputs, replace(InputSchema.of(inputs), categories=features, static=static)
+
+
+def _read(X: Any, categories: Mapping[str, Categories], **options: Any) -> Inputs:
+    """Validated measurements, of data frames with these categories among their features."""
+    if not categories:
+        return check_inputs(X, **options)
+    name = options["input_name"]
+    names = names_of_frames(X, name)
+    frames, codes = read_features(X, categories, name)
+    lengths = np.array([len(frame) for frame in X])
+    if names is not None and len(categories) == len(names):
+        sequences = Sequences.from_lengths(np.empty((len(codes), 0)), lengths)
+        sequences = cut_padding(sequences, None, name)
+    else:
+        sequences = check_inputs(frames, **options).sequences
+    starts = np.repeat(np.cumsum(lengths) - lengths, sequences.lengths)
+    # The ends of sequences may be padding.
+    steps = np.arange(len(starts)) - np.repeat(sequences.offsets[:-1], sequences.lengths)
+    return Inputs(replace(sequences, codes=codes[starts + steps]), None, names)
+
+
+def _with_static(inputs: Inputs, table: Array | None) -> Inputs:
+    return inputs._replace(sequences=replace(inputs.sequences, static=table))
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,12 +96,18 @@ class InputSchema:
         Names of the columns of a 2-D X, otherwise of the features of a timestep.
     vocabulary_size : int or None
         Number of token ids; None for measurements.
+    categories : dict of str to tuple
+        Categories of each categorical feature, which ``n_features`` does not count.
+    static : StaticColumns or None
+        Columns of a data frame with a column of sequences; None for any other form.
     """
 
     n_features: int
     n_columns: int | None = None
     names: Array | None = None
     vocabulary_size: int | None = None
+    categories: Mapping[str, Categories] = field(default_factory=dict)
+    static: StaticColumns | None = None
 
     @classmethod
     def of(cls, inputs: Inputs) -> InputSchema:
@@ -50,16 +118,44 @@ class InputSchema:
     @property
     def attributes(self) -> dict[str, Any]:
         """The public fitted attributes that the schema defines."""
-        named = {} if self.names is None else {"feature_names_in_": self.names}
-        return {"n_features_in_": self.n_columns or self.n_features} | named
+        n_features, names = self.n_columns or self.n_features + len(self.categories), self.names
+        if self.static is not None:
+            n_features = len(self.static.columns)
+            names = np.array(self.static.columns, dtype=object)
+        named = {} if names is None else {"feature_names_in_": names}
+        return {"n_features_in_": n_features} | named
+
+    @property
+    def widths(self) -> Widths:
+        """Widths of the inputs of a network."""
+        return widths_of(self.categories, self.static)
+
+    def without_absent(self, sequences: Sequences) -> tuple[InputSchema, Sequences]:
+        """The schema and the sequences without categories that no sequence has."""
+        sequences, categories, static = drop_absent(sequences, self.categories, self.static)
+        return replace(self, categories=categories, static=static), sequences
 
     def check_X(
         self, X: Any, *, mask_value: float | None, estimator: str, input_name: str = "X"
     ) -> Inputs:
-        """Validate X against the schema: the same features or the same vocabulary."""
+        """Validate X against the schema: the same columns, features or vocabulary."""
+        if self.static is not None:
+            whole = replace(self, static=None)
+            X, table = read_static(X, self.static, estimator=estimator, name=input_name)
+            name = f"{input_name}[{self.static.sequences!r}]"
+            inputs = whole.check_X(X, mask_value=mask_value, estimator=estimator, input_name=name)
+            return _with_static(inputs, table)
+        reject_static(X, estimator=estimator, name=input_name)
         if self.vocabulary_size is None:
-            inputs = check_inputs(
-                X, mask_value=mask_value, estimator=estimator, input_name=input_name
+            if self.categories:
+                names = names_of_frames(X, input_name)
+                check_names(names, self.names, X, estimator=estimator, name=input_name)
+            inputs = _read(
+                X,
+                self.categories,
+                mask_value=mask_value,
+                estimator=estimator,
+                input_name=input_name,
             )
             self.check(X, inputs, estimator=estimator, input_name=input_name)
             return inputs

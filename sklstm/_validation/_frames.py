@@ -23,7 +23,7 @@ def reject_times(frame: Any, name: str, item: str = "") -> None:
 
     NumPy would convert some of them to numbers, the nanoseconds since 1970.
     """
-    if not _is_frame(frame):
+    if not is_frame(frame):
         return
     kinds = zip(frame.columns, frame.dtypes, strict=True)
     times = {column: d for column, d in kinds if str(d).lower().startswith(KINDS_OF_TIME)}
@@ -36,7 +36,7 @@ def reject_times(frame: Any, name: str, item: str = "") -> None:
 
 def reject_cells(frame: Any, error: Exception, name: str, item: str = "") -> None:
     """Raise for the first non-numeric cell, if ``frame`` is a data frame."""
-    if not _is_frame(frame):
+    if not is_frame(frame):
         return
     odd = [cell for place in range(len(frame.columns)) for cell in _first_odd_cell(frame, place)]
     nested = [column for column, _, value in odd if np.ndim(value) > 0]
@@ -55,7 +55,7 @@ def reject_cells(frame: Any, error: Exception, name: str, item: str = "") -> Non
 
 def find_long_table(X: Any) -> str | None:
     """The warning for a data frame whose column names indicate a long format."""
-    names = [*_levels(X), *X.columns] if _is_frame(X) else []
+    names = [*_levels(X), *X.columns] if is_frame(X) else []
     told = [name for name in names if str(name).lower() in NAMES_IN_LONG_TABLES]
     return (
         f"X has {told[0]!r}, but {ROW_IS_A_SEQUENCE}.{long_table_remedy(X, 'X')}" if told else None
@@ -64,7 +64,7 @@ def find_long_table(X: Any) -> str | None:
 
 def long_table_remedy(X: Any, name: str) -> str:
     """The paragraph on how to read a long table; "" if X is no data frame."""
-    if not _is_frame(X):
+    if not is_frame(X):
         return ""
     table, sequence, time = name, "...", "..."
     if levels := _levels(X):
@@ -82,7 +82,8 @@ def _levels(frame: Any) -> list[Any]:
     return named if len(named) > 1 else []
 
 
-def _is_frame(X: Any) -> bool:
+def is_frame(X: Any) -> bool:
+    """Whether X is a data frame of pandas or polars."""
     return hasattr(X, "columns") and hasattr(X, "dtypes")
 
 

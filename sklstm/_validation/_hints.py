@@ -40,7 +40,7 @@ def _integers(X: Any, inputs: Inputs) -> str | None:
     values = inputs.sequences.values
     # Arrays are left alone: integers in equal rows are often counts.
     is_array = inputs.n_columns is not None or len(getattr(X, "shape", ())) > 1
-    if is_array or values.shape[1] > 1:
+    if is_array or values.shape[1] != 1:
         return None
     first = next(iter(X))
     # A list of pyarrow is no array.

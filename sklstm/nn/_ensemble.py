@@ -39,25 +39,43 @@ class Ensemble(nn.Module, ABC):
         """Set the factors of both logits."""
         self.shares.copy_(torch.tensor([of_network, of_linear]))
 
+    @property
+    def n_static(self) -> int:
+        """Number of static columns that the linear model reads, one for each category."""
+        static = self.network.static
+        return 0 if static is None else static.one_hot.output_size
+
+    def expand(self, static_BS: Tensor | None) -> list[Tensor]:
+        """Static columns as the linear model reads them, (B, n_static), if there are any."""
+        encoder = self.network.static
+        return [] if encoder is None or static_BS is None else [encoder.expand(static_BS)]
+
     @abstractmethod
-    def members(self, inputs: Tensor, lengths_B: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def members(
+        self, inputs: Tensor, lengths_B: Tensor | None = None, static_BS: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Logits of the network and of the linear model, each of shape (B, C)."""
 
     @abstractmethod
-    def embed(self, inputs: Tensor, lengths_B: Tensor | None = None) -> Tensor:
+    def embed(
+        self, inputs: Tensor, lengths_B: Tensor | None = None, static_BS: Tensor | None = None
+    ) -> Tensor:
         """Pooled vectors of the network, shape (B, D)."""
 
-    def forward(self, inputs: Tensor, lengths_B: Tensor | None = None) -> Tensor:
+    def forward(
+        self, inputs: Tensor, lengths_B: Tensor | None = None, static_BS: Tensor | None = None
+    ) -> Tensor:
         """Logits, shape (B, C), as of `SequenceNetwork`."""
-        of_network_BC, of_linear_BC = self.members(inputs, lengths_B)
+        of_network_BC, of_linear_BC = self.members(inputs, lengths_B, static_BS)
         return self.shares[0] * of_network_BC + self.shares[1] * of_linear_BC
 
 
 class ConvolutionEnsemble(Ensemble):
     """Mean of a `SequenceNetwork` and a linear model on features of `FixedConvolutions`.
 
-    The linear model reads the summaries, the network the windows, or the inputs if there are none.
-    Until `set_linear` the outputs are those of the network alone.
+    The linear model reads the summaries, and the static columns if there are any; the network the
+    windows, or the inputs if there are none. Until `set_linear` the outputs are those of the
+    network alone.
 
     Parameters
     ----------
@@ -70,7 +88,8 @@ class ConvolutionEnsemble(Ensemble):
     def __init__(self, convolutions: FixedConvolutions, network: SequenceNetwork) -> None:
         super().__init__(network)
         self.convolutions = convolutions
-        self.linear = Linear(convolutions.n_features, network.n_classes).requires_grad_(False)
+        n_features = convolutions.n_features + self.n_static
+        self.linear = Linear(n_features, network.n_classes).requires_grad_(False)
         nn.init.zeros_(self.linear.weight)
         nn.init.zeros_(self.linear.bias)
 
@@ -81,18 +100,23 @@ class ConvolutionEnsemble(Ensemble):
             self.linear.bias.copy_(bias_C)
         self.set_shares(0.5, 0.5)
 
-    def members(self, inputs: Tensor, lengths_B: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def members(
+        self, inputs: Tensor, lengths_B: Tensor | None = None, static_BS: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Logits of the network and of the linear model, each of shape (B, C)."""
         features = self.convolutions(inputs, lengths_B)
-        of_network_BC: Tensor = self.network(*_steps(features, inputs, lengths_B))
-        return of_network_BC, self.linear(features.summaries)
+        of_network_BC: Tensor = self.network(*_steps(features, inputs, lengths_B), static_BS)
+        read = [features.summaries, *self.expand(static_BS)]
+        return of_network_BC, self.linear(torch.cat(read, dim=1) if len(read) > 1 else read[0])
 
-    def embed(self, inputs: Tensor, lengths_B: Tensor | None = None) -> Tensor:
+    def embed(
+        self, inputs: Tensor, lengths_B: Tensor | None = None, static_BS: Tensor | None = None
+    ) -> Tensor:
         """Pooled vectors of the network, shape (B, D)."""
         if self.convolutions.window_size is None:
-            return self.network.embed(inputs, lengths_B)
+            return self.network.embed(inputs, lengths_B, static_BS)
         features = self.convolutions(inputs, lengths_B)
-        return self.network.embed(*_steps(features, inputs, lengths_B))
+        return self.network.embed(*_steps(features, inputs, lengths_B), static_BS)
 
 
 def _steps(
@@ -107,8 +131,9 @@ def _steps(
 class TokenEnsemble(Ensemble):
     """Weighted sum of a `SequenceNetwork` of token ids and a `TfidfLinear`.
 
-    The network reads rare tokens as unknown ones. An estimator fits the linear model and the
-    shares, and determines which tokens are rare. Before, the outputs are the network's alone.
+    A linear model of static columns, if there are any, is added to the latter. The network reads
+    rare tokens as unknown ones. An estimator fits the linear models and the shares, and determines
+    which tokens are rare. Before, the outputs are the network's alone.
 
     Parameters
     ----------
@@ -123,18 +148,35 @@ class TokenEnsemble(Ensemble):
     def __init__(self, network: SequenceNetwork, vocabulary_size: int) -> None:
         super().__init__(network)
         self.linear = TfidfLinear(vocabulary_size, network.n_classes)
+        self.linear_static: Linear | None = None
+        if network.static is not None:
+            self.linear_static = Linear(self.n_static, network.n_classes, bias=False)
+            nn.init.zeros_(self.linear_static.requires_grad_(False).weight)
         self.register_buffer("is_rare", torch.zeros(vocabulary_size, dtype=torch.bool))
 
-    def members(self, inputs: Tensor, lengths_B: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def set_linear_static(self, weight_CP: Tensor) -> None:
+        """Set the linear model of the static columns."""
+        if self.linear_static is not None:
+            with torch.no_grad():
+                self.linear_static.weight.copy_(weight_CP)
+
+    def members(
+        self, inputs: Tensor, lengths_B: Tensor | None = None, static_BS: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Logits of the network and of the linear model, each of shape (B, C)."""
         ids_BT = without_padding(inputs, lengths_B)
-        of_network_BC: Tensor = self.network(self.read(ids_BT), lengths_B)
-        return of_network_BC, self.linear(ids_BT)
+        of_network_BC: Tensor = self.network(self.read(ids_BT), lengths_B, static_BS)
+        of_linear_BC: Tensor = self.linear(ids_BT)
+        if self.linear_static is not None:
+            of_linear_BC = of_linear_BC + self.linear_static(*self.expand(static_BS))
+        return of_network_BC, of_linear_BC
 
-    def embed(self, inputs: Tensor, lengths_B: Tensor | None = None) -> Tensor:
+    def embed(
+        self, inputs: Tensor, lengths_B: Tensor | None = None, static_BS: Tensor | None = None
+    ) -> Tensor:
         """Pooled vectors of the network, shape (B, D)."""
         ids_BT = without_padding(inputs, lengths_B)
-        return self.network.embed(self.read(ids_BT), lengths_B)
+        return self.network.embed(self.read(ids_BT), lengths_B, static_BS)
 
     def read(self, ids: Tensor) -> Tensor:
         """Token ids as the network reads them: rare ones are unknown."""

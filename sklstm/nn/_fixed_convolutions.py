@@ -9,6 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from sklstm.nn._categories import OneHot
 from sklstm.nn._competition import GROUP_SIZE, compete, draw_kernels
 from sklstm.nn._convolution import convolve
 from sklstm.nn._linear import TimestepLinear
@@ -74,6 +75,9 @@ class FixedConvolutions(nn.Module):
         and dilations, at least one of each.
     window_size : int, default=None
         Number of timesteps of a window. None: summaries alone.
+    n_categories : sequence of int, default=()
+        Numbers of categories of further columns of the inputs, which hold codes: 0 for no category,
+        then 1, 2 and so on. Each category is a feature, 0 or 1.
 
     References
     ----------
@@ -91,9 +95,16 @@ class FixedConvolutions(nn.Module):
     scales: Tensor
 
     def __init__(
-        self, input_size: int, n_timesteps: int, n_features: int, window_size: int | None = None
+        self,
+        input_size: int,
+        n_timesteps: int,
+        n_features: int,
+        window_size: int | None = None,
+        n_categories: Sequence[int] = (),
     ) -> None:
         super().__init__()
+        self.categories = OneHot(input_size, n_categories) if n_categories else None
+        input_size += sum(n_categories)
         self.dilations = dilations_for(n_timesteps)
         self.window_size = window_size
         n_dilations = len(self.dilations)
@@ -126,12 +137,17 @@ class FixedConvolutions(nn.Module):
         """
         if lengths_B is not None:
             inputs_BTF = inputs_BTF.masked_fill(is_padding(lengths_B, inputs_BTF), 0)
+        inputs_BTF = self.expand(inputs_BTF)
         summaries_BP, projected_BWD = self.pool(inputs_BTF, lengths_B, self.projection)
         if self.window_size is None:
             return ConvolutionFeatures(summaries_BP)
         patches_BWF, n_windows_B = as_patches(inputs_BTF, lengths_B, self.window_size)
         windows_BWD = torch.cat([projected_BWD, patches_BWF], dim=2)
         return ConvolutionFeatures(summaries_BP, windows_BWD, n_windows_B)
+
+    def expand(self, inputs: Tensor) -> Tensor:
+        """The inputs with a feature for each category, shape (..., F)."""
+        return inputs if self.categories is None else self.categories(inputs)
 
     def pool(
         self,

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from sklstm._runtime._concurrency import in_background
+from sklstm.nn._categories import CategoryEmbedding, StaticEncoder
 from sklstm.nn._convolution import ConvolutionBranch
 from sklstm.nn._dropout import Dropout
 from sklstm.nn._encoder import LSTMEncoder
@@ -45,6 +46,11 @@ class SequenceNetwork(nn.Module):
     embedding : nn.Embedding, default=None
         Maps token ids (B, T) to vectors (B, T, n_features), id 0 being padding. None: the inputs
         are features.
+    n_categories : sequence of int, default=()
+        Numbers of categories of further columns of the inputs, behind the features, each of which
+        holds codes: 0 for no category, then 1, 2 and so on. Each code has a learnt vector.
+    static : StaticEncoder, default=None
+        Encoder of static columns of a sequence, whose vector is concatenated to the pooled states.
     precision : {"float32", "bfloat16", "tf32"}, default="float32"
         Arithmetic of the LSTM layers, the convolutions and an attention pooling; weights, pooled
         vectors and logits are float32 either way. On a processor without bfloat16 kernels for LSTMs
@@ -73,10 +79,16 @@ class SequenceNetwork(nn.Module):
         dense_sizes: Sequence[int] = (),
         dropout: float = 0.0,
         embedding: nn.Embedding | None = None,
+        n_categories: Sequence[int] = (),
+        static: StaticEncoder | None = None,
         precision: str = "float32",
     ) -> None:
         super().__init__()
         self.n_classes = n_classes
+        self.categories: CategoryEmbedding | None = None
+        if n_categories:
+            self.categories = CategoryEmbedding(n_features, n_categories)
+            n_features = self.categories.output_size
         self.patch_size = patch_size
         self.precision = precision
         self.embedding = embedding
@@ -92,12 +104,16 @@ class SequenceNetwork(nn.Module):
         if conv_filters:
             self.convolutions = ConvolutionBranch(n_features * patch_size, conv_filters)
             self.output_size += self.convolutions.output_size
+        self.static = static
+        if static is not None:
+            self.output_size += static.output_size
         self.head = DenseHead(self.output_size, dense_sizes, n_classes, dropout=dropout)
 
     def forward(
         self,
         inputs: Tensor,
         lengths_B: Tensor | None = None,
+        static_BS: Tensor | None = None,
         mixup_weights_B: Tensor | None = None,
     ) -> Tensor:
         """Logits, shape (B, C).
@@ -108,18 +124,21 @@ class SequenceNetwork(nn.Module):
             Right-padded sequences; padding may hold any values, NaN included.
         lengths_B : Tensor of shape (B,), int64, default=None
             Number of timesteps of each sequence, 1 to T; None means T for all.
+        static_BS : Tensor of shape (B, S), float64, default=None
+            Static columns, if there is a `StaticEncoder`.
         mixup_weights_B : Tensor of shape (B,), float32, default=None
             As in `embed`.
         """
-        return self.classify(self.embed(inputs, lengths_B, mixup_weights_B))
+        return self.classify(self.embed(inputs, lengths_B, static_BS, mixup_weights_B))
 
     def embed(
         self,
         inputs: Tensor,
         lengths_B: Tensor | None = None,
+        static_BS: Tensor | None = None,
         mixup_weights_B: Tensor | None = None,
     ) -> Tensor:
-        """Pooled vectors, shape (B, D).
+        """Pooled vectors, shape (B, D), the encoded static columns last.
 
         ``mixup_weights_B`` w of shape (B,), float32, from 0 to 1, apply mixup [1]_: sequence i
         becomes w[i] * x[i] + (1 - w[i]) * x[i - 1], cyclically within the batch. The mixture has
@@ -138,14 +157,24 @@ class SequenceNetwork(nn.Module):
         inputs_BTF = inputs
         if self.embedding is not None:
             inputs_BTF = self.embedding_dropout(self.embedding(inputs))
+        if self.categories is not None:
+            inputs_BTF = self.categories(inputs)
         if mixup_weights_B is not None:
             inputs_BTF = mixup(inputs_BTF, mixup_weights_B)
             if lengths_B is not None:
                 inputs_BTF = inputs_BTF.masked_fill(is_padding_BT.unsqueeze(2), 0)
         if self.precision != "bfloat16" or not lstm_takes_bfloat16(inputs_BTF.device.type):
-            return self._encode(inputs_BTF, lengths_B)
-        with torch.autocast(inputs_BTF.device.type, torch.bfloat16):
-            return self._encode(inputs_BTF, lengths_B).float()
+            pooled_BD = self._encode(inputs_BTF, lengths_B)
+        else:
+            with torch.autocast(inputs_BTF.device.type, torch.bfloat16):
+                pooled_BD = self._encode(inputs_BTF, lengths_B).float()
+        if self.static is None:
+            return pooled_BD
+        encoded_BD = self.static(static_BS)
+        if mixup_weights_B is not None:
+            weights_B1 = mixup_weights_B.unsqueeze(1)
+            encoded_BD = torch.lerp(encoded_BD.roll(1, dims=0), encoded_BD, weights_B1)
+        return torch.cat([pooled_BD, encoded_BD], dim=1)
 
     def _encode(self, inputs_BTF: Tensor, lengths_B: Tensor | None) -> Tensor:
         patches_BPF, n_patches_B = as_patches(inputs_BTF, lengths_B, self.patch_size)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -33,8 +34,8 @@ class FrameSequences:
 
     Attributes
     ----------
-    X : list of ndarray of shape (n_timesteps_i, n_features)
-        The sequences.
+    X : list of ndarray of shape (n_timesteps_i, n_features), or of data frames
+        The sequences; data frames of polars or else of pandas if some feature is categorical.
     y : ndarray of shape (n_sequences,), list of ndarray of shape (n_timesteps_i,), or None
         One label per sequence; one per timestep if ``label_per="timestep"``; None without labels.
     groups : ndarray of shape (n_sequences,) or None
@@ -47,7 +48,7 @@ class FrameSequences:
         Row of the data frame that each timestep comes from, the sequences concatenated.
     """
 
-    X: list[Array]
+    X: list[Any]
     y: Any
     groups: Array | None
     ids: Array
@@ -122,8 +123,9 @@ def sequences_from_frame(
         Column by which the rows of a sequence are sorted: numbers, dates, times or durations,
         unique within a sequence. None: the rows are sorted already.
     features : list of str, default=None
-        Feature columns: numbers or booleans. A missing value becomes NaN. None: all columns that
-        no other parameter names.
+        Feature columns: numbers, booleans, or categories (texts and categorical dtypes), which
+        estimators embed. A missing number becomes NaN. None: all columns that no other parameter
+        names, which must be numbers or booleans.
     label : str, default=None
         Column with the label.
     group : str, default=None
@@ -199,18 +201,13 @@ def sequences_from_frame(
         raise ValueError("sequence must name at least one column. Got an empty list instead.")
     named = [*keys, *(name for name in (time, label, group) if name is not None)]
     chosen = _check_columns(table.columns, named, None if features is None else list(features))
-    remedy = "Name the columns with features=[...]." if features is None else "Encode it first."
-    for name in chosen:
-        dtype = table.schema[name]
-        if not dtype.is_numeric() and str(dtype) != "Boolean":
-            raise TypeError(
-                f"Feature column {name!r} must hold numbers or booleans. Got {dtype}.\n\n{remedy}"
-            )
+    categorical = _check_features(table, chosen, are_named=features is not None)
     codes, ids = _factorize([_read(table, key) for key in keys])
     times = None if time is None else _read_times(table, time)
     # Both sorts are stable: without times, rows keep their order.
     rows = np.argsort(codes, kind="stable") if times is None else np.lexsort((times, codes))
-    sequences = Sequences.from_lengths(_read_features(table, chosen)[rows], np.bincount(codes))
+    numbers = [name for name in chosen if name not in categorical]
+    sequences = Sequences.from_lengths(_read_features(table, numbers)[rows], np.bincount(codes))
     if times is not None and time is not None:
         _reject_duplicates(times[rows], sequences, ids, time)
     y: Any = None
@@ -223,7 +220,8 @@ def sequences_from_frame(
     groups = None
     if group is not None:
         groups = _value_per_sequence(_read(table, group)[rows], sequences, ids, group)
-    return FrameSequences(list(sequences), y, groups, ids, chosen, rows)
+    X = _as_frames(table, chosen, numbers, sequences, rows) if categorical else list(sequences)
+    return FrameSequences(X, y, groups, ids, chosen, rows)
 
 
 # The table --------------------------------------------------------------------------------------
@@ -268,9 +266,48 @@ def _check_columns(columns: list[str], named: list[str], features: list[str] | N
     return chosen
 
 
+def _check_features(table: Any, chosen: list[str], *, are_named: bool) -> list[str]:
+    """The categorical ones of the feature columns, which have to be named.
+
+    A label or a name that somebody has forgotten would leak the target.
+    """
+    categorical = []
+    for name in chosen:
+        dtype = table.schema[name]
+        if dtype.is_numeric() or str(dtype) == "Boolean":
+            continue
+        is_category = str(dtype).startswith(("Categorical", "Enum", "String"))
+        if not (is_category and are_named):
+            accepted = "numbers, booleans or categories" if are_named else "numbers or booleans"
+            remedy = "Encode it first." if are_named else "Name the columns with features=[...]."
+            if is_category:
+                remedy += " Among named ones texts are categories."
+            raise TypeError(
+                f"Feature column {name!r} must hold {accepted}. Got {dtype}.\n\n{remedy}"
+            )
+        categorical.append(name)
+    return categorical
+
+
+def _as_frames(
+    table: Any, chosen: list[str], numbers: list[str], sequences: Sequences, rows: IntArray
+) -> list[Any]:
+    """Data frames of the chosen columns, one for each sequence, numbers as floats."""
+    narwhals = require("narwhals", extra="frames")
+    if numbers:
+        table = table.with_columns(narwhals.col(*numbers).cast(narwhals.Float64))
+    table = table.select(chosen)[rows.tolist()]
+    parts = [table[start:stop] for start, stop in pairwise(sequences.offsets.tolist())]
+    if table.implementation.is_polars():
+        return [part.to_native() for part in parts]
+    return [part.to_pandas().reset_index(drop=True) for part in parts]
+
+
 def _read_features(table: Any, chosen: list[str]) -> Array:
     """The feature matrix of shape (n_rows, n_features), float32 or float64, NaN where missing."""
     narwhals = require("narwhals", extra="frames")
+    if not chosen:
+        return np.empty((len(table), 0))
     single = all(str(table.schema[name]) == "Float32" for name in chosen)
     dtype = narwhals.Float32 if single else narwhals.Float64
     values = table.select(narwhals.col(*chosen).cast(dtype)).to_numpy()

@@ -24,7 +24,7 @@ def build(X):
 @pytest.mark.parametrize("indices", [[3], [0, 1, 2, 3], [5, 2, 2, 9]])
 def test_a_batch_is_the_sequences_padded_with_zeros(indices):
     X, _ = make_ragged(10)
-    values, lengths = build(X).batch(np.array(indices))
+    values, lengths, _ = build(X).batch(np.array(indices))
     expected_lengths = [len(X[i]) for i in indices]
     assert values.shape == (len(indices), max(expected_lengths), 2)
     if lengths is not None:

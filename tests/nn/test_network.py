@@ -103,7 +103,7 @@ def test_mixed_sequences_equal_those_that_are_mixed_beforehand(lengths, with_emb
         inputs[row, size:] = 5 if with_embedding else torch.nan
     for row, size in enumerate(sizes):
         both = shares[row] * vectors[row] + (1 - shares[row]) * vectors[row - 1]
-        pooled = network.embed(inputs, lengths, shares)[row]
+        pooled = network.embed(inputs, lengths, mixup_weights_B=shares)[row]
         network.embedding, kept = None, network.embedding
         expected = network.embed(both[None, :size])[0]
         network.embedding = kept

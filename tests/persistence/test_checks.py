@@ -40,7 +40,7 @@ def test_what_a_fit_leaves_behind_passes(states):
 def test_the_checks_know_every_attribute(states):
     known = ATTRIBUTES.keys() | Classification.attribute_checks.keys()
     assert states["table"].keys() == known
-    assert states["sequences"].keys() == known - OPTIONAL | {"resolved_params_"}
+    assert states["sequences"].keys() == known - {"feature_names_in_", "_sklearn_output_config"}
 
 
 def test_the_checks_know_every_part_of_the_network():

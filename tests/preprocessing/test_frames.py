@@ -30,6 +30,21 @@ def changed(**columns):
 
 
 @in_every_library
+def test_named_texts_are_categories(as_frame):
+    table = changed(gear=["n", "d", None, "d", "r", "n"], x=[0.3, None, 0.1, 1.2, 0.2, 2.7])
+    result = sequences_from_frame(as_frame(table), **COLUMNS, features=["gear", "x"])
+    assert result.features == ["gear", "x"]
+    first, second, _ = result.X
+    assert first["x"].to_list() == [0.1, 0.2, 0.3]
+    assert first["gear"].to_list()[1:] == ["r", "n"]
+    assert np.isnan(second["x"].to_numpy()[0])
+    assert [len(x) for x in result.X] == [3, 2, 1]
+    assert result.to_rows([np.arange(len(x)) for x in result.X]).tolist() == [2, 0, 0, 1, 1, 0]
+    texts = sequences_from_frame(as_frame(table), **COLUMNS, features=["gear"])
+    assert texts.X[2]["gear"].to_list() == ["n"]
+
+
+@in_every_library
 def test_sequences_labels_and_groups(as_frame):
     result = sequences_from_frame(as_frame(TABLE), **COLUMNS)
     assert [x.tolist() for x in result.X] == [
@@ -263,7 +278,7 @@ def test_values_that_are_not_one_per_timestep_are_rejected(lengths, message):
             TypeError,
             r"Feature column 'label' must hold numbers .* Got String.\n\nName the columns",
         ),
-        (TABLE, {"features": ["label"], "label": None}, TypeError, "String.\n\nEncode it first"),
+        (changed(x=[datetime.date(2020, 1, 1)] * 6), {"features": ["x"]}, TypeError, "Encode it"),
         (
             changed(time=list("312345")),
             {},

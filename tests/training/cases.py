@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from sklstm import LSTMSequenceClassifier
 from tests.helpers import make_documents, make_ragged
@@ -13,6 +14,13 @@ EQUAL = np.random.default_rng(0).normal(size=(40, 12, 3)), np.arange(40) % 3
 RAGGED = make_ragged(40)
 PLAIN = {"n_kernels": 0, "conv_filters": ()}
 CONVOLVED = {"n_kernels": 0, "conv_filters": (4, 3)}
+AGE = {"age": np.linspace(-1, 1, 40), "ward": ["east", "west"] * 20}
+STATIC = pd.DataFrame({"x": RAGGED[0], **AGE}), RAGGED[1]
+STATIC_OF_IDS = pd.DataFrame({"x": make_documents(40)[0], **AGE})
+MIXED = (
+    [pd.DataFrame({"x": x[:, 0], "gear": np.where(x[:, 1] > 0, "d", "n")}) for x in RAGGED[0]],
+    RAGGED[1],
+)
 CASES = {
     "LSTM": (EQUAL, PLAIN),
     "ragged": (RAGGED, PLAIN | {"pooling": "attention", "bidirectional": False}),
@@ -22,6 +30,10 @@ CASES = {
     "fixed convolutions": (RAGGED, CONVOLVED | {"n_kernels": 84}),
     "windows": (([x[:, :1] for x in RAGGED[0]], RAGGED[1]), PLAIN | {"n_kernels": 84}),
     "tokens": (make_documents(40), {"embedding_dim": 5}),
+    "static columns": (STATIC, PLAIN),
+    "static columns beside fixed convolutions": (STATIC, CONVOLVED | {"n_kernels": 84}),
+    "static columns of tokens": ((STATIC_OF_IDS, RAGGED[1]), {"embedding_dim": 5}),
+    "categories": (MIXED, CONVOLVED),
     "no mixup": (RAGGED, PLAIN | {"mixup_alpha": 0.0}),
     "penalties": (RAGGED, PLAIN | {"l1": 1e-3, "l2": 1e-3, "max_grad_norm": None}),
     "dropout": (EQUAL, PLAIN | {"dropout": 0.3}),

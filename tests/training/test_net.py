@@ -50,7 +50,7 @@ def one_step_by_hand(net, data, optimizer, change_gradients=lambda network: None
     """The weights after one full-batch step of a copy of the net's module."""
     network = copy.deepcopy(net.module_).train()
     step = optimizer(network.parameters())
-    [(values, lengths)], (classes, weights, _) = data.batch(np.arange(12), [slice(12)])
+    [(values, lengths, _)], (classes, weights, _) = data.batch(np.arange(12), [slice(12)])
     losses = nn.functional.cross_entropy(network(values, lengths), classes, reduction="none")
     loss = (losses * weights).sum() / weights.sum()
     if extra is not None:
@@ -115,7 +115,7 @@ def test_penalties_are_on_all_weights_but_biases(data):
 
 def test_the_loss_of_an_epoch_is_the_weighted_mean_over_its_sequences_without_penalties(data):
     net = build(data, learning_rate=1e-12, batch_size=5, l2=1.0)
-    [(values, lengths)], (classes, weights, _) = data.batch(np.arange(12), [slice(12)])
+    [(values, lengths, _)], (classes, weights, _) = data.batch(np.arange(12), [slice(12)])
     losses = nn.functional.cross_entropy(net.module_(values, lengths), classes, reduction="none")
     expected = (losses * weights).sum() / weights.sum()
     _run(net, data)
@@ -254,7 +254,7 @@ def test_a_step_of_mixed_sequences_is_the_one_by_hand(data):
     gradient = gradient_of_step(net, batch)
 
     others = [4, 0, 1, 2, 3, 5, 11, 6, 7, 8, 9, 10]
-    [(values, lengths)], (classes, weights, _) = data.batch(np.arange(12), [slice(12)])
+    [(values, lengths, _)], (classes, weights, _) = data.batch(np.arange(12), [slice(12)])
     both = shares[:, None, None] * values + (1 - shares)[:, None, None] * values[others]
     logits = net.module_(both, lengths)
     loss = 0

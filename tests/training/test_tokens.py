@@ -61,7 +61,7 @@ def test_the_linear_model_reads_the_features_that_it_is_fitted_to(ensemble):
     idf, rng = np.linspace(1, 3, counts.shape[1]), np.random.default_rng(0)
     weight = rng.normal(size=(2, counts.shape[1]))
     ensemble.linear.set(*map(torch.from_numpy, (idf, weight, np.zeros(2))))
-    outputs = ensemble.linear(*training.sequences.batch(np.arange(60)))
+    outputs = ensemble.linear(*training.sequences.batch(np.arange(60))[:2])
     np.testing.assert_allclose(outputs, weigh_terms(counts, idf) @ weight.T, atol=1e-5)
 
 
@@ -69,7 +69,7 @@ def test_it_learns_which_token_says_the_class(ensemble):
     fit_tokens(ensemble, labelled(300), TASK, finds_rare=False)
     assert ensemble.shares.tolist() == list(TASK.shares)
     new = labelled(200, seed=1)
-    predicted = ensemble.linear(*new.sequences.batch(np.arange(200))).argmax(dim=1)
+    predicted = ensemble.linear(*new.sequences.batch(np.arange(200))[:2]).argmax(dim=1)
     assert (predicted == new.targets).float().mean() > 0.95
 
 

@@ -1,0 +1,223 @@
+"""Static columns and categories of data frames."""
+
+import datetime
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+
+from sklstm._validation._columns import MAX_CATEGORIES, StaticColumns, Widths
+from sklstm._validation._features import check_first
+
+CELLS = [np.arange(3.0), np.arange(2.0), np.arange(4.0)]
+TABLE = pd.DataFrame(
+    {
+        "ward": ["b", None, "a"],
+        "vitals": CELLS,
+        "age": [40, 50, 60],
+        "weight": [np.nan, 70.5, 81.0],
+        "smokes": [True, False, True],
+    }
+)
+
+
+def first(X, **options):
+    return check_first(X, mask_value=None, estimator="Estimator", **options)
+
+
+def later(schema, X):
+    return schema.check_X(X, mask_value=None, estimator="Estimator").sequences
+
+
+def in_polars(table):
+    columns = {name: table[name].to_list() for name in table.columns}
+    return pl.DataFrame({**columns, "ward": ["b", None, "a"]})
+
+
+@pytest.mark.parametrize("convert", [lambda table: table, in_polars], ids=["pandas", "polars"])
+def test_numbers_come_first_and_then_codes(convert):
+    inputs, schema = first(convert(TABLE))
+    expected = [[40, np.nan, 1, 2], [50, 70.5, 0, 0], [60, 81, 1, 1]]
+    np.testing.assert_array_equal(inputs.sequences.static, expected)
+    assert [x.ravel().tolist() for x in inputs.sequences] == [x.tolist() for x in CELLS]
+    assert schema.static == StaticColumns(tuple(TABLE.columns), "vitals", {"ward": ("a", "b")})
+    assert schema.widths == Widths((), 3, (2,))
+    assert schema.attributes["n_features_in_"] == 5
+    assert schema.attributes["feature_names_in_"].tolist() == list(TABLE.columns)
+    np.testing.assert_array_equal(later(schema, convert(TABLE)).static, expected)
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pd.Series(["b", None, "a"], dtype="string"),
+        pd.Series(["b", None, "a"], dtype="category"),
+        pd.Series(["b", np.nan, "a"], dtype=object),
+        pd.Series([7, None, 3], dtype="category"),
+    ],
+    ids=["string", "category", "object", "category of numbers"],
+)
+def test_categories_of_any_dtype(column):
+    inputs, _ = first(TABLE.assign(ward=column))
+    assert inputs.sequences.static[:, -1].tolist() == [2, 0, 1]
+
+
+@pytest.mark.parametrize("dtype", ["Int64", "boolean", "float32", object, "Float64"])
+def test_numbers_of_any_dtype(dtype):
+    column = pd.Series([1, None if dtype != "float32" else np.nan, 0], dtype=dtype)
+    inputs, _ = first(TABLE.assign(age=column))
+    np.testing.assert_array_equal(inputs.sequences.static[:, 0], [1, np.nan, 0])
+
+
+def test_an_unknown_category_is_none_and_dtypes_may_differ():
+    _, schema = first(TABLE.assign(ward=pd.Series([7, 3, 7], dtype="category")))
+    for ward in ([3, 9, 7], [3.0, None, 7.0]):
+        assert later(schema, TABLE.assign(ward=ward)).static[:, -1].tolist() == [1, 0, 2]
+
+
+def test_token_ids_may_have_static_columns():
+    table = TABLE.assign(vitals=[[2, 3], [4], [5, 6, 7]])
+    inputs, schema = first(table, takes_tokens=True)
+    assert inputs.vocabulary_size == 8
+    assert later(schema, table).static.shape == (3, 4)
+
+
+def test_a_column_of_sequences_alone_is_a_frame_too():
+    inputs, schema = first(TABLE[["vitals"]])
+    assert inputs.sequences.static.shape == (3, 0)
+    assert schema.widths == Widths()
+    assert schema.attributes["n_features_in_"] == 1
+
+
+def test_names_of_features_in_cells_are_kept():
+    cells = [pd.DataFrame({"pulse": x, "phase": list("xyzx")[: len(x)]}) for x in CELLS]
+    inputs, schema = first(TABLE.assign(vitals=cells))
+    assert schema.static.features == ("pulse", "phase")
+    assert schema.categories == {"phase": ("x", "y", "z")}
+    assert inputs.sequences.codes[:3].ravel().tolist() == [1, 2, 3]
+    wrong = [cell.rename(columns={"pulse": "p"}) for cell in cells]
+    with pytest.raises(ValueError, match=r"X\['vitals'\]\[0\] lacks 'pulse' and has 'p'"):
+        later(schema, TABLE.assign(vitals=wrong))
+
+
+@pytest.mark.parametrize(
+    ("table", "error", "message"),
+    [
+        (TABLE.assign(age=[1.0, np.inf, 2.0]), ValueError, "Column 'age' of X .* Got inf at row 1"),
+        (TABLE.assign(age=[1.0, 1e19, 2.0]), ValueError, r"at most 1e\+18.* Got 1e\+19 at row 1"),
+        (
+            TABLE.assign(age=[datetime.datetime(2020, 1, 1)] * 3),
+            TypeError,
+            "Column 'age' of X holds times",
+        ),
+        (
+            TABLE.assign(ward=[{}, "a", "b"]),
+            TypeError,
+            "Column 'ward' of X must hold texts or numbers as categories. Got {}",
+        ),
+        (TABLE.assign(age=[1 + 2j, 1, 1]), ValueError, "Column 'age' of X must hold numbers"),
+        (TABLE.rename(columns={"age": 3}), TypeError, "X has a column 3.\n\nRename them"),
+        (
+            TABLE.rename(columns={"age": "ward"}),
+            ValueError,
+            "X has 2 columns 'ward', but names must differ",
+        ),
+        (
+            TABLE.assign(vitals=[np.arange(2.0), np.array([]), np.arange(3.0)]),
+            ValueError,
+            r"X\['vitals'\]\[1\] has no timesteps",
+        ),
+    ],
+)
+def test_errors_name_the_column(table, error, message):
+    with pytest.raises(error, match=message):
+        first(table)
+
+
+def test_a_column_that_tells_rows_apart_is_no_category():
+    n = MAX_CATEGORIES + 1
+    table = pd.DataFrame({"x": [np.arange(2.0)] * n, "id": [f"p{i}" for i in range(n)]})
+    with pytest.raises(ValueError, match="Column 'id' of X has 256 categories; at most 255"):
+        first(table)
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        (TABLE[["vitals", "ward", "age", "weight", "smokes"]], "must be in the same order"),
+        (TABLE.drop(columns="age"), "yet now missing:\n- age"),
+        (TABLE.assign(height=1), "unseen at fit time:\n- height"),
+        (CELLS, r"fitted with static columns, but X is a list.\n\nGive a data frame with"),
+        (TABLE.assign(age=["old", "1", "2"]), "Column 'age' of X must hold numbers. Got 'old'"),
+    ],
+)
+def test_later_columns_are_checked_by_name(X, message):
+    _, schema = first(TABLE)
+    with pytest.raises(ValueError, match=message):
+        later(schema, X)
+
+
+def test_static_columns_after_a_fit_without_are_refused():
+    _, schema = first(CELLS)
+    with pytest.raises(ValueError, match=r"fitted without static columns.\n\nGive that column"):
+        later(schema, TABLE)
+
+
+# Categories among features ------------------------------------------------------------------------
+
+
+def frames(package=pd):
+    return [
+        package.DataFrame({"gear": ["n", "d", None], "speed": [0.0, 1.5, 2.0]}),
+        package.DataFrame({"gear": ["r"], "speed": [-0.5]}),
+    ]
+
+
+@pytest.mark.parametrize("package", [pd, pl])
+def test_categories_of_timesteps_are_codes_beside_the_numbers(package):
+    inputs, schema = first(frames(package))
+    assert inputs.sequences.values.ravel().tolist() == [0, 1.5, 2, -0.5]
+    assert inputs.sequences.codes.ravel().tolist() == [2, 1, 0, 3]
+    assert schema.attributes["n_features_in_"] == 2
+    assert schema.attributes["feature_names_in_"].tolist() == ["gear", "speed"]
+    assert schema.widths == Widths((3,))
+    unknown = [frame.assign(gear="?") for frame in frames()]
+    assert later(schema, unknown).codes.ravel().tolist() == [0, 0, 0, 0]
+
+
+def test_padding_is_cut_off_the_codes_too():
+    X = frames()
+    X[0].loc[2, "speed"] = np.nan
+    inputs, _ = check_first(X, mask_value=np.nan, estimator="Estimator")
+    assert inputs.sequences.codes.ravel().tolist() == [2, 1, 3]
+    assert inputs.sequences.lengths.tolist() == [2, 1]
+
+
+def test_there_may_be_categories_alone():
+    inputs, schema = first([frame[["gear"]] for frame in frames()])
+    assert inputs.sequences.values.shape == (4, 0)
+    assert schema.n_features == 0
+    assert later(schema, [frame[["gear"]] for frame in frames()]).codes.shape == (4, 1)
+
+
+def test_later_features_are_checked_by_name():
+    _, schema = first(frames())
+    for X, message in [
+        ([frame[["speed", "gear"]] for frame in frames()], "in another order than fit"),
+        ([frame[["speed"]] for frame in frames()], r"X\[0\] lacks 'gear'"),
+        ([frames()[0], frames()[1][["speed"]]], r"X\[1\] lacks 'gear'"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            later(schema, X)
+
+
+def test_absent_categories_are_dropped():
+    inputs, schema = first(TABLE.assign(vitals=frames() + frames()[:1]))
+    kept, sequences = schema.without_absent(inputs.sequences.take([1, 2]))
+    assert kept.categories == {"gear": ("d", "n", "r")}
+    assert kept.static.categories == {"ward": ("a",)}
+    assert sequences.static[:, -1].tolist() == [0, 1]
+    kept, sequences = schema.without_absent(inputs.sequences.take([1]))
+    assert kept.categories == {"gear": ("r",)}
+    assert sequences.codes.ravel().tolist() == [1]
