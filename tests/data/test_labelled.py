@@ -53,6 +53,7 @@ def test_weights_of_several_labels_multiply_that_of_the_sequence():
     assert kept.targets.tolist() == [0, 2]
     placed = put_on_device(kept, lambda targets: of_labels[targets], IDENTITY, CPU)
     assert placed.weights / placed.weights[0, 0] == pytest.approx(np.array([[1, 0], [6, 3]]))
+    assert placed.weights[0, 1] == 0
     assert placed.weights.mean() == pytest.approx(1.0)
 
 

@@ -91,5 +91,12 @@ def test_scorers_take_two_labels_as_any_other_number(k):
     logits = LOGITS[:, :k]
     y = (logits + np.random.default_rng(1).normal(scale=20.0, size=logits.shape) > 0).astype(int)
     known = ClassifierOfLabels(logits)
-    for name in ("roc_auc", "average_precision", "f1_macro", "accuracy", "jaccard_macro"):
+    for name in (
+        "roc_auc",
+        "roc_auc_ovr",
+        "average_precision",
+        "f1_macro",
+        "accuracy",
+        "jaccard_macro",
+    ):
         assert 0.3 < get_scorer(name)(known, None, y) <= 1

@@ -7,7 +7,9 @@ from sklearn.linear_model import Ridge as Reference
 
 from sklstm._tasks import _ridge
 from sklstm._tasks._ridge import (
+    FACTORS,
     STRENGTHS,
+    TOLERANCE,
     Ridge,
     fit_classification,
     fit_labels,
@@ -120,6 +122,28 @@ def test_labels_are_each_a_classification_of_two_classes(n, p):
             weight, bias = fit_classification(features[chosen], classes[chosen], 2, weights[chosen])
             np.testing.assert_allclose(found[0][label], weight[1] - weight[0], atol=1e-9)
             np.testing.assert_allclose(found[1][label], bias[1] - bias[0], atol=1e-9)
+
+
+def test_strength_and_scale_of_a_label_have_the_least_left_out_loss():
+    features, _, weights = make(80, 120)
+    labels = labels_of(features, 2, noise=0.3)
+    labels[:, 1] = RNG.integers(2, size=80)
+    found, intercepts = fit_labels(features, labels, weights)
+    for label, column in enumerate(labels.T):
+        ridge, signs = Ridge(features, 2 * column[:, None] - 1, weights), 2 * column - 1
+        candidates = {
+            (strength, factor): weights
+            @ np.log1p(np.exp(-2 * factor * signs * ridge.left_out(strength)[:, 0]))
+            / weights.sum()
+            for strength in STRENGTHS
+            for factor in FACTORS
+        }
+        enough = min(candidates.values()) + TOLERANCE
+        strength = max(s for (s, _), loss in candidates.items() if loss <= enough)
+        factor = min(FACTORS, key=lambda f: candidates[strength, f])
+        coefficients, offsets = ridge.coefficients(strength)
+        np.testing.assert_allclose(found[label], 2 * factor * coefficients[0], atol=1e-9)
+        np.testing.assert_allclose(intercepts[label], 2 * factor * offsets[0], atol=1e-9)
 
 
 def test_labels_of_equal_weights_share_a_decomposition(monkeypatch):
