@@ -31,14 +31,15 @@ from sklstm.preprocessing import TokenEncoder
 # The messages
 # ------------
 #
-# The order of the words matters: "the app works, the parcel does not" has another tag than "the
-# parcel works, the app does not". Messages of the rarest tag, "fraud", are one in twenty.
+# The order of the words matters: which thing works, and which does not? Messages of the rarest tag,
+# "fraud", are one in twenty.
 
 THINGS = {"payment": ["my card", "the invoice", "the refund"],
           "parcel": ["the parcel", "my order", "the courier"],
           "account": ["my login", "the password", "the app"]}  # fmt: skip
 GOOD = ["is fine", "works", "is all right"]
 BAD = ["is not fine", "does not work", "is wrong", "makes trouble"]
+ASIDES = ["as far as I can see", "I think", "since I got your mail"]
 FRAUD = ["I did not order this", "somebody else used my card", "I never made this payment"]
 SHARES = {"payment": 0.4, "parcel": 0.3, "account": 0.2}
 
@@ -49,10 +50,10 @@ def make_messages(n, seed):
     texts, tags = [], []
     for _ in range(n):
         own = {name for name, share in SHARES.items() if rng.random() < share}
+        named = [name for name in THINGS if name in own or rng.random() < 0.5]
         clauses = [
-            f"{rng.choice(things)} {rng.choice(BAD if name in own else GOOD)}"
-            for name, things in THINGS.items()
-            if name in own or rng.random() < 0.5
+            ", ".join(map(rng.choice, (THINGS[name], ASIDES, BAD if name in own else GOOD)))
+            for name in named
         ]
         if rng.random() < 0.05:
             own.add("fraud")
@@ -63,7 +64,7 @@ def make_messages(n, seed):
     return texts, tags
 
 
-X_train, tags_train = make_messages(600, seed=0)
+X_train, tags_train = make_messages(1000, seed=0)
 X_test, tags_test = make_messages(600, seed=1)
 for text, tags in list(zip(X_train, tags_train, strict=True))[:5]:
     print(f"{', '.join(tags) or '-'}: {text}")
@@ -87,7 +88,7 @@ print(binarizer.classes_, y_train[:3].tolist(), y_train.mean(axis=0).round(2))
 
 network = make_pipeline(
     TokenEncoder(),
-    LSTMSequenceClassifier(16, embedding_dim=16, max_epochs=15, random_state=0),
+    LSTMSequenceClassifier(16, embedding_dim=16, max_epochs=30, random_state=0),
 )
 linear = make_pipeline(
     TfidfVectorizer(ngram_range=(1, 2)), MultiOutputClassifier(LogisticRegression(C=10))
@@ -118,7 +119,7 @@ for place, (name, found) in enumerate(probabilities.items()):
 ax.set_yticks(np.arange(len(by_tag)) + 0.2, binarizer.classes_)
 ax.set(xlabel="average precision on the test set", xlim=(0, 1))
 ax.invert_yaxis()
-ax.legend(loc="lower left")
+figure.legend(loc="outside right upper")
 
 # %%
 # Tags of a new message
@@ -126,7 +127,7 @@ ax.legend(loc="lower left")
 #
 # ``inverse_transform`` converts the predictions back to tags.
 
-new = ["hello, my card does not work and the app is fine", "hello, thank you"]
+new = ["hello, my card, I think, does not work and the app, I think, is fine", "hello, thank you"]
 for text, tags in zip(new, binarizer.inverse_transform(network.predict(new)), strict=True):
     print(f"{', '.join(tags) or '-'}: {text}")
 
@@ -135,13 +136,13 @@ for text, tags in zip(new, binarizer.inverse_transform(network.predict(new)), st
 # --------------------
 #
 # A tag is predicted where its probability exceeds 0.5. Class weights, which count each tag by
-# itself, increase the recall of rarer tags at the expense of their precision; a lower threshold on
+# itself, increase the recall of rarer tags, often at the expense of precision; a lower threshold on
 # ``predict_proba`` does so without another training.
 
 weighted = make_pipeline(
     TokenEncoder(),
     LSTMSequenceClassifier(
-        16, embedding_dim=16, max_epochs=15, class_weight="balanced", random_state=0
+        16, embedding_dim=16, max_epochs=30, class_weight="balanced", random_state=0
     ),
 )
 predictions = {
