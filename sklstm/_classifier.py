@@ -41,6 +41,8 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
     - with an embedding, token ids: an integer array of shape ``(n_sequences, n_timesteps)``, padded
       at the end with 0, or a list of 1-D integer sequences of unequal length.
 
+    Each sequence has one label, or several where y is an indicator matrix.
+
     Parameters
     ----------
     hidden_sizes : int or tuple of int, default=64
@@ -108,10 +110,12 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
     mask_value : float, default=None
         Padding value: timesteps at the end of a sequence whose features all equal it (NaN equals
         NaN) are cut off. Token ids are always padded with 0.
-    class_weight : dict, "balanced" or None, default=None
+    class_weight : dict, list of dict, "balanced" or None, default=None
         Class weights, as ``{label: weight}``; labels that are missing there have weight 1.
         "balanced" is inversely proportional to class frequencies in the training sequences.
-        Multiplied by ``sample_weight``.
+        Multiplied by ``sample_weight``. Of several labels per sequence, each has weights of its
+        own: ``{column: weight}`` holds where the label is present, a list has one dict
+        ``{0: weight, 1: weight}`` for each label, and "balanced" counts each label by itself.
     mixup_alpha : float, default=0.2
         alpha of Beta(alpha, alpha), from which mixup coefficients are drawn in the first half of
         the epochs [5]_: each sequence and its target are mixed with another's, against overfitting.
@@ -152,7 +156,7 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
         split.
 
         - True: a stratified random part; at least one sequence of each class that has two, and
-          never all of a class
+          never all of a class. Of several labels per sequence, the rarest one is the class
         - "last": the last sequences in the order given, for data sorted by time
     validation_fraction : float, default=0.1
         Fraction of the training sequences that ``early_stopping`` holds out, in (0, 1).
@@ -193,7 +197,9 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        Class labels, sorted.
+        Class labels, sorted; for several labels per sequence the numbers of the columns of y.
+    multilabel_ : bool
+        Whether y was an indicator matrix: several labels per sequence.
     n_features_in_ : int
         Number of columns of a 2-D X; otherwise number of features of a timestep.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -229,12 +235,14 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
     See Also
     --------
     sklstm.nn.SequenceNetwork : The network as a torch module.
+    LSTMSequenceRegressor : Numbers in place of labels.
 
     Notes
     -----
     The loss of a batch is the weighted mean cross-entropy of its logits,
     :math:`\sum_i w_i \ell_i / \sum_i w_i`, where :math:`w_i` is class weight times sample
-    weight; probabilities are the softmax of the logits.
+    weight; probabilities are the softmax of the logits. For several labels per sequence it is the
+    weighted mean binary cross-entropy over sequences and labels, and probabilities are the sigmoid.
 
     Time is linear in the total number of timesteps: sequences of similar length share a batch, so
     there is little padding. Training holds a second copy of X, in float32, on ``device``.
@@ -290,6 +298,15 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
     >>> y = [1, 2] * 50
     >>> classifier.fit(X, y).predict(X[:4])
     array([1, 2, 1, 2])
+
+    Several labels per sequence, here whether it is high and whether it oscillates:
+
+    >>> y = np.array([[0, 0], [0, 1], [1, 0], [1, 1]] * 25)
+    >>> X = 3 * y[:, [0]] + y[:, [1]] * np.cos(np.pi * np.arange(12))
+    >>> classifier.fit(X, y).predict(X[:3])
+    array([[0, 0],
+           [0, 1],
+           [1, 0]])
     """
 
     _task_type = Classification
@@ -313,7 +330,10 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
         tfidf: bool = True,
         standardize: bool | Literal["auto", "both", "sequence"] = "auto",
         mask_value: float | None = None,
-        class_weight: Mapping[Any, float] | Literal["balanced"] | None = None,
+        class_weight: Mapping[Any, float]
+        | Sequence[Mapping[int, float]]
+        | Literal["balanced"]
+        | None = None,
         mixup_alpha: float = 0.2,
         l1: float = 0.0,
         l2: float = 0.0,
@@ -394,16 +414,18 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
         ----------
         X : array-like
             Sequences in any of the forms listed above.
-        y : array-like of shape (n_sequences,)
-            Class labels: strings, integers or booleans.
+        y : array-like of shape (n_sequences,) or (n_sequences, n_labels)
+            Class labels: strings, integers or booleans. For several labels per sequence an
+            indicator matrix, dense or sparse: 1 or True where a sequence has a label. In a first
+            fit at least one of its rows has none or more than one; one-hot rows are an error.
         sample_weight : array-like of shape (n_sequences,), default=None
             Non-negative weight of each sequence; None means 1. A weight of 0 is the same as leaving
             the sequence out.
         X_val : array-like, default=None
             Sequences to validate on instead of a part held out of X. Without ``early_stopping``
             they are scored after each epoch and have no other effect.
-        y_val : array-like of shape (n_sequences_val,), default=None
-            Their labels, each of which occurs in y.
+        y_val : array-like, default=None
+            Their labels, in the shape of y; a single label of each occurs in y.
         sample_weight_val : array-like of shape (n_sequences_val,), default=None
             Non-negative weight of each of them; None means 1.
         groups : array-like of shape (n_sequences,), default=None
@@ -458,10 +480,11 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
         ----------
         X : array-like
             Sequences in any of the forms listed above.
-        y : array-like of shape (n_sequences,)
-            Class labels.
+        y : array-like of shape (n_sequences,) or (n_sequences, n_labels)
+            Class labels, as in `fit`.
         classes : array-like of shape (n_classes,), default=None
-            All labels that will ever come; required in the first call, optional afterwards.
+            All labels that will ever come, of an indicator matrix ``range(n_labels)``; required in
+            the first call, optional afterwards.
         sample_weight : array-like of shape (n_sequences,), default=None
             Non-negative weight of each sequence; None means 1.
 
@@ -478,11 +501,19 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
         """
         check_parameters(self)
         check_partial_fit_weight(self.class_weight)
-        known = check_partial_fit_classes(classes, self.classes_ if hasattr(self, "net_") else None)
-        return self._fit_partially(Given(X, y, sample_weight), Classification(known))
+        is_further = hasattr(self, "net_")
+        known = check_partial_fit_classes(classes, self.classes_ if is_further else None)
+        name = type(self).__name__
+        task = self._task if is_further else Classification.of_classes(known, y, estimator=name)
+        return self._fit_partially(Given(X, y, sample_weight), task)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
 
     def predict(self, X: Any) -> Array:
-        """Most probable label of each sequence.
+        """Most probable label of each sequence, or all labels that are more probable than not.
 
         Parameters
         ----------
@@ -491,8 +522,8 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
 
         Returns
         -------
-        ndarray of shape (n_sequences,)
-            Labels, of the dtype of ``classes_``.
+        ndarray of shape (n_sequences,) or (n_sequences, n_labels)
+            Labels, of the dtype of ``classes_``; for several labels an indicator matrix of int.
         """
         labels: Array = self._predictor(X).predict()
         return labels
@@ -508,7 +539,7 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
         Returns
         -------
         ndarray of shape (n_sequences, n_classes), float64
-            In the order of ``classes_``; each row sums to 1.
+            In the order of ``classes_``; each row sums to 1, unless a sequence has several labels.
         """
         probabilities: Array = self._predictor(X).predict_proba()
         return probabilities
@@ -541,7 +572,7 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
         -------
         ndarray of shape (n_sequences, n_classes), or (n_sequences,) for two classes, float64
             For two classes the logit of the second less that of the first: positive where
-            ``classes_[1]`` is predicted.
+            ``classes_[1]`` is predicted. For several labels, also two, the logit of each.
         """
         decisions: Array = self._predictor(X).decision_function()
         return decisions

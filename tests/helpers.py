@@ -81,6 +81,18 @@ def make_ragged(n: int = 24, *, n_features: int = 2, n_classes: int = 2, seed: i
     return X, y
 
 
+def make_tagged(n: int = 60, *, n_labels: int = 3, seed: int = 0) -> Any:
+    """Sequences of 3 to 9 timesteps of as many features as labels: a label raises its feature.
+
+    The first labels are frequent, the last is rare.
+    """
+    rng = np.random.default_rng(seed)
+    y = (rng.random((n, n_labels)) < np.linspace(0.6, 0.15, n_labels)).astype(int)
+    X = [rng.normal(2.0 * row, 1.0, size=(t, n_labels))
+         for row, t in zip(y, rng.integers(3, 10, size=n), strict=True)]  # fmt: skip
+    return X, y
+
+
 def make_cube(n: int = 24, *, n_timesteps: int = 6, n_features: int = 2, **kwargs: Any) -> Any:
     """The same kind of sequences, all of one length."""
     rng = np.random.default_rng(kwargs.get("seed", 0))

@@ -45,7 +45,7 @@ class PaddedInputs(NamedTuple):
 
 
 class Targets(NamedTuple):
-    """Loss arguments: the target of each sequence, (B,) or (B, K), and its weight (B,).
+    """Loss arguments: the target of each sequence, (B,) or (B, K), and its weight, (B,) or (B, K).
 
     With mixup also the mixup weights w (B,), float32. Sequence i is mixed with 1 - w[i] of sequence
     i - 1 of the same part, cyclically.

@@ -121,8 +121,8 @@ class Options(NetworkOptions):
     embedding_weights: Array | None = option(None, "array-like", None)
     # 0 is neutral, since it is the padding of token ids.
     mask_value: float | None = option(None, Real, None, neutral=(None, 0))
-    class_weight: Mapping[Any, float] | str | None = option(
-        None, dict, StrOptions({"balanced"}), None
+    class_weight: Mapping[Any, float] | Sequence[Mapping[Any, float]] | str | None = option(
+        None, dict, list, StrOptions({"balanced"}), None
     )
     loss: str = option(
         "squared_error",

@@ -35,6 +35,7 @@ def check_parameters(estimator: Any) -> None:
         _check_sizes("conv_filters", parameters["conv_filters"], at_least=0)
     _check_embedding(parameters)
     _check_callbacks(parameters["callbacks"])
+    _check_class_weight(parameters["class_weight"])
     _check_quantiles(parameters["quantiles"])
 
 
@@ -109,6 +110,17 @@ def _check_embedding(parameters: Mapping[str, Any]) -> None:
             f" embedding_dim ask for {expected}.\n\nLeave those two at None; row 0 is padding and"
             " row 1 the unknown token."
         )
+
+
+def _check_class_weight(class_weight: Any) -> None:
+    listed = class_weight if isinstance(class_weight, list) else []
+    for item in listed:
+        if not isinstance(item, Mapping):
+            raise InvalidParameterError(
+                "The 'class_weight' parameter must be a dict, 'balanced', None, or for several"
+                f" labels per sequence a list of one dict for each. Got {item!r} in it.\n\nA dict"
+                " of a label is {0: weight where it is absent, 1: weight where it is present}."
+            )
 
 
 def _check_quantiles(quantiles: Any) -> None:

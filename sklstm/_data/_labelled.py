@@ -129,14 +129,23 @@ def split_for_shares(data: Labelled, seed: int) -> tuple[Labelled, Labelled | No
 
 
 def _split(data: Labelled, fraction: float, seed: int, *, last: bool) -> tuple[Labelled, Labelled]:
-    train_rows, valid_rows = split_rows(
-        data.task.strata(data.targets),
-        data.groups,
-        describe=lambda rows: data.task.describe(data.targets[rows]),
-        last=last,
-        fraction=fraction,
-        seed=seed,
-    )
+    def split(strata: IntArray) -> tuple[IntArray, IntArray]:
+        return split_rows(
+            strata,
+            data.groups,
+            describe=lambda rows: data.task.describe(data.targets[rows]),
+            last=last,
+            fraction=fraction,
+            seed=seed,
+        )
+
+    strata = data.task.strata(data.targets)
+    try:
+        train_rows, valid_rows = split(strata)
+    except ValueError:
+        if data.task.needs_all_strata:
+            raise
+        train_rows, valid_rows = split(np.zeros_like(strata))
     return data.take(train_rows), data.take(valid_rows)
 
 
@@ -153,8 +162,8 @@ Factors = Callable[[Array], Array]
 
 
 def drop_zero_weight(data: Labelled, factors: Factors) -> Labelled:
-    """Drop sequences whose class has weight 0."""
-    kept = np.flatnonzero(factors(data.targets))
+    """Drop sequences whose class, or each of whose labels, has weight 0."""
+    kept = np.flatnonzero(factors(data.targets).reshape(len(data.targets), -1).any(axis=1))
     if len(kept) == 0:
         raise ValueError(
             "class_weight leaves no sequence of positive weight: the labels"
@@ -166,10 +175,15 @@ def drop_zero_weight(data: Labelled, factors: Factors) -> Labelled:
 def put_on_device(
     data: Labelled, factors: Factors, scaling: Scaling | None, device: torch.device
 ) -> LabelledSequences:
-    """Scale sequences and copy them to the device, weighted by class weight times sample weight."""
-    weights = data.relative_weight * factors(data.targets)
-    # Only the ratios matter; a mean of 1 keeps them within the range of float32.
-    weights = np.maximum(weights / weights.mean(), np.finfo(np.float32).tiny)
+    """Scale sequences and copy them to the device, weighted by class weight times sample weight.
+
+    None has weight 0 throughout.
+    """
+    # Transposed for factors of shape (n, k).
+    weights = (data.relative_weight * factors(data.targets).T).T
+    # Only the ratios matter; a mean of 1 keeps them within the range of float32. Of some labels of
+    # a sequence the weight may be 0.
+    weights = np.maximum(weights / weights.mean(), np.finfo(np.float32).tiny) * (weights > 0)
     return LabelledSequences(
         to_device(data.sequences, scaling, device, input_name=data.input_name),
         torch.from_numpy(data.targets).to(device),

@@ -215,7 +215,8 @@ def _build(content: Mapping[str, Any], *, device: str | torch.device) -> Any:
     parameters, state = content["parameters"], content["state"]
     if OF_RUN & parameters.keys():
         raise ValueError(f"{sorted(OF_RUN & parameters.keys())} are no parameters of a model.")
-    state = {**state, "net_": {**state["net_"], "device": str(resolve_device(device))}}
+    net = {**state["net_"], "device": str(resolve_device(device))}
+    state = {**TASKS[kind].attribute_defaults, **state, "net_": net}
     check_state(state, TASKS[kind])
     estimator = kind(**parameters, device=device)
     estimator.optimizer = _restore_optimizer(estimator.optimizer)

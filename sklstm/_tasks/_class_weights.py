@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,9 @@ def balanced_weights(codes: IntArray, n_classes: int, sample_weight: Array) -> A
     return weights
 
 
-def weights_of_dict(class_weight: Mapping[Any, float], classes: Array) -> Array:
+def weights_of_dict(
+    class_weight: Mapping[Any, float], classes: Array, *, name: str = "class_weight"
+) -> Array:
     """Class weights of a dict, 1 for labels that it does not name.
 
     scikit-learn's ``compute_class_weight`` looks up the label "1" as the integer 1, and 1.5 as 1.
@@ -31,18 +33,47 @@ def weights_of_dict(class_weight: Mapping[Any, float], classes: Array) -> Array:
     # has no key.
     if unknown and any(label not in class_weight for label in labels):
         raise ValueError(
-            f"class_weight has keys that are not labels of y: {unknown[:3]}. Labels: {labels}."
+            f"{name} has keys that are not labels of y: {unknown[:3]}. Labels: {labels}."
         )
     weights = np.array([class_weight.get(label, 1.0) for label in labels], dtype=np.float64)
     if not (np.isfinite(weights) & (weights >= 0)).all() or not weights.any():
         raise ValueError(
-            "class_weight must hold finite weights of at least 0, not all of them 0. Got"
+            f"{name} must hold finite weights of at least 0, not all of them 0. Got"
             f" {dict(class_weight)}."
         )
     return weights
 
 
-def check_partial_fit_weight(class_weight: Mapping[Any, float] | str | None) -> None:
+def weights_of_labels(
+    class_weight: Mapping[Any, float] | Sequence[Mapping[Any, float]] | str,
+    targets: Array,
+    sample_weight: Array,
+) -> Array:
+    """Weights of each of several labels where it is absent and where it is present, shape (k, 2).
+
+    ``targets`` of shape (n, k) are 0 or 1; "balanced" counts them.
+    """
+    n_labels = targets.shape[1]
+    if isinstance(class_weight, str):
+        columns = targets.T.astype(np.int64)
+        return np.stack([balanced_weights(column, 2, sample_weight) for column in columns])
+    if isinstance(class_weight, Mapping):
+        present = weights_of_dict(class_weight, np.arange(n_labels))
+        return np.stack([np.ones(n_labels), present], axis=1)
+    if len(class_weight) != n_labels:
+        raise ValueError(
+            f"class_weight must have one dict for each of the {n_labels} labels of y. Got"
+            f" {len(class_weight)}."
+        )
+    each = enumerate(class_weight)
+    return np.stack(
+        [weights_of_dict(w, np.arange(2), name=f"class_weight[{label}]") for label, w in each]
+    )
+
+
+def check_partial_fit_weight(
+    class_weight: Mapping[Any, float] | Sequence[Mapping[Any, float]] | str | None,
+) -> None:
     """Raise for "balanced", which needs all labels at once."""
     if class_weight == "balanced":
         raise ValueError(

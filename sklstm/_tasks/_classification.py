@@ -1,4 +1,4 @@
-"""Classification task: one label per sequence."""
+"""Classification task: one label per sequence, of which several labels are a case of their own."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from torch import nn
 from sklstm._config._options import Options
 from sklstm._sequences import Array, IntArray
 from sklstm._tasks._class_weights import balanced_weights, weights_of_dict
+from sklstm._tasks._indicators import has_columns, reject_one_hot
 from sklstm._tasks._labels import are_classes, check_classes, check_labels, encode_labels
 from sklstm._tasks._logistic import fit_logistic, fit_shares
 from sklstm._tasks._losses import WeightedCrossEntropy
+from sklstm._tasks._multilabel import Multilabel
 from sklstm._tasks._ridge import fit_classification
 from sklstm._tasks._task import Task
 
@@ -26,23 +28,49 @@ class Classification(Task):
     def __init__(self, classes: Array) -> None:
         self.classes = classes
 
-    attribute_checks: ClassVar[Mapping[str, Callable[[Any], bool]]] = {"classes_": are_classes}
+    attribute_checks: ClassVar[Mapping[str, Callable[[Any], bool]]] = {
+        "classes_": are_classes,
+        "multilabel_": lambda value: isinstance(value, bool),
+    }
+    attribute_defaults: ClassVar[Mapping[str, Any]] = {"multilabel_": False}
     # A network is overconfident.
     shares: ClassVar[tuple[float, float]] = (0.25, 0.5)
     fits_shares: ClassVar[bool] = True
     check_y = staticmethod(check_labels)
 
     @classmethod
-    def learn(cls, y: Array, weights: Array, options: Options) -> Classification:
-        return cls(check_classes(y))
+    def learn(cls, y: Array, weights: Array, options: Options) -> Task:
+        if y.ndim == 1:
+            return cls(check_classes(y))
+        # Once more: sequences of weight 0 are gone.
+        reject_one_hot(y, None, "y")
+        return Multilabel.learn(y, weights, options)
 
     @classmethod
-    def of(cls, attributes: Mapping[str, Any]) -> Classification:
-        return cls(attributes["classes_"])
+    def of(cls, attributes: Mapping[str, Any]) -> Task:
+        classes = attributes["classes_"]
+        if not attributes["multilabel_"]:
+            return cls(classes)
+        if not np.array_equal(classes, np.arange(len(classes))):
+            raise ValueError("classes_ and multilabel_ do not agree.")
+        return Multilabel.of(attributes)
+
+    @classmethod
+    def of_classes(cls, classes: Array, y: Any, *, estimator: str) -> Task:
+        """The task of these classes, for labels of the kind of y, the first ones."""
+        if not has_columns(y):
+            return cls(classes)
+        check_labels(y, estimator=estimator)
+        if not np.array_equal(classes, np.arange(len(classes))):
+            raise ValueError(
+                "classes must be the numbers of the columns of y where y has a column for each of"
+                f" several labels. Got {classes.tolist()}.\n\nGive classes=range(y.shape[1])."
+            )
+        return Multilabel(len(classes))
 
     @property
     def attributes(self) -> dict[str, Any]:
-        return {"classes_": self.classes}
+        return {"classes_": self.classes, "multilabel_": False}
 
     @property
     def n_outputs(self) -> int:
@@ -70,6 +98,11 @@ class Classification(Task):
     ) -> Callable[[Array], Array]:
         """Class weights; "balanced" ones count these targets."""
         weights = np.ones(len(self.classes))
+        if isinstance(options.class_weight, list):
+            raise ValueError(
+                "class_weight must be a dict, 'balanced' or None where each sequence has one label."
+                " Got a list, which has a dict for each of several labels per sequence."
+            )
         if isinstance(options.class_weight, Mapping):
             weights = weights_of_dict(options.class_weight, self.classes)
         elif options.class_weight == "balanced":

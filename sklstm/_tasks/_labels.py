@@ -9,17 +9,31 @@ from sklearn.utils import assert_all_finite, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
 from sklstm._sequences import Array, IntArray
-from sklstm._validation._forms import as_host
-from sklstm._validation._missing import entries, reject_missing
+from sklstm._tasks._indicators import (
+    as_dense,
+    check_indicators,
+    has_columns,
+    reject_collections,
+    reject_one_hot,
+)
+from sklstm._validation._missing import reject_missing
 
 
 def check_labels(y: Any, *, estimator: str, input_name: str = "y") -> Array:
-    """Validate y; return it as a 1-D array of class labels."""
+    """Validate y; return it as a 1-D array of class labels.
+
+    Several labels are returned as an indicator matrix of shape (n_sequences, n_labels).
+    """
     if y is None:
         raise ValueError(f"{estimator} requires y to be passed, but the target y is None.")
-    _reject_several_labels(y, estimator, input_name)
+    if has_columns(y):
+        indicators = check_indicators(y, estimator=estimator, input_name=input_name)
+        reject_one_hot(indicators, y, input_name)
+        return indicators
+    y = as_dense(y)
+    reject_collections(y, input_name)
     reject_missing(y, input_name, "label")
-    labels: Array = column_or_1d(as_host(y), input_name=input_name, warn=True)
+    labels: Array = column_or_1d(y, input_name=input_name, warn=True)
     assert_all_finite(labels, input_name=input_name)
     try:
         check_classification_targets(labels)
@@ -34,41 +48,13 @@ def check_labels(y: Any, *, estimator: str, input_name: str = "y") -> Array:
     return labels
 
 
-def _reject_several_labels(y: Any, estimator: str, name: str) -> None:
-    """Raise for multilabel, multioutput or one-hot y, with a remedy."""
-    labels = entries(y)
-    if labels.ndim == 1 and labels.dtype == object:
-        for index, label in enumerate(labels):
-            if isinstance(label, (list, tuple, set, frozenset, np.ndarray)):
-                raise ValueError(
-                    f"{name}[{index}] is {label!r:.60}, but {name} must have one label for each"
-                    " sequence."
-                )
-    if labels.ndim == 1 or labels.shape[1:] == (1,):
-        return
-    found = f"{name} should be a 1d array, got an array of shape {labels.shape} instead"
-    numbers = _as_numbers(labels)
-    if labels.ndim != 2 or not labels.size or not np.isin(numbers, (0, 1)).all():
-        raise ValueError(f"{found}: {name} must have one label for each sequence.")
-    if (numbers.sum(axis=1) == 1).all():
-        method = next((m for m in ("idxmax", "argmax") if hasattr(y, m)), None)
-        call = f"{name}.{method}(axis=1)" if method else f"numpy.argmax({name}, axis=1)"
-        raise ValueError(f"{found}: its rows are one-hot.\n\nGive {call}.")
-    raise ValueError(
-        f"{found}: {estimator} learns one label for each sequence, not several.\n\nTrain one"
-        f" classifier for each column: sklearn.multioutput.MultiOutputClassifier({estimator}())."
-    )
-
-
-def _as_numbers(labels: Array) -> Array:
-    try:
-        return labels.astype(float)
-    except (TypeError, ValueError):
-        return np.full(labels.shape, np.nan)
-
-
 def encode_labels(y: Array, classes: Array, *, input_name: str = "y") -> IntArray:
     """Index of each label of y in the sorted ``classes``."""
+    if y.ndim > 1:
+        raise ValueError(
+            f"{input_name} has {y.shape[1]} columns, but the labels are {classes.tolist()}, one for"
+            " each sequence."
+        )
     known = set(classes.tolist())
     # Not by numpy.isin, which converts mixed types: 1 and "1" would be the same label.
     unknown = [label for label in np.unique(y).tolist() if label not in known]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,24 @@ def fit_logistic(
     return weight, bias
 
 
+def fit_logistic_labels(features: Any, labels: Array, weights: Array) -> tuple[Array, Array]:
+    """Weight (k, p) and bias of logits of labels (n, k), each 0 or 1: a regression of each.
+
+    ``weights`` have shape (n,) or (n, k). A label without variation is as likely as its opposite
+    in one more row.
+    """
+    n_labels = labels.shape[1]
+    weight, bias = np.zeros((n_labels, features.shape[1])), np.zeros(n_labels)
+    of_labels = np.broadcast_to(weights.T, labels.T.shape)
+    for label, (column, of_rows) in enumerate(zip(labels.T, of_labels, strict=True)):
+        rows = np.flatnonzero(of_rows)
+        if len(rows):
+            table = features[rows] if len(rows) < len(column) else features
+            of_classes = fit_logistic(table, column[rows].astype(np.int64), 2, of_rows[rows])
+            weight[label], bias[label] = (np.diff(part, axis=0)[0] for part in of_classes)
+    return weight, bias
+
+
 def fit_shares(
     members: Array, classes: IntArray, weights: Array, prior: tuple[float, float]
 ) -> tuple[float, float]:
@@ -54,15 +73,39 @@ def fit_shares(
 
     Their logarithms have a normal prior around those of ``prior``.
     """
-    expected = np.log(prior)
     is_class = classes[:, None] == np.arange(members.shape[2])
     shares = weights / weights.sum()
+
+    def loss(logits: Array) -> float:
+        return float(-shares @ log_softmax(logits, axis=1)[is_class])
+
+    return _least_loss(members, loss, prior)
+
+
+def fit_shares_of_labels(
+    members: Array, labels: Array, weights: Array, prior: tuple[float, float]
+) -> tuple[float, float]:
+    """The same of labels (n, k), each 0 or 1; ``weights`` have shape (n,) or (n, k)."""
+    signs = np.where(labels > 0, 1.0, -1.0)
+    shares = np.broadcast_to(weights.T, labels.T.shape).T
+    shares = shares / shares.sum()
+
+    def loss(logits: Array) -> float:
+        return float((shares * np.logaddexp(0.0, -signs * logits)).sum())
+
+    return _least_loss(members, loss, prior)
+
+
+def _least_loss(
+    members: Array, loss_of: Callable[[Array], float], prior: tuple[float, float]
+) -> tuple[float, float]:
+    """The shares by which the sum of two members has the least loss."""
+    expected = np.log(prior)
 
     def loss(logarithms: Array) -> float:
         logits = np.tensordot(members, np.exp(logarithms), (1, 0))
         distance = np.square((logarithms - expected) / DEVIATION).sum() / 2
-        cross_entropy = -shares @ log_softmax(logits, axis=1)[is_class]
-        return float(cross_entropy + distance / len(classes))
+        return float(loss_of(logits) + distance / len(members))
 
     bounds = [SHARE_BOUNDS, SHARE_BOUNDS]
     best = minimize(loss, expected, method="L-BFGS-B", bounds=bounds).x

@@ -16,15 +16,20 @@ class WeightedLoss(nn.Module, ABC):
         self,
         outputs_BO: Tensor,
         targets: Tensor,
-        weights_B: Tensor,
+        weights: Tensor,
         mixup_weights_B: Tensor | None = None,
     ) -> Tensor:
         """Loss, a scalar; with mixup each of the two targets is weighted by its mixup weight."""
-        losses_B = self.losses(outputs_BO, targets) * weights_B
+        losses_B = self.weighted_losses(outputs_BO, targets, weights)
         if mixup_weights_B is not None:
-            others_B = self.losses(outputs_BO, targets.roll(1, dims=0)) * weights_B.roll(1)
+            of_others = (tensor.roll(1, dims=0) for tensor in (targets, weights))
+            others_B = self.weighted_losses(outputs_BO, *of_others)
             losses_B = torch.lerp(others_B, losses_B, mixup_weights_B)
-        return losses_B.sum() / weights_B.sum()
+        return losses_B.sum() / weights.sum()
+
+    def weighted_losses(self, outputs_BO: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+        """Loss of each sequence times its weight, shape (B,)."""
+        return self.losses(outputs_BO, targets) * weights
 
     @abstractmethod
     def losses(self, outputs_BO: Tensor, targets: Tensor) -> Tensor:
@@ -40,6 +45,28 @@ class WeightedCrossEntropy(WeightedLoss):
     def losses(self, outputs_BO: Tensor, targets: Tensor) -> Tensor:
         """Cross-entropy of each sequence, shape (B,)."""
         return nn.functional.cross_entropy(outputs_BO, targets, reduction="none")
+
+
+class WeightedBinaryCrossEntropy(WeightedLoss):
+    """Weighted mean binary cross-entropy of logits (B, K) and labels (B, K), each 0 or 1.
+
+    The weights are those of sequences (B,), whose loss is the mean over their labels, or of each
+    label of each sequence (B, K).
+    """
+
+    def weighted_losses(self, outputs_BO: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+        """Sum or mean over the labels of each sequence, shape (B,)."""
+        if weights.dim() == 1:
+            return super().weighted_losses(outputs_BO, targets, weights)
+        return (_binary_cross_entropy(outputs_BO, targets) * weights).sum(dim=1)
+
+    def losses(self, outputs_BO: Tensor, targets: Tensor) -> Tensor:
+        """Mean over the labels of each sequence, shape (B,)."""
+        return _binary_cross_entropy(outputs_BO, targets).mean(dim=1)
+
+
+def _binary_cross_entropy(logits_BK: Tensor, targets_BK: Tensor) -> Tensor:
+    return nn.functional.binary_cross_entropy_with_logits(logits_BK, targets_BK, reduction="none")
 
 
 class WeightedRegressionLoss(WeightedLoss):

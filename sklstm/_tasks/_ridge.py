@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -130,14 +131,68 @@ def fit_classification(
     is_class = classes[:, None] == np.arange(n_classes)
     ridge = Ridge(features, np.where(is_class, 1.0, -1.0), weights, factors)
     shares = weights / weights.sum()
-    candidates = []
-    for strength in STRENGTHS:
-        scores = ridge.left_out(strength)
-        losses = [-shares @ log_softmax(f * scores, axis=1)[is_class] for f in FACTORS]
-        best = int(np.argmin(losses))
-        candidates.append((losses[best], strength, FACTORS[best]))
-    # The strongest of those that are as good as the best.
-    enough = min(candidates)[0] + TOLERANCE
-    _, strength, factor = [c for c in candidates if c[0] <= enough][-1]
+
+    def loss(logits: Array) -> Array:
+        return np.atleast_1d(-shares @ log_softmax(logits, axis=1)[is_class])
+
+    (strength,), (factor,) = _calibrate(ridge, loss)
     coefficients, intercepts = ridge.coefficients(strength)
     return factor * coefficients, factor * intercepts
+
+
+def fit_labels(features: Array, labels: Array, weights: Array) -> tuple[Array, Array]:
+    """Coefficients (k, p) and intercepts of logits of labels (n, k), each 0 or 1: as of classes.
+
+    Each label has a strength and a scale of its own. ``weights`` have shape (n,) or (n, k); labels
+    of equal weights share a decomposition. A label without variation is as likely as its opposite
+    in one more row.
+    """
+    is_present = labels > 0
+    coefficients = np.zeros((labels.shape[1], features.shape[1]))
+    intercepts = np.zeros(labels.shape[1])
+    weights = np.broadcast_to(weights.T, labels.T.shape)
+    distinct, kinds = np.unique(weights, axis=0, return_inverse=True)
+    for kind, of_rows in enumerate(distinct):
+        rows, columns = np.flatnonzero(of_rows), np.flatnonzero(kinds.ravel() == kind)
+        counts = is_present[np.ix_(rows, columns)].sum(axis=0)
+        intercepts[columns] = np.where(counts > 0, 1, -1) * np.log1p(len(rows))
+        columns = columns[(counts > 0) & (counts < len(rows))]
+        if len(columns):
+            table = features[rows] if len(rows) < len(features) else features
+            cells = is_present[np.ix_(rows, columns)]
+            fitted = _fit_varying_labels(table, cells, of_rows[rows])
+            coefficients[columns], intercepts[columns] = fitted
+    return coefficients, intercepts
+
+
+def _fit_varying_labels(features: Array, is_present: Array, weights: Array) -> tuple[Array, Array]:
+    """The same of labels that vary and have the same positive weights."""
+    signs = np.where(is_present, 1.0, -1.0)
+    ridge = Ridge(features, signs, weights)
+    shares = weights / weights.sum()
+
+    def loss(scores: Array) -> Array:
+        # Of the classes "absent" and "present", whose scores are each other's negative.
+        return np.asarray(shares @ np.logaddexp(0.0, -2.0 * signs * scores))
+
+    strengths, factors = _calibrate(ridge, loss)
+    coefficients = np.empty((len(strengths), features.shape[1]))
+    intercepts = np.empty(len(strengths))
+    for strength in np.unique(strengths):
+        chosen, (of_all, offsets) = strengths == strength, ridge.coefficients(strength)
+        coefficients[chosen], intercepts[chosen] = of_all[chosen], offsets[chosen]
+    return 2.0 * factors[:, None] * coefficients, 2.0 * factors * intercepts
+
+
+def _calibrate(ridge: Ridge, loss: Callable[[Array], Array]) -> tuple[Array, Array]:
+    """Strengths and factors of the least left-out loss, one of each for each figure of ``loss``.
+
+    Among strengths that differ by less than `TOLERANCE` it is the largest.
+    """
+    losses_SFK = np.array(
+        [[loss(f * scores) for f in FACTORS] for scores in map(ridge.left_out, STRENGTHS)]
+    )
+    is_enough_SK = losses_SFK.min(axis=1) <= losses_SFK.min(axis=(0, 1)) + TOLERANCE
+    strongest_K = len(STRENGTHS) - 1 - is_enough_SK[::-1].argmax(axis=0)
+    best_K = losses_SFK.argmin(axis=1)[strongest_K, np.arange(losses_SFK.shape[2])]
+    return np.array(STRENGTHS)[strongest_K], np.array(FACTORS)[best_K]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 from torch import nn
 
@@ -21,12 +21,16 @@ class Task(ABC):
 
     # Checks of the `attributes` that are read from a model file.
     attribute_checks: ClassVar[Mapping[str, Callable[[Any], bool]]]
+    # What an attribute was that an older file lacks.
+    attribute_defaults: ClassVar[Mapping[str, Any]] = {}
     # What y holds.
     noun: ClassVar[str] = "labels"
     # Factors of the outputs of a network and of a linear model in their sum, without evidence, and
     # whether `fit_shares` finds others.
     shares: ClassVar[tuple[float, float]] = (0.5, 0.5)
     fits_shares: ClassVar[bool] = False
+    # Whether the training part of a split needs targets of each of the `strata`.
+    needs_all_strata: ClassVar[bool] = True
 
     @staticmethod
     @abstractmethod
@@ -35,12 +39,12 @@ class Task(ABC):
 
     @classmethod
     @abstractmethod
-    def learn(cls, y: Array, weights: Array, options: Options) -> Self:
+    def learn(cls, y: Array, weights: Array, options: Options) -> Task:
         """Build the task from the checked y of a fit and its positive sample weights."""
 
     @classmethod
     @abstractmethod
-    def of(cls, attributes: Mapping[str, Any]) -> Self:
+    def of(cls, attributes: Mapping[str, Any]) -> Task:
         """Build the task from its fitted `attributes`."""
 
     @property
@@ -77,7 +81,10 @@ class Task(ABC):
     def weigh(
         self, targets: Array, sample_weight: Array, options: Options
     ) -> Callable[[Array], Array]:
-        """Function from targets to factors of their sample weights, fitted to training targets."""
+        """Function from targets to factors of their sample weights, fitted to training targets.
+
+        Factors have shape (n,), or (n, n_outputs) for a loss that is weighted by output.
+        """
 
     @abstractmethod
     def digest_of(self, targets: Array) -> list[Array]:

@@ -17,7 +17,8 @@ def entries(values: Any) -> Array:
 
 def reject_missing(values: Any, name: str, noun: str) -> None:
     """Raise if a value is None, NaN, NaT, pandas.NA or masked; ``noun`` is what a value is."""
-    array = entries(values).ravel()
+    table = entries(values)
+    array = table.ravel()
     if isinstance(values, np.ma.MaskedArray) and np.any(values.mask):
         rows, kinds = np.flatnonzero(values.mask), ["masked entries"]
     elif array.dtype.kind == "O":
@@ -30,7 +31,9 @@ def reject_missing(values: Any, name: str, noun: str) -> None:
         return
     if len(rows) == 0:
         return
-    names = enumerate_names(rows, lambda row: f"{name}[{row}]")
+    # The entry of a column is y[3], that of several columns y[3, 1].
+    shape = table.shape if table.ndim > 1 and table.shape[1:] != (1,) else (table.size,)
+    names = enumerate_names(rows, lambda row: f"{name}{[*map(int, np.unravel_index(row, shape))]}")
     raise ValueError(
         f"Input {name} contains {' and '.join(kinds)} at {names}; every sequence needs a"
         f" {noun}.\n\nDrop such sequences, with their labels, before calling the estimator."

@@ -46,6 +46,17 @@ def test_weights_are_those_of_class_and_sample_multiplied():
     assert placed.targets.tolist() == [0, 1, 2]
 
 
+def test_weights_of_several_labels_multiply_that_of_the_sequence():
+    data = make([0, 1, 2], [1, 2, 3])
+    of_labels = np.array([[1.0, 0.0], [0.0, 0.0], [2.0, 1.0]])
+    kept = drop_zero_weight(data, lambda targets: of_labels[targets])
+    assert kept.targets.tolist() == [0, 2]
+    placed = put_on_device(kept, lambda targets: of_labels[targets], IDENTITY, CPU)
+    assert placed.weights / placed.weights[0, 0] == pytest.approx(np.array([[1, 0], [6, 3]]))
+    assert placed.weights[0, 1] == 0
+    assert placed.weights.mean() == pytest.approx(1.0)
+
+
 @pytest.mark.parametrize("weights", [[1e-46] * 3, [1e300] * 3, [1.0, 1e-60, 1.0]])
 def test_weights_beyond_float32_stay_finite_and_above_zero(weights):
     placed = put_on_device(make([0, 1, 2], weights), factors(1.0, 1.0, 1.0), IDENTITY, CPU)

@@ -24,6 +24,7 @@ def states():
         "table": quick(max_epochs=2).set_output(transform="pandas").fit(frame, Y),
         "both": quick(max_epochs=2, standardize="both").fit(X, Y),
         "tokens": quick(max_epochs=2, embedding_dim=3).fit(IDS, [0, 1] * 5),
+        "labels": quick(max_epochs=2).fit(X, np.arange(40).reshape(20, 2) % 3 // 2),
         "convolutions": quick(max_epochs=2, conv_filters=(4, 20), patch_size=2).fit(X, Y),
     }
     return {
@@ -45,6 +46,11 @@ def test_the_checks_know_every_attribute(states):
 
 def test_the_checks_know_every_part_of_the_network():
     assert NETWORK.keys() == {field.name for field in dataclasses.fields(NetworkConfiguration)}
+
+
+def test_several_labels_are_numbered(states):
+    named = states["labels"] | {"classes_": np.array(["a", "b"], dtype=object)}
+    refuse(named, "classes_ and multilabel_ do not agree")
 
 
 def test_a_network_may_lack_what_has_a_default(states):
@@ -75,6 +81,7 @@ WRONG_VALUES = {
         np.array([1, 0]), np.array([0, 0]), np.array([0, 1, 2]), np.array([[0, 1]]),
         np.array([0, 1], dtype=object), np.array([0.0, np.nan]), np.zeros(0),
     ],
+    "multilabel_": [0, 1, None, "no"],
     "n_features_in_": [0, 3, True, 2.0, None, "2"],
     "feature_names_in_": [np.array(["a"], dtype=object), np.array(["a", 1], dtype=object),
                           np.array(["a", "b"])],

@@ -3,6 +3,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn.preprocessing
 import torch
 from sklearn.exceptions import DataConversionWarning
 
@@ -53,11 +54,11 @@ def test_bad_targets(y, message):
     ],
 )
 def test_one_hot_labels_name_the_call_that_reads_them(y, call):
-    with pytest.raises(ValueError, match=rf"its rows are one-hot\.\n\nGive {call}\.\Z") as raised:
+    with pytest.raises(ValueError, match=rf"its rows are one-hot\.\n\nGive {call}\. Sev") as raised:
         check_labels(y, estimator="LSTMSequenceClassifier")
     assert str(raised.value).startswith("y should be a 1d array, got an array of shape (3, ")
     # The call as it stands, and what it gives is taken.
-    call = str(raised.value).partition("Give ")[2].removesuffix(".")
+    call = str(raised.value).partition("Give ")[2].partition(". Several")[0]
     given = eval(call, {"numpy": np, "y": y})  # noqa: S307
     assert check_labels(given, estimator="E").tolist() in ([0, 1, 2], [0, 1, 0], list("abc"))
 
@@ -65,17 +66,16 @@ def test_one_hot_labels_name_the_call_that_reads_them(y, call):
 @pytest.mark.parametrize(
     ("y", "message"),
     [
+        (np.ones((3, 5), dtype=int) * 7, r"\(3, 5\) instead: for several labels it must hold 0"),
+        (np.array([["a", "b"]] * 3), r"Got 'a' at y\[0, 0\].*\n\nFor columns of classes train a c"),
         (
-            [[1, 1], [0, 1], [1, 0]],
-            r"E learns one label .*\n\nTrain one classifier for each column",
+            [["a", "b"]] * 3,
+            r"\n\nIf y lists the labels of each sequence: .*MultiLabelBinarizer\(\)",
         ),
-        (np.zeros((3, 2)), r"shape \(3, 2\) instead: E learns one label for each sequence, not"),
-        (np.ones((3, 5), dtype=int) * 7, r"\(3, 5\) instead: y must have one label for each seq"),
-        (np.array([["a", "b"]] * 3), r"\(3, 2\) instead: y must have one label for each seq"),
-        ([[pd.NA, 1]] * 3, r"\(3, 2\) instead: y must have one label for each sequence"),
+        ([[pd.NA, 1]] * 3, r"Input y contains <NA> at y\[0, 0\], y\[1, 0\], y\[2, 0\]; every seq"),
         (
             np.array([["0", "1"], ["1", "1"], ["0", "1"]]),
-            "E learns one label for each sequence, not",
+            r"must hold 0 and 1. Got '0' at y\[0, 0\]",
         ),
         (np.zeros((3, 2, 2)), r"\(3, 2, 2\) instead: y must have one label for each sequence"),
         ([["a", "b"], ["a"], ["b"]], r"y\[0\] is \['a', 'b'\], but y must have one label for each"),
@@ -86,6 +86,15 @@ def test_one_hot_labels_name_the_call_that_reads_them(y, call):
 def test_several_labels_for_a_sequence(y, message):
     with pytest.raises(ValueError, match=message):
         check_labels(y, estimator="E")
+
+
+def test_collections_of_labels_name_the_call_that_reads_them():
+    y = [("a", "b"), ("a",), ("b",)]
+    with pytest.raises(ValueError, match=r"y\[0\] is \('a', 'b'\), but y must") as raised:
+        check_labels(y, estimator="E")
+    call = str(raised.value).partition("Give ")[2].removesuffix(".")
+    given = eval(call, {"sklearn": sklearn, "y": y})  # noqa: S307
+    assert check_labels(given, estimator="E").tolist() == [[1, 1], [1, 0], [0, 1]]
 
 
 @pytest.mark.parametrize(
@@ -126,6 +135,11 @@ def test_errors_have_the_name_of_the_labels(y):
 def test_one_class_is_an_error():
     with pytest.raises(ValueError, match=r"y has 1 class \('a'\); a classifier needs at least 2"):
         check_classes(np.array(["a", "a"]))
+
+
+def test_columns_are_no_single_labels():
+    with pytest.raises(ValueError, match=r"y has 2 columns, but the labels are \['a', 'b'\], one"):
+        encode_labels(np.ones((3, 2)), np.array(["a", "b"]))
 
 
 def test_unknown_labels_are_named():

@@ -6,7 +6,13 @@ from scipy.sparse import csr_array
 from scipy.special import log_softmax, softmax
 from sklearn.linear_model import LogisticRegression
 
-from sklstm._tasks._logistic import INVERSE_STRENGTH, fit_logistic, fit_shares
+from sklstm._tasks._logistic import (
+    INVERSE_STRENGTH,
+    fit_logistic,
+    fit_logistic_labels,
+    fit_shares,
+    fit_shares_of_labels,
+)
 
 RNG = np.random.default_rng(0)
 FEATURES = csr_array(RNG.poisson(0.3, size=(200, 12)).astype(float))
@@ -38,6 +44,42 @@ def test_a_class_that_is_missing_is_improbable():
     np.testing.assert_array_equal(fitted.argmax(axis=1) % 2, 0)
     alone = probabilities(*fit_logistic(FEATURES, np.full(200, 1), 2, np.ones(200)))
     np.testing.assert_allclose(alone[:, 1], 200 / 201, atol=1e-4)
+
+
+def test_labels_are_each_a_regression_of_two_classes():
+    labels = (DENSE[:, :4] + RNG.normal(size=(200, 4)) > 0.8).astype(float)
+    labels[:, 2] = 0.0
+    weights = RNG.uniform(0.5, 2, size=(200, 4))
+    weights[:150, 1] = 0.0
+    weights[:, 3] = 0.0
+    weight, bias = fit_logistic_labels(FEATURES, labels, weights)
+    for label, rows in ((0, np.arange(200)), (1, np.arange(150, 200))):
+        column = labels[rows, label].astype(int)
+        of_classes = fit_logistic(FEATURES[rows], column, 2, weights[rows, label])
+        np.testing.assert_allclose(weight[label], np.diff(of_classes[0], axis=0)[0])
+        np.testing.assert_allclose(bias[label], np.diff(of_classes[1])[0])
+    np.testing.assert_allclose(bias[2:], [-np.log(201), 0.0])
+    assert not weight[2:].any()
+    # One weight for each row is the same of each label.
+    same = fit_logistic_labels(FEATURES, labels, weights[:, 0])
+    np.testing.assert_array_equal(same[0][0], weight[0])
+
+
+def test_shares_of_two_classes_and_of_one_label_are_the_same():
+    members, classes = members_of(500, noise=0.3)
+    of_two = members[:, :, :2]
+    classes = np.minimum(classes, 1)
+    expected = fit_shares(of_two, classes, np.ones(500), (0.25, 0.5))
+    differences = np.diff(of_two, axis=2)
+    for weights in (np.ones(500), np.ones((500, 1))):
+        found = fit_shares_of_labels(differences, classes[:, None], weights, (0.25, 0.5))
+        np.testing.assert_allclose(found, expected, rtol=1e-3)
+    # A label of weight 0 has no say.
+    both = np.concatenate([differences, -50 * differences], axis=2)
+    labels = np.stack([classes, classes], axis=1)
+    of_first = np.array([[1.0, 0.0]] * 500)
+    found = fit_shares_of_labels(both, labels, of_first, (0.25, 0.5))
+    np.testing.assert_allclose(found, expected, rtol=1e-3)
 
 
 def members_of(n, noise, seed=0):

@@ -1,8 +1,12 @@
 import pytest
 import torch
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
-from sklstm._tasks._losses import WeightedCrossEntropy, penalty
+from sklstm._tasks._losses import (
+    WeightedBinaryCrossEntropy,
+    WeightedCrossEntropy,
+    penalty,
+)
 
 LOGITS = torch.randn(6, 3)
 CLASSES = torch.tensor([0, 1, 2, 2, 1, 0])
@@ -50,6 +54,44 @@ def test_under_mixup_each_of_two_classes_has_the_weight_of_its_sequence():
     by_hand = 0.9 * 3 * of_0[0] + 0.1 * 5 * of_0[1] + 0.6 * 5 * of_1[1] + 0.4 * 3 * of_1[0]
     loss = WeightedCrossEntropy()(LOGITS[:2], CLASSES[:2], weights, share)
     torch.testing.assert_close(loss, by_hand / 8)
+
+
+LABELS = torch.tensor([[0.0, 1, 0], [1, 1, 0], [0, 0, 0], [1, 1, 1], [0, 1, 1], [1, 0, 0]])
+
+
+def test_of_labels_it_is_the_mean_of_binary_cross_entropies():
+    loss, expected = WeightedBinaryCrossEntropy(), binary_cross_entropy_with_logits
+    torch.testing.assert_close(loss(LOGITS, LABELS, ONES), expected(LOGITS, LABELS))
+    weights_BK = torch.rand(6, 3)
+    torch.testing.assert_close(
+        loss(LOGITS, LABELS, weights_BK),
+        expected(LOGITS, LABELS, weights_BK, reduction="sum") / weights_BK.sum(),
+    )
+    # A sequence's weight is that of each of its labels.
+    weights_B = torch.rand(6)
+    torch.testing.assert_close(
+        loss(LOGITS, LABELS, weights_B),
+        loss(LOGITS, LABELS, weights_B.unsqueeze(1).expand(6, 3)),
+    )
+
+
+def test_under_mixup_labels_are_fractions_by_both_weights():
+    loss, shares = WeightedBinaryCrossEntropy(), torch.tensor([1.0, 0.5, 0.9, 0.6, 0.7, 0.8])
+    others = LABELS[[5, 0, 1, 2, 3, 4]]
+    of_both = torch.lerp(others, LABELS, shares[:, None])
+    expected = binary_cross_entropy_with_logits(LOGITS, of_both)
+    torch.testing.assert_close(loss(LOGITS, LABELS, ONES, shares), expected)
+    torch.testing.assert_close(loss(LOGITS, LABELS, torch.ones(6, 3), shares), expected)
+    weights = torch.tensor([[3.0, 0], [0, 5]])
+    share = torch.tensor([0.9, 0.6])
+    of_own, of_others = (
+        binary_cross_entropy_with_logits(LOGITS[:2, :2], t, reduction="none")
+        for t in (LABELS[:2, :2], LABELS[[1, 0], :2])
+    )
+    by_hand = 0.9 * 3 * of_own[0, 0] + 0.1 * 5 * of_others[0, 1]
+    by_hand = by_hand + 0.6 * 5 * of_own[1, 1] + 0.4 * 3 * of_others[1, 0]
+    found = loss(LOGITS[:2, :2], LABELS[:2, :2], weights, share)
+    torch.testing.assert_close(found, by_hand / 8)
 
 
 def test_penalty_by_hand():

@@ -5,10 +5,14 @@ import pytest
 from scipy.sparse import csr_array
 from sklearn.linear_model import Ridge as Reference
 
+from sklstm._tasks import _ridge
 from sklstm._tasks._ridge import (
+    FACTORS,
     STRENGTHS,
+    TOLERANCE,
     Ridge,
     fit_classification,
+    fit_labels,
     fit_regression,
     fit_sparse_regression,
     predict_sparse_left_out,
@@ -95,6 +99,86 @@ def test_logits_are_calibrated_on_rows_left_out():
     confidence = np.exp(logits - logits.max(axis=1, keepdims=True))
     confidence = (confidence.max(axis=1) / confidence.sum(axis=1)).mean()
     assert confidence < 0.9
+
+
+def labels_of(features, k, noise=1.0):
+    scores = features[:, :k] / features[:, :k].std(axis=0)
+    return (scores + noise * RNG.normal(size=scores.shape) > 0.5).astype(float)
+
+
+@pytest.mark.parametrize(("n", "p"), [(60, 90), (90, 20)], ids=["few rows", "many rows"])
+def test_labels_are_each_a_classification_of_two_classes(n, p):
+    features, _, weights = make(n, p)
+    labels = labels_of(features, 4)
+    together = fit_labels(features, labels, weights)
+    # Other weights of one label, some of them 0, and the same of the others.
+    of_labels = np.repeat(weights[:, None], 4, axis=1)
+    of_labels[:, 2] *= np.where(RNG.random(n) < 0.2, 0.0, 2.0)
+    apart = fit_labels(features, labels, of_labels)
+    for label in range(4):
+        rows = np.flatnonzero(of_labels[:, label])
+        classes = labels[:, label].astype(int)
+        for found, chosen in ((together, np.arange(n)), (apart, rows)):
+            weight, bias = fit_classification(features[chosen], classes[chosen], 2, weights[chosen])
+            np.testing.assert_allclose(found[0][label], weight[1] - weight[0], atol=1e-9)
+            np.testing.assert_allclose(found[1][label], bias[1] - bias[0], atol=1e-9)
+
+
+def test_strength_and_scale_of_a_label_have_the_least_left_out_loss():
+    features, _, weights = make(80, 120)
+    labels = labels_of(features, 2, noise=0.3)
+    labels[:, 1] = RNG.integers(2, size=80)
+    found, intercepts = fit_labels(features, labels, weights)
+    for label, column in enumerate(labels.T):
+        ridge, signs = Ridge(features, 2 * column[:, None] - 1, weights), 2 * column - 1
+        candidates = {
+            (strength, factor): weights
+            @ np.log1p(np.exp(-2 * factor * signs * ridge.left_out(strength)[:, 0]))
+            / weights.sum()
+            for strength in STRENGTHS
+            for factor in FACTORS
+        }
+        enough = min(candidates.values()) + TOLERANCE
+        strength = max(s for (s, _), loss in candidates.items() if loss <= enough)
+        factor = min(FACTORS, key=lambda f: candidates[strength, f])
+        coefficients, offsets = ridge.coefficients(strength)
+        np.testing.assert_allclose(found[label], 2 * factor * coefficients[0], atol=1e-9)
+        np.testing.assert_allclose(intercepts[label], 2 * factor * offsets[0], atol=1e-9)
+
+
+def test_labels_of_equal_weights_share_a_decomposition(monkeypatch):
+    calls = []
+    monkeypatch.setattr(_ridge, "eigh", lambda matrix: calls.append(0) or np.linalg.eigh(matrix))
+    features, _, weights = make(30, 40)
+    labels = labels_of(features, 5)
+    fit_labels(features, labels, weights)
+    assert len(calls) == 1
+    fit_labels(features, labels, np.where(np.arange(5) < 2, weights[:, None], 1.0))
+    assert len(calls) == 3
+
+
+def test_labels_without_variation_are_as_likely_as_one_more_row_tells():
+    features, _, weights = make(30, 40)
+    labels = labels_of(features, 4)
+    labels[:, 1], labels[:, 3] = 0.0, 1.0
+    of_labels = np.repeat(weights[:, None], 4, axis=1)
+    of_labels[:, 2] = 0.0
+    for w in (weights, of_labels):
+        weight, bias = fit_labels(features, labels, w)
+        assert np.isfinite(weight).all()
+        assert not weight[[1, 3]].any()
+        np.testing.assert_allclose(bias[[1, 3]], [-np.log(31), np.log(31)])
+    # Of a label of no weight nothing is known.
+    assert not weight[2].any()
+    assert bias[2] == 0
+
+
+def test_a_single_positive_row_is_enough():
+    features, _, weights = make(30, 40)
+    labels = np.zeros((30, 2))
+    labels[3, 1] = 1.0
+    for parts in zip(fit_labels(features, labels, weights), strict=True):
+        assert np.isfinite(parts[0]).all()
 
 
 def test_a_weight_of_two_counts_as_two_rows():

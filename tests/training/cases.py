@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 
 from sklstm import LSTMSequenceClassifier
-from tests.helpers import make_documents, make_ragged
+from tests.helpers import make_documents, make_ragged, make_tagged
 
 EQUAL = np.random.default_rng(0).normal(size=(40, 12, 3)), np.arange(40) % 3
 RAGGED = make_ragged(40)
+TAGGED = make_tagged(40)
 PLAIN = {"n_kernels": 0, "conv_filters": ()}
 CONVOLVED = {"n_kernels": 0, "conv_filters": (4, 3)}
 AGE = {"age": np.linspace(-1, 1, 40), "ward": ["east", "west"] * 20}
@@ -38,6 +39,8 @@ CASES = {
     "penalties": (RAGGED, PLAIN | {"l1": 1e-3, "l2": 1e-3, "max_grad_norm": None}),
     "dropout": (EQUAL, PLAIN | {"dropout": 0.3}),
     "class weights": (EQUAL, PLAIN | {"class_weight": {0: 1.0, 1: 2.0, 2: 0.5}}),
+    "several labels": (TAGGED, CONVOLVED),
+    "weights of labels": (TAGGED, PLAIN | {"class_weight": {0: 1.0, 2: 3.0}}),
     "sgd": (EQUAL, PLAIN | {"optimizer": "sgd", "lr_schedule": "exponential"}),
     "adamw": (EQUAL, PLAIN | {"optimizer": "adamw", "lr_schedule": "cosine"}),
     "early stopping": (RAGGED, PLAIN | {"early_stopping": True, "lr_schedule": "plateau"}),

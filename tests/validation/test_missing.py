@@ -45,6 +45,17 @@ def test_what_is_missing_is_named_by_its_index(values, kind):
         reject_missing(values, "y", "label")
 
 
+def test_entries_of_several_columns_have_two_indices():
+    for table in ([[0.0, 1.0], [1.0, np.nan]], pd.DataFrame({"a": [0, 1], "b": [1, None]})):
+        with pytest.raises(ValueError, match=r"NaN at y\[1, 1\]; every sequence needs a label"):
+            reject_missing(np.asarray(table), "y", "label")
+
+
+def test_a_missing_number_is_named():
+    with pytest.raises(ValueError, match=r"NaN at sample_weight\[0\]; every sequence needs a w"):
+        reject_missing(float("nan"), "sample_weight", "weight")
+
+
 def test_at_most_three_are_named():
     expected = r"None and NaN at y\[0\], y\[1\], y\[3\] and 12 more; every sequence needs a label"
     with pytest.raises(ValueError, match=expected):
