@@ -99,9 +99,11 @@ class Multilabel(Task):
     def build_loss(self, options: Options) -> nn.Module:
         return WeightedBinaryCrossEntropy()
 
-    def fit_linear(self, features: Array, targets: Array, weights: Array) -> tuple[Array, Array]:
+    def fit_linear(
+        self, features: Array, targets: Array, weights: Array, factors: Array | None = None
+    ) -> tuple[Array, Array]:
         """Weight (k, P) and bias of logits: a ridge classifier of each label, calibrated."""
-        return fit_labels(features, targets, weights)
+        return fit_labels(features, targets, weights, factors)
 
     def fit_sparse(self, features: Any, targets: Array, weights: Array) -> tuple[Array, Array]:
         """Weight (k, P) and bias of logits: a logistic regression of each label."""

@@ -140,7 +140,9 @@ def fit_classification(
     return factor * coefficients, factor * intercepts
 
 
-def fit_labels(features: Array, labels: Array, weights: Array) -> tuple[Array, Array]:
+def fit_labels(
+    features: Array, labels: Array, weights: Array, factors: Array | None = None
+) -> tuple[Array, Array]:
     """Coefficients (k, p) and intercepts of logits of labels (n, k), each 0 or 1: as of classes.
 
     Each label has a strength and a scale of its own. ``weights`` have shape (n,) or (n, k); labels
@@ -160,15 +162,17 @@ def fit_labels(features: Array, labels: Array, weights: Array) -> tuple[Array, A
         if len(columns):
             table = features[rows] if len(rows) < len(features) else features
             cells = is_present[np.ix_(rows, columns)]
-            fitted = _fit_varying_labels(table, cells, of_rows[rows])
+            fitted = _fit_varying_labels(table, cells, of_rows[rows], factors)
             coefficients[columns], intercepts[columns] = fitted
     return coefficients, intercepts
 
 
-def _fit_varying_labels(features: Array, is_present: Array, weights: Array) -> tuple[Array, Array]:
+def _fit_varying_labels(
+    features: Array, is_present: Array, weights: Array, factors_P: Array | None
+) -> tuple[Array, Array]:
     """The same of labels that vary and have the same positive weights."""
     signs = np.where(is_present, 1.0, -1.0)
-    ridge = Ridge(features, signs, weights)
+    ridge = Ridge(features, signs, weights, factors_P)
     shares = weights / weights.sum()
 
     def loss(scores: Array) -> Array:

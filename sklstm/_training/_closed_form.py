@@ -212,13 +212,14 @@ def fit_static(network: SequenceNetwork, training: LabelledSequences) -> None:
     """Fit the encoder of static columns, if there is one, to the training sequences."""
     if network.static is not None and training.sequences.static is not None:
         numbers_BN = training.sequences.static[:, : network.static.n_numbers]
-        network.static.fit(numbers_BN, training.weights)
+        weights = training.weights
+        network.static.fit(numbers_BN, weights if weights.ndim == 1 else weights.mean(dim=1))
 
 
 def _factors(n_features: int, n_all: int) -> Array | None:
-    """Factors of the features of a ridge regression by which those of static columns weigh as much.
+    """Factors of the features of a linear model by which the last ones weigh as much as the first.
 
-    As the others together, of which there may be thousands to one.
+    There may be thousands of features to one static column.
     """
     if n_all == n_features:
         return None

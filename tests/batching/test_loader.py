@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -134,3 +136,12 @@ def test_an_epoch_in_parts_pads_each_part_for_itself():
     assert [i.values.shape[:2] for i in inputs] == [(6, 3), (1, 500)]
     seen = torch.cat([i.values[:, 0, 0] for i in inputs])
     assert torch.equal(seen.long(), targets.values)
+
+
+def test_halves_have_the_static_columns_of_their_sequences():
+    X, static = make_ragged(5)[0], np.arange(5.0).reshape(5, 1)
+    sequences = Sequences.from_lengths(np.concatenate(X), [len(x) for x in X])
+    source = to_device(replace(sequences, static=static), Scaling.identity(2), torch.device("cpu"))
+    batch = source.batch(np.array([3, 1, 4]))
+    assert batch.static.ravel().tolist() == [3, 1, 4]
+    assert [half.static.ravel().tolist() for half in batch.halves()] == [[3], [1, 4]]

@@ -3,6 +3,7 @@ import torch
 from torch import nn
 
 from sklstm.nn import SequenceNetwork
+from sklstm.nn._categories import StaticEncoder
 from sklstm.nn._embedding import build_embedding
 from sklstm.nn._network import lstm_takes_bfloat16
 from tests.helpers import POOLINGS
@@ -116,3 +117,14 @@ def test_patches_of_token_ids():
     ids, lengths = torch.tensor([[3, 4, 5, 0], [6, 0, 0, 0]]), torch.tensor([3, 1])
     alone = torch.cat([network(ids[:1, :3]), network(ids[1:, :1])])
     torch.testing.assert_close(network(ids, lengths), alone)
+
+
+def test_static_columns_are_mixed_as_their_sequences():
+    network = SequenceNetwork(2, 3, static=StaticEncoder(1, (2,))).eval()
+    inputs, shares = torch.randn(3, 5, 2), torch.tensor([0.9, 0.6, 1.0])
+    static = torch.tensor([[0.5, 1.0], [-1.0, 2.0], [2.0, 0.0]]).double()
+    vectors = network.static(static)
+    expected = shares[:, None] * vectors + (1 - shares[:, None]) * vectors.roll(1, dims=0)
+    mixed = network.embed(inputs, None, static, shares)
+    torch.testing.assert_close(mixed[:, -vectors.shape[1] :], expected)
+    assert not torch.allclose(vectors, expected)

@@ -8,8 +8,14 @@ import torch
 
 from sklstm._batching._loader import DeviceSequences, LabelledSequences
 from sklstm._tasks._classification import Classification
-from sklstm._training._closed_form import compute_features, fit_closed_form, fit_convolutions
+from sklstm._training._closed_form import (
+    compute_features,
+    fit_closed_form,
+    fit_convolutions,
+    fit_static,
+)
 from sklstm.nn import ConvolutionEnsemble, FixedConvolutions, SequenceNetwork
+from sklstm.nn._categories import StaticEncoder
 from tests.helpers import device
 
 
@@ -130,3 +136,23 @@ def test_of_a_single_sequence_that_is_too_long_the_beginning_is_sampled(monkeypa
         fit_convolutions(convolutions, given, np.random.default_rng(0))
     assert torch.equal(whole.thresholds, beginning.thresholds)
     assert torch.equal(whole.centers, beginning.centers)
+
+
+def test_one_static_column_weighs_as_much_as_all_other_features():
+    """As a feature among hundreds it would be lost in them."""
+    rng = np.random.default_rng(0)
+    sequences, y = sequences_of(LENGTHS), np.arange(len(LENGTHS)) % 2
+    age = rng.normal(0.5 * (2 * y - 1), 0.3)
+    sequences.static = torch.from_numpy(age[:, None]).to(device())
+    training = LabelledSequences(
+        sequences, torch.from_numpy(y).to(device()), torch.ones(len(y), dtype=torch.float32)
+    )
+    network = SequenceNetwork(2, 2, static=StaticEncoder(1))
+    ensemble = ConvolutionEnsemble(FixedConvolutions(2, 30, 1000), network).eval()
+    fit_static(network, training)
+    fit_closed_form(ensemble, training, Classification(np.array([0, 1])), seed=0)
+    new = torch.linspace(-2, 2, 41, device=device()).double().unsqueeze(1)
+    inputs = sequences.batch(np.zeros(41, dtype=np.int64)).values
+    logits = ensemble.members(inputs, None, new)[1]
+    is_second = (logits[:, 1] > logits[:, 0]).cpu().numpy()
+    assert (is_second == (new.cpu().numpy().ravel() > 0)).mean() > 0.85
