@@ -2,9 +2,9 @@
 Numbers: the remaining life of machines, with intervals
 =======================================================
 
-Sensors of a machine drift as it wears out. From the last 30 cycles the remaining number of cycles is
-to be predicted, as in the C-MAPSS data of aircraft engines: the target is at most 125, since a new
-machine shows no wear. The recordings are generated, so that nothing has to be downloaded.
+Sensors of a machine drift as it wears out. From the last 30 cycles the remaining number of cycles
+is to be predicted, as in the C-MAPSS data of aircraft engines: the target is at most 125, since a
+new machine shows no wear. The recordings are generated, so that nothing has to be downloaded.
 """
 
 import matplotlib.pyplot as plt
@@ -65,8 +65,8 @@ for name, model in (("mean of y", DummyRegressor()), ("LSTMSequenceRegressor", r
 # Intervals
 # ---------
 #
-# ``loss="quantile"`` learns quantiles, here .05, .5 and .95, which never cross. Of the machines left
-# out, 90 % of the values should lie between the outer two.
+# ``loss="quantile"`` learns quantiles, here .05, .5 and .95, which never cross. Of the machines
+# left out, 90 % of the values should lie between the outer two.
 
 quantiles = LSTMSequenceRegressor(32, loss="quantile", max_epochs=20, random_state=0)
 found = np.empty((len(y), 3))

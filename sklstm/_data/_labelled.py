@@ -14,7 +14,7 @@ from sklstm._batching._loader import LabelledSequences, to_device
 from sklstm._batching._scaling import Scaling
 from sklstm._config._configuration import Configuration
 from sklstm._config._options import Options
-from sklstm._data._split import split_rows
+from sklstm._data._split import split_in_runs, split_rows
 from sklstm._sequences import Array, IntArray, Sequences
 from sklstm._tasks._task import Task
 from sklstm._validation._frames import long_table_remedy
@@ -126,6 +126,14 @@ def split_for_shares(data: Labelled, seed: int) -> tuple[Labelled, Labelled | No
         with suppress(ValueError):
             return _split(data, SHARES_FRACTION, seed, last=False)
     return data, None
+
+
+def split_for_shifts(data: Labelled, seed: int) -> tuple[Labelled, Labelled | None]:
+    """The same for the shifts of quantiles: whole groups or, without groups, runs of neighbours."""
+    if data.groups is not None or len(data.targets) < ENOUGH_FOR_SHARES:
+        return split_for_shares(data, seed)
+    training, held_out = split_in_runs(len(data.targets), SHARES_FRACTION, seed)
+    return data.take(training), data.take(held_out)
 
 
 def _split(data: Labelled, fraction: float, seed: int, *, last: bool) -> tuple[Labelled, Labelled]:

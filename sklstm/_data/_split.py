@@ -11,6 +11,8 @@ from sklstm._sequences import Array, IntArray
 # Number of random orders of the groups, of which the best stratified is taken: with few groups of
 # unequal size a single order was off by 2.2 times as much (benchmarks/LOG.md).
 N_ORDERS = 10
+# Number of runs of neighbours, of which some are held out.
+N_RUNS = 100
 
 
 def split_rows(
@@ -35,6 +37,19 @@ def split_rows(
         held_out = _stratified(strata, fraction, seed)
     else:
         held_out = _stratified_by_group(strata, groups, fraction, seed)
+    return np.flatnonzero(~held_out), np.flatnonzero(held_out)
+
+
+def split_in_runs(n_sequences: int, fraction: float, seed: int) -> tuple[IntArray, IntArray]:
+    """The same, holding out runs of neighbours: of a hundred runs so many as the fraction says.
+
+    Neighbours in X may be windows of one recording, which overlap. If single ones were held out, a
+    network would know them already.
+    """
+    n_runs = min(N_RUNS, n_sequences)
+    runs = np.arange(n_sequences) * n_runs // n_sequences
+    chosen = np.random.default_rng(seed).permutation(n_runs)[: max(1, round(fraction * n_runs))]
+    held_out = np.isin(runs, chosen)
     return np.flatnonzero(~held_out), np.flatnonzero(held_out)
 
 

@@ -106,6 +106,11 @@ class Regression(Task):
     def n_outputs(self) -> int:
         return len(self.mean) * max(1, len(self.quantiles))
 
+    @property
+    def fits_shifts(self) -> bool:  # type: ignore[override]
+        """Whether outputs are quantiles: a network is too sure of those of its training targets."""
+        return len(self.quantiles) > 0
+
     def encode(self, y: Array, *, input_name: str = "y") -> Array:
         n_targets = len(self.mean)
         if y.shape[1:] != (n_targets,) * (self.n_dimensions - 1):
@@ -176,6 +181,29 @@ class Regression(Task):
         shifts = _weighted_quantiles(residuals, weights, self.quantiles)
         n_quantiles = len(self.quantiles)
         return np.repeat(weight, n_quantiles, axis=0), np.repeat(bias, n_quantiles) + shifts.ravel()
+
+    def fit_shifts(self, outputs: Array, targets: Array, weights: Array) -> Array:
+        """The quantile of what each output misses (conformalised quantile regression [1]_).
+
+        Outer quantiles go outwards by one sequence in n + 1.
+
+        References
+        ----------
+        .. [1] Y. Romano, E. Patterson, E. Candes, "Conformalized Quantile Regression", NeurIPS
+           2019.
+        """
+        n = len(targets)
+        ascending = np.sort(outputs.reshape(n, targets.shape[1], -1), axis=2)
+        residuals = targets[:, :, None] - ascending
+        shifts = np.empty(residuals.shape[1:])
+        for j, q in enumerate(self.quantiles):
+            own = residuals[:, :, j]
+            beyond = np.array([min(1.0, max(q, 1 - q) * (n + 1) / n)])
+            if q > 0.5:
+                shifts[:, j] = _weighted_quantiles(own, weights, beyond)[:, 0]
+            else:
+                shifts[:, j] = -_weighted_quantiles(-own, weights, beyond)[:, 0]
+        return shifts.ravel()
 
     def predictor(self, outputs: Array) -> RegressorOfOutputs:
         return RegressorOfOutputs(outputs, self)

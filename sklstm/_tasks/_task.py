@@ -29,6 +29,8 @@ class Task(ABC):
     # whether `fit_shares` finds others.
     shares: ClassVar[tuple[float, float]] = (0.5, 0.5)
     fits_shares: ClassVar[bool] = False
+    # Whether `fit_shifts` shifts the outputs to what held-out sequences say.
+    fits_shifts: bool = False
     # Whether the training part of a split needs targets of each of the `strata`.
     needs_all_strata: ClassVar[bool] = True
 
@@ -110,6 +112,10 @@ class Task(ABC):
     def fit_shares(self, members: Array, targets: Array, weights: Array) -> tuple[float, float]:
         """Factors of the outputs of network and linear model (n, 2, n_outputs) in their sum."""
         return self.shares
+
+    def fit_shifts(self, outputs: Array, targets: Array, weights: Array) -> Array:
+        """Shifts (n_outputs,) of outputs for held-out sequences (n, n_outputs)."""
+        raise NotImplementedError
 
     @abstractmethod
     def predictor(self, outputs: Array) -> Any:

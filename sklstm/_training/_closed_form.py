@@ -10,7 +10,7 @@ from scipy.sparse import hstack
 from torch import Tensor
 
 from sklstm._batching._loader import DeviceSequences, LabelledSequences
-from sklstm._inference._prediction import convolved_batches
+from sklstm._inference._prediction import compute_outputs, convolved_batches
 from sklstm._sequences import Array, IntArray
 from sklstm._tasks._task import Task
 from sklstm.nn._ensemble import ConvolutionEnsemble, Ensemble
@@ -225,6 +225,16 @@ def _factors(n_features: int, n_all: int) -> Array | None:
         return None
     n_static = n_all - n_features
     return np.repeat([1.0, np.sqrt(n_features / n_static)], [n_features, n_static])
+
+
+def shift_outputs(
+    module: SequenceNetwork | Ensemble, held_out: LabelledSequences | None, task: Task
+) -> None:
+    """Shift outputs to what the held-out sequences say, if there are any."""
+    if held_out is not None:
+        outputs = compute_outputs(module, held_out.sequences)
+        shifts = task.fit_shifts(outputs, *held_out.on_host())
+        module.shift(torch.from_numpy(shifts))
 
 
 def with_static(ensemble: Ensemble, sequences: DeviceSequences, features: Any) -> Any:

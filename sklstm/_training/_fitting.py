@@ -16,6 +16,7 @@ from sklstm._data._labelled import (
     fit_scaling,
     put_on_device,
     split_for_shares,
+    split_for_shifts,
     split_for_validation,
 )
 from sklstm._data._memory import training_memory
@@ -54,11 +55,13 @@ def fit_model(
     configuration, data, held_out = job.configuration, job.data, job.held_out
     if checkpoint is not None:
         configuration = replace(configuration, random_state=checkpoint.seed)
-    for_shares = None
+    for_calibration = None
     if configuration.early_stopping and held_out is None:
         data, held_out = split_for_validation(data, configuration)
     elif configuration.calibrates and data.task.fits_shares and not job.is_partial:
-        data, for_shares = split_for_shares(data, configuration.random_state)
+        data, for_calibration = split_for_shares(data, configuration.random_state)
+    elif data.task.fits_shifts and held_out is None and not job.is_partial:
+        data, for_calibration = split_for_shifts(data, configuration.random_state)
     previous = job.previous
     with training_memory(configuration, data.sequences):
         if previous is not None:
@@ -76,9 +79,9 @@ def fit_model(
         training = place(data)
         validation = None if held_out is None else as_validation(held_out, *placed)
         calibration = None
-        if for_shares is not None and factors(for_shares.targets).any():
+        if for_calibration is not None and factors(for_calibration.targets).any():
             # All only then: another copy of X.
-            calibration = Calibration(place(for_shares), partial(place, job.data))
+            calibration = Calibration(place(for_calibration), partial(place, job.data))
         net, summary = train(
             configuration,
             data.task,

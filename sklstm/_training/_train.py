@@ -23,7 +23,7 @@ from sklstm._runtime._within import within
 from sklstm._sequences import Array
 from sklstm._tasks._task import Task
 from sklstm._training._callbacks import LearningRate, ProgressBar, is_parallel_worker
-from sklstm._training._closed_form import fit_closed_form, fit_static
+from sklstm._training._closed_form import fit_closed_form, fit_static, shift_outputs
 from sklstm._training._configure import build_network
 from sklstm._training._net import SequenceNet, SequenceReader, divergence_error
 from sklstm._training._optimizers import ONE_CYCLE_RISE, RateOnDevice, resolve_optimizer
@@ -107,8 +107,11 @@ def train(
             read = fit_tokens(net.module_, training, of_linear, finds_rare=finds_rare)
         _run(net, read, checkpoint)
         _check_weights(net, read)
-        if calibration is not None:
+        if calibration is not None and task.fits_shares:
             calibrate(net.module_, calibration, task)
+        if task.fits_shifts and not is_partial:
+            known = None if validation is None else validation.dataset
+            shift_outputs(net.module_, calibration.held_out if calibration else known, task)
         return net, _finish(net, monitor)
 
     modes, generator = own_modes(gradients=True), own_torch_generator(torch_seed, device)

@@ -45,6 +45,11 @@ class Ensemble(nn.Module, ABC):
         static = self.network.static
         return 0 if static is None else static.one_hot.output_size
 
+    @torch.no_grad()
+    def shift(self, by_C: Tensor) -> None:
+        """Add a constant to each logit, by way of those of the network."""
+        self.network.shift(by_C / self.shares[0])
+
     def expand(self, static_BS: Tensor | None) -> list[Tensor]:
         """Static columns as the linear model reads them, (B, n_static), if there are any."""
         encoder = self.network.static

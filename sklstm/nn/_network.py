@@ -200,6 +200,11 @@ class SequenceNetwork(nn.Module):
         logits_BC: Tensor = self.head(pooled_BD)
         return logits_BC
 
+    @torch.no_grad()
+    def shift(self, by_C: Tensor) -> None:
+        """Add a constant to each logit."""
+        self.head.get_parameter(f"{len(self.head) - 1}.bias").add_(by_C)
+
     @property
     def n_branches(self) -> int:
         """Number of branches that can be computed in parallel."""
