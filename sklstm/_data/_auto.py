@@ -25,7 +25,7 @@ MAX_FINE_PATCHES, SMALL_N, LARGE_N = 256, 100, 500
 MAX_WINDOWS = 32
 # Fixed convolutions: as many kernels as make a table of ENOUGH_FEATURES numbers, within these
 # bounds; none for more sequences, for which the linear model would take longer than the network.
-MIN_KERNELS, MAX_KERNELS, ENOUGH_FEATURES, MANY_SEQUENCES = 1000, 5040, 10_000_000, 10_000
+MIN_KERNELS, MAX_KERNELS, ENOUGH_FEATURES, MANY_SEQUENCES = 1000, 5040, 10_000_000, 20_000
 # The batch size is 1/64 of the data, rounded to a power of two, within these bounds.
 MIN_BATCH_SIZE, MAX_BATCH_SIZE = 32, 128
 # Small data have MAX_EPOCHS; large data have about ENOUGH_STEPS training steps, and MIN_EPOCHS.

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.model_selection import GroupShuffleSplit
 
-from sklstm._data._split import split_rows
+from sklstm._data._split import split_in_runs, split_rows
 
 
 def split(codes, groups=None, *, last=False, fraction=0.2, seed=0):
@@ -158,3 +158,18 @@ def test_the_cut_is_where_no_group_is_on_both_sides(groups, n_held_out):
 def test_groups_that_go_on_from_beginning_to_end_are_an_error_with_the_remedy():
     with pytest.raises(ValueError, match=r"(?s)a group has sequences on both sides.*Sort X"):
         split([0, 1, 0, 1], [0, 1, 1, 0], last=True)
+
+
+# In runs
+
+
+@pytest.mark.parametrize(
+    ("n", "n_held_out", "n_runs"), [(1000, 100, 10), (150, 15, 10), (30, 3, 3)]
+)
+def test_runs_of_neighbours_are_held_out(n, n_held_out, n_runs):
+    train, valid = split_in_runs(n, 0.1, seed=0)
+    assert sorted([*train, *valid]) == list(range(n))
+    assert abs(len(valid) - n_held_out) <= 5
+    n_gaps = np.count_nonzero(np.diff(valid) > 1)
+    assert n_runs // 2 <= n_gaps + 1 <= n_runs
+    assert split_in_runs(n, 0.1, seed=1)[1].tolist() != valid.tolist()

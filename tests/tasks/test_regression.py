@@ -95,3 +95,23 @@ def test_a_linear_model_of_quantiles_is_shifted_by_its_left_out_residuals():
     low, _, high = task.quantiles_of(new @ weight.T + bias)[:, 0].T
     target = new[:, 0] + RNG.normal(size=1000)
     assert 0.86 < np.mean((target >= low) & (target <= high)) < 0.94
+
+
+@pytest.mark.parametrize("n_targets", [1, 2])
+def test_shifts_bring_quantiles_to_what_they_promise(n_targets):
+    y = RNG.normal(size=(400, n_targets)) * [1, 7][:n_targets]
+    task = learn(y, np.ones(400), loss="quantile", quantiles=(0.1, 0.5, 0.9))
+    # Far too narrow, and all too high.
+    outputs = np.tile([0.2, 0.3, 0.4], (400, n_targets))
+    shifts = task.fit_shifts(outputs, task.encode(y), np.ones(400))
+    low, middle, high = np.moveaxis(task.quantiles_of(outputs + shifts), -1, 0)
+    for bound, share in ((low, 0.1), (middle, 0.5), (high, 0.9)):
+        np.testing.assert_allclose((y <= bound).mean(axis=0), share, atol=0.006)
+
+
+def test_of_few_sequences_the_outer_quantiles_are_the_outermost():
+    y = np.arange(10.0)[:, None]
+    task = learn(y, np.ones(10), loss="quantile", quantiles=(0.05, 0.95))
+    outputs = np.zeros((10, 2))
+    shifted = task.quantiles_of(outputs + task.fit_shifts(outputs, task.encode(y), np.ones(10)))
+    np.testing.assert_allclose(shifted[0, 0], [0, 9], atol=1e-6)

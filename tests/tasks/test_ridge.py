@@ -207,3 +207,36 @@ def test_a_regression_of_sparse_features_is_that_of_scikit_learn():
     np.testing.assert_allclose(bias, expected.intercept_, atol=1e-2)
     one = fit_sparse_regression(csr_array(features), targets[:, :1], weights)
     assert [a.shape for a in one] == [(1, 8), (1,)]
+
+
+@pytest.mark.parametrize("n_features", [40, 500])
+def test_left_out_in_runs_is_a_regression_without_the_neighbours(n_features):
+    features, _, weights = make(300, n_features)
+    targets = features[:, :2] + RNG.normal(size=(300, 2))
+    ridge = Ridge(features, targets, weights)
+    found = ridge.left_out_in_runs(1e-3)
+    shares = weights / weights.sum()
+    scale = np.sqrt(shares @ np.square(features - shares @ features))
+    alpha = 1e-3 * n_features * weights.sum()
+    for rows in np.array_split(np.arange(300), 100)[::30]:
+        others = np.setdiff1d(np.arange(300), rows)
+        model = Reference(alpha=alpha).fit(
+            features[others] / scale, targets[others], sample_weight=weights[others]
+        )
+        np.testing.assert_allclose(found[rows], model.predict(features[rows] / scale), rtol=1e-6)
+
+
+def test_of_a_hundred_rows_each_is_left_out_alone():
+    features, _, weights = make(100, 20)
+    ridge = Ridge(features, features[:, :1], weights)
+    np.testing.assert_array_equal(ridge.left_out_in_runs(0.1), ridge.left_out(0.1))
+
+
+def test_rows_that_repeat_their_neighbours_do_not_weaken_the_penalty():
+    """As overlapping windows do."""
+    features = RNG.normal(size=(120, 60))
+    noise = RNG.normal(size=(120, 1))
+    repeated = [np.repeat(values, 5, axis=0) for values in (features, noise)]
+    coefficients, intercepts, _ = fit_regression(*repeated, np.ones(600))
+    predicted = features @ coefficients.T + intercepts
+    assert predicted.std() < 0.5 * noise.std()
