@@ -1,10 +1,12 @@
 """Static columns and categories of data frames."""
 
 import datetime
+import decimal
 
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 
 from sklstm._validation._columns import MAX_CATEGORIES, StaticColumns, Widths
@@ -61,6 +63,29 @@ def test_numbers_come_first_and_then_codes(convert):
 def test_categories_of_any_dtype(column):
     inputs, _ = first(TABLE.assign(ward=column))
     assert inputs.sequences.static[:, -1].tolist() == [2, 0, 1]
+
+
+def test_lists_of_one_length_are_sequences_of_any_length():
+    _, schema = first(TABLE.assign(vitals=[[1.0, 2.0]] * 3))
+    assert schema.n_columns is None
+    for lists in ([[1.0], [2.0], [3.0]], [[1.0, 2.0, 3.0]] * 3):
+        inputs = schema.check_X(TABLE.assign(vitals=lists), mask_value=None, estimator="Estimator")
+        assert inputs.n_columns is None
+        assert inputs.sequences.lengths.tolist() == [len(cell) for cell in lists]
+
+
+def test_lists_of_a_fixed_size_are_sequences():
+    dtype = pd.ArrowDtype(pa.list_(pa.float64(), 2))
+    column = pd.Series([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]], dtype=dtype)
+    inputs, _ = first(TABLE.assign(vitals=column))
+    assert inputs.sequences.values.ravel().tolist() == [1, 2, 3, 4, 5, 6]
+
+
+def test_decimals_are_numbers():
+    table = TABLE.assign(age=[decimal.Decimal("1.5"), None, decimal.Decimal(2)])
+    for X in (table, in_polars(table)):
+        inputs, _ = first(X)
+        np.testing.assert_array_equal(inputs.sequences.static[:, 0], [1.5, np.nan, 2])
 
 
 @pytest.mark.parametrize("dtype", ["Int64", "boolean", "float32", object, "Float64"])
@@ -128,6 +153,11 @@ def test_names_of_features_in_cells_are_kept():
             ValueError,
             r"X\['vitals'\]\[1\] has no timesteps",
         ),
+        (
+            TABLE.assign(vitals=[CELLS[0], None, np.nan]),
+            ValueError,
+            r"X\['vitals'\] has no sequence at row 1, 2.\n\nDrop such rows",
+        ),
     ],
 )
 def test_errors_name_the_column(table, error, message):
@@ -149,13 +179,29 @@ def test_a_column_that_tells_rows_apart_is_no_category():
         (TABLE.drop(columns="age"), "yet now missing:\n- age"),
         (TABLE.assign(height=1), "unseen at fit time:\n- height"),
         (CELLS, r"fitted with static columns, but X is a list.\n\nGive a data frame with"),
-        (TABLE.assign(age=["old", "1", "2"]), "Column 'age' of X must hold numbers. Got 'old'"),
+        (TABLE.assign(age=[1, "old", 2]), "'age' of X must hold numbers. Got 'old' at row 1"),
+        (TABLE.assign(age=[1, "old", 2])[:0], r"Found array with 0 sample\(s\)"),
+        (TABLE.set_axis(["ward"] * 5, axis="columns"), "X has 5 columns 'ward'"),
     ],
 )
 def test_later_columns_are_checked_by_name(X, message):
     _, schema = first(TABLE)
     with pytest.raises(ValueError, match=message):
         later(schema, X)
+
+
+def test_a_number_is_no_name_of_a_later_column():
+    _, schema = first(TABLE.rename(columns={"age": "3"}))
+    with pytest.raises(TypeError, match=r"X has a column 3.\n\nRename them"):
+        later(schema, TABLE.rename(columns={"age": 3}))
+
+
+def test_a_lazy_frame_is_to_be_computed_first():
+    _, schema = first(in_polars(TABLE))
+    with pytest.raises(TypeError, match=r"Compute it first: X.collect\(\)"):
+        first(in_polars(TABLE).lazy())
+    with pytest.raises(ValueError, match="fitted with static columns, but X is a LazyFrame"):
+        later(schema, in_polars(TABLE).lazy())
 
 
 def test_static_columns_after_a_fit_without_are_refused():
