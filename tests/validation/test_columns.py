@@ -258,6 +258,47 @@ def test_later_features_are_checked_by_name():
             later(schema, X)
 
 
+@pytest.mark.parametrize(
+    "X",
+    [
+        np.ones((2, 3, 2)),
+        [np.ones((3, 2))],
+        [{"gear": ["n"], "speed": [1.0]}],
+        [frames()[0], {"gear": ["n"], "speed": [1.0]}],
+        frames()[0],
+    ],
+    ids=["array", "arrays", "dicts", "both", "frame"],
+)
+def test_later_features_must_be_frames(X):
+    _, schema = first(frames())
+    message = r"(?s)X must be a list of data frames. Got a .*\['gear', 'speed'\] for each sequence"
+    with pytest.raises(ValueError, match=message):
+        later(schema, X)
+
+
+def test_a_series_of_frames_is_a_list_of_them():
+    inputs, schema = first(pd.Series(frames(), index=[7, 7]))
+    assert inputs.sequences.codes.ravel().tolist() == [2, 1, 0, 3]
+    assert later(schema, pd.Series(frames())).codes.shape == (4, 1)
+
+
+@pytest.mark.parametrize(
+    "other", [{"pulse": [1.0, 2.0]}, pa.table({"pulse": [1.0, 2.0]})], ids=["dict", "table"]
+)
+def test_frames_of_numbers_may_come_with_other_forms(other):
+    inputs, schema = first([pd.DataFrame({"pulse": [1.0, 2.0]}), other])
+    assert inputs.sequences.values.ravel().tolist() == [1, 2, 1, 2]
+    assert schema.categories == {}
+
+
+def test_features_may_share_a_name_if_they_are_numbers():
+    twice = pd.DataFrame([[1.0, 2.0], [3.0, 4.0]], columns=["pulse", "pulse"])
+    inputs, _ = first([twice, twice])
+    assert inputs.sequences.values.shape == (4, 2)
+    with pytest.raises(ValueError, match="is text"):
+        first([twice.astype(object).replace(4.0, "x")])
+
+
 def test_absent_categories_are_dropped():
     inputs, schema = first(TABLE.assign(vitals=frames() + frames()[:1]))
     kept, sequences = schema.without_absent(inputs.sequences.take([1, 2]))
