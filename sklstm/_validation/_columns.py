@@ -215,17 +215,35 @@ def _learn(values: Sequence[Any], name: str) -> Categories:
             f"{name} has {len(found)} categories; at most {MAX_CATEGORIES} are possible.\n\nLeave"
             " the column out if it tells rows apart, or merge rare categories."
         )
-    plain = [value.item() if isinstance(value, np.generic) else value for value in found]
-    return tuple(sorted(plain, key=lambda value: (isinstance(value, str), value)))
+    texts = [value for value in found if isinstance(value, str)]
+    if 0 < len(texts) < len(found):
+        number = next(value for value in found if not isinstance(value, str))
+        raise ValueError(
+            f"{name} must hold texts or numbers, not both. Got {shorten(min(texts))} and {number}."
+            "\n\nMake it numbers, by pandas.to_numeric(..., errors='coerce') if the texts stand for"
+            " missing ones, or texts, by astype(str)."
+        )
+    return tuple(
+        sorted(value.item() if isinstance(value, np.generic) else value for value in found)
+    )
 
 
 def _encode(values: Sequence[Any], categories: Categories, name: str) -> IntArray:
     """Codes of values; 0 for missing and unknown ones."""
     codes = {category: code for code, category in enumerate(categories, start=1)}
     try:
-        return np.array([codes.get(value, 0) for value in values], dtype=np.int64)
+        unknown = [value for value in {*values}.difference(codes) if not is_missing(value)]
     except TypeError as error:
         raise TypeError(f"{name} must hold one text or number in each row: {error}.") from error
+    are_texts = isinstance(next(iter(categories), None), str)
+    others = [value for value in unknown if isinstance(value, str) != are_texts]
+    if categories and others:
+        kinds = ("texts", "str") if are_texts else ("numbers", "float")
+        raise ValueError(
+            f"{name} must hold {kinds[0]} as categories, as in fit. Got {others[0]!r:.60}.\n\n"
+            f"Convert it: astype({kinds[1]})."
+        )
+    return np.array([codes.get(value, 0) for value in values], dtype=np.int64)
 
 
 def learn_features(X: Sequence[Any], names: Sequence[str], name: str) -> dict[str, Categories]:

@@ -101,6 +101,26 @@ def test_an_unknown_category_is_none_and_dtypes_may_differ():
         assert later(schema, TABLE.assign(ward=ward)).static[:, -1].tolist() == [1, 0, 2]
 
 
+@pytest.mark.parametrize(
+    ("fitted", "given", "message"),
+    [
+        (["7", "3", "7"], [7, None, 7], "must hold texts as categories, as in fit. Got 7"),
+        ([7, 3, 7], ["7", None, "7"], "must hold numbers as categories, as in fit. Got '7'"),
+    ],
+)
+def test_numbers_are_no_unknown_texts(fitted, given, message):
+    """Nor texts unknown numbers: a whole column would count for nothing."""
+    _, schema = first(TABLE.assign(ward=pd.Series(fitted, dtype="category")))
+    with pytest.raises(ValueError, match=f"Column 'ward' of X {message}"):
+        later(schema, TABLE.assign(ward=given))
+
+
+def test_a_feature_of_texts_and_numbers_is_refused():
+    X = [pd.DataFrame({"pulse": [60.0, 61.0]}), pd.DataFrame({"pulse": [62.0, "n/a"]})]
+    with pytest.raises(ValueError, match=r"Feature 'pulse' of X .*, not both. Got 'n/a'"):
+        first(X)
+
+
 def test_token_ids_may_have_static_columns():
     table = TABLE.assign(vitals=[[2, 3], [4], [5, 6, 7]])
     inputs, schema = first(table, takes_tokens=True)
@@ -140,6 +160,11 @@ def test_names_of_features_in_cells_are_kept():
             TABLE.assign(ward=[{}, "a", "b"]),
             TypeError,
             "Column 'ward' of X must hold texts or numbers as categories. Got {}",
+        ),
+        (
+            TABLE.assign(age=[40, "n/a", None]),
+            ValueError,
+            "Column 'age' of X must hold texts or numbers, not both. Got 'n/a' and 40.",
         ),
         (TABLE.assign(age=[1 + 2j, 1, 1]), ValueError, "Column 'age' of X must hold numbers"),
         (TABLE.rename(columns={"age": 3}), TypeError, "X has a column 3.\n\nRename them"),
