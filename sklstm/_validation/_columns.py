@@ -258,13 +258,22 @@ def learn_features(X: Sequence[Any], names: Sequence[str], name: str) -> dict[st
 def read_features(
     X: Sequence[Any], categories: Mapping[str, Categories], name: str
 ) -> tuple[list[Any], IntArray]:
-    """The data frames without categorical features, and the codes of these in all timesteps."""
+    """Sequences without categorical features, and the codes of these in all timesteps."""
     codes = [
         _encode(_concatenated(X, column), of_column, f"Feature {column!r} of {name}")
         for column, of_column in categories.items()
     ]
-    numeric = [frame[[c for c in frame.columns if c not in categories]] for frame in X]
-    return numeric, np.stack(codes, axis=1)
+    return [_without(frame, categories) for frame in X], np.stack(codes, axis=1)
+
+
+def _without(frame: Any, categories: Mapping[str, Categories]) -> Any:
+    """The columns of numbers: an array, or a data frame if others are left, for their messages."""
+    names = [column for column in frame.columns if column not in categories]
+    # Ten times as fast as to select columns of pandas and to read the frame.
+    columns = [frame[column].to_numpy() for column in names]
+    if all(column.dtype.kind in "biuf" for column in columns):
+        return np.column_stack(columns) if columns else np.empty((len(frame), 0))
+    return frame[names]
 
 
 def _concatenated(X: Sequence[Any], column: str) -> list[Any]:

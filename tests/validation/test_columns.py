@@ -265,6 +265,18 @@ def test_padding_is_cut_off_the_codes_too():
     assert inputs.sequences.lengths.tolist() == [2, 1]
 
 
+@pytest.mark.parametrize("dtype", ["float32", "int8", "Int64", "bool", object])
+def test_numbers_beside_categories_are_read_as_without(dtype):
+    numbers = pd.DataFrame({"pulse": [0.5, 1.5], "beat": [1, 0]}).astype({"beat": dtype})
+    expected, _ = first([numbers])
+    inputs, _ = first([numbers.assign(phase=["x", "y"])])
+    assert inputs.sequences.values.dtype == expected.sequences.values.dtype
+    np.testing.assert_array_equal(inputs.sequences.values, expected.sequences.values)
+    numbers["beat"] = pd.Series([1, None], dtype="Int64")
+    with pytest.raises(ValueError, match=r"contains NaN at X\[0\]\[1, 1\]"):
+        first([numbers.assign(phase=["x", "y"])])
+
+
 def test_there_may_be_categories_alone():
     inputs, schema = first([frame[["gear"]] for frame in frames()])
     assert inputs.sequences.values.shape == (4, 0)
