@@ -52,7 +52,7 @@ def check_first(
         features = {} if names is None else learn_features(X, names.tolist(), name)
         options: dict[str, Any] = {"mask_value": mask_value, "estimator": estimator}
         inputs = _read(X, features, names, **options, input_name=name)
-        warn_of_misreading(X, inputs)
+        warn_of_misreading(X, inputs, name)
     if static is not None:
         inputs = _with_static(inputs, table)
         own = inputs.column_names

@@ -121,6 +121,13 @@ def test_a_feature_of_texts_and_numbers_is_refused():
         first(X)
 
 
+def test_hints_name_the_column_of_sequences():
+    with pytest.warns(UserWarning, match=r"(?s)X\['vitals'\]\[0\] begins .* in X\['vitals'\]\]"):
+        first(TABLE.assign(vitals=[[2, 3], [4], [5, 6, 7]]))
+    with pytest.raises(ValueError, match=r"X\['vitals'\] = \[x\['b'\] for x in X\['vitals'\]\]"):
+        first(TABLE.assign(vitals=[CELLS[0], {"a": [1.0], "b": [[1.0], [2.0]]}, CELLS[1]]))
+
+
 def test_token_ids_may_have_static_columns():
     table = TABLE.assign(vitals=[[2, 3], [4], [5, 6, 7]])
     inputs, schema = first(table, takes_tokens=True)
