@@ -203,7 +203,8 @@ class BaseSequenceEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
         -------
         ndarray of shape (n_sequences, n_features_out), float32
             ``n_features_out`` is the number of units of the last LSTM layer, in both directions,
-            plus the number of filters of the last convolutional layer.
+            plus the number of filters of the last convolutional layer, plus the size of the vector
+            of static columns, which come last.
         """
         return self._compute(embed, X)
 

@@ -34,10 +34,11 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
     - a 2-D array or data frame: one univariate sequence per row;
     - a list, tuple or object array of arrays of shape ``(n_timesteps_i, n_features)``, or 1-D if
       univariate, of unequal length; whatever else has a length and an index is read as a list;
-    - a list of data frames, dicts of columns or structured arrays, whose features have names; in
-      data frames columns of text or of a categorical dtype are categories;
-    - a data frame with exactly one column of sequences: the other columns are static ones, numbers
-      or categories;
+    - a list of data frames, dicts of columns or structured arrays, whose features have names; those
+      of data frames may be categories: texts, or of a categorical dtype;
+    - a data frame with exactly one column of sequences, in any of these forms but dicts; its other
+      columns are static, one value for each sequence: numbers, NaN where missing, or categories, at
+      most 255 in a column. A category that is missing or unknown counts for nothing;
     - a masked array of NumPy, or a list of such: timesteps masked at the end are padding;
     - a torch tensor of any of these shapes;
     - a nested list of pyarrow, awkward or polars, or structs of such;
@@ -204,7 +205,7 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
     multilabel_ : bool
         Whether y was an indicator matrix: several labels per sequence.
     n_features_in_ : int
-        Number of columns of a 2-D X, or of a data frame with static columns; otherwise number of
+        Number of columns of a 2-D X or of a data frame with static columns; otherwise number of
         features of a timestep.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns of a data frame, or of the features in a list of data frames. Defined

@@ -187,7 +187,7 @@ class LSTMSequenceRegressor(RegressorMixin, BaseSequenceEstimator):
     quantiles_ : ndarray of shape (n_quantiles,), float64
         Probabilities of the quantiles, ascending; empty for other losses.
     n_features_in_ : int
-        Number of columns of a 2-D X, or of a data frame with static columns; otherwise number of
+        Number of columns of a 2-D X or of a data frame with static columns; otherwise number of
         features of a timestep.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns of a data frame, or of the features in a list of data frames. Defined

@@ -60,6 +60,12 @@ def check_state(state: Mapping[str, Any], task_type: type[Task]) -> None:
     if static is not None:
         agreements["n_features_in_"] = n_features == len(static.columns)
         agreements["feature_names_in_"] &= names is not None and tuple(names) == static.columns
+        agreements["_static"] &= n_columns is None
+        agreements["_static"] &= static.features is None or len(static.features) == n_in_timestep
+        names = static.features
+    agreements["_categories"] = not categories or (
+        names is not None and categories.keys() <= {*names}
+    )
     if scaling is not None:
         agreements["_scaling"] &= len(scaling["mean"]) == network.n_features
         agreements["standardize"] = scaling.get("per", "dataset") == per
@@ -147,7 +153,10 @@ def _are_static_columns(value: Any) -> bool:
         and _are_categories(static.categories)
         and {static.sequences, *static.categories} <= set(columns)
         and static.sequences not in static.categories
-        and (features is None or all(isinstance(own, str) for own in features))
+        and (
+            features is None
+            or (isinstance(features, tuple) and all(isinstance(own, str) for own in features))
+        )
     )
 
 

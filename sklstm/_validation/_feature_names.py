@@ -159,11 +159,17 @@ def _stack(columns: list[Array]) -> Array:
 
 
 def names_of_frames(X: Any, name: str) -> Array | None:
-    """The feature names that all data frames of a list share; None if X is anything else."""
-    is_list = isinstance(X, (list, tuple)) or (isinstance(X, np.ndarray) and X.dtype == object)
-    if not is_list or not any(map(is_frame, X)):
+    """The feature names that all data frames of a list share; None if X is anything else.
+
+    Names that come twice are none.
+    """
+    # A series of pandas, too.
+    is_list = isinstance(X, (list, tuple)) or (getattr(X, "ndim", 0) == 1 and X.dtype == object)
+    if not is_list or len(X) == 0 or not all(map(is_frame, X)):
         return None
-    return common_names([read_named(item, f"{name}[{i}]")[1] for i, item in enumerate(X)], X, name)
+    own = [_strings(frame.columns, f"{name}[{i}]") for i, frame in enumerate(X)]
+    names = common_names(own, X, name)
+    return None if names is None or len({*names}) < len(names) else names
 
 
 # Comparisons --------------------------------------------------------------------------------------

@@ -50,8 +50,9 @@ def check_first(
         reject_token_ids(X, estimator=estimator)
         names = names_of_frames(X, name)
         features = {} if names is None else learn_features(X, names.tolist(), name)
-        inputs = _read(X, features, mask_value=mask_value, estimator=estimator, input_name=name)
-        warn_of_misreading(X, inputs)
+        options: dict[str, Any] = {"mask_value": mask_value, "estimator": estimator}
+        inputs = _read(X, features, names, **options, input_name=name)
+        warn_of_misreading(X, inputs, name)
     if static is not None:
         inputs = _with_static(inputs, table)
         own = inputs.column_names
@@ -59,15 +60,16 @@ def check_first(
     return inputs, replace(InputSchema.of(inputs), categories=features, static=static)
 
 
-def _read(X: Any, categories: Mapping[str, Categories], **options: Any) -> Inputs:
+def _read(
+    X: Any, categories: Mapping[str, Categories], names: Array | None, **options: Any
+) -> Inputs:
     """Validated measurements, of data frames with these categories among their features."""
-    if not categories:
+    if not categories or names is None:
         return check_inputs(X, **options)
     name = options["input_name"]
-    names = names_of_frames(X, name)
     frames, codes = read_features(X, categories, name)
     lengths = np.array([len(frame) for frame in X])
-    if names is not None and len(categories) == len(names):
+    if len(categories) == len(names):
         sequences = Sequences.from_lengths(np.empty((len(codes), 0)), lengths)
         sequences = cut_padding(sequences, None, name)
     else:
@@ -147,16 +149,9 @@ class InputSchema:
             return _with_static(inputs, table)
         reject_static(X, estimator=estimator, name=input_name)
         if self.vocabulary_size is None:
-            if self.categories:
-                names = names_of_frames(X, input_name)
-                check_names(names, self.names, X, estimator=estimator, name=input_name)
-            inputs = _read(
-                X,
-                self.categories,
-                mask_value=mask_value,
-                estimator=estimator,
-                input_name=input_name,
-            )
+            names = self._names_of(X, estimator, input_name) if self.categories else None
+            options: dict[str, Any] = {"mask_value": mask_value, "estimator": estimator}
+            inputs = _read(X, self.categories, names, **options, input_name=input_name)
             self.check(X, inputs, estimator=estimator, input_name=input_name)
             return inputs
         inputs = check_tokens(X, vocabulary_size=self.vocabulary_size, input_name=input_name)
@@ -165,6 +160,20 @@ class InputSchema:
         if names is not None and own is not None and len(own) == len(names):
             check_column_names(own, names, estimator=estimator, name=input_name)
         return inputs
+
+    def _names_of(self, X: Any, estimator: str, name: str) -> Array:
+        """The feature names of a list of data frames, which must be those of fit."""
+        names = names_of_frames(X, name)
+        if names is None:
+            fitted = [] if self.names is None else self.names.tolist()
+            kinds = sorted({type(item).__name__ for item in X}) if isinstance(X, list) else []
+            raise ValueError(
+                f"{estimator} was fitted with categories among the features, so {name} must be a"
+                f" list of data frames. Got a {type(X).__name__}{f' of {kinds}' if kinds else ''}."
+                f"\n\nGive a data frame with the columns {fitted} for each sequence."
+            )
+        check_names(names, self.names, X, estimator=estimator, name=name)
+        return names
 
     def check(self, X: Any, inputs: Inputs, *, estimator: str, input_name: str = "X") -> None:
         """Raise unless validated measurements match the schema."""

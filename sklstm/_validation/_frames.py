@@ -83,8 +83,10 @@ def _levels(frame: Any) -> list[Any]:
 
 
 def is_frame(X: Any) -> bool:
-    """Whether X is a data frame of pandas or polars."""
-    return hasattr(X, "columns") and hasattr(X, "dtypes")
+    """Whether X is a data frame of pandas or polars, whose values are there."""
+    # Of the type, since pandas makes a series of the dtypes at each access.
+    kind = type(X)
+    return hasattr(kind, "columns") and hasattr(kind, "dtypes") and not hasattr(kind, "collect")
 
 
 def _first_odd_cell(frame: Any, place: int) -> list[tuple[Any, str, Any]]:

@@ -28,14 +28,14 @@ def reject_token_ids(X: Any, *, estimator: str) -> None:
         )
 
 
-def warn_of_misreading(X: Any, inputs: Inputs) -> None:
+def warn_of_misreading(X: Any, inputs: Inputs, name: str = "X") -> None:
     """Warn of measurements that look like token ids, channels before timesteps or a long table."""
-    for message in (_integers(X, inputs), _channels_first(inputs), find_long_table(X)):
+    for message in (_integers(X, inputs, name), _channels_first(inputs), find_long_table(X)):
         if message is not None:
             warn_user(message)
 
 
-def _integers(X: Any, inputs: Inputs) -> str | None:
+def _integers(X: Any, inputs: Inputs, name: str) -> str | None:
     """The warning for lists of 1-D integer sequences, which may be token ids."""
     values = inputs.sequences.values
     # Arrays are left alone: integers in equal rows are often counts.
@@ -51,9 +51,9 @@ def _integers(X: Any, inputs: Inputs) -> str | None:
         return None
     begins = ", ".join(map(str, first[:3].tolist()))
     return (
-        f"X is read as measurements of one feature, but it is lists of integers: X[0] begins with"
-        f" {begins}.\n\nIf they are token ids, set embedding_dim=32. If they are counts or other"
-        " measurements, give them as such: [np.asarray(x, dtype=float) for x in X]."
+        f"{name} is read as measurements of one feature, but it is lists of integers: {name}[0]"
+        f" begins with {begins}.\n\nIf they are token ids, set embedding_dim=32. If they are counts"
+        f" or other measurements, give them as such: [np.asarray(x, dtype=float) for x in {name}]."
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -20,8 +21,8 @@ def enumerate_names(culprits: Sequence[Any] | Array, name: Callable[[Any], str] 
 
 
 def name_of_whole(name: str) -> str:
-    """The name of the data that an item belongs to: X[17] -> X."""
-    return name.partition("[")[0]
+    """The name of the data that an item belongs to: X[17] -> X, X['trip'][17] -> X['trip']."""
+    return re.sub(r"(\[\d+(, \d+)*\])+$", "", name)
 
 
 def none_found(thing: str, shape: tuple[int, ...]) -> str:

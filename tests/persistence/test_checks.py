@@ -13,6 +13,9 @@ from tests.helpers import make_ragged, quick
 
 X, Y = make_ragged(20)
 IDS = [[2, 3, 4], [3, 2]] * 5
+# A category among the features of a timestep, and two static columns.
+CELLS = [pd.DataFrame({"gear": ["d", "n", "r"], "speed": x[:3, 0]}) for x in X]
+STATIC = pd.DataFrame({"trip": CELLS, "age": np.arange(20.0), "ward": ["a", "b"] * 10})
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +28,7 @@ def states():
         "both": quick(max_epochs=2, standardize="both").fit(X, Y),
         "tokens": quick(max_epochs=2, embedding_dim=3).fit(IDS, [0, 1] * 5),
         "labels": quick(max_epochs=2).fit(X, np.arange(40).reshape(20, 2) % 3 // 2),
+        "static": quick(max_epochs=2).fit(STATIC, Y),
         "convolutions": quick(max_epochs=2, conv_filters=(4, 20), patch_size=2).fit(X, Y),
     }
     return {
@@ -174,3 +178,26 @@ def test_columns_agree_with_the_features(states):
     refuse(states["table"] | {"_n_columns_in": None}, "n_features_in_ does not agree")
     names = np.array(["a", "b", "c"], dtype=object)
     refuse(states["table"] | {"feature_names_in_": names}, "feature_names_in_ does not agree")
+
+
+WRONG_STATIC = {
+    "columns": [("trip", "age"), ["trip", "age", "ward"], ("trip", "age", "age"), None],
+    "sequences": ["ward", "no", None],
+    "categories": [
+        {}, None, {"trip": ("a", "b")}, {"ward": ("a", "a")}, {"ward": ["a", "b"]},
+        {"ward": ("a", "b", "c")}, {"ward": (None, "b")}, {"no": ("a", "b")},
+    ],
+    "features": ["gs", (), ("gear",), ("gear", 1), None, ("a", "b")],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRONG_STATIC)
+def test_static_columns_that_no_fit_leaves_behind(states, name):
+    for value in WRONG_STATIC[name]:
+        refuse(states["static"] | {"_static": states["static"]["_static"] | {name: value}}, None)
+
+
+def test_categories_that_no_fit_leaves_behind(states):
+    for value in [None, {}, {"gear": ("d", "n")}, {"age": ("d", "n", "r")}, {3: ("d", "n", "r")}]:
+        refuse(states["static"] | {"_categories": value}, None)
+    refuse(states["static"] | {"_n_columns_in": 3}, "_static does not agree")

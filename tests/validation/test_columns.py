@@ -1,10 +1,12 @@
 """Static columns and categories of data frames."""
 
 import datetime
+import decimal
 
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 
 from sklstm._validation._columns import MAX_CATEGORIES, StaticColumns, Widths
@@ -63,6 +65,29 @@ def test_categories_of_any_dtype(column):
     assert inputs.sequences.static[:, -1].tolist() == [2, 0, 1]
 
 
+def test_lists_of_one_length_are_sequences_of_any_length():
+    _, schema = first(TABLE.assign(vitals=[[1.0, 2.0]] * 3))
+    assert schema.n_columns is None
+    for lists in ([[1.0], [2.0], [3.0]], [[1.0, 2.0, 3.0]] * 3):
+        inputs = schema.check_X(TABLE.assign(vitals=lists), mask_value=None, estimator="Estimator")
+        assert inputs.n_columns is None
+        assert inputs.sequences.lengths.tolist() == [len(cell) for cell in lists]
+
+
+def test_lists_of_a_fixed_size_are_sequences():
+    dtype = pd.ArrowDtype(pa.list_(pa.float64(), 2))
+    column = pd.Series([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]], dtype=dtype)
+    inputs, _ = first(TABLE.assign(vitals=column))
+    assert inputs.sequences.values.ravel().tolist() == [1, 2, 3, 4, 5, 6]
+
+
+def test_decimals_are_numbers():
+    table = TABLE.assign(age=[decimal.Decimal("1.5"), None, decimal.Decimal(2)])
+    for X in (table, in_polars(table)):
+        inputs, _ = first(X)
+        np.testing.assert_array_equal(inputs.sequences.static[:, 0], [1.5, np.nan, 2])
+
+
 @pytest.mark.parametrize("dtype", ["Int64", "boolean", "float32", object, "Float64"])
 def test_numbers_of_any_dtype(dtype):
     column = pd.Series([1, None if dtype != "float32" else np.nan, 0], dtype=dtype)
@@ -74,6 +99,33 @@ def test_an_unknown_category_is_none_and_dtypes_may_differ():
     _, schema = first(TABLE.assign(ward=pd.Series([7, 3, 7], dtype="category")))
     for ward in ([3, 9, 7], [3.0, None, 7.0]):
         assert later(schema, TABLE.assign(ward=ward)).static[:, -1].tolist() == [1, 0, 2]
+
+
+@pytest.mark.parametrize(
+    ("fitted", "given", "message"),
+    [
+        (["7", "3", "7"], [7, None, 7], "must hold texts as categories, as in fit. Got 7"),
+        ([7, 3, 7], ["7", None, "7"], "must hold numbers as categories, as in fit. Got '7'"),
+    ],
+)
+def test_numbers_are_no_unknown_texts(fitted, given, message):
+    """Nor texts unknown numbers: a whole column would count for nothing."""
+    _, schema = first(TABLE.assign(ward=pd.Series(fitted, dtype="category")))
+    with pytest.raises(ValueError, match=f"Column 'ward' of X {message}"):
+        later(schema, TABLE.assign(ward=given))
+
+
+def test_a_feature_of_texts_and_numbers_is_refused():
+    X = [pd.DataFrame({"pulse": [60.0, 61.0]}), pd.DataFrame({"pulse": [62.0, "n/a"]})]
+    with pytest.raises(ValueError, match=r"Feature 'pulse' of X .*, not both. Got 'n/a'"):
+        first(X)
+
+
+def test_hints_name_the_column_of_sequences():
+    with pytest.warns(UserWarning, match=r"(?s)X\['vitals'\]\[0\] begins .* in X\['vitals'\]\]"):
+        first(TABLE.assign(vitals=[[2, 3], [4], [5, 6, 7]]))
+    with pytest.raises(ValueError, match=r"X\['vitals'\] = \[x\['b'\] for x in X\['vitals'\]\]"):
+        first(TABLE.assign(vitals=[CELLS[0], {"a": [1.0], "b": [[1.0], [2.0]]}, CELLS[1]]))
 
 
 def test_token_ids_may_have_static_columns():
@@ -116,6 +168,11 @@ def test_names_of_features_in_cells_are_kept():
             TypeError,
             "Column 'ward' of X must hold texts or numbers as categories. Got {}",
         ),
+        (
+            TABLE.assign(age=[40, "n/a", None]),
+            ValueError,
+            "Column 'age' of X must hold texts or numbers, not both. Got 'n/a' and 40.",
+        ),
         (TABLE.assign(age=[1 + 2j, 1, 1]), ValueError, "Column 'age' of X must hold numbers"),
         (TABLE.rename(columns={"age": 3}), TypeError, "X has a column 3.\n\nRename them"),
         (
@@ -127,6 +184,11 @@ def test_names_of_features_in_cells_are_kept():
             TABLE.assign(vitals=[np.arange(2.0), np.array([]), np.arange(3.0)]),
             ValueError,
             r"X\['vitals'\]\[1\] has no timesteps",
+        ),
+        (
+            TABLE.assign(vitals=[CELLS[0], None, np.nan]),
+            ValueError,
+            r"X\['vitals'\] has no sequence at row 1, 2.\n\nDrop such rows",
         ),
     ],
 )
@@ -149,13 +211,29 @@ def test_a_column_that_tells_rows_apart_is_no_category():
         (TABLE.drop(columns="age"), "yet now missing:\n- age"),
         (TABLE.assign(height=1), "unseen at fit time:\n- height"),
         (CELLS, r"fitted with static columns, but X is a list.\n\nGive a data frame with"),
-        (TABLE.assign(age=["old", "1", "2"]), "Column 'age' of X must hold numbers. Got 'old'"),
+        (TABLE.assign(age=[1, "old", 2]), "'age' of X must hold numbers. Got 'old' at row 1"),
+        (TABLE.assign(age=[1, "old", 2])[:0], r"Found array with 0 sample\(s\)"),
+        (TABLE.set_axis(["ward"] * 5, axis="columns"), "X has 5 columns 'ward'"),
     ],
 )
 def test_later_columns_are_checked_by_name(X, message):
     _, schema = first(TABLE)
     with pytest.raises(ValueError, match=message):
         later(schema, X)
+
+
+def test_a_number_is_no_name_of_a_later_column():
+    _, schema = first(TABLE.rename(columns={"age": "3"}))
+    with pytest.raises(TypeError, match=r"X has a column 3.\n\nRename them"):
+        later(schema, TABLE.rename(columns={"age": 3}))
+
+
+def test_a_lazy_frame_is_to_be_computed_first():
+    _, schema = first(in_polars(TABLE))
+    with pytest.raises(TypeError, match=r"Compute it first: X.collect\(\)"):
+        first(in_polars(TABLE).lazy())
+    with pytest.raises(ValueError, match="fitted with static columns, but X is a LazyFrame"):
+        later(schema, in_polars(TABLE).lazy())
 
 
 def test_static_columns_after_a_fit_without_are_refused():
@@ -194,6 +272,18 @@ def test_padding_is_cut_off_the_codes_too():
     assert inputs.sequences.lengths.tolist() == [2, 1]
 
 
+@pytest.mark.parametrize("dtype", ["float32", "int8", "Int64", "bool", object])
+def test_numbers_beside_categories_are_read_as_without(dtype):
+    numbers = pd.DataFrame({"pulse": [0.5, 1.5], "beat": [1, 0]}).astype({"beat": dtype})
+    expected, _ = first([numbers])
+    inputs, _ = first([numbers.assign(phase=["x", "y"])])
+    assert inputs.sequences.values.dtype == expected.sequences.values.dtype
+    np.testing.assert_array_equal(inputs.sequences.values, expected.sequences.values)
+    numbers["beat"] = pd.Series([1, None], dtype="Int64")
+    with pytest.raises(ValueError, match=r"contains NaN at X\[0\]\[1, 1\]"):
+        first([numbers.assign(phase=["x", "y"])])
+
+
 def test_there_may_be_categories_alone():
     inputs, schema = first([frame[["gear"]] for frame in frames()])
     assert inputs.sequences.values.shape == (4, 0)
@@ -210,6 +300,47 @@ def test_later_features_are_checked_by_name():
     ]:
         with pytest.raises(ValueError, match=message):
             later(schema, X)
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        np.ones((2, 3, 2)),
+        [np.ones((3, 2))],
+        [{"gear": ["n"], "speed": [1.0]}],
+        [frames()[0], {"gear": ["n"], "speed": [1.0]}],
+        frames()[0],
+    ],
+    ids=["array", "arrays", "dicts", "both", "frame"],
+)
+def test_later_features_must_be_frames(X):
+    _, schema = first(frames())
+    message = r"(?s)X must be a list of data frames. Got a .*\['gear', 'speed'\] for each sequence"
+    with pytest.raises(ValueError, match=message):
+        later(schema, X)
+
+
+def test_a_series_of_frames_is_a_list_of_them():
+    inputs, schema = first(pd.Series(frames(), index=[7, 7]))
+    assert inputs.sequences.codes.ravel().tolist() == [2, 1, 0, 3]
+    assert later(schema, pd.Series(frames())).codes.shape == (4, 1)
+
+
+@pytest.mark.parametrize(
+    "other", [{"pulse": [1.0, 2.0]}, pa.table({"pulse": [1.0, 2.0]})], ids=["dict", "table"]
+)
+def test_frames_of_numbers_may_come_with_other_forms(other):
+    inputs, schema = first([pd.DataFrame({"pulse": [1.0, 2.0]}), other])
+    assert inputs.sequences.values.ravel().tolist() == [1, 2, 1, 2]
+    assert schema.categories == {}
+
+
+def test_features_may_share_a_name_if_they_are_numbers():
+    twice = pd.DataFrame([[1.0, 2.0], [3.0, 4.0]], columns=["pulse", "pulse"])
+    inputs, _ = first([twice, twice])
+    assert inputs.sequences.values.shape == (4, 2)
+    with pytest.raises(ValueError, match="is text"):
+        first([twice.astype(object).replace(4.0, "x")])
 
 
 def test_absent_categories_are_dropped():
