@@ -230,10 +230,10 @@ class LSTMSequenceRegressor(RegressorMixin, BaseSequenceEstimator):
     mean of both. Under ``loss="quantile"`` the quantiles of the ridge regression are those of its
     left-out residuals.
 
-    Quantiles never cross: they are sorted, which brings them nearer to the true ones [8]_. A network
-    is too sure of its training sequences: without ``X_val`` and early stopping a tenth of at least
-    100 sequences is held out, whole ``groups`` or else runs of neighbours, and each quantile is
-    shifted to what these say [9]_.
+    Quantiles never cross: they are sorted, which brings them nearer to the true ones [8]_. A
+    network is too sure of its training sequences: without ``X_val`` and early stopping a tenth of
+    at least 100 sequences is held out, whole ``groups`` or else runs of neighbours, and each
+    quantile is shifted to what these say [9]_.
 
     References
     ----------
