@@ -134,6 +134,7 @@ class BaseSequenceEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
             options,
             data.sequences,
             n_outputs=data.task.n_outputs,
+            predicts_numbers=data.task.predicts_numbers,
             widths=schema.widths,
             # Further training holds out the same sequences.
             seed=self._seed if is_further else draw_seed(self.random_state),

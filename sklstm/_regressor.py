@@ -45,7 +45,7 @@ class LSTMSequenceRegressor(RegressorMixin, BaseSequenceEstimator):
         Probabilities of the quantiles that ``loss="quantile"`` learns, each in (0, 1).
     bidirectional : bool, default=True
         Whether the LSTM layers are bidirectional.
-    pooling : {"attention", "last", "max", "mean"}, default="max"
+    pooling : {"attention", "last", "max", "mean"}, default="mean"
         Pooling of the hidden states over time.
 
         - "attention": mean weighted by learnt attention
@@ -62,8 +62,7 @@ class LSTMSequenceRegressor(RegressorMixin, BaseSequenceEstimator):
         last (LSTM-FCN [3]_). Kernel sizes are 8, 5, 3 and then 3 for each further layer, in
         timesteps or patches; all layers but the last have squeeze-and-excitation [4]_. Global
         average pooling of the last one is concatenated to the pooled LSTM states. () means no
-        convolutions. "auto" is () for token ids, and for one feature with ``n_kernels``; otherwise
-        (64, 128, 64).
+        convolutions. "auto" is ().
     n_kernels : int or "auto", default="auto"
         Number of features of fixed convolutions (MiniRocket [6]_ and Hydra [7]_): convolutions of
         inputs and of their differences, at several dilations, that are not trained. A linear model
@@ -283,7 +282,7 @@ class LSTMSequenceRegressor(RegressorMixin, BaseSequenceEstimator):
         loss: Literal["absolute_error", "huber", "quantile", "squared_error"] = "squared_error",
         quantiles: Sequence[float] = (0.05, 0.5, 0.95),
         bidirectional: bool = True,
-        pooling: Literal["attention", "last", "max", "mean"] = "max",
+        pooling: Literal["attention", "last", "max", "mean"] = "mean",
         patch_size: int | Literal["auto"] = "auto",
         conv_filters: int | Sequence[int] | Literal["auto"] = "auto",
         n_kernels: int | Literal["auto"] = "auto",

@@ -80,11 +80,6 @@ class Configuration(Dimensions, Options):
         return NetworkConfiguration(**{name: getattr(self, name) for name in names})
 
     @property
-    def calibrates(self) -> bool:
-        """Whether sequences are held out for the shares of an ensemble, if there are enough."""
-        return self.network.has_tfidf and not self.early_stopping
-
-    @property
     def n_mixup_epochs(self) -> int:
         """Number of epochs with mixup: the first half. More raises the log-loss (ADR 37)."""
         return self.max_epochs // 2 if self.mixup_alpha > 0 else 0

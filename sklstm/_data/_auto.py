@@ -25,13 +25,14 @@ MAX_FINE_PATCHES, SMALL_N, LARGE_N = 256, 100, 500
 MAX_WINDOWS = 32
 # Fixed convolutions: as many kernels as make a table of ENOUGH_FEATURES numbers, within these
 # bounds; none for more sequences, for which the linear model would take longer than the network.
-MIN_KERNELS, MAX_KERNELS, ENOUGH_FEATURES, MANY_SEQUENCES = 1000, 5040, 10_000_000, 20_000
+MIN_KERNELS, MAX_KERNELS, ENOUGH_FEATURES, MANY_SEQUENCES = 1000, 5040, 10_000_000, 10_000
 # The batch size is 1/64 of the data, rounded to a power of two, within these bounds.
 MIN_BATCH_SIZE, MAX_BATCH_SIZE = 32, 128
 # Small data have MAX_EPOCHS; large data have about ENOUGH_STEPS training steps, and MIN_EPOCHS.
 MAX_EPOCHS, MIN_EPOCHS, ENOUGH_STEPS = 100, 10, 3000
-# An embedding overfits earlier.
-ENOUGH_STEPS_OF_TOKENS = 800
+# An embedding overfits earlier, and so do numbers, which windows of one recording share.
+ENOUGH_STEPS_OF_TOKENS = ENOUGH_STEPS_OF_NUMBERS = 800
+MIN_EPOCHS_OF_NUMBERS = 5
 # One feature is standardised per sequence as well if that moves values by more than this mean
 # square: otherwise sequences are standardised already.
 MIN_SHIFT = 1e-3
@@ -40,7 +41,9 @@ MIN_SHIFT = 1e-3
 MIN_DEVIATION = 0.05
 
 
-def resolve_auto(options: Options, sequences: Sequences) -> dict[str, Any]:
+def resolve_auto(
+    options: Options, sequences: Sequences, *, predicts_numbers: bool = False
+) -> dict[str, Any]:
     """Values of the options that may be "auto" and depend on the data."""
     patch_size, batch_size, max_epochs = options.patch_size, options.batch_size, options.max_epochs
     filters, standardize, lengths = options.conv_filters, options.standardize, sequences.lengths
@@ -52,12 +55,14 @@ def resolve_auto(options: Options, sequences: Sequences) -> dict[str, Any]:
     if options.takes_tokens:
         standardize = False
     elif is_auto(standardize):
-        standardize = "both" if _need_own_scale(sequences) else True
+        is_better = predicts_numbers or _need_own_scale(sequences)
+        standardize = "both" if is_better else True
     if is_auto(filters):
         # Windows of fixed convolutions are better for one feature, trained ones for several.
         is_univariate = sequences.n_features == 1 and sequences.codes is None
         is_better_without = n_kernels > 0 and is_univariate
-        filters = () if options.takes_tokens or is_better_without else FILTERS
+        has_none = options.takes_tokens or predicts_numbers or is_better_without
+        filters = () if has_none else FILTERS
     if is_auto(patch_size):
         has_windows = n_kernels > 0 and not filters
         patch_size = 1 if options.takes_tokens else _patch_size(lengths, has_windows=has_windows)
@@ -65,7 +70,10 @@ def resolve_auto(options: Options, sequences: Sequences) -> dict[str, Any]:
         batch_size = _batch_size(len(lengths))
     if is_auto(max_epochs):
         most = ENOUGH_STEPS_OF_TOKENS if options.takes_tokens else ENOUGH_STEPS
-        max_epochs = _n_epochs(len(lengths), batch_size, most)
+        least = MIN_EPOCHS
+        if predicts_numbers:
+            most, least = ENOUGH_STEPS_OF_NUMBERS, MIN_EPOCHS_OF_NUMBERS
+        max_epochs = _n_epochs(len(lengths), batch_size, most, least)
     return {
         "standardize": standardize,
         "patch_size": patch_size,
@@ -109,6 +117,6 @@ def _batch_size(n_sequences: int) -> int:
     return int(min(max(rounded, MIN_BATCH_SIZE), MAX_BATCH_SIZE))
 
 
-def _n_epochs(n_sequences: int, batch_size: int, enough_steps: int) -> int:
+def _n_epochs(n_sequences: int, batch_size: int, enough_steps: int, least: int) -> int:
     n_batches = -(-n_sequences // batch_size)
-    return max(MIN_EPOCHS, min(MAX_EPOCHS, enough_steps // n_batches))
+    return max(least, min(MAX_EPOCHS, enough_steps // n_batches))

@@ -21,8 +21,8 @@ from sklstm._validation._frames import long_table_remedy
 from sklstm._validation._groups import check_groups, number_groups
 from sklstm._validation._weights import check_weights
 
-# From this number of sequences on, this fraction is held out for the shares of an ensemble.
-ENOUGH_FOR_SHARES, SHARES_FRACTION = 100, 0.1
+# From this number of sequences on, this fraction is held out for shares and shifts of outputs.
+ENOUGH_TO_CALIBRATE, CALIBRATION_FRACTION = 100, 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,21 +119,20 @@ def split_for_validation(data: Labelled, configuration: Configuration) -> tuple[
     return _split(data, fraction, configuration.random_state, last=is_last)
 
 
-def split_for_shares(data: Labelled, seed: int) -> tuple[Labelled, Labelled | None]:
-    """Training data, and if there are enough a part held out for the shares of an ensemble."""
-    if len(data.targets) >= ENOUGH_FOR_SHARES:
-        # Not if no class, or no group, can be split.
-        with suppress(ValueError):
-            return _split(data, SHARES_FRACTION, seed, last=False)
+def split_for_calibration(data: Labelled, seed: int) -> tuple[Labelled, Labelled | None]:
+    """Training data, and if there are enough a part held out for shares and shifts of outputs.
+
+    Of numbers without groups it is runs of neighbours.
+    """
+    if len(data.targets) < ENOUGH_TO_CALIBRATE:
+        return data, None
+    if data.task.predicts_numbers and data.groups is None:
+        training, held_out = split_in_runs(len(data.targets), CALIBRATION_FRACTION, seed)
+        return data.take(training), data.take(held_out)
+    # Not if no class, or no group, can be split.
+    with suppress(ValueError):
+        return _split(data, CALIBRATION_FRACTION, seed, last=False)
     return data, None
-
-
-def split_for_shifts(data: Labelled, seed: int) -> tuple[Labelled, Labelled | None]:
-    """The same for the shifts of quantiles: whole groups or, without groups, runs of neighbours."""
-    if data.groups is not None or len(data.targets) < ENOUGH_FOR_SHARES:
-        return split_for_shares(data, seed)
-    training, held_out = split_in_runs(len(data.targets), SHARES_FRACTION, seed)
-    return data.take(training), data.take(held_out)
 
 
 def _split(data: Labelled, fraction: float, seed: int, *, last: bool) -> tuple[Labelled, Labelled]:

@@ -22,6 +22,10 @@ from sklstm._tasks._task import Task
 from sklstm._validation._forms import as_host
 from sklstm._validation._missing import reject_missing
 
+# Shares of a network that are tried, and the number of sequences that equal ones count as.
+SHARES = np.linspace(0.0, 1.0, 41).tolist()
+PRIOR = 10
+
 
 class Regression(Task):
     """Regression: targets are standardised numbers (k,), outputs the same or their quantiles.
@@ -37,6 +41,8 @@ class Regression(Task):
     """
 
     noun: ClassVar[str] = "values"
+    predicts_numbers: ClassVar[bool] = True
+    fits_shares: ClassVar[bool] = True
 
     def __init__(self, mean: Array, scale: Array, n_dimensions: int, quantiles: Array) -> None:
         self.mean, self.scale, self.n_dimensions = mean, scale, n_dimensions
@@ -181,6 +187,30 @@ class Regression(Task):
         shifts = _weighted_quantiles(residuals, weights, self.quantiles)
         n_quantiles = len(self.quantiles)
         return np.repeat(weight, n_quantiles, axis=0), np.repeat(bias, n_quantiles) + shifts.ravel()
+
+    def fit_shares(self, members: Array, targets: Array, weights: Array) -> tuple[float, float]:
+        """Those of the least squared error, or quantile loss, among weighted means of both.
+
+        They are drawn towards equal ones, as by `PRIOR` sequences.
+        """
+        of_network, of_linear = members[:, 0], members[:, 1]
+        losses = [
+            weights @ self._losses(share * of_network + (1 - share) * of_linear, targets)
+            for share in SHARES
+        ]
+        best, n = SHARES[int(np.argmin(losses))], len(targets)
+        share = (n * best + PRIOR * 0.5) / (n + PRIOR)
+        return share, 1.0 - share
+
+    def _losses(self, outputs: Array, targets: Array) -> Array:
+        """Loss of each sequence, shape (n,)."""
+        errors = targets[:, :, None] - outputs.reshape(*targets.shape, -1)
+        if len(self.quantiles):
+            errors = np.maximum(self.quantiles * errors, (self.quantiles - 1) * errors)
+        else:
+            errors = np.square(errors)
+        losses: Array = errors.mean(axis=(1, 2))
+        return losses
 
     def fit_shifts(self, outputs: Array, targets: Array, weights: Array) -> Array:
         """The quantile of what each output misses (conformalised quantile regression [1]_).

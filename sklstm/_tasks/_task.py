@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from torch import nn
 
+from sklstm._config._configuration import Configuration
 from sklstm._config._options import Options
 from sklstm._sequences import Array, IntArray
 from sklstm._tasks._ridge import fit_regression, fit_sparse_regression
@@ -25,6 +26,8 @@ class Task(ABC):
     attribute_defaults: ClassVar[Mapping[str, Any]] = {}
     # What y holds.
     noun: ClassVar[str] = "labels"
+    # Whether y is numbers.
+    predicts_numbers: ClassVar[bool] = False
     # Factors of the outputs of a network and of a linear model in their sum, without evidence, and
     # whether `fit_shares` finds others.
     shares: ClassVar[tuple[float, float]] = (0.5, 0.5)
@@ -87,6 +90,13 @@ class Task(ABC):
 
         Factors have shape (n,), or (n, n_outputs) for a loss that is weighted by output.
         """
+
+    def calibrates(self, configuration: Configuration, *, is_validated: bool) -> bool:
+        """Whether sequences are held out for shares or shifts; with early stopping none are."""
+        network = configuration.network
+        has_shares = network.has_tfidf or (self.predicts_numbers and network.n_kernels > 0)
+        needs = (has_shares and self.fits_shares) or (self.fits_shifts and not is_validated)
+        return needs and not configuration.early_stopping
 
     @abstractmethod
     def digest_of(self, targets: Array) -> list[Array]:

@@ -228,13 +228,12 @@ def _factors(n_features: int, n_all: int) -> Array | None:
 
 
 def shift_outputs(
-    module: SequenceNetwork | Ensemble, held_out: LabelledSequences | None, task: Task
+    module: SequenceNetwork | Ensemble, held_out: LabelledSequences, task: Task
 ) -> None:
-    """Shift outputs to what the held-out sequences say, if there are any."""
-    if held_out is not None:
-        outputs = compute_outputs(module, held_out.sequences)
-        shifts = task.fit_shifts(outputs, *held_out.on_host())
-        module.shift(torch.from_numpy(shifts))
+    """Shift outputs to what the held-out sequences say."""
+    outputs = compute_outputs(module, held_out.sequences)
+    shifts = task.fit_shifts(outputs, *held_out.on_host())
+    module.shift(torch.from_numpy(shifts))
 
 
 def with_static(ensemble: Ensemble, sequences: DeviceSequences, features: Any) -> Any:

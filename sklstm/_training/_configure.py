@@ -33,6 +33,7 @@ def configure(
     n_outputs: int,
     seed: int,
     vocabulary_size: int | None = None,
+    predicts_numbers: bool = False,
     widths: Widths = Widths(),  # noqa: B008  (immutable)
     previous: NetworkConfiguration | None = None,
 ) -> Configuration:
@@ -46,7 +47,7 @@ def configure(
         kept = [name for name in ARCHITECTURE if is_auto(getattr(options, name))]
         options = replace(options, **{name: getattr(previous, name) for name in kept})
     resolved: dict[str, Any] = {f.name: getattr(options, f.name) for f in fields(options)}
-    resolved |= resolve_auto(options, sequences)
+    resolved |= resolve_auto(options, sequences, predicts_numbers=predicts_numbers)
     device, callbacks = resolve_device(options.device), tuple(options.callbacks or ())
     resolved |= {
         "device": device,

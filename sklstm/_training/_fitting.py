@@ -15,8 +15,7 @@ from sklstm._data._labelled import (
     drop_zero_weight,
     fit_scaling,
     put_on_device,
-    split_for_shares,
-    split_for_shifts,
+    split_for_calibration,
     split_for_validation,
 )
 from sklstm._data._memory import training_memory
@@ -58,10 +57,10 @@ def fit_model(
     for_calibration = None
     if configuration.early_stopping and held_out is None:
         data, held_out = split_for_validation(data, configuration)
-    elif configuration.calibrates and data.task.fits_shares and not job.is_partial:
-        data, for_calibration = split_for_shares(data, configuration.random_state)
-    elif data.task.fits_shifts and held_out is None and not job.is_partial:
-        data, for_calibration = split_for_shifts(data, configuration.random_state)
+    elif not job.is_partial and data.task.calibrates(
+        configuration, is_validated=held_out is not None
+    ):
+        data, for_calibration = split_for_calibration(data, configuration.random_state)
     previous = job.previous
     with training_memory(configuration, data.sequences):
         if previous is not None:

@@ -15,6 +15,7 @@ from sklstm._batching._loader import LabelledSequences, ShuffledBatches
 from sklstm._batching._parts import Cost
 from sklstm._config._configuration import Configuration
 from sklstm._data._labelled import Validation
+from sklstm._inference._prediction import compute_members
 from sklstm._runtime._heap import kept_heap
 from sklstm._runtime._modes import own_modes
 from sklstm._runtime._randomness import own_torch_generator, seeds_for
@@ -107,11 +108,9 @@ def train(
             read = fit_tokens(net.module_, training, of_linear, finds_rare=finds_rare)
         _run(net, read, checkpoint)
         _check_weights(net, read)
-        if calibration is not None and task.fits_shares:
-            calibrate(net.module_, calibration, task)
-        if task.fits_shifts and not is_partial:
+        if not is_partial:
             known = None if validation is None else validation.dataset
-            shift_outputs(net.module_, calibration.held_out if calibration else known, task)
+            _calibrate(net.module_, calibration, known, task)
         return net, _finish(net, monitor)
 
     modes, generator = own_modes(gradients=True), own_torch_generator(torch_seed, device)
@@ -182,6 +181,20 @@ def _build_net(
         **{f"optimizer__{name}": value for name, value in options.items()},
     )
     return net.initialize()  # type: ignore[no-any-return]
+
+
+def _calibrate(
+    module: Any, calibration: Calibration | None, known: LabelledSequences | None, task: Task
+) -> None:
+    """Fit shares and shifts to held-out sequences, or shifts to ``known`` ones of validation."""
+    if calibration is not None and isinstance(module, TokenEnsemble):
+        calibrate(module, calibration, task)
+    elif calibration is not None and isinstance(module, ConvolutionEnsemble):
+        members = compute_members(module, calibration.held_out.sequences)
+        module.set_shares(*task.fit_shares(members, *calibration.held_out.on_host()))
+    held_out = calibration.held_out if calibration is not None else known
+    if task.fits_shifts and held_out is not None:
+        shift_outputs(module, held_out, task)
 
 
 def _continue_from(net: SequenceNet, previous: SequenceNet) -> None:
