@@ -97,9 +97,7 @@ class LSTMSequenceRegressor(RegressorMixin, BaseSequenceEstimator):
         - True: over all timesteps of the training sequences, for each feature
         - "sequence": over each sequence by itself, which drops its level and scale
         - "both": the two side by side, which doubles the number of inputs
-        - "auto": "both" for a single feature, unless each sequence is standardised already, and if
-          a few sequences dominate the scale (in any feature the median of the sequences' standard
-          deviations is below a twentieth of the overall one); otherwise True
+        - "auto": "both"
     mask_value : float, default=None
         Padding value: timesteps at the end of a sequence whose features all equal it (NaN equals
         NaN) are cut off. Token ids are always padded with 0.
@@ -133,8 +131,7 @@ class LSTMSequenceRegressor(RegressorMixin, BaseSequenceEstimator):
         Maximum number of sequences per mini-batch; the batches of an epoch differ in size by at
         most one. "auto" is a sixty-fourth of the sequences, as a power of two from 32 to 128.
     max_epochs : int or "auto", default="auto"
-        Maximum number of epochs. "auto" makes 3000 training steps, 800 for token ids, in 10 to 100
-        epochs.
+        Maximum number of epochs. "auto" makes 800 training steps, in 5 to 100 epochs.
     early_stopping : bool or "last", default=False
         Whether to stop when the validation score no longer improves and to restore the weights of
         the best epoch (of equal scores, that of the smallest loss). Without ``X_val``, a part of
@@ -225,14 +222,15 @@ class LSTMSequenceRegressor(RegressorMixin, BaseSequenceEstimator):
     Notes
     -----
     The network is that of `LSTMSequenceClassifier` without a softmax. Beside it there is a ridge
-    regression of fixed convolutions (``n_kernels``) or of TF-IDF (``tfidf``); predictions are the
-    mean of both. Under ``loss="quantile"`` the quantiles of the ridge regression are those of its
-    left-out residuals.
+    regression of fixed convolutions (``n_kernels``) or of TF-IDF (``tfidf``); predictions are a
+    weighted mean of both. Under ``loss="quantile"`` the quantiles of the ridge regression are those
+    of its left-out residuals.
 
-    Quantiles never cross: they are sorted, which brings them nearer to the true ones [8]_. A
-    network is too sure of its training sequences: without ``X_val`` and early stopping a tenth of
-    at least 100 sequences is held out, whole ``groups`` or else runs of neighbours, and each
-    quantile is shifted to what these say [9]_.
+    Without early stopping a tenth of at least 100 sequences is held out: whole ``groups``, or else
+    runs of neighbours in X. The weights of the mean are fitted to these sequences. So are shifts of
+    the quantiles, of which a network is too sure [9]_; for them ``X_val`` serves, too, where no
+    weights are needed. Quantiles never cross: they are sorted, which brings them nearer to the true
+    ones [8]_.
 
     References
     ----------
@@ -391,8 +389,7 @@ class LSTMSequenceRegressor(RegressorMixin, BaseSequenceEstimator):
             Non-negative weight of each of them; None means 1.
         groups : array-like of shape (n_sequences,), default=None
             What each sequence belongs to, such as an engine or a patient: sequences of one group
-            are either all trained on or all held out, for early stopping or for the shifts of
-            quantiles. Without a held-out part they have no effect.
+            are either all trained on or all held out. Without a held-out part they have no effect.
 
         Returns
         -------

@@ -43,7 +43,7 @@ def outputs(regressor, X):
 
 @every_case
 def test_it_learns_in_the_units_and_the_shape_of_y(loss, y):
-    options = {"loss": loss, "n_kernels": 0, "learning_rate": 0.02}
+    options = {"loss": loss, "n_kernels": 0, "learning_rate": 0.02, "pooling": "max"}
     regressor = quick(**options, max_epochs=60).fit(X[:40], y[:40])
     assert regressor.predict(X).shape == y.shape
     assert regressor.score(X[40:], y[40:]) > 0.7
@@ -194,11 +194,42 @@ def test_quantiles_of_texts_are_as_wide_as_errors_on_new_ones(y):
     assert 0.8 < np.mean((numbers[400:] >= low) & (numbers[400:] <= high)) < 0.99
 
 
-def test_no_text_is_held_out_where_no_shares_are_fitted(monkeypatch):
+def test_what_is_held_out_says_how_much_the_linear_model_counts():
+    """A network of one epoch knows nothing, and nothing but noise is left to the linear model."""
     texts, labels = make_documents(200)
-    monkeypatch.delattr(_fitting, "split_for_shares")
-    regressor = quick(embedding_dim=4, max_epochs=1).fit(texts, np.asarray(labels, dtype=float))
-    assert regressor.net_.module_.shares.tolist() == [0.5, 0.5]
+    y = np.asarray(labels, dtype=float)
+    untrained = {"max_epochs": 1, "learning_rate": 1e-6}
+    of_texts = quick(embedding_dim=4, **untrained).fit(texts, y)
+    sequences, labels = make_ragged(200)
+    of_measurements = quick(n_kernels=500, **untrained).fit(sequences, labels.astype(float))
+    for regressor in (of_texts, of_measurements):
+        of_network, of_linear = regressor.net_.module_.shares.tolist()
+        assert of_linear > 0.6
+        np.testing.assert_allclose(of_network + of_linear, 1, rtol=1e-6)
+    few = quick(n_kernels=500, **untrained).fit(sequences[:60], labels[:60].astype(float))
+    assert few.net_.module_.shares.tolist() == [0.5, 0.5]
+    stopped = quick(n_kernels=500, early_stopping=True, **untrained)
+    stopped.fit(sequences, labels.astype(float))
+    assert stopped.net_.module_.shares.tolist() == [0.5, 0.5]
+
+
+def test_groups_are_held_out_whole(monkeypatch):
+    seen = []
+    split = _fitting.split_for_calibration
+
+    def spy(data, seed):
+        seen.extend(split(data, seed))
+        return seen[-2:]
+
+    monkeypatch.setattr(_fitting, "split_for_calibration", spy)
+    sequences, labels = make_ragged(200)
+    groups = np.random.default_rng(0).integers(0, 20, size=200)
+    quick(loss="quantile", max_epochs=1, n_kernels=0).fit(
+        sequences, labels.astype(float), groups=groups
+    )
+    training, held_out = seen
+    assert len(held_out.targets) > 5
+    assert not set(training.groups) & set(held_out.groups)
 
 
 def test_texts_have_numbers():

@@ -115,3 +115,18 @@ def test_of_few_sequences_the_outer_quantiles_are_the_outermost():
     outputs = np.zeros((10, 2))
     shifted = task.quantiles_of(outputs + task.fit_shifts(outputs, task.encode(y), np.ones(10)))
     np.testing.assert_allclose(shifted[0, 0], [0, 9], atol=1e-6)
+
+
+@pytest.mark.parametrize("options", [{}, {"loss": "quantile", "quantiles": (0.1, 0.9)}])
+def test_shares_follow_the_better_member_and_few_sequences_say_little(options):
+    y = RNG.normal(size=(400, 1))
+    task = learn(y, np.ones(400), **options)
+    targets = task.encode(y)
+    right, wrong = (np.repeat(x, task.n_outputs, axis=1) for x in (targets, -targets))
+    members = np.stack([right, wrong], axis=1)
+    assert task.fit_shares(members, targets, np.ones(400))[0] > 0.95
+    assert task.fit_shares(members[:, ::-1], targets, np.ones(400))[0] < 0.05
+    assert task.fit_shares(members[:10], targets[:10], np.ones(10)) == (0.75, 0.25)
+    weights = np.r_[np.ones(200), np.zeros(200)]
+    mixed = np.where(np.arange(400)[:, None, None] < 200, members, members[:, ::-1])
+    assert task.fit_shares(mixed, targets, weights)[0] > 0.95
