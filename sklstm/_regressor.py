@@ -226,11 +226,11 @@ class LSTMSequenceRegressor(RegressorMixin, BaseSequenceEstimator):
     weighted mean of both. Under ``loss="quantile"`` the quantiles of the ridge regression are those
     of its left-out residuals.
 
-    Without early stopping a tenth of at least 100 sequences is held out: whole ``groups``, or else
-    runs of neighbours in X. The weights of the mean are fitted to these sequences. So are shifts of
-    the quantiles, of which a network is too sure [9]_; for them ``X_val`` serves, too, where no
-    weights are needed. Quantiles never cross: they are sorted, which brings them nearer to the true
-    ones [8]_.
+    Without early stopping a tenth of the sequences is held out: whole ``groups``, or else runs of
+    neighbours in X. From 500 sequences on (100 of token ids) the weights of the mean are fitted to
+    it, and are equal otherwise. From 100 on so are shifts of the quantiles, of which a network is
+    too sure [9]_; for them ``X_val`` serves, too. Quantiles never cross: they are sorted, which
+    brings them nearer to the true ones [8]_.
 
     References
     ----------

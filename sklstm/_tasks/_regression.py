@@ -24,7 +24,7 @@ from sklstm._validation._missing import reject_missing
 
 # Shares of a network that are tried, and the number of sequences that equal ones count as.
 SHARES = np.linspace(0.0, 1.0, 41).tolist()
-PRIOR = 10
+PRIOR = 30
 
 
 class Regression(Task):

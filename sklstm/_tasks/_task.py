@@ -13,6 +13,10 @@ from sklstm._config._options import Options
 from sklstm._sequences import Array, IntArray
 from sklstm._tasks._ridge import fit_regression, fit_sparse_regression
 
+# From this number of sequences on, a tenth of them tells more about the shares of a network and a
+# ridge regression than it would teach (benchmarks/LOG.md).
+ENOUGH_FOR_NUMBERS = 500
+
 
 class Task(ABC):
     """Learning task: encodes y as targets of the loss, and turns outputs into predictions.
@@ -91,10 +95,13 @@ class Task(ABC):
         Factors have shape (n,), or (n, n_outputs) for a loss that is weighted by output.
         """
 
-    def calibrates(self, configuration: Configuration, *, is_validated: bool) -> bool:
-        """Whether sequences are held out for shares or shifts; with early stopping none are."""
+    def calibrates(
+        self, configuration: Configuration, n_sequences: int, *, is_validated: bool
+    ) -> bool:
+        """Whether a part is held out for shares or shifts; with early stopping none is."""
         network = configuration.network
-        has_shares = network.has_tfidf or (self.predicts_numbers and network.n_kernels > 0)
+        is_enough = self.predicts_numbers and n_sequences >= ENOUGH_FOR_NUMBERS
+        has_shares = network.has_tfidf or (network.n_kernels > 0 and is_enough)
         needs = (has_shares and self.fits_shares) or (self.fits_shifts and not is_validated)
         return needs and not configuration.early_stopping
 

@@ -58,7 +58,7 @@ def fit_model(
     if configuration.early_stopping and held_out is None:
         data, held_out = split_for_validation(data, configuration)
     elif not job.is_partial and data.task.calibrates(
-        configuration, is_validated=held_out is not None
+        configuration, len(data.targets), is_validated=held_out is not None
     ):
         data, for_calibration = split_for_calibration(data, configuration.random_state)
     previous = job.previous

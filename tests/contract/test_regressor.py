@@ -200,13 +200,13 @@ def test_what_is_held_out_says_how_much_the_linear_model_counts():
     y = np.asarray(labels, dtype=float)
     untrained = {"max_epochs": 1, "learning_rate": 1e-6}
     of_texts = quick(embedding_dim=4, **untrained).fit(texts, y)
-    sequences, labels = make_ragged(200)
+    sequences, labels = make_ragged(500)
     of_measurements = quick(n_kernels=500, **untrained).fit(sequences, labels.astype(float))
     for regressor in (of_texts, of_measurements):
         of_network, of_linear = regressor.net_.module_.shares.tolist()
         assert of_linear > 0.6
         np.testing.assert_allclose(of_network + of_linear, 1, rtol=1e-6)
-    few = quick(n_kernels=500, **untrained).fit(sequences[:60], labels[:60].astype(float))
+    few = quick(n_kernels=500, **untrained).fit(sequences[:499], labels[:499].astype(float))
     assert few.net_.module_.shares.tolist() == [0.5, 0.5]
     stopped = quick(n_kernels=500, early_stopping=True, **untrained)
     stopped.fit(sequences, labels.astype(float))
