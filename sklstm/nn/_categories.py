@@ -12,6 +12,8 @@ FACTOR, EXPONENT, LARGEST_SIZE = 1.6, 0.56, 32
 # Norm of a vector of static columns whose elements have variance 1. A few columns would be learnt
 # later than the noise of a hundred pooled states, which are smaller (benchmarks/LOG.md).
 NORM = 50.0
+# Largest standardised number: one outlier must not make outputs infinite.
+LARGEST = 1e4
 
 
 class OneHot(nn.Module):
@@ -71,8 +73,8 @@ class CategoryEmbedding(OneHot):
 class StaticEncoder(nn.Module):
     """Static columns of sequences as vectors: numbers, whether they are missing, and categories.
 
-    Numbers are standardised by moments that an estimator fits once to its training sequences; a
-    missing one becomes 0. Those that are missing in some training sequence have a column for that.
+    Numbers are standardised by moments that an estimator fits once to its training sequences, and
+    bounded by 10,000; a missing one becomes 0. Those that are missing in some training sequence have a column for that.
 
     Parameters
     ----------
@@ -128,6 +130,7 @@ class StaticEncoder(nn.Module):
         """Standardised numbers, indicators of missing ones, and codes; float64."""
         numbers_BN, codes_BQ = static_BS[:, : self.n_numbers], static_BS[:, self.n_numbers :]
         scaled_BN = (numbers_BN - self.mean[0].double() - self.mean[1].double()) / self.scale
+        scaled_BN = scaled_BN.clamp(-LARGEST, LARGEST)
         missing_BN = numbers_BN.isnan() * self.may_be_missing
         return torch.cat([scaled_BN.nan_to_num(nan=0.0), missing_BN, codes_BQ], dim=1)
 

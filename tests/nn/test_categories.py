@@ -66,3 +66,10 @@ def test_a_column_without_a_number_is_all_zero():
     encoder.fit(values, torch.ones(3))
     assert encoder.expand(values).tolist() == [[0, 1]] * 3
     assert encoder.scale.tolist() == [1]
+
+
+def test_an_outlier_stays_finite():
+    encoder = StaticEncoder(1)
+    encoder.fit(torch.tensor([[0.0], [1e-30]]).double(), torch.ones(2))
+    outliers = torch.tensor([[1e18], [-1e18], [torch.nan]]).double()
+    assert encoder.expand(outliers)[:, 0].tolist() == [1e4, -1e4, 0]
