@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sklstm.nn._categories import StaticEncoder
 from sklstm.nn._convolution import ConvolutionBranch
 from sklstm.nn._encoder import LSTMEncoder, LSTMLayer
 from sklstm.nn._ensemble import ConvolutionEnsemble, TokenEnsemble
@@ -23,6 +24,7 @@ __all__ = [
     "MaxPooling",
     "MeanPooling",
     "SequenceNetwork",
+    "StaticEncoder",
     "TfidfLinear",
     "TokenEnsemble",
 ]

@@ -22,7 +22,7 @@ PUBLIC = {
     "sklstm.nn": [
         "AttentionPooling", "ConvolutionBranch", "ConvolutionEnsemble",
         "DenseHead", "FixedConvolutions", "LSTMEncoder", "LSTMLayer", "LastPooling", "MaxPooling",
-        "MeanPooling", "SequenceNetwork",
+        "MeanPooling", "SequenceNetwork", "StaticEncoder",
         "TfidfLinear", "TokenEnsemble",
     ],
     "sklstm.preprocessing": [
@@ -52,7 +52,7 @@ PARAMETERS = {
 REGRESSOR_PARAMETERS = {"hidden_sizes": 64, "loss": "squared_error", "quantiles": (0.05, 0.5, 0.95)}
 REGRESSOR_PARAMETERS |= {
     name: default for name, default in PARAMETERS.items() if name != "class_weight"
-} | {"mixup_alpha": 0.0}
+} | {"mixup_alpha": 0.0, "pooling": "mean"}
 
 TRANSFORMER_PARAMETERS = {
     "RollingFeatures": {
