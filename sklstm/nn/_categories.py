@@ -74,7 +74,8 @@ class StaticEncoder(nn.Module):
     """Static columns of sequences as vectors: numbers, whether they are missing, and categories.
 
     Numbers are standardised by moments that an estimator fits once to its training sequences, and
-    bounded by 10,000; a missing one becomes 0. Those that are missing in some training sequence have a column for that.
+    bounded by 10,000; a missing one becomes 0. Those that are missing in some training sequence
+    have a column for that.
 
     Parameters
     ----------
