@@ -46,31 +46,20 @@ class LSTMSequenceRegressor(RegressorMixin, BaseSequenceEstimator):
     bidirectional : bool, default=True
         Whether the LSTM layers are bidirectional.
     pooling : {"attention", "last", "max", "mean"}, default="mean"
-        Pooling of the hidden states over time.
-
-        - "attention": mean weighted by learnt attention
-        - "last": state at the last timestep (at the first one for the backward direction)
-        - "max": global max pooling
-        - "mean": global average pooling
+        Pooling of the hidden states over time: their mean, weighted by learnt attention or not, the
+        state at the end of each direction, or the maximum.
     patch_size : int or "auto", default="auto"
-        Number of consecutive timesteps concatenated into one step, which shortens long sequences.
-        The last patch is padded with zeros. "auto" is 1 for token ids; for measurements it is the
-        smallest size that leaves at most 128 patches in nine of ten sequences (256 if there are 101
-        to 500 sequences, 32 windows of fixed convolutions).
+        Number of consecutive timesteps concatenated into one step. "auto" is 1 for token ids; for
+        measurements it leaves at most 128 patches in nine of ten sequences (256 if there are 101 to
+        500 sequences, 32 windows of fixed convolutions).
     conv_filters : int, tuple of int or "auto", default="auto"
         Number of filters of each convolutional layer in a branch beside the LSTM layers, first to
-        last (LSTM-FCN [3]_). Kernel sizes are 8, 5, 3 and then 3 for each further layer, in
-        timesteps or patches; all layers but the last have squeeze-and-excitation [4]_. Global
-        average pooling of the last one is concatenated to the pooled LSTM states. () means no
-        convolutions. "auto" is ().
+        last (LSTM-FCN). () means no convolutions. "auto" is ().
     n_kernels : int or "auto", default="auto"
-        Number of features of fixed convolutions (MiniRocket [6]_ and Hydra [7]_): convolutions of
-        inputs and of their differences, at several dilations, that are not trained. A linear model
-        of these features, in closed form, counts as much as the network. Without ``conv_filters``
-        the network's steps are windows of ``patch_size`` timesteps of the same convolutions and of
-        the inputs. Rounded to what the numbers of kernels and dilations allow. 0 means none. "auto"
-        is 5040, fewer for more than 2000 sequences, and 0 for more than 10000, for token ids, and
-        where ``conv_filters`` is set.
+        Number of features of fixed convolutions (MiniRocket and Hydra), which a linear model reads.
+        Without ``conv_filters`` the network's steps are windows of ``patch_size`` timesteps of the
+        same convolutions and of the inputs. 0 means none. "auto" is 5040, fewer for more than 2000
+        sequences, and 0 for more than 10000, for token ids, and where ``conv_filters`` is set.
     dense_sizes : int or tuple of int, default=()
         Number of units of each dense ReLU layer between pooling and output.
     dropout : float, default=0.0
@@ -88,9 +77,8 @@ class LSTMSequenceRegressor(RegressorMixin, BaseSequenceEstimator):
         Whether the embedding is not trained.
     tfidf : bool, default=True
         Whether the network of token ids has a linear model of TF-IDF beside it: a ridge regression
-        of tokens and of pairs of consecutive tokens, which counts as much as the network. From 500
-        sequences on, the network reads ids of a single training sequence as unknown (1), unless
-        there are ``embedding_weights``.
+        of tokens and of pairs of consecutive tokens. From 500 sequences on, the network reads ids
+        of a single training sequence as unknown (1), unless there are ``embedding_weights``.
     standardize : bool or {"auto", "both", "sequence"}, default="auto"
         Standardisation of measurements to mean 0 and variance 1; constant features become 0.
 
@@ -103,28 +91,20 @@ class LSTMSequenceRegressor(RegressorMixin, BaseSequenceEstimator):
         NaN) are cut off. Token ids are always padded with 0.
     mixup_alpha : float, default=0.0
         alpha of Beta(alpha, alpha), from which mixup coefficients are drawn in the first half of
-        the epochs [5]_: each sequence and its target are mixed with another's. 0 disables mixup.
+        the epochs: each sequence and its target are mixed with another's. 0 disables mixup.
     l1 : float, default=0.0
-        L1 penalty: factor of the sum of absolute weights; biases and normalisation are not
-        penalised.
+        L1 penalty: factor of the sum of absolute weights, without biases and normalisation.
     l2 : float, default=0.0
         L2 penalty: factor of the sum of squared weights, of the same ones.
     optimizer : {"adam", "adamw", "rmsprop", "sgd"} or callable, default="adam"
-        Name, ``torch.optim`` class, or callable that takes parameters and ``lr`` and returns an
-        optimizer, such as ``functools.partial(torch.optim.AdamW, weight_decay=0.05)``. "sgd" has
-        Nesterov momentum 0.9; all else is torch's default.
+        Name ("sgd" has Nesterov momentum 0.9), ``torch.optim`` class, or callable that takes
+        parameters and ``lr``, such as ``functools.partial(torch.optim.AdamW, weight_decay=0.05)``.
     learning_rate : float, default=0.005
         Learning rate; the maximum under a schedule.
     lr_schedule : {"cosine", "exponential", "one_cycle", "plateau"} or None, default="one_cycle"
-        Learning-rate schedule.
-
-        - "cosine": cosine annealing to 0
-        - "exponential": exponential decay to a hundredth in the last epoch
-        - "one_cycle": warm-up over the first 30 % of the steps, then annealing to almost 0 [2]_
-        - "plateau": halved when the training loss, or with ``early_stopping`` the validation score,
-          has not improved for 5 epochs; epochs with mixup do not count
-        - None: constant, or as set by a ``skorch.callbacks.LRScheduler`` in ``callbacks``, which
-          replaces any ``lr_schedule``
+        Learning-rate schedule: cosine annealing to 0; decay to a hundredth; warm-up over 30 % of
+        the steps, then annealing to almost 0; halved after 5 epochs without improvement. None:
+        constant. A ``skorch.callbacks.LRScheduler`` in ``callbacks`` replaces it.
     max_grad_norm : float, default=1.0
         Gradients are clipped to this Euclidean norm. None: no clipping.
     batch_size : int or "auto", default="auto"
@@ -134,17 +114,12 @@ class LSTMSequenceRegressor(RegressorMixin, BaseSequenceEstimator):
         Maximum number of epochs. "auto" makes 800 training steps, in 5 to 100 epochs.
     early_stopping : bool or "last", default=False
         Whether to stop when the validation score no longer improves and to restore the weights of
-        the best epoch (of equal scores, that of the smallest loss). Without ``X_val``, a part of
-        the training sequences is held out for validation. ``groups`` given to ``fit`` are never
-        split.
-
-        - True: a random part
-        - "last": the last sequences in the order given, for data sorted by time
+        the best epoch. Without ``X_val``, a random part of the training sequences is held out, or
+        the "last" ones in the order given. ``groups`` given to ``fit`` are never split.
     validation_fraction : float, default=0.1
         Fraction of the training sequences that ``early_stopping`` holds out, in (0, 1).
     n_iter_no_change : int, default=10
-        Number of epochs without improvement before ``early_stopping`` stops (patience). Epochs of
-        the warm-up of "one_cycle" and epochs with mixup do not count.
+        Number of epochs without improvement before ``early_stopping`` stops (patience).
     tol : float, default=1e-4
         Minimum improvement of the score for ``early_stopping``, absolute.
     scoring : str or callable, default="loss"
@@ -153,26 +128,21 @@ class LSTMSequenceRegressor(RegressorMixin, BaseSequenceEstimator):
     device : str or torch.device, default="cpu"
         "cpu", "cuda", "cuda:1" and so on, or "auto": a GPU if there is one.
     precision : {"auto", "bfloat16", "float32", "tf32"}, default="float32"
-        Arithmetic of LSTM layers and convolutions; weights and outputs are float32. "bfloat16" is
-        up to twice as fast on hardware that supports it; "auto" uses it on such a CPU if an LSTM
-        layer has 64 units or more. "tf32" lets cuDNN multiply in TensorFloat-32 on a GPU, unless
-        torch is told otherwise, and is float32 on a CPU.
+        Arithmetic of LSTM layers and convolutions; weights and outputs are float32. "auto" is
+        "bfloat16" on a CPU that supports it if an LSTM layer has 64 units or more. "tf32" lets
+        cuDNN multiply in TensorFloat-32 on a GPU, and is float32 on a CPU.
     warm_start : bool, default=False
         Whether ``fit`` continues from the weights, the standardisation and the optimizer state of
         the previous call, for ``max_epochs`` more.
     checkpoint : str or path-like, default=None
-        Path of a checkpoint. Training state is saved after every epoch; calling ``fit`` again with
-        the same data and parameters resumes from it, or returns its result if the fit was complete
-        and ``random_state`` is an int. An existing folder gets one file for each fit, as a search
-        needs.
+        Path of a checkpoint, written after every epoch: the same call of ``fit`` resumes from it.
+        An existing folder gets one file for each fit.
     callbacks : list of skorch callbacks, default=None
-        Callbacks of skorch. The history that they see has ``train_loss``, ``learning_rate``,
-        ``dur`` and, with validation data, ``valid_loss`` and ``valid_score``. In place of
-        ``EpochScoring`` and ``BatchScoring``, which are refused, there is ``scoring``.
+        Callbacks of skorch. In place of ``EpochScoring`` and ``BatchScoring``, which are refused,
+        there is ``scoring``.
     random_state : int, RandomState instance or None, default=None
-        Seed of initialisation, batches, mixup, dropout and validation split. Pass an int for
-        reproducible results. None takes fresh entropy from the operating system. The global states
-        of NumPy and torch are neither used nor changed.
+        Seed of initialisation, batches, mixup, dropout and held-out parts. Pass an int for
+        reproducible results. The global states of NumPy and torch are neither used nor changed.
     verbose : int, default=0
         1 shows a progress bar over the epochs, except in parallel workers; 0 is silent.
 
@@ -189,29 +159,23 @@ class LSTMSequenceRegressor(RegressorMixin, BaseSequenceEstimator):
         Names of the columns of a data frame, or of the features in a list of data frames. Defined
         only if X was one of these and all names are strings.
     net_ : skorch.NeuralNet
-        Trained skorch net, whose ``forward`` and ``predict`` take X in any of the forms that
-        `fit` takes. ``net_.module_`` is the `sklstm.nn.SequenceNetwork`, or with
+        Trained skorch net. ``net_.module_`` is the `sklstm.nn.SequenceNetwork`, or with
         ``n_kernels`` the `sklstm.nn.ConvolutionEnsemble` that contains it, with ``tfidf`` the
         `sklstm.nn.TokenEnsemble`.
     history_ : dict of ndarray of shape (`n_iter_`,)
-        Figures of each epoch: ``epoch`` (from 1), ``dur`` (seconds), ``train_loss`` (weighted mean
-        loss of the standardised targets, without penalties), ``learning_rate``; with
-        ``early_stopping`` or ``X_val`` also ``valid_loss`` and ``valid_score``.
-        ``pandas.DataFrame(history_)`` makes a table.
+        Figures of each epoch: ``epoch`` (from 1), ``dur`` (seconds), ``train_loss`` (of the
+        standardised targets, without penalties), ``learning_rate``; with ``early_stopping`` or
+        ``X_val`` also ``valid_loss`` and ``valid_score``.
     n_iter_ : int
         Number of epochs in ``history_``, earlier calls included with ``warm_start`` or
         ``partial_fit``.
     best_epoch_ : int
-        Epoch whose weights are used: with ``early_stopping`` that of the best validation score,
-        otherwise the last.
+        Epoch whose weights are used: with ``early_stopping`` the best one, otherwise the last.
     best_score_ : float
         Validation score of that epoch; without validation data, the negative training loss.
     stop_reason_ : {"callback", "max_epochs", "no_improvement"}
-        Why training ended.
-
-        - "callback": requested by a callback, such as skorch's ``EarlyStopping``
-        - "max_epochs": all epochs were run
-        - "no_improvement": no better score for ``n_iter_no_change`` epochs
+        Why training ended: a callback asked for it, all epochs were run, or there was no better
+        score for ``n_iter_no_change`` epochs.
     resolved_params_ : dict
         Values of the parameters that may be "auto".
 
@@ -229,27 +193,14 @@ class LSTMSequenceRegressor(RegressorMixin, BaseSequenceEstimator):
     Without early stopping a tenth of the sequences is held out: whole ``groups``, or else runs of
     neighbours in X. From 500 sequences on (100 of token ids) the weights of the mean are fitted to
     it, and are equal otherwise. From 100 on so are shifts of the quantiles, of which a network is
-    too sure [9]_; for them ``X_val`` serves, too. Quantiles never cross: they are sorted, which
-    brings them nearer to the true ones [8]_.
+    too sure [1]_; for them ``X_val`` serves, too. Quantiles never cross: they are sorted, which
+    brings them nearer to the true ones [2]_.
 
     References
     ----------
-    .. [1] S\. Hochreiter, J. Schmidhuber, "Long Short-Term Memory", Neural Computation 9(8), 1997.
-    .. [2] L. Smith, N. Topin, "Super-Convergence: Very Fast Training of Neural Networks Using Large
-       Learning Rates", 2018.
-    .. [3] F. Karim, S. Majumdar, H. Darabi, S. Chen, "LSTM Fully Convolutional Networks for Time
-       Series Classification", IEEE Access 6, 2018.
-    .. [4] F. Karim, S. Majumdar, H. Darabi, S. Harford, "Multivariate LSTM-FCNs for Time Series
-       Classification", Neural Networks 116, 2019.
-    .. [5] H. Zhang, M. Cisse, Y. Dauphin, D. Lopez-Paz, "mixup: Beyond Empirical Risk
-       Minimization", ICLR 2018.
-    .. [6] A. Dempster, D. F. Schmidt, G. I. Webb, "MiniRocket: A Very Fast (Almost) Deterministic
-       Transform for Time Series Classification", KDD 2021.
-    .. [7] A. Dempster, D. F. Schmidt, G. I. Webb, "Hydra: Competing Convolutional Kernels for Fast
-       and Accurate Time Series Classification", Data Mining and Knowledge Discovery 37, 2023.
-    .. [8] V. Chernozhukov, I. Fernandez-Val, A. Galichon, "Quantile and Probability Curves Without
+    .. [1] Y\. Romano, E. Patterson, E. Candes, "Conformalized Quantile Regression", NeurIPS 2019.
+    .. [2] V. Chernozhukov, I. Fernandez-Val, A. Galichon, "Quantile and Probability Curves Without
        Crossing", Econometrica 78, 2010.
-    .. [9] Y\. Romano, E. Patterson, E. Candes, "Conformalized Quantile Regression", NeurIPS 2019.
 
     Examples
     --------

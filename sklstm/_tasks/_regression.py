@@ -184,7 +184,7 @@ class Regression(Task):
         self, weight: Array, bias: Array, residuals: Array, weights: Array
     ) -> tuple[Array, Array]:
         """Weight and bias of all quantiles: those of the mean, shifted by residuals (n, k)."""
-        shifts = _weighted_quantiles(residuals, weights, self.quantiles)
+        shifts = _quantiles(residuals, weights, self.quantiles).T
         n_quantiles = len(self.quantiles)
         return np.repeat(weight, n_quantiles, axis=0), np.repeat(bias, n_quantiles) + shifts.ravel()
 
@@ -213,26 +213,18 @@ class Regression(Task):
         return losses
 
     def fit_shifts(self, outputs: Array, targets: Array, weights: Array) -> Array:
-        """The quantile of what each output misses (conformalised quantile regression [1]_).
+        """The quantile of what each output misses, by one sequence in n + 1 farther outwards.
 
-        Outer quantiles go outwards by one sequence in n + 1.
-
-        References
-        ----------
-        .. [1] Y. Romano, E. Patterson, E. Candes, "Conformalized Quantile Regression", NeurIPS
-           2019.
+        Y. Romano, E. Patterson, E. Candes, "Conformalized Quantile Regression", NeurIPS 2019.
         """
         n = len(targets)
         ascending = np.sort(outputs.reshape(n, targets.shape[1], -1), axis=2)
         residuals = targets[:, :, None] - ascending
         shifts = np.empty(residuals.shape[1:])
         for j, q in enumerate(self.quantiles):
-            own = residuals[:, :, j]
-            beyond = np.array([min(1.0, max(q, 1 - q) * (n + 1) / n)])
-            if q > 0.5:
-                shifts[:, j] = _weighted_quantiles(own, weights, beyond)[:, 0]
-            else:
-                shifts[:, j] = -_weighted_quantiles(-own, weights, beyond)[:, 0]
+            sign, level = (1 if q > 0.5 else -1), max(q, 1 - q) * (n + 1) / n
+            own = sign * residuals[:, :, j]
+            shifts[:, j] = sign * _quantiles(own, weights, min(level, 1.0))
         return shifts.ravel()
 
     def predictor(self, outputs: Array) -> RegressorOfOutputs:
@@ -275,15 +267,11 @@ class RegressorOfOutputs(RegressorMixin, BaseEstimator):
         return self.task.quantiles_of(self.outputs)
 
 
-def _weighted_quantiles(values: Array, weights: Array, probabilities: Array) -> Array:
-    """Quantiles of each column, shape (k, q): the smallest values of at least that total weight."""
-    order = np.argsort(values, axis=0, kind="stable")
-    result = np.empty((values.shape[1], len(probabilities)))
-    for column, rows in enumerate(order.T):
-        shares = np.cumsum(weights[rows]) / weights.sum()
-        places = np.searchsorted(shares, probabilities - 1e-9).clip(max=len(rows) - 1)
-        result[column] = values[rows[places], column]
-    return result
+def _quantiles(values: Array, weights: Array, probabilities: Any) -> Array:
+    """Quantiles of each column: values themselves, since an interval must cover some."""
+    return np.asarray(
+        np.quantile(values, probabilities, axis=0, method="inverted_cdf", weights=weights)
+    )
 
 
 def _is_vector(value: Any) -> bool:

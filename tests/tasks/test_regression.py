@@ -8,7 +8,7 @@ from sklearn.metrics import mean_absolute_error, mean_pinball_loss, mean_squared
 
 from sklstm._config._options import Options
 from sklstm._tasks._losses import WeightedRegressionLoss
-from sklstm._tasks._regression import Regression, _weighted_quantiles
+from sklstm._tasks._regression import Regression
 
 RNG = np.random.default_rng(0)
 WEIGHTS = RNG.uniform(0.5, 2, 50)
@@ -75,15 +75,6 @@ def test_mixed_sequences_have_both_losses():
     # 1; 0.75 * 4 + 0.25 * 1; 0.5 * 2 * 9 + 0.5 * 4.
     expected = (1 + 3.25 + 11) / 4
     assert loss(outputs, targets, weights, shares).item() == pytest.approx(expected)
-
-
-def test_weighted_quantiles_are_those_of_repeated_values():
-    values, weights = RNG.normal(size=(40, 2)), RNG.integers(1, 5, 40)
-    probabilities = np.array([0.05, 0.3, 0.5, 0.99])
-    found = _weighted_quantiles(values, weights.astype(float), probabilities)
-    repeated = np.repeat(values, weights, axis=0)
-    expected = np.quantile(repeated, probabilities, axis=0, method="inverted_cdf").T
-    np.testing.assert_array_equal(found, expected)
 
 
 def test_a_linear_model_of_quantiles_is_shifted_by_its_left_out_residuals():
