@@ -239,3 +239,16 @@ def test_texts_have_numbers():
     assert regressor.score(texts[150:], y[150:]) > 0.5
     pipeline = make_pipeline(TokenEncoder(), quick(embedding_dim=4, max_epochs=2))
     assert pipeline.fit(["good film", "bad film"] * 20, [1.0, 0.0] * 20).predict(["good"]) > 0.3
+
+
+@pytest.mark.parametrize("given", ["held out", "X_val"])
+def test_intervals_of_a_network_that_has_memorised_noise_are_wide_enough(given):
+    """Before they are shifted, one value in ten is in them."""
+    rng = np.random.default_rng(0)
+    sequences, y = [rng.normal(size=(8, 2)) for _ in range(600)], rng.normal(50, 10, 600)
+    options = {"hidden_sizes": 64, "pooling": "max", "max_epochs": 60, "learning_rate": 0.02}
+    own = {"X_val": sequences[200:300], "y_val": y[200:300]} if given == "X_val" else {}
+    regressor = quick(loss="quantile", n_kernels=0, **options)
+    regressor.fit(sequences[:200], y[:200], **own)
+    low, _, high = regressor.predict_quantiles(sequences[300:]).T
+    assert 0.8 < np.mean((y[300:] >= low) & (y[300:] <= high)) < 0.98

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from sklstm import LSTMSequenceClassifier
+from sklstm import LSTMSequenceClassifier, LSTMSequenceRegressor
 from sklstm._config._options import Options
 from sklstm._data._auto import resolve_auto
 from sklstm._sequences import Sequences
@@ -122,3 +122,17 @@ def test_what_is_asked_for_is_done(given):
 def test_token_ids_have_no_scale():
     assert resolve(embedding_dim=4)["standardize"] is False
     assert resolve(embedding_dim=4, standardize="both")["standardize"] is False
+
+
+# Numbers
+
+
+@pytest.mark.parametrize("n_features", [1, 3])
+def test_numbers_have_defaults_of_their_own(n_features):
+    options = Options.of(LSTMSequenceRegressor())
+    for n_sequences, n_epochs in ((64, 100), (3000, 17), (15_000, 6), (10**5, 5)):
+        sequences = short_sequences(n_features, lengths=np.full(n_sequences, 2))
+        resolved = resolve_auto(options, sequences, predicts_numbers=True)
+        assert resolved["standardize"] == "both"
+        assert resolved["conv_filters"] == ()
+        assert resolved["max_epochs"] == n_epochs

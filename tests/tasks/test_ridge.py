@@ -79,11 +79,12 @@ def test_the_strength_fits_the_noise():
 
 
 def test_sparse_rows_are_predicted_without_themselves():
-    features, targets, weights = csr_array(np.eye(10)), RNG.normal(size=(10, 2)), np.ones(10)
+    features, weights = csr_array(np.eye(10)), np.ones(10)
+    targets = np.arange(20.0).reshape(10, 2) ** 2
     left_out = predict_sparse_left_out(features, targets, weights)
     assert left_out.shape == (10, 2)
     # A row that is like no other one says nothing about the others: what is left is their mean.
-    assert np.abs(left_out - targets).min() > 1e-3
+    assert np.abs(left_out - targets).min() > 1
     alone = predict_sparse_left_out(features[:1], targets[:1], weights[:1])
     np.testing.assert_array_equal(alone, targets[:1])
 
