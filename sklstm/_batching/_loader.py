@@ -88,8 +88,8 @@ class DeviceSequences:
         As in `Sequences`.
     device : torch.device
         Device of the copy and of the batches.
-    static : ndarray of shape (n_sequences, n_columns), default=None
-        Static columns.
+    static : Tensor of shape (n_sequences, n_columns), default=None
+        Static columns, on the device.
     overlaps : bool, default=False
         Whether the copy goes by way of pinned memory, without waiting for a GPU's computations.
     """
@@ -99,7 +99,7 @@ class DeviceSequences:
         values: Array,
         offsets: IntArray,
         device: torch.device,
-        static: Array | None = None,
+        static: Tensor | None = None,
         *,
         overlaps: bool = False,
     ) -> None:
@@ -108,7 +108,7 @@ class DeviceSequences:
         if overlaps and device.type == "cuda":
             on_host = on_host.pin_memory()
         self.values = on_host.to(device, non_blocking=overlaps)
-        self.static = None if static is None else torch.from_numpy(static).to(device)
+        self.static = static
         self.host_lengths = np.diff(offsets)
         self.lengths = torch.from_numpy(self.host_lengths).to(device)
         self.starts = torch.from_numpy(offsets[:-1]).to(device)
@@ -313,4 +313,5 @@ def to_device(
         if sequences.codes is not None:
             codes = np.pad(sequences.codes, ((0, 1), (0, 0))).astype(np.float32)
             values = np.concatenate([values, codes], axis=1)
-    return DeviceSequences(values, sequences.offsets, device, sequences.static, overlaps=overlaps)
+    static = None if sequences.static is None else torch.from_numpy(sequences.static).to(device)
+    return DeviceSequences(values, sequences.offsets, device, static, overlaps=overlaps)

@@ -7,12 +7,11 @@ from collections.abc import Callable
 import numpy as np
 
 from sklstm._sequences import Array, IntArray
+from sklstm._tasks._ridge import N_RUNS
 
 # Number of random orders of the groups, of which the best stratified is taken: with few groups of
 # unequal size a single order was off by 2.2 times as much (benchmarks/LOG.md).
 N_ORDERS = 10
-# Number of runs of neighbours, of which some are held out.
-N_RUNS = 100
 
 
 def split_rows(

@@ -38,8 +38,8 @@ def check_state(state: Mapping[str, Any], task_type: type[Task]) -> None:
     check_items(state, ATTRIBUTES | dict(task_type.attribute_checks), optional=OPTIONAL)
     network, scaling = NetworkConfiguration(**state["_network"]), state["_scaling"]
     _check_extent(network, state["net_"]["weights"])
-    categories = state.get("_categories", {})
-    static = StaticColumns(**state["_static"]) if state.get("_static") else None
+    categories = state["_categories"]
+    static = None if state["_static"] is None else StaticColumns(**state["_static"])
     widths = widths_of(categories, static)
     n_columns, n_features = state["_n_columns_in"], state["n_features_in_"]
     names, filters = state.get("feature_names_in_"), network.conv_filters
@@ -248,6 +248,6 @@ ATTRIBUTES: dict[str, Check] = {
     "_sklearn_output_config": is_output_configuration,
 }
 # What a state may lack.
-OPTIONAL = frozenset(
-    {"resolved_params_", "feature_names_in_", "_categories", "_static", "_sklearn_output_config"}
-)
+OPTIONAL = frozenset({"resolved_params_", "feature_names_in_", "_sklearn_output_config"})
+# What an attribute was that an older file lacks.
+DEFAULTS: dict[str, Any] = {"_categories": {}, "_static": None}

@@ -18,7 +18,7 @@ from sklstm._config._options import OF_RUN
 from sklstm._config._parameters import check_parameters
 from sklstm._files._container import MALFORMED, Kind, read_file, write_file
 from sklstm._files._values import UnstorableError, encode
-from sklstm._persistence._checks import ATTRIBUTES, check_state
+from sklstm._persistence._checks import ATTRIBUTES, DEFAULTS, check_state
 from sklstm._persistence._estimators import ESTIMATORS, TASKS
 from sklstm._persistence._pipelines import Description, build_pipeline, describe_pipeline
 from sklstm._runtime._device import resolve_device
@@ -216,7 +216,7 @@ def _build(content: Mapping[str, Any], *, device: str | torch.device) -> Any:
     if OF_RUN & parameters.keys():
         raise ValueError(f"{sorted(OF_RUN & parameters.keys())} are no parameters of a model.")
     net = {**state["net_"], "device": str(resolve_device(device))}
-    state = {**TASKS[kind].attribute_defaults, **state, "net_": net}
+    state = {**DEFAULTS, **TASKS[kind].attribute_defaults, **state, "net_": net}
     check_state(state, TASKS[kind])
     estimator = kind(**parameters, device=device)
     estimator.optimizer = _restore_optimizer(estimator.optimizer)

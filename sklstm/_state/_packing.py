@@ -42,8 +42,6 @@ def unpack_state(packed: Mapping[str, Any]) -> dict[str, Any]:
     """Restore a packed state, its net on the original device if available, else on the CPU."""
     state = dict(packed)
     if "net_" in state:
-        # A state that is older than categories has none.
-        state = {"_categories": {}, "_static": None} | state
         kept = state["net_"]
         state["_network"] = NetworkConfiguration(**state["_network"])
         network = _build(state["_network"], kept["weights"]).eval()

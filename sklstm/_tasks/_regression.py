@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
+import torch
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_array
 from torch import nn
@@ -113,7 +114,7 @@ class Regression(Task):
         return len(self.mean) * max(1, len(self.quantiles))
 
     @property
-    def fits_shifts(self) -> bool:  # type: ignore[override]
+    def fits_shifts(self) -> bool:
         """Whether outputs are quantiles: a network is too sure of those of its training targets."""
         return len(self.quantiles) > 0
 
@@ -193,24 +194,15 @@ class Regression(Task):
 
         They are drawn towards equal ones, as by `PRIOR` sequences.
         """
-        of_network, of_linear = members[:, 0], members[:, 1]
-        losses = [
-            weights @ self._losses(share * of_network + (1 - share) * of_linear, targets)
-            for share in SHARES
-        ]
+        kind = "quantile" if len(self.quantiles) else "squared_error"
+        loss = WeightedRegressionLoss(kind, self.quantiles.tolist())
+        of_network, of_linear, *given = map(
+            torch.from_numpy, (members[:, 0], members[:, 1], targets, weights)
+        )
+        losses = [float(loss(torch.lerp(of_linear, of_network, s), *given)) for s in SHARES]
         best, n = SHARES[int(np.argmin(losses))], len(targets)
         share = (n * best + PRIOR * 0.5) / (n + PRIOR)
         return share, 1.0 - share
-
-    def _losses(self, outputs: Array, targets: Array) -> Array:
-        """Loss of each sequence, shape (n,)."""
-        errors = targets[:, :, None] - outputs.reshape(*targets.shape, -1)
-        if len(self.quantiles):
-            errors = np.maximum(self.quantiles * errors, (self.quantiles - 1) * errors)
-        else:
-            errors = np.square(errors)
-        losses: Array = errors.mean(axis=(1, 2))
-        return losses
 
     def fit_shifts(self, outputs: Array, targets: Array, weights: Array) -> Array:
         """The quantile of what each output misses, by one sequence in n + 1 farther outwards.

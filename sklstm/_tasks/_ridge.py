@@ -67,10 +67,14 @@ class Ridge:
         self._basis, self._roots, self._shares = basis, roots, shares
         self._targets = targets
 
+    def _factors(self, strength: float) -> Array:
+        """Factors of the projected targets on the basis."""
+        inverse = 1.0 / (self._values + strength * self._unit)
+        return np.asarray(self._values * inverse if self._is_dual else inverse)
+
     def left_out(self, strength: float) -> Array:
         """Prediction of each target by a regression without its row, shape (n, k)."""
-        inverse = 1.0 / (self._values + strength * self._unit)
-        factors = self._values * inverse if self._is_dual else inverse
+        factors = self._factors(strength)
         fitted = self._basis @ (factors[:, None] * self._projected) / self._roots + self._offset
         leverage = np.square(self._basis) @ factors + self._shares
         residuals = (self._targets - fitted) / np.maximum(1.0 - leverage, 1e-9)[:, None]
@@ -85,8 +89,7 @@ class Ridge:
         n = len(self._targets)
         if n <= N_RUNS:
             return self.left_out(strength)
-        inverse = 1.0 / (self._values + strength * self._unit)
-        factors = self._values * inverse if self._is_dual else inverse
+        factors = self._factors(strength)
         roots = self._roots
         fitted = self._basis @ (factors[:, None] * self._projected) + roots * self._offset
         residuals = roots * self._targets - fitted

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
+import numpy as np
 from torch import nn
 
 from sklstm._config._configuration import Configuration
@@ -36,8 +37,6 @@ class Task(ABC):
     # whether `fit_shares` finds others.
     shares: ClassVar[tuple[float, float]] = (0.5, 0.5)
     fits_shares: ClassVar[bool] = False
-    # Whether `fit_shifts` shifts the outputs to what held-out sequences say.
-    fits_shifts: bool = False
     # Whether the training part of a split needs targets of each of the `strata`.
     needs_all_strata: ClassVar[bool] = True
 
@@ -130,9 +129,14 @@ class Task(ABC):
         """Factors of the outputs of network and linear model (n, 2, n_outputs) in their sum."""
         return self.shares
 
+    @property
+    def fits_shifts(self) -> bool:
+        """Whether `fit_shifts` finds any."""
+        return False
+
     def fit_shifts(self, outputs: Array, targets: Array, weights: Array) -> Array:
-        """Shifts (n_outputs,) of outputs for held-out sequences (n, n_outputs)."""
-        raise NotImplementedError
+        """Shifts (n_outputs,) of the outputs, by those of held-out sequences (n, n_outputs)."""
+        return np.zeros(self.n_outputs)
 
     @abstractmethod
     def predictor(self, outputs: Array) -> Any:

@@ -10,7 +10,11 @@ from scipy.sparse import hstack
 from torch import Tensor
 
 from sklstm._batching._loader import DeviceSequences, LabelledSequences
-from sklstm._inference._prediction import compute_outputs, convolved_batches
+from sklstm._inference._prediction import (
+    compute_members,
+    compute_outputs,
+    convolved_batches,
+)
 from sklstm._sequences import Array, IntArray
 from sklstm._tasks._task import Task
 from sklstm.nn._ensemble import ConvolutionEnsemble, Ensemble
@@ -202,9 +206,7 @@ def compute_features(
                 windows[offsets[index] : offsets[index + 1]] = of_batch[row, : n_windows[index]]
     if convolutions.window_size is None:
         return None, summaries
-    read = DeviceSequences(windows, offsets, sequences.device)
-    read.static = sequences.static
-    return read, summaries
+    return DeviceSequences(windows, offsets, sequences.device, sequences.static), summaries
 
 
 @torch.no_grad()
@@ -225,6 +227,12 @@ def _factors(n_features: int, n_all: int) -> Array | None:
         return None
     n_static = n_all - n_features
     return np.repeat([1.0, np.sqrt(n_features / n_static)], [n_features, n_static])
+
+
+def fit_shares(ensemble: Ensemble, held_out: LabelledSequences, task: Task) -> None:
+    """Fit the shares of network and linear model to the held-out sequences."""
+    members = compute_members(ensemble, held_out.sequences)
+    ensemble.set_shares(*task.fit_shares(members, *held_out.on_host()))
 
 
 def shift_outputs(

@@ -40,8 +40,8 @@ def configure(
     """Resolve all options that are "auto" or None for training on these sequences.
 
     ``vocabulary_size`` None means measurements, not token ids; ``widths`` are those of categories
-    and static columns. In further training, architecture
-    options at "auto" keep the values of the ``previous`` network.
+    and static columns. In further training, architecture options at "auto" keep the values of the
+    ``previous`` network.
     """
     if previous is not None:
         kept = [name for name in ARCHITECTURE if is_auto(getattr(options, name))]

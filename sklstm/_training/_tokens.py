@@ -11,10 +11,10 @@ import torch
 from scipy.sparse import csr_array
 
 from sklstm._batching._loader import DeviceSequences, LabelledSequences
-from sklstm._inference._prediction import compute_members, plain_batches
+from sklstm._inference._prediction import plain_batches
 from sklstm._sequences import PADDING_ID, Array, IntArray
 from sklstm._tasks._task import Task
-from sklstm._training._closed_form import with_static
+from sklstm._training._closed_form import fit_shares, with_static
 from sklstm.nn._ensemble import TokenEnsemble
 from sklstm.nn._tfidf import TfidfLinear
 
@@ -55,8 +55,7 @@ def fit_tokens(
 
 def calibrate(ensemble: TokenEnsemble, calibration: Calibration, task: Task) -> None:
     """Fit the shares to the held-out sequences, and then the linear model to all."""
-    members = compute_members(ensemble, calibration.held_out.sequences)
-    ensemble.set_shares(*task.fit_shares(members, *calibration.held_out.on_host()))
+    fit_shares(ensemble, calibration.held_out, task)
     everything = calibration.load_all()
     fit_tfidf(ensemble, count_terms(ensemble.linear, everything.sequences), everything, task)
 

@@ -15,7 +15,6 @@ from sklstm._batching._loader import LabelledSequences, ShuffledBatches
 from sklstm._batching._parts import Cost
 from sklstm._config._configuration import Configuration
 from sklstm._data._labelled import Validation
-from sklstm._inference._prediction import compute_members
 from sklstm._runtime._heap import kept_heap
 from sklstm._runtime._modes import own_modes
 from sklstm._runtime._randomness import own_torch_generator, seeds_for
@@ -24,7 +23,12 @@ from sklstm._runtime._within import within
 from sklstm._sequences import Array
 from sklstm._tasks._task import Task
 from sklstm._training._callbacks import LearningRate, ProgressBar, is_parallel_worker
-from sklstm._training._closed_form import fit_closed_form, fit_static, shift_outputs
+from sklstm._training._closed_form import (
+    fit_closed_form,
+    fit_shares,
+    fit_static,
+    shift_outputs,
+)
 from sklstm._training._configure import build_network
 from sklstm._training._net import SequenceNet, SequenceReader, divergence_error
 from sklstm._training._optimizers import ONE_CYCLE_RISE, RateOnDevice, resolve_optimizer
@@ -190,8 +194,7 @@ def _calibrate(
     if calibration is not None and isinstance(module, TokenEnsemble):
         calibrate(module, calibration, task)
     elif calibration is not None and isinstance(module, ConvolutionEnsemble):
-        members = compute_members(module, calibration.held_out.sequences)
-        module.set_shares(*task.fit_shares(members, *calibration.held_out.on_host()))
+        fit_shares(module, calibration.held_out, task)
     held_out = calibration.held_out if calibration is not None else known
     if task.fits_shifts and held_out is not None:
         shift_outputs(module, held_out, task)

@@ -98,7 +98,7 @@ class StaticEncoder(nn.Module):
         self.n_numbers = n_numbers
         self.one_hot = OneHot(2 * n_numbers, n_categories)
         self.embedding = CategoryEmbedding(2 * n_numbers, n_categories)
-        self.output_size = self.embedding.output_size
+        self.output_size = width_of_static(n_numbers, n_categories)
         self.factor = NORM / max(1, self.output_size) ** 0.5
 
     def fit(self, numbers_BN: Tensor, weights_B: Tensor) -> None:
