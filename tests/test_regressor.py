@@ -83,5 +83,5 @@ def test_a_file_of_a_classifier_is_no_regressor(tmp_path, monkeypatch):
 
 
 def test_a_parameter_of_the_classifier_is_unknown():
-    with pytest.raises(TypeError, match="unexpected keyword argument 'class_weight'"):
+    with pytest.raises(TypeError, match=r"unexpected keyword argument 'class_weight'\.$"):
         LSTMSequenceRegressor(class_weight="balanced")

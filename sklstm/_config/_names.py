@@ -54,22 +54,24 @@ def translates_names(method: Callable[P, T]) -> Callable[P, T]:
         unknown = [name for name in kwargs if name not in accepted]
         if unknown:
             function = type(args[0]).__name__
+            options = accepted
             if method.__name__ != "__init__":
                 function += f".{method.__name__}"
+                options = [*accepted, *OPTIONS]
             raise TypeError(
                 f"{function}() got an unexpected keyword argument {unknown[0]!r}."
-                f"{_remedy(unknown[0], accepted)}"
+                f"{_remedy(unknown[0], accepted, options)}"
             )
         return method(*args, **kwargs)
 
     return checked
 
 
-def _remedy(name: str, accepted: Sequence[str]) -> str:
-    """Remedy for an unknown name, or ""."""
+def _remedy(name: str, accepted: Sequence[str], options: Sequence[str]) -> str:
+    """Remedy for an unknown name, or ""; those of ``options`` not accepted are constructor's."""
     if name in REMEDIES:
         return f"\n\n{REMEDIES[name]}"
-    choices = list(dict.fromkeys([*accepted, *OPTIONS]))
+    choices = list(dict.fromkeys(options))
     close = difflib.get_close_matches(EQUIVALENTS.get(name, name), choices, n=1)
     if not close:
         return ""

@@ -22,6 +22,7 @@ from sklstm._tasks._ridge import (
 from sklstm._tasks._task import Task
 from sklstm._validation._forms import as_host
 from sklstm._validation._missing import reject_missing
+from sklstm._validation._numbers import reject_non_numbers
 
 # Shares of a network that are tried, and the number of sequences that equal ones count as.
 SHARES = np.linspace(0.0, 1.0, 41).tolist()
@@ -61,6 +62,7 @@ class Regression(Task):
         if y is None:
             raise ValueError(f"{estimator} requires y to be passed, but the target y is None.")
         reject_missing(y, input_name, "value")
+        reject_non_numbers(y, input_name)
         numbers: Array = check_array(
             as_host(y),
             dtype=np.float64,

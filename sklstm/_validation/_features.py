@@ -73,7 +73,7 @@ def _read(
         sequences = Sequences.from_lengths(np.empty((len(codes), 0)), lengths)
         sequences = cut_padding(sequences, None, name)
     else:
-        sequences = check_inputs(frames, **options).sequences
+        sequences = check_inputs(frames, **options, can_impute=False).sequences
     starts = np.repeat(np.cumsum(lengths) - lengths, sequences.lengths)
     # The ends of sequences may be padding.
     steps = np.arange(len(starts)) - np.repeat(sequences.offsets[:-1], sequences.lengths)

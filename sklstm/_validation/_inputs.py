@@ -31,6 +31,8 @@ from sklstm._validation._masks import without_mask, without_masks
 from sklstm._validation._messages import REMEDY_TEXT, enumerate_names, none_found, shorten
 from sklstm._validation._nested import flatten_nested
 
+IMPUTER = "sklstm.preprocessing.SequenceImputer()"
+
 
 class Inputs(NamedTuple):
     """Validated X.
@@ -52,6 +54,7 @@ def check_inputs(
     estimator: str,
     mask_value: float | None = None,
     allow_nan: bool = False,
+    can_impute: bool = True,
     input_name: str = "X",
 ) -> Inputs:
     """Convert X to sequences of float32 or float64, without modifying it.
@@ -67,6 +70,8 @@ def check_inputs(
         Trailing timesteps whose features all equal it (NaN equals NaN) are padding.
     allow_nan : bool, default=False
         Whether values may be NaN; infinity never may.
+    can_impute : bool, default=True
+        Whether `SequenceImputer` takes X, for messages.
     input_name : str, default="X"
         Name of X in messages.
     """
@@ -77,7 +82,8 @@ def check_inputs(
         Reader(_read_item, partial(_read_rectangle, estimator=estimator), _as_float),
     )
     sequences = cut_padding(inputs.sequences, mask_value, input_name)
-    _check_finite(sequences, allow_nan, input_name)
+    imputer = f"make_pipeline({IMPUTER}, {estimator}())" if can_impute else ""
+    _check_finite(sequences, allow_nan, input_name, imputer)
     names = inputs.column_names if fields is None else np.array(fields, dtype=object)
     return inputs._replace(sequences=sequences, column_names=names)
 
@@ -316,7 +322,8 @@ def _check_lengths(lengths: IntArray, name: str) -> None:
         )
 
 
-def _check_finite(sequences: Sequences, allow_nan: bool, name: str) -> None:
+def _check_finite(sequences: Sequences, allow_nan: bool, name: str, imputer: str) -> None:
+    """Raise for infinity, and for NaN unless allowed; ``imputer`` is the remedy for it, if any."""
     values = sequences.values
     if all_finite(values):
         return
@@ -332,10 +339,8 @@ def _check_finite(sequences: Sequences, allow_nan: bool, name: str) -> None:
             f"{found} or NaN.\n\nReplace such values by a number, or by NaN where none is known."
         )
     remedy = "Fill or drop such values before calling the estimator"
-    if has_nan:
-        remedy += (
-            ": make_pipeline(sklstm.preprocessing.SequenceImputer(), LSTMSequenceClassifier())"
-        )
+    if has_nan and imputer:
+        remedy += f": {imputer}"
     raise ValueError(
         f"{found}.\n\n{remedy}. Where they pad the ends of sequences, set"
         f" mask_value=float('{values[tuple(bad[0])]}')."

@@ -264,6 +264,14 @@ def test_categories_of_timesteps_are_codes_beside_the_numbers(package):
     assert later(schema, unknown).codes.ravel().tolist() == [0, 0, 0, 0]
 
 
+def test_no_imputer_is_named_that_takes_no_categories():
+    X = frames()
+    X[0].loc[1, "speed"] = np.nan
+    with pytest.raises(ValueError, match=r"NaN at X\[0\]") as missing:
+        first(X)
+    assert "Imputer" not in str(missing.value)
+
+
 def test_padding_is_cut_off_the_codes_too():
     X = frames()
     X[0].loc[2, "speed"] = np.nan

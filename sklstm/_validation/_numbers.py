@@ -1,0 +1,38 @@
+"""Errors for a y that holds no numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from sklstm._validation._forms import as_host
+from sklstm._validation._messages import shorten
+from sklstm._validation._missing import entries
+
+
+def reject_non_numbers(y: Any, name: str) -> None:
+    """Raise if an entry is text that is no number, or if rows have unequal numbers of entries."""
+    table = entries(as_host(y))
+    if table.dtype.kind not in "OSU":
+        return
+    for index, value in np.ndenumerate(table):
+        place = f"{name}[{', '.join(map(str, index))}]"
+        if isinstance(value, (list, tuple, np.ndarray)):
+            raise ValueError(
+                f"{name} must have one number for each sequence, or the same number of them. Got"
+                f" {value!r:.60} at {place}."
+            )
+        if isinstance(value, (str, bytes)) and not _is_number(value):
+            raise ValueError(
+                f"{name} must be numbers. Got {shorten(value)} at {place}.\n\nFor labels use"
+                " LSTMSequenceClassifier."
+            )
+
+
+def _is_number(text: str | bytes) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
