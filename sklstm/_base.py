@@ -231,7 +231,8 @@ class BaseSequenceEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
 
     def _compute(self, function: Callable[..., Array], X: Any) -> Array:
         """Validate X and apply a function of the network and the sequences."""
-        check_is_fitted(self)
+        if not hasattr(self, "net_"):
+            check_is_fitted(self)
         net = self.net_
 
         def work() -> Array:

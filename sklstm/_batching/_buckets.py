@@ -59,6 +59,8 @@ def prediction_batches(lengths: IntArray, max_timesteps: int, max_size: int) -> 
     more.
     """
     order = np.argsort(lengths, kind="stable")
+    if len(order) == 1:
+        return [order]
     ascending = lengths[order]
     batches: list[IntArray] = []
     end = len(order)

@@ -110,8 +110,9 @@ class DeviceSequences:
         self.values = on_host.to(device, non_blocking=overlaps)
         self.static = static
         self.host_lengths = np.diff(offsets)
+        self.host_starts = offsets[:-1]
         self.lengths = torch.from_numpy(self.host_lengths).to(device)
-        self.starts = torch.from_numpy(offsets[:-1]).to(device)
+        self.starts = torch.from_numpy(self.host_starts).to(device)
         self.padding_row = len(values) - 1
         self.have_one_length = len(set(self.host_lengths.tolist())) == 1
 
@@ -124,8 +125,16 @@ class DeviceSequences:
         Values are batch-major in shape and time-major in memory: the LSTM kernels copy anything
         else (a step at B64 T100 H128 took twice as long, benchmarks/LOG.md).
         """
+        if len(indices) == 1 and self.device.type == "cpu":
+            return self._single(int(indices[0]))
         rows_B = torch.from_numpy(indices).to(self.device)
         return self.gather(rows_B, *self.padded_length(indices))
+
+    def _single(self, index: int) -> PaddedInputs:
+        """The same of one sequence, without a copy."""
+        start, n_timesteps = self.host_starts[index], self.host_lengths[index]
+        static = None if self.static is None else self.static[index : index + 1]
+        return PaddedInputs(self.values[start : start + n_timesteps].unsqueeze(0), None, static)
 
     def gather(self, rows_B: Tensor, n_timesteps: int, is_padded: bool) -> PaddedInputs:
         """The same of indices on the device and a padded length, without a read by the host."""
@@ -175,7 +184,9 @@ class HostSequences:
 
     def batch(self, indices: IntArray) -> PaddedInputs:
         """Inputs of the sequences at ``indices``, as of `DeviceSequences`."""
-        part = to_device(self.sequences.take(indices), self.scaling, self.device, overlaps=True)
+        n = len(self)
+        taken = self.sequences.take(indices) if n > 1 else self.sequences
+        part = to_device(taken, self.scaling, self.device, overlaps=True)
         return part.batch(np.arange(len(indices)))
 
 

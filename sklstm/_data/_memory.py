@@ -27,15 +27,19 @@ OUT_OF_MEMORY = (
 @contextmanager
 def training_memory(configuration: Configuration, sequences: Sequences) -> Iterator[None]:
     """Convert out-of-memory errors to a MemoryError with the sizes of a training step."""
-    network, batch_size = configuration.network, min(configuration.batch_size, len(sequences))
-    with _raised_as_memory_error(
-        f"Training ran out of memory on device {str(configuration.device)!r}. A step holds"
-        f" {batch_size} sequences of up to {_describe_timesteps(network, sequences)} and their"
-        f" activations, with {_describe_widths(network)}; X has {len(sequences.values)} timesteps"
-        " in total.\n\nReduce batch_size or hidden_sizes, or truncate or downsample the longest"
-        " sequences."
-    ):
+    try:
         yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        network, batch_size = configuration.network, min(configuration.batch_size, len(sequences))
+        raise MemoryError(
+            f"Training ran out of memory on device {str(configuration.device)!r}. A step holds"
+            f" {batch_size} sequences of up to {_describe_timesteps(network, sequences)} and their"
+            f" activations, with {_describe_widths(network)}; X has {len(sequences.values)}"
+            " timesteps in total.\n\nReduce batch_size or hidden_sizes, or truncate or downsample"
+            " the longest sequences."
+        ) from error
 
 
 @contextmanager
@@ -43,23 +47,17 @@ def prediction_memory(
     network: NetworkConfiguration, sequences: Sequences, device: str
 ) -> Iterator[None]:
     """Convert out-of-memory errors to a MemoryError with the sizes of X and the network."""
-    with _raised_as_memory_error(
-        f"Prediction ran out of memory on device {device!r}. X has {len(sequences)} sequences of up"
-        f" to {_describe_timesteps(network, sequences)}, {len(sequences.values)} timesteps in"
-        f" total; the network has {_describe_widths(network)}.\n\nPredict fewer sequences at a"
-        " time, or truncate or downsample the longest of them."
-    ):
-        yield
-
-
-@contextmanager
-def _raised_as_memory_error(message: str) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-        raise MemoryError(message) from error
+        raise MemoryError(
+            f"Prediction ran out of memory on device {device!r}. X has {len(sequences)} sequences"
+            f" of up to {_describe_timesteps(network, sequences)}, {len(sequences.values)}"
+            f" timesteps in total; the network has {_describe_widths(network)}.\n\nPredict fewer"
+            " sequences at a time, or truncate or downsample the longest of them."
+        ) from error
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -12,7 +12,7 @@ import torch
 from sklstm._batching._buckets import prediction_batches
 from sklstm._batching._loader import Source
 from sklstm._runtime._concurrency import ThreadTeam, run_all
-from sklstm._runtime._heap import kept_heap
+from sklstm._runtime._heap import keep_some, kept_heap
 from sklstm._runtime._modes import own_modes
 from sklstm._runtime._threads import thread_team
 from sklstm._runtime._within import within
@@ -30,6 +30,8 @@ MAX_CONVOLVED = {"cpu": (2048, 128), "cuda": (2**15, 2**11)}
 N_AHEAD = {"cpu": 0, "cuda": 1}
 # Maximum number of tasks that a team is given, of some kilobytes each.
 MAX_TASKS = 512
+# Up to this number of batches what is gained by a kept heap is lost when it is trimmed.
+FEW_BATCHES = 8
 
 
 def embed(
@@ -101,11 +103,13 @@ def _compute(
     size = len(batches) if n_ahead else -(-len(batches) // MAX_TASKS)
     tasks = [partial(work, batches[i : i + size]) for i in range(0, len(batches), size)]
     modes = own_modes(gradients=False)
+    keep_some()
     if team is not None or len(batches) == 1:
         within([modes], lambda: run_all(tasks, team))
     else:
         own = thread_team(source.device)
-        within([modes, kept_heap(), own], lambda: run_all(tasks, own.team))
+        heap = [kept_heap()] if len(batches) > FEW_BATCHES else []
+        within([modes, *heap, own], lambda: run_all(tasks, own.team))
     return outputs
 
 

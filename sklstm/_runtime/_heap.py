@@ -20,6 +20,7 @@ RESTORE = {M_MMAP_MAX: 65_536, M_MMAP_THRESHOLD: 32 * 2**20, M_TRIM_THRESHOLD: 6
 
 _lock = threading.Lock()
 _users: set[kept_heap] = set()
+_keeps_some = False
 
 
 class kept_heap(AbstractContextManager[None]):
@@ -49,6 +50,19 @@ class kept_heap(AbstractContextManager[None]):
                 trim()
             # Last: `within` calls this again if it is interrupted before.
             _users.discard(self)
+
+
+def keep_some() -> None:
+    """Raise the thresholds to those that are restored, once in a process.
+
+    glibc does so by itself, but only as it sees blocks of each size freed. Until then a prediction
+    of a few sequences takes a page fault for each 4 KiB, up to twice its time.
+    """
+    global _keeps_some
+    with _lock:
+        if not _keeps_some and not _users:
+            _configure(RESTORE)
+        _keeps_some = True
 
 
 def _begin_in_child() -> None:

@@ -94,8 +94,8 @@ def _fit_to_responses(
     sampled = rng.choice(len(sequences), n_sampled, replace=False)
     batch = _batch(convolutions, sequences, sampled, MAX_SAMPLED)
     values = convolutions.with_differences(*batch)
-    responses = convolutions.convolve(values, i)[:, :N_KERNELS].cpu().numpy()
-    responses = responses.reshape(n_sampled, 2 * N_KERNELS, -1)
+    responses_K2BT = convolutions.convolve(values, i)[:N_KERNELS]
+    responses = responses_K2BT.permute(2, 1, 0, 3).flatten(1, 2).cpu().numpy()
     lengths = np.minimum(sequences.host_lengths[sampled], responses.shape[2])
     thresholds = convolutions.thresholds[i].flatten(0, 1)
     for kernel, quantile in enumerate(quantiles):

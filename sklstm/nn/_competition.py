@@ -16,24 +16,21 @@ def draw_kernels(*shape: int) -> Tensor:
     return kernels / kernels.abs().sum(dim=-1, keepdim=True)
 
 
-def compete(responses_BSKGT: Tensor, padding_B11T: Tensor | None = None) -> Tensor:
-    """Sums of winning responses and numbers of losses, shape (B, S, 2, K, G), float64.
+def compete(responses_SKG2BT: Tensor, padding_BT: Tensor | None = None) -> Tensor:
+    """Sums of winning responses and numbers of losses, shape (S, 2, K, G, 2, B), float64.
 
     At each timestep that is not padding the largest response of a group wins, the smallest loses.
     """
-    largest_BS1GT = responses_BSKGT.amax(dim=2, keepdim=True)
-    smallest_BS1GT = responses_BSKGT.amin(dim=2, keepdim=True)
-    won_BSKGT = _equal(responses_BSKGT, largest_BS1GT) * responses_BSKGT
-    lost_BSKGT = _equal(responses_BSKGT, smallest_BS1GT)
-    if padding_B11T is not None:
-        padding = padding_B11T.unsqueeze(2)
-        won_BSKGT, lost_BSKGT = (
-            won_BSKGT.masked_fill(padding, 0),
-            lost_BSKGT.masked_fill(padding, 0),
-        )
+    largest_S1G2BT = responses_SKG2BT.amax(dim=1, keepdim=True)
+    smallest_S1G2BT = responses_SKG2BT.amin(dim=1, keepdim=True)
+    won_SKG2BT = _equal(responses_SKG2BT, largest_S1G2BT) * responses_SKG2BT
+    lost_SKG2BT = _equal(responses_SKG2BT, smallest_S1G2BT)
+    if padding_BT is not None:
+        won_SKG2BT = won_SKG2BT.masked_fill(padding_BT, 0)
+        lost_SKG2BT = lost_SKG2BT.masked_fill(padding_BT, 0)
     # In float64: the order of summation depends on the shape. Numbers of timesteps are exact.
-    sums = won_BSKGT.sum(dim=4, dtype=torch.float64), lost_BSKGT.sum(dim=4).double()
-    return torch.stack(sums, dim=2)
+    sums = won_SKG2BT.sum(dim=5, dtype=torch.float64), lost_SKG2BT.sum(dim=5).double()
+    return torch.stack(sums, dim=1)
 
 
 def _equal(values: Tensor, others: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from sklstm.nn._derived import Derived
 from sklstm.nn._linear import Linear, in_enough_rows
 from sklstm.nn._long import cut_long
 from sklstm.nn._normalization import BatchNorm
@@ -81,6 +82,13 @@ class Convolution(nn.Conv1d):
     def __init__(self, input_size: int, n_filters: int, kernel_size: int) -> None:
         # No bias: batch normalisation has one.
         super().__init__(input_size, n_filters, kernel_size, padding="same", bias=False)
+        self._kernel = Derived(_at_least_2_wide)
+
+    def train(self, mode: bool = True) -> Convolution:
+        """Set the mode; a captured step changes weights without torch's counting it."""
+        self._kernel.clear()
+        super().train(mode)
+        return self
 
     def reset_parameters(self) -> None:
         """Draw new weights [He 2015]."""
@@ -94,26 +102,36 @@ class Convolution(nn.Conv1d):
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002  (torch's name)
         """Convolution of values (B, F, T), shape (B, D, T)."""
-        weight = self.weight
-        if weight.shape[2] == 1:
-            # oneDNN's rounding of a kernel of size 1 depends on the number of rows (float32).
-            weight = nn.functional.pad(weight, (0, 1))
-        return convolve(nn.functional.pad(input.transpose(1, 2), (0, 0, *self.reach)), weight)
-
-
-def convolve(values_BTF: Tensor, weight_DFS: Tensor, dilation: int = 1) -> Tensor:
-    """Convolution without padding, shape (B, D, T'), bit-identical for any batch composition."""
-    batch_size = values_BTF.shape[0]
-    if batch_size == 1:
+        n = input.shape[0]
         # oneDNN convolves a single sequence with different rounding (float32).
-        values_BTF = values_BTF.expand(2, -1, -1)
-    # An image of height 1 in channels_last layout: half as fast otherwise.
-    layout = {"memory_format": torch.channels_last}
-    image = values_BTF.transpose(1, 2).unsqueeze(2).contiguous(**layout)
-    kernel = weight_DFS.unsqueeze(2).contiguous(**layout)
-    result: Tensor = nn.functional.conv2d(image, kernel, dilation=(1, dilation))
-    # Slice with the filters last: the gradient has the layout of the slice, otherwise a copy.
-    return result.squeeze(2).transpose(1, 2)[:batch_size].transpose(1, 2)
+        padding = (0, 0, *self.reach, 0, 1) if n == 1 else (0, 0, *self.reach)
+        values_BTF = nn.functional.pad(input.transpose(1, 2), padding)
+        convolved_BDT = convolve(values_BTF, self._kernel(self.weight))
+        # Slice with the filters last: the gradient has the layout of the slice, otherwise a copy.
+        return convolved_BDT.transpose(1, 2)[:n].transpose(1, 2)
+
+
+def _at_least_2_wide(weight_DFS: Tensor) -> Tensor:
+    """Weights for `convolve`; one of size 1 is padded."""
+    if weight_DFS.shape[2] == 1:
+        # oneDNN's rounding of a kernel of size 1 depends on the number of rows (float32).
+        weight_DFS = nn.functional.pad(weight_DFS, (0, 1))
+    return in_layout(weight_DFS)
+
+
+def in_layout(values_BFT: Tensor) -> Tensor:
+    """Images of height 1, (B, F, 1, T), in channels_last layout: half as fast otherwise."""
+    return values_BFT.unsqueeze(2).contiguous(memory_format=torch.channels_last)
+
+
+def convolve(values_BTF: Tensor, kernel_DF1S: Tensor, dilation: int = 1) -> Tensor:
+    """Convolution without padding, shape (B, D, T'), bit-identical for any batch of at least two.
+
+    The kernel is `in_layout`.
+    """
+    image = in_layout(values_BTF.transpose(1, 2))
+    result: Tensor = nn.functional.conv2d(image, kernel_DF1S, dilation=(1, dilation))
+    return result.squeeze(2)
 
 
 class ConvolutionLayer(nn.Module):

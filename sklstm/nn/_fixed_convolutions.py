@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from sklstm.nn._categories import OneHot
 from sklstm.nn._competition import GROUP_SIZE, compete, draw_kernels
-from sklstm.nn._convolution import convolve
-from sklstm.nn._linear import TimestepLinear
+from sklstm.nn._convolution import convolve, in_layout
+from sklstm.nn._derived import Derived
+from sklstm.nn._linear import MIN_ROWS, TimestepLinear
 from sklstm.nn._long import cut_long
 from sklstm.nn._network import as_patches
 from sklstm.nn._pooling import is_padding, padding_mask
@@ -25,6 +26,8 @@ MAX_DILATIONS = 6
 SMALLEST_MEAN = 1e-12
 # Up to this number of timesteps responses at all dilations are computed at once.
 FEW_TIMESTEPS = 512
+# Up to this number of features a convolution is a matrix product.
+FEW_CHANNELS = 8
 # Maximum size of a projected window.
 MAX_COMPONENTS = 64
 
@@ -106,6 +109,7 @@ class FixedConvolutions(nn.Module):
         self.categories = OneHot(input_size, n_categories) if n_categories else None
         input_size += sum(n_categories)
         self.dilations = dilations_for(n_timesteps)
+        self.reach = KERNEL_SIZE // 2 * max(self.dilations)
         self.window_size = window_size
         n_dilations = len(self.dilations)
         # Of inputs and of differences.
@@ -121,6 +125,7 @@ class FixedConvolutions(nn.Module):
         self.register_buffer("thresholds", torch.zeros(*shape, n_thresholds))
         self.n_proportions = n_responses * n_thresholds
         self.n_features = self.n_proportions + n_dilations * 2 * 2 * GROUP_SIZE * n_groups
+        self._weights = Derived(_weigh)
         self.projection: TimestepLinear | None = None
         self.output_size = 0
         if window_size is not None:
@@ -161,21 +166,20 @@ class FixedConvolutions(nn.Module):
         of the inputs is 0.
         """
         n_timesteps = inputs_BTF.shape[1]
-        values_NTF = self.with_differences(inputs_BTF, lengths_B)
+        values_F2BT = self.with_differences(inputs_BTF, lengths_B)
         counts, results, windows = [], [], []
         # Windows are never cut.
-        for part in cut_long(values_NTF, self.window_size or 1):
+        for part in cut_long(inputs_BTF, self.window_size or 1):
             # Not positive where a sequence ends before.
             rest_B = None if lengths_B is None else lengths_B - part.start
             of_groups = [
-                self._pool_part(some, self._respond(values_NTF, some, part), rest_B)
+                self._pool_part(some, self._respond(values_F2BT, some, part), rest_B)
                 for some in self._groups(inputs_BTF)
             ]
-            counts_above, won_and_lost, sums_of_windows = zip(*of_groups, strict=True)
-            counts.append(torch.cat([above.flatten(1) for above in counts_above], dim=1))
-            results.append(torch.cat([sums.flatten(1) for sums in won_and_lost], dim=1))
-            sums_BRW = torch.cat([sums.flatten(1, 2) for sums in sums_of_windows], dim=1)
-            means_BWR = self._average(sums_BRW, part.stop - part.start, rest_B)
+            counts_BP, results_BP, sums_BWR = map(_concatenate, zip(*of_groups, strict=True))
+            counts.append(counts_BP)
+            results.append(results_BP)
+            means_BWR = self._average(sums_BWR, part.stop - part.start, rest_B)
             windows.append(means_BWR if project is None else project(means_BWR))
         n_real = n_timesteps if lengths_B is None else lengths_B.unsqueeze(1)
         # The gradient of the root of 0 would be infinite.
@@ -183,14 +187,13 @@ class FixedConvolutions(nn.Module):
         summaries_BP = torch.cat([_sum(counts) / n_real, roots_BP], dim=1)
         return summaries_BP, torch.cat(windows, dim=1) if len(windows) > 1 else windows[0]
 
-    def _average(self, sums_BRW: Tensor, n_timesteps: int, lengths_B: Tensor | None) -> Tensor:
+    def _average(self, sums_BWR: Tensor, n_timesteps: int, lengths_B: Tensor | None) -> Tensor:
         """Means of the windows, shape (B, W, R), of their sums."""
-        if self.window_size is None:
-            return sums_BRW.transpose(1, 2)
-        starts_W = torch.arange(0, n_timesteps, self.window_size, device=sums_BRW.device)
+        if self.window_size is None or (self.window_size == 1 and lengths_B is None):
+            return sums_BWR
+        starts_W1 = torch.arange(0, n_timesteps, self.window_size, device=sums_BWR.device)[:, None]
         ends = n_timesteps if lengths_B is None else lengths_B.view(-1, 1, 1)
-        n_in_windows = (ends - starts_W).clamp(1, self.window_size)
-        return (sums_BRW / n_in_windows).float().transpose(1, 2)
+        return (sums_BWR / (ends - starts_W1).clamp(1, self.window_size)).float()
 
     def _groups(self, inputs_BTF: Tensor) -> list[slice]:
         """The dilations that are computed at once: all for few timesteps, otherwise one each.
@@ -202,70 +205,120 @@ class FixedConvolutions(nn.Module):
             return [slice(0, n_dilations)]
         return [slice(i, i + 1) for i in range(n_dilations)]
 
-    def _respond(self, values_NTF: Tensor, some: slice, part: slice) -> Tensor:
-        """Responses at some dilations, of inputs and differences, shape (B, S, K, T)."""
-        dilations = range(len(self.dilations))[some]
-        responses = [self.convolve(values_NTF, i, part).unflatten(0, (-1, 2)) for i in dilations]
-        return torch.cat(responses, dim=1) if len(responses) > 1 else responses[0]
+    def _respond(self, values_F2BT: Tensor, some: slice, part: slice) -> Tensor:
+        """Responses at some dilations, shape (S, K, 2, B, T)."""
+        responses = [self.convolve(values_F2BT, i, part) for i in range(len(self.dilations))[some]]
+        return torch.stack(responses) if len(responses) > 1 else responses[0].unsqueeze(0)
 
     def with_differences(self, inputs_BTF: Tensor, lengths_B: Tensor | None) -> Tensor:
-        """Each sequence and then its first differences, both scaled, shape (2B, T, F).
+        """Each sequence and its first differences, scaled and padded, shape (F, 2, B, T + padding).
 
-        The difference at the last timestep is 0.
+        The difference at the last timestep is 0. The padding, at both ends, is as long as the
+        largest dilation requires.
         """
         following_BTF = torch.cat([inputs_BTF[:, 1:], inputs_BTF[:, -1:]], dim=1)
         differences_BTF = following_BTF - inputs_BTF
         if lengths_B is not None:
             is_last = is_padding(lengths_B - 1, inputs_BTF)
             differences_BTF = differences_BTF.masked_fill(is_last, 0)
-        return (torch.stack([inputs_BTF, differences_BTF], dim=1) * self.factors).flatten(0, 1)
+        both_2BTF = torch.stack([inputs_BTF, differences_BTF]) * self.factors.unsqueeze(1)
+        return nn.functional.pad(both_2BTF.permute(3, 0, 1, 2), (self.reach, self.reach))
 
-    def convolve(self, values_NTF: Tensor, i: int, part: slice | None = None) -> Tensor:
-        """Responses of all kernels at dilation number ``i``, shape (N, K, T), or those of a part.
+    def convolve(self, values_F2BT: Tensor, i: int, part: slice | None = None) -> Tensor:
+        """Responses of all kernels at dilation number ``i``, shape (K, 2, B, T), or of a part of T.
 
-        Results are bit-identical for any batch composition.
+        The values are as of `with_differences`. Results are bit-identical for any batch
+        composition.
         """
-        reach, n_timesteps = KERNEL_SIZE // 2 * self.dilations[i], values_NTF.shape[1]
-        part = slice(0, n_timesteps) if part is None else part
-        start, stop = part.start - reach, part.stop + reach
-        values_NTF = values_NTF[:, max(start, 0) : min(stop, n_timesteps)]
-        missing = (max(-start, 0), max(stop - n_timesteps, 0))
-        values_NTF = nn.functional.pad(values_NTF, (0, 0, *missing))
-        # The kernels of a group have the same channels.
-        of_minirocket, of_groups = self.channels[i, :N_KERNELS], self.channels[i, N_KERNELS:]
-        channels_KF = torch.cat([of_minirocket, *[of_groups] * GROUP_SIZE])
-        weight_KFS = channels_KF.unsqueeze(2) * self.kernels[i].unsqueeze(1)
-        return convolve(values_NTF, weight_KFS, self.dilations[i]).contiguous()
+        dilation = self.dilations[i]
+        if part is None:
+            part = slice(0, values_F2BT.shape[3] - 2 * self.reach)
+        reach = KERNEL_SIZE // 2 * dilation
+        start, stop = self.reach + part.start - reach, self.reach + part.stop + reach
+        values_F2BT = values_F2BT[..., start:stop]
+        weights = self._weights(self.kernels, self.channels)
+        if self.channels.shape[2] <= FEW_CHANNELS:
+            return _multiply(weights[i], values_F2BT, dilation)
+        # As two batches, which `convolve` reads with the features last.
+        values_NTF = values_F2BT.permute(1, 2, 3, 0).flatten(0, 1)
+        responses_NKT = convolve(values_NTF, weights[i], dilation)
+        responses_2BKT: Tensor = responses_NKT.unflatten(0, values_F2BT.shape[1:3])
+        return responses_2BKT.permute(2, 0, 1, 3).contiguous()
 
     def _pool_part(
-        self, some: slice, responses_BSKT: Tensor, lengths_B: Tensor | None
+        self, some: slice, responses_SK2BT: Tensor, lengths_B: Tensor | None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Counts above thresholds, results of competitions, and sums of activations in windows."""
-        thresholds_SKQ = self.thresholds[some].flatten(0, 1)
-        competing_BSKGT = responses_BSKT[:, :, N_KERNELS:].unflatten(2, (GROUP_SIZE, -1))
-        responses_BSKT = responses_BSKT[:, :, :N_KERNELS]
-        if lengths_B is None:
-            return (
-                _count_above(responses_BSKT, thresholds_SKQ),
-                compete(competing_BSKGT),
-                _sums_of_windows(self._activate(some, responses_BSKT), self.window_size),
-            )
-        padding_B11T = ~padding_mask(lengths_B, responses_BSKT.shape[3])[:, None, None]
-        active_BSKT = self._activate(some, responses_BSKT).masked_fill(padding_B11T, 0)
+        """Of some dilations counts above thresholds (B, P), and results of competitions (B, P).
+
+        The third are the sums of activations in windows (B, W, R).
+        """
+        thresholds_SK2Q = self.thresholds[some].transpose(1, 2)
+        competing_SKG2BT = responses_SK2BT[:, N_KERNELS:].unflatten(1, (GROUP_SIZE, -1))
+        responses_SK2BT = responses_SK2BT[:, :N_KERNELS]
+        active_SK2BT = self._activate(some, responses_SK2BT)
+        padding_BT: Tensor | None = None
+        if lengths_B is not None:
+            padding_BT = ~padding_mask(lengths_B, responses_SK2BT.shape[4])
+            active_SK2BT = active_SK2BT.masked_fill(padding_BT, 0)
+            responses_SK2BT = responses_SK2BT.masked_fill(padding_BT, -torch.inf)
+        counts_SK2BQ = _count_above(responses_SK2BT, thresholds_SK2Q)
+        results_SRKG2B = compete(competing_SKG2BT, padding_BT)
+        sums_SK2BW = _sums_of_windows(active_SK2BT, self.window_size)
         return (
-            _count_above(responses_BSKT.masked_fill(padding_B11T, -torch.inf), thresholds_SKQ),
-            compete(competing_BSKGT, padding_B11T),
-            _sums_of_windows(active_BSKT, self.window_size),
+            counts_SK2BQ.permute(3, 0, 2, 1, 4).flatten(1),
+            results_SRKG2B.permute(5, 0, 4, 1, 2, 3).flatten(1),
+            sums_SK2BW.permute(3, 4, 0, 2, 1).flatten(2),
         )
 
-    def _activate(self, some: slice, responses_BSKT: Tensor) -> Tensor:
+    def _activate(self, some: slice, responses_SK2BT: Tensor) -> Tensor:
         """Clipped responses; of no kernel without windows."""
         if self.window_size is None:
-            return responses_BSKT[:, :, :0]
-        center_SK1, scale_SK1 = (
-            values[some].flatten(0, 1).unsqueeze(2) for values in (self.centers, self.scales)
+            return responses_SK2BT[:, :0]
+        center, scale = (
+            values[some].transpose(1, 2)[..., None, None] for values in (self.centers, self.scales)
         )
-        return ((responses_BSKT - center_SK1) / scale_SK1).clamp(-1, 1)
+        return ((responses_SK2BT - center) / scale).clamp(-1, 1)
+
+
+def _weigh(kernels_SKW: Tensor, channels_SKF: Tensor) -> list[Tensor]:
+    """Weights of all kernels at each dilation: (K, F, 9), or (K, F * 9) for few features."""
+    # The kernels of a group have the same channels.
+    of_minirocket, of_groups = channels_SKF[:, :N_KERNELS], channels_SKF[:, N_KERNELS:]
+    channels_SKF = torch.cat([of_minirocket, *[of_groups] * GROUP_SIZE], dim=1)
+    weights_SKFW = channels_SKF.unsqueeze(3) * kernels_SKW.unsqueeze(2)
+    if channels_SKF.shape[2] <= FEW_CHANNELS:
+        return list(weights_SKFW.flatten(2).unbind())
+    return [in_layout(weight_KFW) for weight_KFW in weights_SKFW.unbind()]
+
+
+def _multiply(weights_KP: Tensor, values_F2BT: Tensor, dilation: int) -> Tensor:
+    """Convolution without padding as a matrix product, shape (K, 2, B, T').
+
+    For few features several times as fast as oneDNN's convolution (benchmarks/LOG.md).
+    """
+    n_timesteps = values_F2BT.shape[3] - (KERNEL_SIZE - 1) * dilation
+    columns_PN = _shifted(values_F2BT, dilation, n_timesteps).flatten(2).flatten(0, 1)
+    n_columns = columns_PN.shape[1]
+    # Of few columns with different rounding.
+    missing = 0 if torch.compiler.is_exporting() else max(0, MIN_ROWS - n_columns)
+    if missing:
+        columns_PN = nn.functional.pad(columns_PN, (0, missing))
+    responses_KN = (weights_KP @ columns_PN)[:, :n_columns]
+    return responses_KN.view(-1, *values_F2BT.shape[1:3], n_timesteps)
+
+
+def _shifted(values_F2BT: Tensor, dilation: int, n_timesteps: int) -> Tensor:
+    """What each weight of a kernel is multiplied with, shape (F, 9, 2, B, n_timesteps)."""
+    if torch.is_grad_enabled() or torch.compiler.is_exporting():
+        starts = range(0, KERNEL_SIZE * dilation, dilation)
+        return torch.stack([values_F2BT[..., t : t + n_timesteps] for t in starts], dim=1)
+    n_features, *others = values_F2BT.shape[:3]
+    of_features, *strides = values_F2BT.stride()
+    # The same without nine views.
+    return values_F2BT.as_strided(
+        (n_features, KERNEL_SIZE, *others, n_timesteps),
+        (of_features, dilation * strides[-1], *strides),
+    )
 
 
 def _kernels() -> Tensor:
@@ -284,26 +337,33 @@ def dilations_for(n_timesteps: int) -> tuple[int, ...]:
     return tuple(sorted({int(power) for power in powers}))
 
 
-def _count_above(responses_BSKT: Tensor, thresholds_SKQ: Tensor) -> Tensor:
-    """Number of timesteps above each threshold, shape (B, S, K, Q), float32."""
+def _count_above(responses_SK2BT: Tensor, thresholds_SK2Q: Tensor) -> Tensor:
+    """Number of timesteps above each threshold, shape (S, K, 2, B, Q), float32."""
+    thresholds = [threshold[..., None, None] for threshold in thresholds_SK2Q.unbind(3)]
     if torch.is_grad_enabled() or torch.compiler.is_exporting():
-        return (responses_BSKT.unsqueeze(3) > thresholds_SKQ.unsqueeze(3)).float().sum(dim=4)
+        counts = [(responses_SK2BT > threshold).float().sum(dim=4) for threshold in thresholds]
+        return torch.stack(counts, dim=4)
     # Ten times as fast as a sum of booleans (benchmarks/LOG.md).
-    above_BSKT, counts = torch.empty_like(responses_BSKT), []
-    for threshold_SK in thresholds_SKQ.unbind(2):
-        torch.gt(responses_BSKT, threshold_SK.unsqueeze(2), out=above_BSKT)
-        counts.append(above_BSKT.sum(dim=3))
-    return torch.stack(counts, dim=3)
+    above_SK2BT, counts = torch.empty_like(responses_SK2BT), []
+    for threshold in thresholds:
+        torch.gt(responses_SK2BT, threshold, out=above_SK2BT)
+        counts.append(above_SK2BT.sum(dim=4))
+    return torch.stack(counts, dim=4)
 
 
-def _sums_of_windows(values_BSKT: Tensor, size: int | None) -> Tensor:
-    """Sum of each window, shape (B, S, K, W); padding is 0."""
+def _sums_of_windows(values_SK2BT: Tensor, size: int | None) -> Tensor:
+    """Sum of each window, shape (S, K, 2, B, W); padding is 0."""
     if size is None or size == 1:
-        return values_BSKT
-    padded_BSKT = nn.functional.pad(values_BSKT, (0, -values_BSKT.shape[3] % size))
+        return values_SK2BT
+    padded_SK2BT = nn.functional.pad(values_SK2BT, (0, -values_SK2BT.shape[4] % size))
     # In float64: the order of summation depends on the shape.
-    sums_BSKW: Tensor = padded_BSKT.unflatten(3, (-1, size)).sum(dim=4, dtype=torch.float64)
-    return sums_BSKW
+    sums_SK2BW: Tensor = padded_SK2BT.unflatten(4, (-1, size)).sum(dim=5, dtype=torch.float64)
+    return sums_SK2BW
+
+
+def _concatenate(parts: tuple[Tensor, ...]) -> Tensor:
+    """Concatenation in the last dimension, without a copy of a single part."""
+    return torch.cat(parts, dim=-1) if len(parts) > 1 else parts[0]
 
 
 def _sum(parts: Sequence[Tensor]) -> Tensor:

@@ -40,11 +40,12 @@ def test_responses_are_the_sums_that_minirocket_defines(inputs):
     values = convolutions.with_differences(inputs, None)
     for i, dilation in enumerate(convolutions.dilations):
         response = convolutions.convolve(values, i)
-        padded = np.pad(values.numpy().sum(axis=2), ((0, 0), (4 * dilation, 4 * dilation)))
-        shifted = [padded[:, k * dilation : k * dilation + 40] for k in range(9)]
+        # Of all features; padded for the largest dilation.
+        summed = values.numpy().sum(axis=0)[..., convolutions.reach - 4 * dilation :]
+        shifted = [summed[..., k * dilation : k * dilation + 40] for k in range(9)]
         # The first kernel has its twos at the first three places.
         expected = 3 * (shifted[0] + shifted[1] + shifted[2]) - sum(shifted)
-        np.testing.assert_allclose(response[:, 0], expected, rtol=0, atol=1e-5)
+        np.testing.assert_allclose(response[0], expected, rtol=0, atol=1e-5)
 
 
 def test_proportions_are_those_of_aeon_where_its_kernels_are_padded():
@@ -80,7 +81,7 @@ def test_windows_hold_means_of_activations_and_the_inputs(inputs):
     # The sixth window of the third sequence has the last two of its 17 timesteps.
     assert torch.equal(windows[2, 5, -6:], torch.cat([inputs[2, 15:17].flatten(), torch.zeros(2)]))
     values = convolutions.with_differences(inputs[2:3, :17], None)
-    responses = convolutions.convolve(values, 0)[:, :N_KERNELS]
+    responses = convolutions.convolve(values, 0)[:N_KERNELS].squeeze(2).transpose(0, 1)
     centers, scales = convolutions.centers[0].unsqueeze(2), convolutions.scales[0].unsqueeze(2)
     first = ((responses - centers) / scales).clamp(-1, 1)[:, :, 15:]
     is_padding = torch.arange(40)[:, None] >= LENGTHS.view(-1, 1, 1)
@@ -93,7 +94,8 @@ def test_differences_end_with_the_sequence(inputs):
     convolutions.factors.copy_(torch.tensor([[[1.0, 2.0]], [[3.0, 4.0]]]))
     is_padding = torch.arange(40)[:, None] >= LENGTHS.view(-1, 1, 1)
     values = convolutions.with_differences(inputs.masked_fill(is_padding, 0), LENGTHS)
-    values = values.view(6, 2, 40, 2)
+    assert not values[..., : convolutions.reach].any()
+    values = values[..., convolutions.reach : -convolutions.reach].permute(2, 1, 3, 0)
     expected = np.diff(inputs[2, :17], axis=0) * [3.0, 4.0]
     torch.testing.assert_close(values[2, 0, :17], inputs[2, :17] * torch.tensor([1.0, 2.0]))
     np.testing.assert_allclose(values[2, 1, :16], expected, rtol=1e-6)
@@ -108,8 +110,8 @@ def test_competing_kernels_win_with_the_largest_response_and_lose_with_the_small
     features = features.view(6, len(convolutions.dilations), 2, 2, 8, n_groups)
     values = convolutions.with_differences(inputs[2:3, :17], None)
     for i in range(len(convolutions.dilations)):
-        responses = convolutions.convolve(values, i)[:, N_KERNELS:].numpy()
-        responses = responses.reshape(2, 8, n_groups, 17)
+        responses = convolutions.convolve(values, i)[N_KERNELS:].squeeze(2).transpose(0, 1)
+        responses = responses.numpy().reshape(2, 8, n_groups, 17)
         won = np.where(responses == responses.max(axis=1, keepdims=True), responses, 0.0)
         lost = responses == responses.min(axis=1, keepdims=True)
         expected = np.sqrt([np.maximum(won.sum(axis=3), 0) / 17, lost.mean(axis=3)])
