@@ -23,19 +23,30 @@ def compete(responses_SKG2BT: Tensor, padding_BT: Tensor | None = None) -> Tenso
     """
     largest_S1G2BT = responses_SKG2BT.amax(dim=1, keepdim=True)
     smallest_S1G2BT = responses_SKG2BT.amin(dim=1, keepdim=True)
-    won_SKG2BT = _equal(responses_SKG2BT, largest_S1G2BT) * responses_SKG2BT
-    lost_SKG2BT = _equal(responses_SKG2BT, smallest_S1G2BT)
-    if padding_BT is not None:
-        won_SKG2BT = won_SKG2BT.masked_fill(padding_BT, 0)
-        lost_SKG2BT = lost_SKG2BT.masked_fill(padding_BT, 0)
-    # In float64: the order of summation depends on the shape. Numbers of timesteps are exact.
-    sums = won_SKG2BT.sum(dim=5, dtype=torch.float64), lost_SKG2BT.sum(dim=5).double()
-    return torch.stack(sums, dim=1)
+    # One array for both: what is in the cache is read several times as fast.
+    memory = torch.empty_like(responses_SKG2BT) if may_reuse_memory() else None
+    is_largest_SKG2BT = _equal(responses_SKG2BT, largest_S1G2BT, memory)
+    won_SKG2BT = torch.mul(is_largest_SKG2BT, responses_SKG2BT, out=memory)
+    # In float64: the order of summation depends on the shape.
+    won_SKG2B = _without(padding_BT, won_SKG2BT).sum(dim=5, dtype=torch.float64)
+    lost_SKG2BT = _equal(responses_SKG2BT, smallest_S1G2BT, memory)
+    lost_SKG2B = _without(padding_BT, lost_SKG2BT).sum(dim=5).double()
+    return torch.stack([won_SKG2B, lost_SKG2B], dim=1)
 
 
-def _equal(values: Tensor, others: Tensor) -> Tensor:
+def may_reuse_memory() -> bool:
+    """Whether results may be written into arrays that are there: no gradient needs these."""
+    return not (torch.is_grad_enabled() or torch.compiler.is_exporting())
+
+
+def _equal(values: Tensor, others: Tensor, memory: Tensor | None) -> Tensor:
     """1.0 where equal, otherwise 0.0."""
-    if torch.is_grad_enabled() or torch.compiler.is_exporting():
+    if memory is None:
         return (values == others).float()
     # Several times as fast as a conversion of booleans (benchmarks/LOG.md).
-    return torch.eq(values, others, out=torch.empty_like(values))
+    return torch.eq(values, others, out=memory)
+
+
+def _without(padding_BT: Tensor | None, values_SKG2BT: Tensor) -> Tensor:
+    """The values, 0 in the padding."""
+    return values_SKG2BT if padding_BT is None else values_SKG2BT.masked_fill(padding_BT, 0)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from sklstm.nn._categories import OneHot
-from sklstm.nn._competition import GROUP_SIZE, compete, draw_kernels
+from sklstm.nn._competition import GROUP_SIZE, compete, draw_kernels, may_reuse_memory
 from sklstm.nn._convolution import convolve, in_layout
 from sklstm.nn._derived import Derived
 from sklstm.nn._linear import MIN_ROWS, TimestepLinear
@@ -277,7 +277,10 @@ class FixedConvolutions(nn.Module):
         center, scale = (
             values[some].transpose(1, 2)[..., None, None] for values in (self.centers, self.scales)
         )
-        return ((responses_SK2BT - center) / scale).clamp(-1, 1)
+        active_SK2BT = responses_SK2BT - center
+        if may_reuse_memory():
+            return active_SK2BT.div_(scale).clamp_(-1, 1)
+        return (active_SK2BT / scale).clamp(-1, 1)
 
 
 def _weigh(kernels_SKW: Tensor, channels_SKF: Tensor) -> list[Tensor]:
@@ -309,7 +312,7 @@ def _multiply(weights_KP: Tensor, values_F2BT: Tensor, dilation: int) -> Tensor:
 
 def _shifted(values_F2BT: Tensor, dilation: int, n_timesteps: int) -> Tensor:
     """What each weight of a kernel is multiplied with, shape (F, 9, 2, B, n_timesteps)."""
-    if torch.is_grad_enabled() or torch.compiler.is_exporting():
+    if not may_reuse_memory():
         starts = range(0, KERNEL_SIZE * dilation, dilation)
         return torch.stack([values_F2BT[..., t : t + n_timesteps] for t in starts], dim=1)
     n_features, *others = values_F2BT.shape[:3]
@@ -340,7 +343,7 @@ def dilations_for(n_timesteps: int) -> tuple[int, ...]:
 def _count_above(responses_SK2BT: Tensor, thresholds_SK2Q: Tensor) -> Tensor:
     """Number of timesteps above each threshold, shape (S, K, 2, B, Q), float32."""
     thresholds = [threshold[..., None, None] for threshold in thresholds_SK2Q.unbind(3)]
-    if torch.is_grad_enabled() or torch.compiler.is_exporting():
+    if not may_reuse_memory():
         counts = [(responses_SK2BT > threshold).float().sum(dim=4) for threshold in thresholds]
         return torch.stack(counts, dim=4)
     # Ten times as fast as a sum of booleans (benchmarks/LOG.md).

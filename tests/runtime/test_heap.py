@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from sklstm._runtime import _heap
-from sklstm._runtime._heap import kept_heap
+from sklstm._runtime._heap import keep_some, kept_heap
 
 
 @pytest.fixture
@@ -48,6 +48,17 @@ def test_the_last_of_several_threads_restores(settings):
         list(threads.map(use, range(50)))
         assert settings == [KEEP]
     assert settings == [KEEP, *RESTORE]
+
+
+def test_some_is_kept_once_in_a_process_but_not_less_than_a_fit_keeps(settings, monkeypatch):
+    monkeypatch.setattr(_heap, "_keeps_some", False)
+    keep_some()
+    keep_some()
+    assert settings == RESTORE[:1]
+    monkeypatch.setattr(_heap, "_keeps_some", False)
+    with kept_heap():
+        keep_some()
+        assert settings == [*RESTORE[:1], KEEP]
 
 
 def test_without_glibc_nothing_happens(monkeypatch):
