@@ -36,6 +36,10 @@ class Settings:
         Candidates of a grid search.
     calls : int
         Calls in one timed run, where one call is too short to be timed.
+    n_together : int
+        Sequences of one such call.
+    has_defaults : bool
+        Whether the estimator has its default architecture, which only sklstm has.
     module : str
         What to import, where imports are timed.
     """
@@ -50,4 +54,6 @@ class Settings:
     n_candidates: int = 12
     n_jobs: int = 1
     calls: int = 1
+    n_together: int = 1
+    has_defaults: bool = False
     module: str = ""

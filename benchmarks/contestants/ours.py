@@ -13,12 +13,15 @@ from sklstm import LSTMSequenceClassifier
 
 def build_estimator(settings: Settings, seed: int = 0) -> LSTMSequenceClassifier:
     """The estimator; its standardisation, which the others do not have, stays."""
+    if settings.has_defaults:
+        return LSTMSequenceClassifier(max_epochs=settings.epochs, random_state=seed)
     return LSTMSequenceClassifier(
         (settings.width,) * settings.n_layers,
         bidirectional=settings.bidirectional,
         pooling="last",
         patch_size=1,
         conv_filters=(),
+        n_kernels=0,
         batch_size=settings.batch_size,
         max_epochs=settings.epochs,
         learning_rate=1e-3,
@@ -67,14 +70,21 @@ def predict(settings: Settings, data: Data) -> Work:
 
 
 def predict_one_by_one(settings: Settings, data: Data) -> Work:
-    """``calls`` calls of ``predict_proba``, each of one sequence, as a service makes them."""
+    """``calls`` calls of ``predict_proba``, each of few sequences, as a service makes them."""
     estimator = fitted(settings, data)
-    requests = [given([x], data) for x in data.X[: settings.calls]]
+    requests = [given(X, data) for X in requests_of(settings, data)]
 
     def run(repeat: int) -> list[np.ndarray]:
         return [estimator.predict_proba(X) for X in requests]
 
     return Work(run, lambda rows: {"rows": len(rows)})
+
+
+def requests_of(settings: Settings, data: Data) -> list[list[np.ndarray]]:
+    """The sequences of each call: ``n_together`` of them, again from the first when all are used."""
+    n, size = len(data.X), settings.n_together
+    starts = range(0, size * settings.calls, size)
+    return [[data.X[(start + i) % n] for i in range(size)] for start in starts]
 
 
 def call_network(settings: Settings, data: Data) -> Work:
@@ -101,7 +111,8 @@ def recipe(settings: Settings, data: Data) -> Work:
 
     def run(repeat: int) -> LSTMSequenceClassifier:
         options = {"max_epochs": settings.epochs, "precision": settings.precision}
-        options |= {"patch_size": 1, "conv_filters": (), "batch_size": 32, "mixup_alpha": 0.0}
+        options |= {"patch_size": 1, "conv_filters": (), "n_kernels": 0, "mixup_alpha": 0.0}
+        options |= {"batch_size": 32}
         return LSTMSequenceClassifier(**options, random_state=repeat).fit(X, data.y)
 
     return Work(run, lambda estimator: check_fitted(estimator, data))
