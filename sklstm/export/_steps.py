@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from sklstm._config._options import as_sizes
 from sklstm.export._graph import Graph, Padded, Value, integers
@@ -34,9 +35,9 @@ def _write_scaler(step: SequenceScaler, inputs: Padded) -> Value:
     graph, scaler = inputs.graph, step.scaler_
     if scaler is None:
         return write_scaled_within(inputs, *WITHIN[step.method](inputs))
-    if step.method == "minmax":
+    if isinstance(scaler, MinMaxScaler):
         return graph.add("Add", graph.add("Mul", inputs.values, scaler.scale_), scaler.min_)
-    center = scaler.mean_ if step.method == "standard" else scaler.center_
+    center = scaler.mean_ if isinstance(scaler, StandardScaler) else scaler.center_
     return graph.add("Div", graph.add("Sub", inputs.values, center), scaler.scale_)
 
 
