@@ -11,7 +11,7 @@ from sklstm.export._columns import write_one_hot
 from sklstm.export._graph import Graph, Padded, Value, integers, numbers
 from sklstm.export._network import write_timestep_linear
 from sklstm.nn._competition import GROUP_SIZE
-from sklstm.nn._fixed_convolutions import KERNEL_SIZE, N_KERNELS, SMALLEST_MEAN, FixedConvolutions
+from sklstm.nn._fixed_convolutions import GRID, KERNEL_SIZE, N_KERNELS, SMALLEST_MEAN, FixedConvolutions
 
 
 class Features(NamedTuple):
@@ -56,8 +56,12 @@ def _write_pair(convolutions: FixedConvolutions, inputs: Padded) -> list[Value]:
     # The difference at the last timestep is 0.
     has_next = inputs.mask("BT1", shift=1)
     differences = graph.add("Where", has_next, differences, np.float32(0))
-    pair = zip((inputs.values, differences), numbers(convolutions.factors), strict=True)
-    return [graph.transpose(graph.add("Mul", *each), 0, 2, 1) for each in pair]
+    pair = []
+    for values, factor in zip((inputs.values, differences), numbers(convolutions.factors), strict=True):
+        scaled = graph.add("Mul", graph.add("Mul", values, factor), np.float32(GRID))
+        rounded = graph.add("Mul", graph.add("Round", scaled), np.float32(1 / GRID))
+        pair.append(graph.transpose(rounded, 0, 2, 1))
+    return pair
 
 
 def _write_responses(

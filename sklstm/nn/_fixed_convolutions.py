@@ -19,6 +19,9 @@ from sklstm.nn._pooling import is_padding, padding_mask
 
 # The kernels of MiniRocket: 9 weights, three of them 2 and all others -1, so that they sum to 0.
 KERNEL_SIZE, N_KERNELS = 9, 84
+# Inputs, in standard deviations, are rounded to multiples of 1 / GRID. A response to magnitudes below
+# a dozen is then an exact number of float32, in whatever order it is summed (ADR 54).
+GRID = 4096
 # Maximum number of dilations, from 1 to where a kernel is as long as a sequence.
 MAX_DILATIONS = 6
 # Smallest mean that a root is taken of.
@@ -218,7 +221,8 @@ class FixedConvolutions(nn.Module):
         if lengths_B is not None:
             is_last = is_padding(lengths_B - 1, inputs_BTF)
             differences_BTF = differences_BTF.masked_fill(is_last, 0)
-        return (torch.stack([inputs_BTF, differences_BTF], dim=1) * self.factors).flatten(0, 1)
+        scaled = torch.stack([inputs_BTF, differences_BTF], dim=1) * self.factors
+        return _on_grid(scaled).flatten(0, 1)
 
     def convolve(self, values_NTF: Tensor, i: int, part: slice | None = None) -> Tensor:
         """Responses of all kernels at dilation number ``i``, shape (N, K, T), or those of a part.
@@ -266,6 +270,11 @@ class FixedConvolutions(nn.Module):
             values[some].flatten(0, 1).unsqueeze(2) for values in (self.centers, self.scales)
         )
         return ((responses_BSKT - center_SK1) / scale_SK1).clamp(-1, 1)
+
+
+def _on_grid(values: Tensor) -> Tensor:
+    """The values rounded to multiples of 1 / GRID; the gradient is as if they were not."""
+    return values + ((values * GRID).round() / GRID - values).detach()
 
 
 def _kernels() -> Tensor:
