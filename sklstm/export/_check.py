@@ -16,6 +16,8 @@ from sklstm._tasks._multilabel import Multilabel
 from sklstm._tasks._regression import Regression
 from sklstm._validation._inputs import check_inputs
 from sklstm.export._model import Exported
+from sklstm.nn import SequenceNetwork, StaticEncoder
+from sklstm.nn._ensemble import Ensemble
 from sklstm.preprocessing._base import widths_of
 from sklstm.preprocessing._imputer import SequenceImputer
 from sklstm.preprocessing._rolling import RollingFeatures
@@ -100,7 +102,7 @@ def draw(exported: Exported) -> Sequences:
         ids = rng.integers(UNKNOWN_ID, max(schema.vocabulary_size, 2), size=(size, 1))
         sequences = Sequences.from_lengths(ids, lengths)
     else:
-        scaling = exported.estimator.net_.reader.scaling
+        scaling = exported.scaling
         values = rng.normal(scaling.mean, scaling.scale, (size, len(scaling.mean)))
         for step in reversed(exported.steps):
             values = _before(step, values, rng)
@@ -126,13 +128,20 @@ def _before(step: Any, values: Array, rng: np.random.Generator) -> Array:
 
 
 def _draw_static(exported: Exported, n: int, rng: np.random.Generator) -> Array:
-    module, network = exported.estimator.net_.module_, exported.fitted.network
-    encoder = getattr(module, "network", module).static
+    network = exported.fitted.network
+    encoder = encoder_of(exported.estimator.net_.module_)
     mean, scale = encoder.mean.double().sum(dim=0).cpu().numpy(), encoder.scale.cpu().numpy()
     numbers = rng.normal(mean, scale, (n, network.n_static))
     numbers[rng.random(numbers.shape) < SHARE_MISSING] = np.nan
     sizes = np.array(network.static_categories, dtype=np.int64)
     return np.hstack([numbers, rng.integers(0, sizes + 1, size=(n, len(sizes)))])
+
+
+def encoder_of(module: SequenceNetwork | Ensemble) -> StaticEncoder:
+    """The encoder of static columns."""
+    network = module.network if isinstance(module, Ensemble) else module
+    assert network.static is not None
+    return network.static
 
 
 def _transformed(exported: Exported, sequences: Sequences) -> Sequences:

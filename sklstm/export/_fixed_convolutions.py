@@ -11,7 +11,13 @@ from sklstm.export._columns import write_one_hot
 from sklstm.export._graph import Graph, Padded, Value, integers, numbers
 from sklstm.export._network import write_timestep_linear
 from sklstm.nn._competition import GROUP_SIZE
-from sklstm.nn._fixed_convolutions import GRID, KERNEL_SIZE, N_KERNELS, SMALLEST_MEAN, FixedConvolutions
+from sklstm.nn._fixed_convolutions import (
+    GRID,
+    KERNEL_SIZE,
+    N_KERNELS,
+    SMALLEST_MEAN,
+    FixedConvolutions,
+)
 
 
 class Features(NamedTuple):
@@ -38,7 +44,9 @@ def write_fixed_convolutions(convolutions: FixedConvolutions, inputs: Padded) ->
             results += _write_competition(responses[1], n_groups, inputs)
             if size is not None:
                 active = _write_activations(convolutions, i, kind, inputs, values_BFT)
-                windows.append(graph.add("AveragePool", active, kernel_shape=[size], strides=[size]))
+                windows.append(
+                    graph.add("AveragePool", active, kernel_shape=[size], strides=[size])
+                )
     roots = graph.add("Sqrt", graph.add("Max", graph.concat(results, 1), np.float32(SMALLEST_MEAN)))
     summaries = graph.concat([*counts, roots], 1)
     if size is None:
@@ -57,7 +65,9 @@ def _write_pair(convolutions: FixedConvolutions, inputs: Padded) -> list[Value]:
     has_next = inputs.mask("BT1", shift=1)
     differences = graph.add("Where", has_next, differences, np.float32(0))
     pair = []
-    for values, factor in zip((inputs.values, differences), numbers(convolutions.factors), strict=True):
+    both = (inputs.values, differences)
+    for values, factor in zip(both, numbers(convolutions.factors), strict=True):
+        # As in the module: exactly the same numbers.
         scaled = graph.add("Mul", graph.add("Mul", values, factor), np.float32(GRID))
         rounded = graph.add("Mul", graph.add("Round", scaled), np.float32(1 / GRID))
         pair.append(graph.transpose(rounded, 0, 2, 1))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -75,6 +76,7 @@ class Graph:
         graph = helper.make_graph(self._nodes, "sklstm", self._inputs, self._outputs, constants)
         opsets = [helper.make_opsetid("", OPSET)]
         model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
+        model.producer_name, model.producer_version = "sklstm", _version()
         model.doc_string = description
         if model.ByteSize() > MAX_BYTES:
             raise ValueError(
@@ -198,6 +200,10 @@ class Padded:
         longer = graph.add("Add", self.lengths, np.int64(size - 1))
         n_patches = graph.add("Div", longer, np.int64(size))
         return Padded(graph, graph.reshape(values, 0, -1, size * n_features), n_patches)
+
+
+def _version() -> str:
+    return str(import_module("sklstm").__version__)
 
 
 def integers(*values: int) -> Array:

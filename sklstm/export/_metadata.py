@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Any
 
-import sklearn
-import torch
-
-from sklstm._tasks._multilabel import Multilabel
 from sklstm._tasks._regression import Regression
 from sklstm.export._check import tolerance_of
 from sklstm.export._model import Exported
+from sklstm.preprocessing._tokens import TokenEncoder
 
+PACKAGES = ("sklstm", "torch", "sklearn", "numpy")
+ENCODER = ("analyzer", "lowercase", "max_length", "cut", "token_pattern")
 INPUTS = (
     "x (batch, time, features) holds sequences that are padded at the end, float64, or x (batch,"
     " time) token ids, int64; lengths (batch,) their numbers of timesteps, at least 1, int64;"
@@ -39,12 +39,12 @@ def metadata_of(exported: Exported, largest_difference: float | None) -> dict[st
     else:
         content["vocabulary_size"] = schema.vocabulary_size
         if exported.encoder is not None:
-            content["vocabulary"] = exported.encoder.vocabulary_
+            content |= _texts(exported.encoder)
     if schema.static is not None and exported.fitted.network.has_static:
         content["static"] = _static(exported)
     content["largest_difference"] = largest_difference
     content["tolerance"] = tolerance_of(exported)
-    content["versions"] = {"torch": torch.__version__, "sklearn": sklearn.__version__}
+    content["versions"] = {name: str(import_module(name).__version__) for name in PACKAGES}
     return content
 
 
@@ -75,6 +75,16 @@ def _static(exported: Exported) -> dict[str, Any]:
     }
 
 
+def _texts(encoder: TokenEncoder) -> dict[str, Any]:
+    """How texts become the ids that the file takes: 1 is an unknown token, 0 padding."""
+    settings = {name: getattr(encoder, name) for name in ENCODER}
+    if callable(encoder.analyzer):
+        settings["analyzer"] = "callable"
+    return {"encoder": settings, "vocabulary": encoder.vocabulary_}
+
+
 def as_texts(content: Mapping[str, Any]) -> dict[str, str]:
     """Each value as JSON."""
-    return {key: json.dumps(value, ensure_ascii=False, default=str) for key, value in content.items()}
+    return {
+        key: json.dumps(value, ensure_ascii=False, default=str) for key, value in content.items()
+    }

@@ -10,6 +10,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from sklstm._base import BaseSequenceEstimator, Fitted, fitted_of
+from sklstm._batching._scaling import Scaling
 from sklstm._classifier import LSTMSequenceClassifier
 from sklstm._regressor import LSTMSequenceRegressor
 from sklstm.export._graph import Graph, Padded, Value, integers
@@ -40,6 +41,13 @@ class Exported:
     def fitted(self) -> Fitted:
         """The parts of the estimator."""
         return fitted_of(self.estimator)
+
+    @property
+    def scaling(self) -> Scaling:
+        """The standardisation of measurements."""
+        scaling = self.estimator.net_.reader.scaling
+        assert scaling is not None
+        return scaling
 
     @property
     def n_features(self) -> int:
@@ -129,7 +137,7 @@ def _write_measurements(exported: Exported, inputs: Padded) -> Padded:
 
 
 def _write_features(exported: Exported, inputs: Padded) -> Value:
-    schema, scaling = exported.fitted.schema, exported.estimator.net_.reader.scaling
+    schema, scaling = exported.fitted.schema, exported.scaling
     if schema.categories:
         inputs = inputs.with_values(_columns(inputs, 0, schema.n_features))
     return write_scaling(scaling, inputs)

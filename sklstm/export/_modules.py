@@ -56,9 +56,9 @@ def _write_token_ensemble(ensemble: TokenEnsemble, ids: Padded, static: Value | 
 def _expanded(ensemble: Ensemble, inputs: Padded, static: Value | None) -> list[Value]:
     """Static columns as the linear model reads them, if there are any."""
     encoder = ensemble.network.static
-    return [] if encoder is None or static is None else [
-        write_expanded(encoder, inputs.graph, static)
-    ]
+    if encoder is None or static is None:
+        return []
+    return [write_expanded(encoder, inputs.graph, static)]
 
 
 def _write_sum(ensemble: Ensemble, inputs: Padded, of_network: Value, of_linear: Value) -> Value:

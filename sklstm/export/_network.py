@@ -9,7 +9,7 @@ from sklstm._sequences import Array
 from sklstm.export._columns import write_embedded, write_static
 from sklstm.export._graph import Graph, Padded, Value, integers, numbers
 from sklstm.nn._convolution import ConvolutionBranch, ConvolutionLayer, SqueezeExcite
-from sklstm.nn._encoder import LSTM, LSTMLayer
+from sklstm.nn._encoder import LSTM, LSTMEncoder, LSTMLayer
 from sklstm.nn._head import DenseHead
 from sklstm.nn._linear import TimestepLinear
 from sklstm.nn._network import SequenceNetwork
@@ -19,11 +19,11 @@ from sklstm.nn._pooling import AttentionPooling, LastPooling, MaxPooling, MeanPo
 
 def write_network(network: SequenceNetwork, inputs: Padded, static: Value | None) -> Value:
     """Outputs (B, C), float64, of features (B, T, F) or embedded tokens."""
-    graph, n_features = inputs.graph, network.encoder.layers[0].forwards.lstm.input_size
+    graph = inputs.graph
     if network.categories is not None:
         inputs = inputs.with_values(write_embedded(network.categories, graph, inputs.values))
-    size = network.patch_size
-    patches = inputs.patches(size, n_features // size)
+    width = layers_of(network.encoder)[0].forwards.lstm.input_size
+    patches = inputs.patches(network.patch_size, width // network.patch_size)
     pooled = [write_encoder(network, patches)]
     if network.convolutions is not None:
         pooled.append(write_branch(network.convolutions, patches))
@@ -37,15 +37,20 @@ def write_network(network: SequenceNetwork, inputs: Padded, static: Value | None
 
 def write_encoder(network: SequenceNetwork, inputs: Padded) -> Value:
     """Pooled states (B, D)."""
-    graph, encoder = inputs.graph, network.encoder
+    graph = inputs.graph
     lengths = graph.cast(inputs.lengths, np.int32)
     states_TBF = graph.transpose(inputs.values, 1, 0, 2)
-    *layers, last = encoder.layers
+    *layers, last = layers_of(network.encoder)
     for layer in layers:
         all_TSBH, _ = _write_layer(layer, graph, states_TBF, lengths)
         states_TBF = graph.reshape(graph.transpose(all_TSBH, 0, 2, 1, 3), 0, 0, width_of(layer))
     all_TSBH, last_SBH = _write_layer(last, graph, states_TBF, lengths)
     return _write_pooling(network.pooling, inputs, all_TSBH, last_SBH, width_of(last))
+
+
+def layers_of(encoder: LSTMEncoder) -> list[LSTMLayer]:
+    """The stacked layers."""
+    return [layer for layer in encoder.layers if isinstance(layer, LSTMLayer)]
 
 
 def width_of(layer: LSTMLayer) -> int:
@@ -126,6 +131,7 @@ def write_branch(branch: ConvolutionBranch, inputs: Padded) -> Value:
     graph = inputs.graph
     values_BFT = graph.transpose(inputs.values, 0, 2, 1)
     for layer in branch.layers:
+        assert isinstance(layer, ConvolutionLayer)
         values_BFT = _write_convolution(layer, inputs, values_BFT)
     return _mean_over_time(inputs, values_BFT)
 
@@ -178,13 +184,19 @@ def write_linear(layer: nn.Linear, graph: Graph, values: Value) -> Value:
     """A linear layer of vectors (B, D), float64, computed in float64 as in the estimators."""
     weight = graph.cast(graph.constant(numbers(layer.weight).T), np.float64)
     product = graph.add("MatMul", values, weight)
-    if layer.bias is None:
-        return product
-    return graph.add("Add", product, numbers(layer.bias).astype(np.float64))
+    for bias in biases_of(layer):
+        product = graph.add("Add", product, bias.astype(np.float64))
+    return product
 
 
 def write_timestep_linear(layer: TimestepLinear, graph: Graph, values: Value) -> Value:
     """A linear layer of each timestep (B, T, D), float32."""
     product = graph.add("MatMul", values, numbers(layer.weight).T)
-    return product if layer.bias is None else graph.add("Add", product, numbers(layer.bias))
+    for bias in biases_of(layer):
+        product = graph.add("Add", product, bias)
+    return product
 
+
+def biases_of(layer: nn.Linear) -> list[Array]:
+    """The bias of a linear layer, if it has one."""
+    return [numbers(bias) for name, bias in layer.named_parameters() if name == "bias"]

@@ -19,8 +19,8 @@ from sklstm.nn._pooling import is_padding, padding_mask
 
 # The kernels of MiniRocket: 9 weights, three of them 2 and all others -1, so that they sum to 0.
 KERNEL_SIZE, N_KERNELS = 9, 84
-# Inputs, in standard deviations, are rounded to multiples of 1 / GRID. A response to magnitudes below
-# a dozen is then an exact number of float32, in whatever order it is summed (ADR 54).
+# Inputs, in standard deviations, are rounded to multiples of 1 / GRID. A response to magnitudes
+# below a dozen is then an exact number of float32, in whatever order it is summed (ADR 54).
 GRID = 4096
 # Maximum number of dilations, from 1 to where a kernel is as long as a sequence.
 MAX_DILATIONS = 6

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -54,7 +55,12 @@ def new_sequences(X: Any) -> list[Any]:
     return [pieces[rng.integers(len(pieces), size=t)] for t in lengths]
 
 
-def run(path: Any, X: list[Any], static: Any = None) -> dict[str, Any]:
+def open_file(path: Any) -> Any:
+    """A session of onnxruntime."""
+    return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+
+
+def run(file: Any, X: list[Any], static: Any = None) -> dict[str, Any]:
     """Outputs of a file for one batch, whose padding is NaN, or an id that does not exist."""
     lengths = np.array([len(x) for x in X])
     is_padding = np.arange(lengths.max() + 2) >= lengths[:, None]
@@ -63,7 +69,7 @@ def run(path: Any, X: list[Any], static: Any = None) -> dict[str, Any]:
     x = np.full(shape, 10**9 if are_ids else np.nan, dtype=np.int64 if are_ids else np.float64)
     x[~is_padding] = np.concatenate(X)
     feeds = {"x": x, "lengths": lengths} | ({} if static is None else {"static": static})
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    session = open_file(file) if isinstance(file, Path) else file
     names = [output.name for output in session.get_outputs()]
     return dict(zip(names, session.run(names, feeds), strict=True))
 
@@ -71,8 +77,9 @@ def run(path: Any, X: list[Any], static: Any = None) -> dict[str, Any]:
 def assert_file_agrees(model: Any, path: Any, X: list[Any]) -> None:
     """Exported, it predicts as the model does, in batches of 1, 2 and 7."""
     assert to_onnx(model, path) <= TOLERANCE
+    session = open_file(path)
     for batch in (X[:1], X[1:3], X[3:]):
-        assert_same_predictions(run(path, batch), model, batch)
+        assert_same_predictions(run(session, batch), model, batch)
 
 
 def assert_same_predictions(found: dict[str, Any], model: Any, X: Any) -> None:

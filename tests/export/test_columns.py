@@ -3,8 +3,15 @@ import pandas as pd
 import pytest
 
 from sklstm.export import to_onnx
-from tests.export.cases import TOLERANCE, assert_same_predictions, documents, measurements, run
-from tests.export.cases import small, small_regressor
+from tests.export.cases import (
+    TOLERANCE,
+    assert_same_predictions,
+    documents,
+    measurements,
+    run,
+    small,
+    small_regressor,
+)
 
 
 def frames(X, words=("a", "b", "c")):
