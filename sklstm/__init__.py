@@ -21,6 +21,7 @@ __all__ = [
     "__version__",
     "datasets",
     "exceptions",
+    "export",
     "load_model",
     "model_selection",
     "nn",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,7 @@ import torch
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from sklstm._batching._loader import HostSequences
 from sklstm._batching._scaling import Scaling
 from sklstm._config._configuration import NetworkConfiguration
 from sklstm._config._options import PARAMETER_CONSTRAINTS, Options
@@ -233,10 +234,16 @@ class BaseSequenceEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
         """Validate X and apply a function of the network and the sequences."""
         if not hasattr(self, "net_"):
             check_is_fitted(self)
+        return self._compute_of(function, lambda: self.net_.reader.check_X(X))
+
+    def _compute_of(
+        self, function: Callable[..., Array], sequences: Callable[[], Sequences]
+    ) -> Array:
+        """The same of sequences that are read under the settings of a prediction."""
         net = self.net_
 
         def work() -> Array:
-            source = net.reader.read(X, torch.device(net.device))
+            source = HostSequences(sequences(), net.reader.scaling, torch.device(net.device))
             with prediction_memory(self._network, source.sequences, net.device):
                 return check_outputs(function(net.module_, source), source.sequences)
 
@@ -291,6 +298,25 @@ def n_features_of(estimator: BaseSequenceEstimator) -> int | None:
     """Number of features of a timestep of a fitted estimator; None for token ids."""
     schema = estimator._input_schema
     return schema.n_features if schema.vocabulary_size is None else None
+
+
+class Fitted(NamedTuple):
+    """What a fitted estimator consists of, beside its ``net_``."""
+
+    schema: InputSchema
+    network: NetworkConfiguration
+    task: Task
+
+
+def fitted_of(estimator: BaseSequenceEstimator) -> Fitted:
+    """The parts of a fitted estimator."""
+    return Fitted(estimator._input_schema, estimator._network, estimator._task)
+
+
+def predictor_of(estimator: BaseSequenceEstimator, sequences: Sequences) -> Any:
+    """Predictions of a fitted estimator for validated sequences, by the methods it has for X."""
+    outputs = estimator._compute_of(compute_outputs, lambda: sequences)
+    return estimator._task.predictor(outputs)
 
 
 def _check_later_X(schema: InputSchema, X: Any, **options: Any) -> Sequences:

@@ -81,7 +81,7 @@ def predict_one_by_one(settings: Settings, data: Data) -> Work:
 
 
 def requests_of(settings: Settings, data: Data) -> list[list[np.ndarray]]:
-    """The sequences of each call: ``n_together`` of them, again from the first when all are used."""
+    """The sequences of each call, ``n_together`` of them; after the last comes the first."""
     n, size = len(data.X), settings.n_together
     starts = range(0, size * settings.calls, size)
     return [[data.X[(start + i) % n] for i in range(size)] for start in starts]

@@ -25,3 +25,8 @@ def set_function_modes(modes: list[Any]) -> None:
             torch._C._pop_torch_function_stack()
         for mode in modes:
             torch._C._push_on_torch_function_stack(mode)
+
+
+def version_of(tensor: torch.Tensor) -> int | None:
+    """Number of operations in place on a tensor so far; None if torch does not count them."""
+    return None if tensor.is_inference() else tensor._version

@@ -7,13 +7,22 @@ from torch import Tensor
 
 # Number of kernels of a group, as in Hydra.
 GROUP_SIZE = 8
+# Weights are multiples of 1 / GRID.
+GRID = 32
 
 
 def draw_kernels(*shape: int) -> Tensor:
-    """Random kernels of the given shape, whose weights sum to 0 and their magnitudes to 1."""
+    """Random kernels of the given shape, whose weights sum to 0 and their magnitudes to about 1.
+
+    The weights are multiples of 1 / GRID, so that responses can be exact.
+    """
     kernels = torch.randn(shape)
     kernels -= kernels.mean(dim=-1, keepdim=True)
-    return kernels / kernels.abs().sum(dim=-1, keepdim=True)
+    kernels = (kernels / kernels.abs().sum(dim=-1, keepdim=True) * GRID).round()
+    # The weight of the largest magnitude takes what rounding leaves.
+    largest = kernels.abs().argmax(dim=-1, keepdim=True)
+    kernels.scatter_add_(-1, largest, -kernels.sum(dim=-1, keepdim=True))
+    return kernels / GRID
 
 
 def compete(responses_SKG2BT: Tensor, padding_BT: Tensor | None = None) -> Tensor:

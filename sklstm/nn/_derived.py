@@ -8,6 +8,8 @@ from typing import Any, Generic, TypeVar
 import torch
 from torch import Tensor
 
+from sklstm._compat._torch import version_of
+
 T = TypeVar("T")
 
 
@@ -33,13 +35,14 @@ class Derived(Generic[T]):
         """Value for these tensors."""
         if torch.is_grad_enabled() or torch.compiler.is_exporting():
             return self._compute(*sources)
-        if any(source.is_inference() for source in sources):
-            return self._compute(*sources)
         kept = self._kept
         if kept is not None and all(map(_is_same, kept[0], sources)):
             return kept[1]
         value = self._compute(*sources)
-        self._kept = [(source, source._version, source.device) for source in sources], value
+        versions = [version_of(source) for source in sources]
+        if None not in versions:
+            devices = [source.device for source in sources]
+            self._kept = list(zip(sources, versions, devices, strict=True)), value
         return value
 
     def clear(self) -> None:
@@ -52,4 +55,4 @@ class Derived(Generic[T]):
 
 def _is_same(kept: tuple[Tensor, int, torch.device], source: Tensor) -> bool:
     tensor, version, device = kept
-    return tensor is source and source._version == version and source.device == device
+    return tensor is source and version_of(source) == version and source.device == device

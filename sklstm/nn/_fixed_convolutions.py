@@ -20,6 +20,9 @@ from sklstm.nn._pooling import is_padding, padding_mask
 
 # The kernels of MiniRocket: 9 weights, three of them 2 and all others -1, so that they sum to 0.
 KERNEL_SIZE, N_KERNELS = 9, 84
+# Inputs, in standard deviations, are rounded to multiples of 1 / GRID. A response to magnitudes
+# below a dozen is then an exact number of float32, in whatever order it is summed (ADR 54).
+GRID = 4096
 # Maximum number of dilations, from 1 to where a kernel is as long as a sequence.
 MAX_DILATIONS = 6
 # Smallest mean that a root is taken of.
@@ -222,7 +225,8 @@ class FixedConvolutions(nn.Module):
             is_last = is_padding(lengths_B - 1, inputs_BTF)
             differences_BTF = differences_BTF.masked_fill(is_last, 0)
         both_2BTF = torch.stack([inputs_BTF, differences_BTF]) * self.factors.unsqueeze(1)
-        return nn.functional.pad(both_2BTF.permute(3, 0, 1, 2), (self.reach, self.reach))
+        padding = (self.reach, self.reach)
+        return nn.functional.pad(_on_grid(both_2BTF).permute(3, 0, 1, 2), padding)
 
     def convolve(self, values_F2BT: Tensor, i: int, part: slice | None = None) -> Tensor:
         """Responses of all kernels at dilation number ``i``, shape (K, 2, B, T), or of a part of T.
@@ -322,6 +326,13 @@ def _shifted(values_F2BT: Tensor, dilation: int, n_timesteps: int) -> Tensor:
         (n_features, KERNEL_SIZE, *others, n_timesteps),
         (of_features, dilation * strides[-1], *strides),
     )
+
+
+def _on_grid(values: Tensor) -> Tensor:
+    """The values rounded to multiples of 1 / GRID; the gradient is as if they were not."""
+    if may_reuse_memory():
+        return (values * GRID).round_().div_(GRID)
+    return values + ((values * GRID).round() / GRID - values).detach()
 
 
 def _kernels() -> Tensor:

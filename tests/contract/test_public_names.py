@@ -13,11 +13,12 @@ from sklstm import LSTMSequenceClassifier, LSTMSequenceRegressor, preprocessing
 PUBLIC = {
     "sklstm": [
         "LSTMSequenceClassifier", "LSTMSequenceRegressor", "SKOPS_TRUSTED", "__version__",
-        "datasets", "exceptions", "load_model", "nn", "model_selection", "preprocessing",
+        "datasets", "exceptions", "export", "load_model", "nn", "model_selection", "preprocessing",
         "save_model",
     ],
     "sklstm.datasets": ["make_temporal_order", "make_trends"],
     "sklstm.exceptions": ["ModelFileError", "TrainingDivergedError"],
+    "sklstm.export": ["to_onnx"],
     "sklstm.model_selection": ["param_distributions"],
     "sklstm.nn": [
         "AttentionPooling", "ConvolutionBranch", "ConvolutionEnsemble",

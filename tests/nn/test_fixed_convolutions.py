@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from sklstm.nn import FixedConvolutions, _fixed_convolutions
-from sklstm.nn._fixed_convolutions import N_KERNELS, dilations_for
+from sklstm.nn._fixed_convolutions import GRID, N_KERNELS, dilations_for
 from sklstm.nn._long import LONG
 
 LENGTHS = torch.tensor([40, 3, 17, 1, 40, 26])
@@ -97,10 +97,37 @@ def test_differences_end_with_the_sequence(inputs):
     assert not values[..., : convolutions.reach].any()
     values = values[..., convolutions.reach : -convolutions.reach].permute(2, 1, 3, 0)
     expected = np.diff(inputs[2, :17], axis=0) * [3.0, 4.0]
-    torch.testing.assert_close(values[2, 0, :17], inputs[2, :17] * torch.tensor([1.0, 2.0]))
-    np.testing.assert_allclose(values[2, 1, :16], expected, rtol=1e-6)
+    scaled = inputs[2, :17] * torch.tensor([1.0, 2.0])
+    # Half of the distance that values are rounded to, and rounding of float32.
+    torch.testing.assert_close(values[2, 0, :17], scaled, atol=0.51 / GRID, rtol=0)
+    np.testing.assert_allclose(values[2, 1, :16], expected, atol=0.51 / GRID)
     assert not values[2, :, 17:].any()
     assert not values[2, 1, 16].any()
+
+
+def test_responses_are_exact_in_whatever_order_they_are_summed(inputs):
+    """So that other libraries and machines count and compare the same (ADR 54)."""
+    convolutions = build()
+    values = convolutions.with_differences(inputs, None)
+    kernels = convolutions.kernels[0].double() * convolutions.channels[0, 0, 0]
+    # The dilation is 1, the padding that of the largest one.
+    summed = values.double().sum(dim=0)[..., convolutions.reach - 4 : 4 - convolutions.reach]
+    exact = torch.nn.functional.conv1d(summed.view(12, 1, 48), kernels.unsqueeze(1))
+    responses = convolutions.convolve(values, 0).permute(1, 2, 0, 3).flatten(0, 1)
+    assert torch.equal(responses.double(), exact)
+
+
+def test_a_constant_has_no_response_away_from_the_ends():
+    convolutions = build(1, 1)
+    values = convolutions.with_differences(torch.full((1, 40, 1), 0.1), None)
+    assert not convolutions.convolve(values, 0)[..., 4:-4].any()
+
+
+def test_rounding_leaves_the_gradient_as_it_is():
+    inputs = torch.randn(2, 9, 2, requires_grad=True)
+    convolutions = build()
+    convolutions.with_differences(inputs, None)[:, 0].sum().backward()
+    torch.testing.assert_close(inputs.grad, convolutions.factors[0].expand(2, 9, 2))
 
 
 def test_competing_kernels_win_with_the_largest_response_and_lose_with_the_smallest(inputs):

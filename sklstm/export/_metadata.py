@@ -1,0 +1,90 @@
+"""What a file says of itself: metadata as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+from sklstm._tasks._regression import Regression
+from sklstm.export._check import tolerance_of
+from sklstm.export._model import Exported
+from sklstm.preprocessing._tokens import TokenEncoder
+
+PACKAGES = ("sklstm", "torch", "sklearn", "numpy")
+ENCODER = ("analyzer", "lowercase", "max_length", "cut", "token_pattern")
+INPUTS = (
+    "x (batch, time, features) holds sequences that are padded at the end, float64, or x (batch,"
+    " time) token ids, int64; lengths (batch,) their numbers of timesteps, at least 1, int64;"
+    " static (batch, columns) their static columns, if there are any, float64. Padding may hold"
+    " anything."
+)
+
+
+def metadata_of(exported: Exported, largest_difference: float | None) -> dict[str, Any]:
+    """All that goes into the metadata of a file, by key."""
+    schema, _, task = exported.fitted
+    content: dict[str, Any] = {
+        "model": type(exported.estimator).__name__,
+        "task": type(task).__name__.lower(),
+        "steps": [type(step).__name__ for step in exported.steps],
+    }
+    if isinstance(task, Regression):
+        content["quantiles"] = task.quantiles.tolist()
+    else:
+        content["classes"] = exported.estimator.classes_.tolist()
+    if schema.vocabulary_size is None:
+        content |= _features(exported)
+    else:
+        content["vocabulary_size"] = schema.vocabulary_size
+        if exported.encoder is not None:
+            content |= _texts(exported.encoder)
+    if schema.static is not None and exported.fitted.network.has_static:
+        content["static"] = _static(exported)
+    content["largest_difference"] = largest_difference
+    content["tolerance"] = tolerance_of(exported)
+    content["versions"] = {name: str(import_module(name).__version__) for name in PACKAGES}
+    return content
+
+
+def _features(exported: Exported) -> dict[str, Any]:
+    """Names of the columns of x, and the categories whose codes come last, from 1 on."""
+    schema = exported.fitted.schema
+    names = schema.names
+    if exported.steps:
+        names = getattr(exported.steps[0], "feature_names_in_", None)
+    width = exported.n_features + len(schema.categories)
+    content: dict[str, Any] = {"n_features": width}
+    # Of a table of a sequence a row, names are those of timesteps.
+    if names is not None and len(names) == width and schema.n_columns is None:
+        numbers = [name for name in names if name not in schema.categories]
+        content["feature_names"] = [*numbers, *schema.categories]
+    if schema.categories:
+        content["categories"] = {name: list(of) for name, of in schema.categories.items()}
+    return content
+
+
+def _static(exported: Exported) -> dict[str, Any]:
+    """Names of the columns of static, and the categories of those that hold codes."""
+    static = exported.fitted.schema.static
+    assert static is not None
+    return {
+        "columns": [*static.numbers, *static.categories],
+        "categories": {name: list(of) for name, of in static.categories.items()},
+    }
+
+
+def _texts(encoder: TokenEncoder) -> dict[str, Any]:
+    """How texts become the ids that the file takes: 1 is an unknown token, 0 padding."""
+    settings = {name: getattr(encoder, name) for name in ENCODER}
+    if callable(encoder.analyzer):
+        settings["analyzer"] = "callable"
+    return {"encoder": settings, "vocabulary": encoder.vocabulary_}
+
+
+def as_texts(content: Mapping[str, Any]) -> dict[str, str]:
+    """Each value as JSON."""
+    return {
+        key: json.dumps(value, ensure_ascii=False, default=str) for key, value in content.items()
+    }

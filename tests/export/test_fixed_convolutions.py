@@ -1,0 +1,27 @@
+import numpy as np
+import pytest
+
+from tests.export.cases import assert_file_agrees, small
+
+
+def walk(rng, t):
+    return rng.normal(size=(t, 1)).cumsum(axis=0)
+
+
+KINDS = {
+    "walks": walk,
+    "rounded walks": lambda rng, t: walk(rng, t).round(),
+    "rare events": lambda rng, t: (rng.random((t, 1)) < 0.05).astype(float),
+    "steps": lambda rng, t: np.repeat(rng.normal(size=(-(-t // 10), 1)), 10, axis=0)[:t],
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("filters", [(), (4,)])
+def test_equal_responses_are_counted_the_same(kind, filters, tmp_path):
+    """Thresholds stand where many timesteps have one and the same response."""
+    rng = np.random.default_rng(0)
+    X = [KINDS[kind](rng, 60) for _ in range(20)]
+    model = small(n_kernels=1000, conv_filters=filters).fit(X, np.arange(20) % 2)
+    new = [KINDS[kind](rng, t) for t in (1, 2, 3, 60, 60, 61, 62, 63, 90, 119)]
+    assert_file_agrees(model, tmp_path / "model.onnx", [*new, *X])
