@@ -26,6 +26,7 @@ __all__ = [
     "nn",
     "preprocessing",
     "save_model",
+    "streaming",
 ]
 
 _HOMES = {

@@ -292,6 +292,11 @@ def n_features_of(estimator: BaseSequenceEstimator) -> int | None:
     return schema.n_features if schema.vocabulary_size is None else None
 
 
+def schema_of(estimator: BaseSequenceEstimator) -> InputSchema:
+    """What later X of a fitted estimator must be like."""
+    return estimator._input_schema
+
+
 def _check_later_X(schema: InputSchema, X: Any, **options: Any) -> Sequences:
     return schema.check_X(X, **options).sequences
 

@@ -1,0 +1,105 @@
+"""Validation of what goes into a stream."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from sklstm._sequences import PADDING_ID, Array, Sequences
+from sklstm._validation._frames import is_frame
+from sklstm.streaming._models import Model
+
+NAME = "timesteps"
+
+
+def check_timesteps(model: Model, timesteps: Any, n_streams: int | None, n: int) -> Sequences:
+    """New timesteps of ``n`` streams as sequences of one length.
+
+    ``n_streams`` is None for a single stream without a dimension of its own.
+    """
+    array = _as_numbers(timesteps)
+    if array is not None:
+        timesteps = _check_array(model, array, n_streams)
+    X = [timesteps] if n_streams is None else timesteps
+    try:
+        sequences = _read(model, X)
+    except (TypeError, ValueError) as error:
+        if n_streams is not None:
+            raise
+        # There is no list, as far as the caller knows.
+        raise type(error)(str(error).replace(f"{NAME}[0]", NAME)) from error
+    _check_lengths(sequences, X, n)
+    return sequences
+
+
+def _as_numbers(timesteps: Any) -> Array | None:
+    """Timesteps that are one array of numbers, or lists of such; None if they are not."""
+    if isinstance(timesteps, (list, tuple)) and not any(map(is_frame, timesteps)):
+        try:
+            timesteps = np.asarray(timesteps)
+        except ValueError:
+            return None
+    is_array = isinstance(timesteps, np.ndarray) and timesteps.dtype.kind in "biuf"
+    return timesteps if is_array else None
+
+
+def _read(model: Model, X: Any) -> Sequences:
+    # Not cut where it seems to be padding.
+    inputs = model.timestep_schema.check_X(
+        model.transform(X), mask_value=None, estimator=model.name, input_name=NAME
+    )
+    return inputs.sequences
+
+
+def _check_array(model: Model, array: Array, n_streams: int | None) -> Array:
+    """An array of the right number of dimensions, without padding."""
+    tokens = model.schema.vocabulary_size is not None
+    sizes = [] if n_streams is None else ["n_streams"]
+    sizes.append("n_new")
+    if not tokens:
+        if array.ndim == len(sizes) and model.schema.n_features == 1:
+            array = array[..., np.newaxis]
+        sizes.append(str(model.schema.n_features))
+    if array.ndim != len(sizes):
+        shape = f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"
+        remedy = ""
+        if array.ndim == len(sizes) - 1:
+            index = "np.newaxis" if n_streams is None else ":, np.newaxis"
+            remedy = f"\n\nReshape your data: {NAME}[{index}] if it is one timestep."
+        raise ValueError(f"{NAME} must be of shape {shape}. Got {array.shape}.{remedy}")
+    _reject_padding(model, array, tokens, n_streams)
+    return array
+
+
+def _reject_padding(model: Model, array: Array, tokens: bool, n_streams: int | None) -> None:
+    """Raise for a timestep that is padding."""
+    mask_value = PADDING_ID if tokens else model.estimator.mask_value
+    if mask_value is None:
+        return
+    is_padding = np.isnan(array) if math.isnan(mask_value) else array == mask_value
+    if not tokens:
+        is_padding = is_padding.all(axis=-1)
+    if is_padding.any():
+        place = np.argwhere(is_padding)[0].tolist()
+        at = str(place) if n_streams is None else f"[{place[0]}][{place[1]}]"
+        kind = "token id 0" if tokens else f"mask_value={mask_value}"
+        raise ValueError(
+            f"{NAME}{at} is padding ({kind}), which a stream cannot hold.\n\nLeave out timesteps"
+            " that have not come, and give streams of different speed to a Stream each."
+        )
+
+
+def _check_lengths(sequences: Sequences, X: Any, n: int) -> None:
+    """Raise unless there is one sequence for each stream, and all have one length."""
+    if len(sequences) != n:
+        raise ValueError(f"{NAME} has {len(sequences)} sequences, but there are {n} streams.")
+    lengths = sequences.lengths
+    if (lengths != lengths[0]).any():
+        other = int(np.flatnonzero(lengths != lengths[0])[0])
+        raise ValueError(
+            f"All streams of an update go on by the same number of timesteps. {NAME}[0] has"
+            f" {lengths[0]} and {NAME}[{other}] has {lengths[other]}.\n\nGive streams of different"
+            " speed to a Stream each."
+        )
