@@ -88,7 +88,7 @@ def read_model(model: Any, caller: str) -> Model:
     if not isinstance(estimator, BaseSequenceEstimator):
         raise TypeError(
             f"{caller} takes a fitted LSTMSequenceClassifier or LSTMSequenceRegressor, or a"
-            f" Pipeline that ends in one. Got {_describe(model, estimator)}.{_remedy(estimator)}"
+            f" Pipeline that ends in one. Got {_describe(model, estimator)}.{_remedy(model)}"
         )
     check_is_fitted(estimator)
     net, schema = estimator.net_, schema_of(estimator)
@@ -110,12 +110,12 @@ def read_model(model: Any, caller: str) -> Model:
 
 
 def _describe(model: Any, last: Any) -> str:
-    kind = type(last).__name__
-    return f"a Pipeline that ends in a {kind}" if model is not last else f"a {kind}"
+    kind = f"an object of type {type(last).__name__}"
+    return kind if model is last else f"a Pipeline that ends in {kind}"
 
 
-def _remedy(estimator: Any) -> str:
-    if hasattr(estimator, "best_estimator_"):
+def _remedy(model: Any) -> str:
+    if hasattr(model, "best_estimator_"):
         return "\n\nGive the estimator that the search has refitted: search.best_estimator_."
     return ""
 
@@ -127,12 +127,11 @@ def _check_steps(steps: Sequence[tuple[str, Any]]) -> list[SequenceScaler]:
         if step is None or step == "passthrough":
             continue
         if not isinstance(step, SequenceScaler) or step.per != "dataset":
-            found = f"a {type(step).__name__}"
-            if isinstance(step, SequenceScaler):
-                found += f" with per={step.per!r}"
+            per = f" with per={step.per!r}" if isinstance(step, SequenceScaler) else ""
             raise ValueError(
-                f"Step {name!r} of the pipeline is {found}, whose output at a timestep may depend"
-                " on others. Before the estimator a SequenceScaler with per='dataset' is possible."
+                f"Step {name!r} of the pipeline, {type(step).__name__}{per}, may change a timestep"
+                " according to others. Before the estimator a SequenceScaler with per='dataset' is"
+                " possible."
                 "\n\nTransform X yourself, and give the last step alone: pipeline[-1]."
             )
         check_is_fitted(step)
@@ -147,7 +146,8 @@ def missing_settings(model: Model, *, exactly: bool = True) -> dict[str, Any]:
     if network.encoder.bidirectional:
         settings["bidirectional"] = False
     if exactly and type(network.pooling) not in EXACT:
-        settings["pooling"] = "max"
+        # The defaults.
+        settings["pooling"] = "mean" if model.task.predicts_numbers else "max"
     # Without one, "auto" of the other would bring convolutions.
     if network.convolutions is not None or isinstance(module, ConvolutionEnsemble):
         settings |= {"conv_filters": (), "n_kernels": 0}
@@ -161,7 +161,7 @@ def missing_settings(model: Model, *, exactly: bool = True) -> dict[str, Any]:
 
 
 def require_causal(model: Model) -> CausalNetwork:
-    """The network as one that reads timestep by timestep; an error with all that would be needed"""
+    """The network as one that reads timestep by timestep; an error says what it would need."""
     settings = missing_settings(model)
     if settings:
         arguments = ", ".join(f"{name}={value!r}" for name, value in settings.items())

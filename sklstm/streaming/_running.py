@@ -109,7 +109,7 @@ def build_running(pooling: nn.Module, width: int) -> Running | None:
     """The running form of a pooling of ``width`` units; None if it has none."""
     if isinstance(pooling, AttentionPooling):
         # The largest score of any state.
-        is_bounded = float(pooling.context.weight.abs().sum()) < LARGEST_SCORE
+        is_bounded = float(pooling.context.weight.detach().abs().sum()) < LARGEST_SCORE
         return RunningAttention(width, pooling) if is_bounded else None
     kind = EXACT.get(type(pooling))
     return None if kind is None else kind(width)

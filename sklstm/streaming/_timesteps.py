@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from sklstm._sequences import PADDING_ID, Array, Sequences
+from sklstm._sequences import PADDING_ID, Array, Sequences, all_finite
 from sklstm._validation._frames import is_frame
 from sklstm.streaming._models import Model
 
 NAME = "timesteps"
+REMEDY_SPEED = "Give streams of different speed to a Stream each."
 
 
 def check_timesteps(model: Model, timesteps: Any, n_streams: int | None, n: int) -> Sequences:
@@ -69,7 +70,10 @@ def _check_array(model: Model, array: Array, n_streams: int | None) -> Array:
             index = "np.newaxis" if n_streams is None else ":, np.newaxis"
             remedy = f"\n\nReshape your data: {NAME}[{index}] if it is one timestep."
         raise ValueError(f"{NAME} must be of shape {shape}. Got {array.shape}.{remedy}")
+    if array.shape[len(sizes) - 1 - (not tokens)] == 0:
+        raise ValueError(f"{NAME} must be at least one. Got an array of shape {array.shape}.")
     _reject_padding(model, array, tokens, n_streams)
+    _reject_infinite(array, n_streams)
     return array
 
 
@@ -82,13 +86,28 @@ def _reject_padding(model: Model, array: Array, tokens: bool, n_streams: int | N
     if not tokens:
         is_padding = is_padding.all(axis=-1)
     if is_padding.any():
-        place = np.argwhere(is_padding)[0].tolist()
-        at = str(place) if n_streams is None else f"[{place[0]}][{place[1]}]"
         kind = "token id 0" if tokens else f"mask_value={mask_value}"
         raise ValueError(
-            f"{NAME}{at} is padding ({kind}), which a stream cannot hold.\n\nLeave out timesteps"
-            " that have not come, and give streams of different speed to a Stream each."
+            f"{_place(is_padding, n_streams)} is padding ({kind}), which a stream cannot"
+            f" hold.\n\nLeave it out. {REMEDY_SPEED}"
         )
+
+
+def _reject_infinite(array: Array, n_streams: int | None) -> None:
+    """Raise for NaN and infinity, as the estimator, but with a remedy for a stream."""
+    if not all_finite(array):
+        is_bad = ~np.isfinite(array)
+        kind = "NaN" if np.isnan(array[is_bad][0]) else "infinity"
+        raise ValueError(
+            f"{_place(is_bad, n_streams)} is {kind}; every value must be finite.\n\nFill such"
+            " values before, with the last known ones or as in training."
+        )
+
+
+def _place(where: Array, n_streams: int | None) -> str:
+    """The caller's index of the first True."""
+    first, *rest = np.argwhere(where)[0].tolist()
+    return f"{NAME}{[first, *rest]}" if n_streams is None else f"{NAME}[{first}]{rest}"
 
 
 def _check_lengths(sequences: Sequences, X: Any, n: int) -> None:
@@ -100,6 +119,5 @@ def _check_lengths(sequences: Sequences, X: Any, n: int) -> None:
         other = int(np.flatnonzero(lengths != lengths[0])[0])
         raise ValueError(
             f"All streams of an update go on by the same number of timesteps. {NAME}[0] has"
-            f" {lengths[0]} and {NAME}[{other}] has {lengths[other]}.\n\nGive streams of different"
-            " speed to a Stream each."
+            f" {lengths[0]} and {NAME}[{other}] has {lengths[other]}.\n\n{REMEDY_SPEED}"
         )
