@@ -23,6 +23,8 @@ def check_timesteps(model: Model, timesteps: Any, n_streams: int | None, n: int)
     array = _as_numbers(timesteps)
     if array is not None:
         timesteps = _check_array(model, array, n_streams)
+        if _is_plain(model) and timesteps.shape[-1] == model.schema.n_features:
+            return _as_sequences(timesteps, n)
     X = [timesteps] if n_streams is None else timesteps
     try:
         sequences = _read(model, X)
@@ -31,7 +33,7 @@ def check_timesteps(model: Model, timesteps: Any, n_streams: int | None, n: int)
             raise
         # There is no list, as far as the caller knows.
         raise type(error)(str(error).replace(f"{NAME}[0]", NAME)) from error
-    _check_lengths(sequences, X, n)
+    _check_lengths(sequences, n)
     return sequences
 
 
@@ -44,6 +46,24 @@ def _as_numbers(timesteps: Any) -> Array | None:
             return None
     is_array = isinstance(timesteps, np.ndarray) and timesteps.dtype.kind in "biuf"
     return timesteps if is_array else None
+
+
+def _is_plain(model: Model) -> bool:
+    """Whether an array that is checked is what the model reads, without a name or a category."""
+    schema = model.timestep_schema
+    is_named = schema.names is not None and schema.n_columns is None
+    return not (is_named or schema.categories or model.steps) and schema.vocabulary_size is None
+
+
+def _as_sequences(array: Array, n: int) -> Sequences:
+    """Checked measurements as ``n`` sequences, if there are as many: as `_read`, but faster."""
+    n_new = array.shape[-2]
+    if array.ndim == 3 and len(array) != n:
+        raise ValueError(_other_number(len(array), n))
+    if array.dtype != np.float32:
+        array = array.astype(np.float64, copy=False)
+    values = array.reshape(n * n_new, array.shape[-1])
+    return Sequences(values, np.arange(0, n * n_new + 1, n_new))
 
 
 def _read(model: Model, X: Any) -> Sequences:
@@ -110,10 +130,14 @@ def _place(where: Array, n_streams: int | None) -> str:
     return f"{NAME}{[first, *rest]}" if n_streams is None else f"{NAME}[{first}]{rest}"
 
 
-def _check_lengths(sequences: Sequences, X: Any, n: int) -> None:
+def _other_number(found: int, n: int) -> str:
+    return f"{NAME} has {found} sequences, but there are {n} streams."
+
+
+def _check_lengths(sequences: Sequences, n: int) -> None:
     """Raise unless there is one sequence for each stream, and all have one length."""
     if len(sequences) != n:
-        raise ValueError(f"{NAME} has {len(sequences)} sequences, but there are {n} streams.")
+        raise ValueError(_other_number(len(sequences), n))
     lengths = sequences.lengths
     if (lengths != lengths[0]).any():
         other = int(np.flatnonzero(lengths != lengths[0])[0])
