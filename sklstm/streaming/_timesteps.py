@@ -49,10 +49,10 @@ def _as_numbers(timesteps: Any) -> Array | None:
 
 
 def _is_plain(model: Model) -> bool:
-    """Whether an array that is checked is what the model reads, without a name or a category."""
+    """Whether an array that is checked is what the model reads: no names, hence no categories."""
     schema = model.timestep_schema
     is_named = schema.names is not None and schema.n_columns is None
-    return not (is_named or schema.categories or model.steps) and schema.vocabulary_size is None
+    return not (is_named or model.steps) and schema.vocabulary_size is None
 
 
 def _as_sequences(array: Array, n: int) -> Sequences:

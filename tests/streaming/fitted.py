@@ -41,7 +41,7 @@ def of_tokens(**parameters):
 
 @cache
 def of_frames(**parameters):
-    return LSTMSequenceClassifier(4, **CAUSAL, **RUN, **parameters).fit(FRAMES, LABELS)
+    return LSTMSequenceClassifier(4, **{**CAUSAL, **parameters}, **RUN).fit(FRAMES, LABELS)
 
 
 @cache

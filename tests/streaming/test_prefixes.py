@@ -94,8 +94,9 @@ def test_tokens():
         check(prefix_probabilities(model, IDS[:3]), expected)
 
 
-def test_categories_among_features():
-    model = of_frames()
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_categories_among_features(bidirectional):
+    model = of_frames(bidirectional=bidirectional)
     check(prefix_probabilities(model, FRAMES[:3]), by_prefix(model.predict_proba, FRAMES[:3]))
 
 

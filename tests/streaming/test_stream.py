@@ -210,13 +210,15 @@ def test_a_state_is_a_copy():
     expected = stream.update(X[0, 4:])
     np.testing.assert_equal(state, kept)
     stream.load_state_dict(state)
-    for array in state.values():
+    for array in [*state.values(), *stream.state_dict().values()]:
         array[...] = 0
     np.testing.assert_array_equal(stream.update(X[0, 4:]), expected)
 
 
-def test_the_state_does_not_grow():
-    stream = Stream(classifier(pooling="mean", patch_size=3))
+@pytest.mark.parametrize("pooling", ["last", "max", "mean"])
+@pytest.mark.parametrize("patch_size", [1, 3])
+def test_the_state_does_not_grow(pooling, patch_size):
+    stream = Stream(classifier(pooling=pooling, patch_size=patch_size))
     sizes = set()
     for n_new in (1, 30, 500):
         stream.update(np.zeros((n_new, 3)))
