@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from sklstm.streaming._models import Model
 
 NAME = "timesteps"
 REMEDY_SPEED = "Give streams of different speed to a Stream each."
+REMEDY_PADDING = f", which a stream cannot hold.\n\nLeave it out. {REMEDY_SPEED}"
 
 
 def check_timesteps(model: Model, timesteps: Any, n_streams: int | None, n: int) -> Sequences:
@@ -34,18 +36,27 @@ def check_timesteps(model: Model, timesteps: Any, n_streams: int | None, n: int)
         # There is no list, as far as the caller knows.
         raise type(error)(str(error).replace(f"{NAME}[0]", NAME)) from error
     _check_lengths(sequences, n)
+    _reject_cut(X, sequences, n_streams)
+    if sequences.codes is None and model.schema.vocabulary_size is None:
+        values = sequences.values.reshape(n, -1, sequences.n_features)
+        _reject_padding(model, values[0] if n_streams is None else values, n_streams)
     return sequences
 
 
 def _as_numbers(timesteps: Any) -> Array | None:
     """Timesteps that are one array of numbers, or lists of such; None if they are not."""
-    if isinstance(timesteps, (list, tuple)) and not any(map(is_frame, timesteps)):
+    if isinstance(timesteps, (list, tuple)) and not any(map(_has_more, timesteps)):
         try:
             timesteps = np.asarray(timesteps)
         except ValueError:
             return None
     is_array = isinstance(timesteps, np.ndarray) and timesteps.dtype.kind in "biuf"
-    return timesteps if is_array else None
+    return timesteps if is_array and not _has_more(timesteps) else None
+
+
+def _has_more(item: Any) -> bool:
+    """Whether an item holds more than an array of NumPy would: names or a mask."""
+    return is_frame(item) or isinstance(item, np.ma.MaskedArray)
 
 
 def _is_plain(model: Model) -> bool:
@@ -92,13 +103,23 @@ def _check_array(model: Model, array: Array, n_streams: int | None) -> Array:
         raise ValueError(f"{NAME} must be of shape {shape}. Got {array.shape}.{remedy}")
     if array.shape[len(sizes) - 1 - (not tokens)] == 0:
         raise ValueError(f"{NAME} must be at least one. Got an array of shape {array.shape}.")
-    _reject_padding(model, array, tokens, n_streams)
+    if not model.steps:
+        _reject_padding(model, array, n_streams)
     _reject_infinite(array, n_streams)
     return array
 
 
-def _reject_padding(model: Model, array: Array, tokens: bool, n_streams: int | None) -> None:
+def _reject_cut(X: Any, sequences: Sequences, n_streams: int | None) -> None:
+    """Raise if the end of a sequence has been cut off as padding, such as masked timesteps."""
+    for index, (item, length) in enumerate(zip(X, sequences.lengths, strict=True)):
+        if not isinstance(item, Mapping) and hasattr(item, "__len__") and len(item) != length:
+            at = f"[{length}]" if n_streams is None else f"[{index}][{length}]"
+            raise ValueError(f"{NAME}{at} is padding{REMEDY_PADDING}")
+
+
+def _reject_padding(model: Model, array: Array, n_streams: int | None) -> None:
     """Raise for a timestep that is padding."""
+    tokens = model.schema.vocabulary_size is not None
     mask_value = PADDING_ID if tokens else model.estimator.mask_value
     if mask_value is None:
         return
@@ -107,10 +128,7 @@ def _reject_padding(model: Model, array: Array, tokens: bool, n_streams: int | N
         is_padding = is_padding.all(axis=-1)
     if is_padding.any():
         kind = "token id 0" if tokens else f"mask_value={mask_value}"
-        raise ValueError(
-            f"{_place(is_padding, n_streams)} is padding ({kind}), which a stream cannot"
-            f" hold.\n\nLeave it out. {REMEDY_SPEED}"
-        )
+        raise ValueError(f"{_place(is_padding, n_streams)} is padding ({kind}){REMEDY_PADDING}")
 
 
 def _reject_infinite(array: Array, n_streams: int | None) -> None:

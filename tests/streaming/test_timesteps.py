@@ -4,8 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sklearn.pipeline import Pipeline
 
 from sklstm import LSTMSequenceClassifier
+from sklstm.preprocessing import SequenceScaler
 from sklstm.streaming import Stream
 from tests.streaming.fitted import (
     CAUSAL,
@@ -90,6 +92,27 @@ def test_padding_is_refused():
             Stream(model).update(padded[0])
         with pytest.raises(ValueError, match=r"timesteps\[0\]\[3\] is padding"):
             Stream(model, n_streams=2).update(padded)
+
+
+def test_padding_in_other_forms_is_refused():
+    frame = pd.DataFrame(np.full((2, 3), -1.0))
+    model = LSTMSequenceClassifier(4, mask_value=-1.0, **CAUSAL, **RUN).fit(X, LABELS)
+    with pytest.raises(ValueError, match=r"timesteps\[0\] is padding \(mask_value=-1.0\)"):
+        Stream(model).update(frame)
+    masked = np.ma.array(X[0], mask=np.arange(33).reshape(11, 3) >= 27)
+    with pytest.raises(ValueError, match=r"timesteps\[9\] is padding, which a stream cannot"):
+        Stream(classifier()).update(masked)
+    with pytest.raises(ValueError, match=r"timesteps\[1\]\[2\] is padding"):
+        Stream(of_tokens(), n_streams=2).update([pd.Series([3, 4, 5]), pd.Series([3, 4, 0])])
+
+
+def test_padding_is_what_the_model_reads_behind_a_scaler():
+    scaler = SequenceScaler("minmax").fit([np.array([[0.0] * 3, [2.0] * 3])])
+    model = LSTMSequenceClassifier(4, mask_value=1.0, **CAUSAL, **RUN).fit(X, LABELS)
+    stream = Stream(Pipeline([("scaler", scaler), ("classifier", model)]))
+    assert stream.update(np.ones((1, 3))).shape == (1, 3)
+    with pytest.raises(ValueError, match=r"timesteps\[1\] is padding \(mask_value=1.0\)"):
+        stream.update([[0.0] * 3, [2.0] * 3])
 
 
 def test_names_of_features_are_those_of_fit():
