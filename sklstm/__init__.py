@@ -27,6 +27,7 @@ __all__ = [
     "nn",
     "preprocessing",
     "save_model",
+    "streaming",
 ]
 
 _HOMES = {

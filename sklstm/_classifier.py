@@ -256,6 +256,11 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
     with ``batch_size=1``. Batch normalisation of the convolutions uses the real timesteps of a
     batch in training and running statistics in prediction, both unweighted.
 
+    A configuration is *causal* if what is computed for the first timesteps of a sequence stays
+    valid when others follow, as `sklstm.streaming.Stream` requires: ``bidirectional=False``,
+    ``conv_filters=()`` and ``n_kernels=0``, for token ids ``tfidf=False``, any ``pooling`` but
+    "attention", ``standardize`` True or False, and no bfloat16.
+
     A pickle or a copy holds the weights but not the optimizer state: ``warm_start`` and
     ``partial_fit`` begin with a new optimizer there. Fits in threads of one process take turns.
 

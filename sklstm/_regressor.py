@@ -196,6 +196,9 @@ class LSTMSequenceRegressor(RegressorMixin, BaseSequenceEstimator):
     too sure [1]_; for them ``X_val`` serves, too. Quantiles never cross: they are sorted, which
     brings them nearer to the true ones [2]_.
 
+    Which settings are causal, as a `sklstm.streaming.Stream` requires, is in the Notes of
+    `LSTMSequenceClassifier`.
+
     References
     ----------
     .. [1] Y\. Romano, E. Patterson, E. Candes, "Conformalized Quantile Regression", NeurIPS 2019.

@@ -107,3 +107,23 @@ def predict_loop(network: nn.Module, loader: Iterable[Any]) -> Tensor:
     network.eval()
     with torch.inference_mode():
         return torch.cat([torch.softmax(network(*inputs), dim=1) for *inputs, _ in loader])
+
+
+def step_cell(settings: Settings, data: Data) -> Work:
+    """``calls`` steps of ``nn.LSTMCell`` and a dense layer, behind the first sequence."""
+    cell = nn.LSTMCell(data.n_features, settings.width)
+    dense, x = nn.Linear(settings.width, data.n_classes), data.X[0]
+    with torch.inference_mode():
+        state = cell(torch.from_numpy(x[:1]))
+        for t in range(1, len(x)):
+            state = cell(torch.from_numpy(x[t : t + 1]), state)
+
+    def run(repeat: int) -> list[np.ndarray]:
+        rows, now = [], state
+        with torch.inference_mode():
+            for t in range(settings.calls):
+                now = cell(torch.from_numpy(x[t % len(x)][np.newaxis]), now)
+                rows.append(torch.softmax(dense(now[0]), dim=1).numpy())
+        return rows
+
+    return Work(run, lambda rows: {"rows": len(rows)})

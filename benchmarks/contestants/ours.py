@@ -9,6 +9,7 @@ from benchmarks.contestants import candidates
 from benchmarks.data import Data
 from benchmarks.work import Settings, Work
 from sklstm import LSTMSequenceClassifier
+from sklstm.streaming import Stream
 
 
 def build_estimator(settings: Settings, seed: int = 0) -> LSTMSequenceClassifier:
@@ -95,6 +96,34 @@ def call_network(settings: Settings, data: Data) -> Work:
     def run(repeat: int) -> list[torch.Tensor]:
         with torch.inference_mode():
             return [network(inputs) for inputs in requests]
+
+    return Work(run, lambda rows: {"rows": len(rows)})
+
+
+def fitted_shortly(settings: Settings, data: Data) -> LSTMSequenceClassifier:
+    """An estimator that has seen the first timesteps of the sequences."""
+    X = np.tile([x[:10] for x in data.X], (data.n_classes, 1, 1))
+    return build_estimator(settings).fit(X, np.arange(len(X)) % data.n_classes)
+
+
+def update_stream(settings: Settings, data: Data) -> Work:
+    """``calls`` updates of a stream by one timestep each, behind the first sequence."""
+    stream, x = Stream(fitted_shortly(settings, data)), data.X[0]
+    stream.update(x)
+    timesteps = [x[t % len(x)][np.newaxis] for t in range(settings.calls)]
+
+    def run(repeat: int) -> list[np.ndarray]:
+        return [stream.update(timestep) for timestep in timesteps]
+
+    return Work(run, lambda rows: {"rows": len(rows)})
+
+
+def predict_prefix(settings: Settings, data: Data) -> Work:
+    """``calls`` calls of ``predict_proba`` of the first sequence, one after each timestep."""
+    estimator, X = fitted_shortly(settings, data), data.X[:1]
+
+    def run(repeat: int) -> list[np.ndarray]:
+        return [estimator.predict_proba(X) for _ in range(settings.calls)]
 
     return Work(run, lambda rows: {"rows": len(rows)})
 

@@ -19,6 +19,7 @@ from benchmarks.themes import (
     search,
     single,
     step,
+    stream,
     unequal,
 )
 
@@ -28,6 +29,7 @@ THEMES: dict[str, ModuleType] = {
     "fit": fit,
     "prediction": prediction,
     "single": single,
+    "stream": stream,
     "memory": memory,
     "search": search,
     "bfloat16": bfloat16,

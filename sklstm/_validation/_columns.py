@@ -96,10 +96,30 @@ def read_static(X: Any, static: StaticColumns, *, estimator: str, name: str) -> 
             f"{estimator} was fitted with static columns, but {name} is a"
             f" {type(X).__name__}.\n\nGive a data frame with the columns {list(static.columns)}."
         )
-    own, fitted = _names_of_columns(X, name), static.columns
-    check_column_names(
-        np.array(own, dtype=object), np.array(fitted, dtype=object), estimator=estimator, name=name
-    )
+    _check_columns(X, static.columns, estimator, name)
+    sequences = _read_cells(X[static.sequences], f"{name}[{static.sequences!r}]")
+    return sequences, _read_table(X, static, name)
+
+
+def read_static_alone(table: Any, static: StaticColumns, *, estimator: str, name: str) -> Array:
+    """Static columns of a data frame without sequences, shape (n_sequences, n_columns)."""
+    columns = tuple(column for column in static.columns if column != static.sequences)
+    if not is_frame(table):
+        raise ValueError(
+            f"{name} must be a data frame with the columns {list(columns)}, which {estimator} was"
+            f" fitted with. Got {'None' if table is None else f'a {type(table).__name__}'}."
+        )
+    _check_columns(table, columns, estimator, name)
+    return _read_table(table, static, name)
+
+
+def _check_columns(X: Any, fitted: Sequence[str], estimator: str, name: str) -> None:
+    own = np.array(_names_of_columns(X, name), dtype=object)
+    check_column_names(own, np.array(fitted, dtype=object), estimator=estimator, name=name)
+
+
+def _read_table(X: Any, static: StaticColumns, name: str) -> Array:
+    """Static columns of a data frame that has them all, shape (n_sequences, n_columns)."""
     numbers = [_read_numbers(X[c], f"Column {c!r} of {name}") for c in static.numbers]
     codes = [
         _encode(X[c].to_list(), of_column, f"Column {c!r} of {name}")
@@ -107,8 +127,7 @@ def read_static(X: Any, static: StaticColumns, *, estimator: str, name: str) -> 
     ]
     shape = (len(numbers) + len(codes), len(X))
     table = np.array([*numbers, *codes], dtype=np.float64).reshape(shape).T
-    sequences = _read_cells(X[static.sequences], f"{name}[{static.sequences!r}]")
-    return sequences, np.ascontiguousarray(table)
+    return np.ascontiguousarray(table)
 
 
 def reject_static(X: Any, *, estimator: str, name: str) -> None:

@@ -30,9 +30,12 @@ class LSTM(nn.LSTM):
         super().__init__(input_size, hidden_size, batch_first=True)
 
     def forward(  # type: ignore[override]
-        self, inputs_BTF: Tensor
+        self, inputs_BTF: Tensor, initial: tuple[Tensor, Tensor] | None = None
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """Hidden states (B, T, H), and the final hidden and cell states (1, B, H)."""
+        """Hidden states (B, T, H), and the final hidden and cell states (1, B, H).
+
+        ``initial`` hidden and cell states (1, B, H) continue an earlier call; None means 0.
+        """
         weight_ih = self.weight_ih_l0
         if not self.training and self.input_size == self.hidden_size:
             # oneDNN fuses both matrix products of a timestep if their sizes are equal, but not for
@@ -41,8 +44,10 @@ class LSTM(nn.LSTM):
             # Time-major in memory, as the LSTM kernels keep it.
             inputs_BTF = nn.functional.pad(inputs_BTF.transpose(0, 1), (0, 1)).transpose(0, 1)
         weights = (weight_ih, self.weight_hh_l0, self.bias_ih_l0, self.bias_hh_l0)
-        zeros_1BH = inputs_BTF.new_zeros(1, inputs_BTF.shape[0], self.hidden_size)
-        last, parts = (zeros_1BH, zeros_1BH), cut_long(inputs_BTF)
+        if initial is None:
+            zeros_1BH = inputs_BTF.new_zeros(1, inputs_BTF.shape[0], self.hidden_size)
+            initial = zeros_1BH, zeros_1BH
+        last, parts = initial, cut_long(inputs_BTF)
         all_BTH: Tensor | None = None
         for part in parts:
             states_BTH, *memory = torch.lstm(

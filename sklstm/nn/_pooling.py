@@ -14,6 +14,9 @@ from sklstm.nn._initialization import initialize_linear
 from sklstm.nn._linear import TimestepLinear
 from sklstm.nn._long import cut_long
 
+# Whatever is added to it, up to half of it, leaves 32 bits behind the binary point.
+OFFSET = 1.5 * 2.0**20
+
 
 class LastPooling(nn.Module):
     """Last state of each sequence."""
@@ -36,10 +39,28 @@ class MeanPooling(nn.Module):
     def forward(self, states_BTD: Tensor, lengths_B: Tensor | None = None) -> Tensor:
         """Pooled vectors, shape (B, D)."""
         if lengths_B is None:
-            return _sum_over_time(states_BTD, self.training) / states_BTD.shape[1]
+            return self._sum(states_BTD) / states_BTD.shape[1]
         padding_BT1 = is_padding(lengths_B, states_BTD)
-        real_BTD = states_BTD.masked_fill(padding_BT1, 0.0)
-        return _sum_over_time(real_BTD, self.training) / lengths_B.unsqueeze(1)
+        return self._sum(states_BTD.masked_fill(padding_BT1, 0.0)) / lengths_B.unsqueeze(1)
+
+    def _sum(self, states_BTD: Tensor) -> Tensor:
+        return _sum_over_time(states_BTD, self.training)
+
+
+class MeanOfStates(MeanPooling):
+    """Mean pooling of LSTM states, which are from -1 to 1.
+
+    In evaluation mode the sum is exact, whatever its order: that of a stream is the same bits.
+    """
+
+    def _sum(self, states_BTD: Tensor) -> Tensor:
+        if self.training:
+            return super()._sum(states_BTD)
+        first, *others = cut_long(states_BTD)
+        total_BD = on_grid(states_BTD[:, first]).sum(dim=1)
+        for part in others:
+            total_BD += on_grid(states_BTD[:, part]).sum(dim=1)
+        return total_BD.float()
 
 
 class MaxPooling(nn.Module):
@@ -113,6 +134,12 @@ def _sum_over_time(values_BTD: Tensor, training: bool) -> Tensor:
     return total_BD.float()
 
 
+def on_grid(states: Tensor) -> Tensor:
+    """States from -1 to 1, rounded to multiples of 2**-32, float64; sums of 2**21 are exact."""
+    # float64 has 52 bits behind the first one: numbers near 2**20 are multiples of 2**-32.
+    return states.to(torch.float64, copy=True).add_(OFFSET).sub_(OFFSET)
+
+
 def padding_mask(lengths_B: Tensor, n_timesteps: int) -> Tensor:
     """Mask that is True at real timesteps, shape (B, T)."""
     return torch.arange(n_timesteps, device=lengths_B.device) < lengths_B.unsqueeze(1)
@@ -127,4 +154,4 @@ def build_pooling(name: str, input_size: int) -> nn.Module:
     """Build the pooling "last", "mean", "max" or "attention"."""
     if name == "attention":
         return AttentionPooling(input_size)
-    return {"last": LastPooling, "mean": MeanPooling, "max": MaxPooling}[name]()
+    return {"last": LastPooling, "mean": MeanOfStates, "max": MaxPooling}[name]()

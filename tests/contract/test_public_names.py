@@ -14,7 +14,7 @@ PUBLIC = {
     "sklstm": [
         "LSTMSequenceClassifier", "LSTMSequenceRegressor", "SKOPS_TRUSTED", "__version__",
         "datasets", "exceptions", "export", "load_model", "nn", "model_selection", "preprocessing",
-        "save_model",
+        "save_model", "streaming",
     ],
     "sklstm.datasets": ["make_temporal_order", "make_trends"],
     "sklstm.exceptions": ["ModelFileError", "TrainingDivergedError"],
@@ -31,6 +31,7 @@ PUBLIC = {
         "Windows", "WordVectors", "from_channel_first", "make_windows", "read_word_vectors",
         "sequences_from_frame", "to_channel_first",
     ],
+    "sklstm.streaming": ["Stream", "prefix_predictions", "prefix_probabilities"],
 }  # fmt: skip
 
 PARAMETERS = {

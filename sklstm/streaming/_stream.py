@@ -1,0 +1,238 @@
+"""Stream: predictions after each timestep."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from sklstm._batching._loader import to_device
+from sklstm._runtime._modes import own_modes
+from sklstm._runtime._threads import single_threaded
+from sklstm._runtime._torch_settings import own_settings
+from sklstm._runtime._within import within
+from sklstm._sequences import Array, Sequences, all_finite
+from sklstm.streaming._models import read_model, require_causal
+from sklstm.streaming._network import State
+from sklstm.streaming._states import check_n_streams, check_state, encode_static
+from sklstm.streaming._timesteps import check_timesteps
+
+
+class Stream:
+    """Predictions of a fitted model after each timestep of a sequence that is still going on.
+
+    After each timestep it gives what the model gives for the sequence so far: ``predict_proba`` of
+    a classifier, ``predict`` of a regressor. Time and memory of an update do not depend on what has
+    come before. The model must be causal, see the Notes of `LSTMSequenceClassifier`.
+
+    Parameters
+    ----------
+    model : LSTMSequenceClassifier, LSTMSequenceRegressor or Pipeline
+        A fitted model. A pipeline may have `SequenceScaler` with ``per="dataset"`` before it. What
+        is trained later has no effect on the stream.
+    n_streams : int, default=None
+        Number of sequences that go on at once, all by the same number of timesteps in an update. It
+        becomes the first dimension of what goes in and of what comes out. None means one sequence,
+        without that dimension.
+    static : data frame of shape (n_streams, n_columns), default=None
+        Static columns of each sequence, if the model was fitted with such: all columns of X in
+        ``fit`` but that of the sequences.
+
+    Attributes
+    ----------
+    n_timesteps : int, or ndarray of shape (n_streams,), int64
+        Number of timesteps since the beginning or the last `reset`.
+
+    Raises
+    ------
+    ValueError
+        If the model is not causal; the message says which parameters to set.
+    TypeError
+        If ``model`` is something else.
+    NotFittedError
+        If it is not fitted.
+
+    See Also
+    --------
+    prefix_probabilities : The same for whole sequences, of any model.
+
+    Notes
+    -----
+    On a CPU probabilities and numbers are the same bits as those of the whole prefix, for any
+    division of a sequence into updates and any number of streams (ADR 55); on a GPU they are equal
+    up to rounding.
+
+    Whatever `update` raises, the state stays as it was, so that the call can be repeated. Updates
+    of one stream must not overlap in time: a thread needs a stream of its own, or a lock.
+
+    A stream can be pickled and copied with its state and its model. `state_dict` gives the state
+    alone, which is a few kilobytes.
+
+    Examples
+    --------
+    >>> from sklstm import LSTMSequenceClassifier
+    >>> from sklstm.datasets import make_trends
+    >>> from sklstm.streaming import Stream
+    >>> X, y = make_trends(n_sequences=60, random_state=0)
+    >>> classifier = LSTMSequenceClassifier(
+    ...     8, bidirectional=False, conv_filters=(), n_kernels=0, standardize=True, max_epochs=2
+    ... ).fit(X, y)
+    >>> stream = Stream(classifier)
+    >>> stream.update(X[0][:10]).shape
+    (10, 2)
+    >>> after_each = stream.update(X[0][10:])
+    >>> bool((after_each[-1] == classifier.predict_proba(X[:1])[0]).all())
+    True
+
+    Three at once:
+
+    >>> streams = Stream(classifier, n_streams=3)
+    >>> streams.update([x[:4] for x in X[:3]]).shape
+    (3, 4, 2)
+    """
+
+    def __init__(self, model: Any, n_streams: int | None = None, *, static: Any = None) -> None:
+        self.model = model
+        self.n_streams = n_streams
+        self.static = static
+        self._begin()
+
+    def _begin(self) -> None:
+        """Prepare the model, and a state before the first timestep."""
+        n = check_n_streams(self.n_streams)
+        self._model = read_model(self.model, "Stream")
+        self._network = require_causal(self._model)
+        self._encoded = self._compute(lambda: encode_static(self._model, self.static, n))
+        self._state: State = self._network.begin(n)
+
+    # Updates --------------------------------------------------------------------------------------
+
+    def update(self, timesteps: Any) -> Array:
+        """Predictions after each of some more timesteps.
+
+        Parameters
+        ----------
+        timesteps : array-like of shape (n_new, n_features), or (n_streams, n_new, n_features)
+            The timesteps that follow, at least one, in any form in which the model takes a
+            sequence, or sequences of equal length. Token ids have no last dimension; a single
+            feature needs none. One timestep of measurements is ``timestep[np.newaxis]``.
+
+        Returns
+        -------
+        ndarray of shape (n_new, n_classes), or (n_streams, n_new, n_classes), float64
+            Of a classifier the probabilities after each timestep; of a regressor its numbers, of
+            shape (n_new,) or (n_new, n_outputs) for each stream.
+
+        Raises
+        ------
+        ValueError
+            If the shape differs from that in ``fit``, a value is NaN or infinite, or a timestep
+            equals ``mask_value``, which no stream needs; the message names it by its index.
+        TypeError
+            If values are no numbers.
+        """
+        sequences = check_timesteps(
+            self._model, timesteps, self.n_streams, len(self._state["n_timesteps"])
+        )
+        predictions, state = self._compute(lambda: self._predict(sequences))
+        # All at once: an interruption leaves the old state or the new one.
+        self._state = state
+        after_each: Array = predictions if self.n_streams is not None else predictions[0]
+        return after_each
+
+    def _predict(self, sequences: Sequences) -> tuple[Array, State]:
+        """Predictions of each stream, and the new state."""
+        n, device = len(sequences), self._model.device
+        flat = to_device(sequences, self._model.scaling, device, input_name="timesteps").values
+        # Behind the timesteps there is a row of zeros.
+        inputs = flat[:-1].view(n, -1, *flat.shape[1:])
+        logits_BTC, state = self._network.read(self._state, inputs, self._encoded)
+        outputs = logits_BTC.flatten(0, 1).cpu().numpy().astype(np.float64)
+        if not all_finite(outputs):
+            raise ValueError(
+                "timesteps are too large for this network: its outputs overflow float32. The"
+                f" largest absolute value is {np.abs(sequences.values).max():.3g}.\n\nScale them as"
+                " the training sequences, or train with standardize=True."
+            )
+        predictions = self._model.predict(outputs)
+        return predictions.reshape(n, -1, *predictions.shape[1:]), state
+
+    def _compute(self, work: Any) -> Any:
+        on_gpu = self._model.device.type != "cpu"
+        may_use_tf32 = self._model.network.precision == "tf32"
+        settings = own_settings(on_gpu=on_gpu, may_use_tf32=may_use_tf32)
+        return within([settings, single_threaded(), own_modes(gradients=False)], work)
+
+    def reset(self, streams: npt.ArrayLike | None = None) -> None:
+        """Begin anew, before the first timestep of new sequences.
+
+        Parameters
+        ----------
+        streams : int, array-like of int, or boolean mask, default=None
+            Which streams begin anew; None means all.
+        """
+        n = len(self._state["n_timesteps"])
+        begun = self._network.begin(n)
+        if streams is None:
+            self._state = begun
+            return
+        try:
+            chosen = np.zeros(n, dtype=bool)
+            chosen[np.asarray(streams)] = True
+        except IndexError as error:
+            raise IndexError(
+                f"streams must be indices from 0 to {n - 1}, or a boolean mask of {n}. Got"
+                f" {streams!r:.60}."
+            ) from error
+        rows = torch.from_numpy(chosen).to(self._model.device)
+        self._state = {
+            name: torch.where(rows.view(-1, *[1] * (old.ndim - 1)), begun[name], old)
+            for name, old in self._state.items()
+        }
+
+    @property
+    def n_timesteps(self) -> int | Array:
+        """Number of timesteps since the beginning or the last `reset`."""
+        counts: Array = self._state["n_timesteps"].cpu().numpy().copy()
+        return counts if self.n_streams is not None else int(counts[0])
+
+    # State ----------------------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Array]:
+        """Copy of the state as arrays, the first dimension of which is that of the streams.
+
+        Returns
+        -------
+        dict of str to ndarray
+            ``np.savez(path, **stream.state_dict())`` saves it.
+        """
+        return {name: tensor.cpu().numpy().copy() for name, tensor in self._state.items()}
+
+    def load_state_dict(self, state: Mapping[str, npt.ArrayLike]) -> None:
+        """Continue from a state.
+
+        Parameters
+        ----------
+        state : mapping of str to array-like
+            What `state_dict` of a stream of the same model and number of streams has given, also as
+            read by ``np.load(path)``.
+
+        Raises
+        ------
+        ValueError
+            If it is something else; the message names the array. The stream stays as it was.
+        """
+        self._state = check_state(state, self._network.begin(len(self._state["n_timesteps"])))
+
+    def __getstate__(self) -> dict[str, Any]:
+        public = {name: getattr(self, name) for name in ("model", "n_streams", "static")}
+        return public | {"state": self.state_dict()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.model, self.n_streams = state["model"], state["n_streams"]
+        self.static = state["static"]
+        self._begin()
+        self.load_state_dict(state["state"])
