@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sklstm._classifier import LSTMSequenceClassifier
     from sklstm._persistence._model import load_model, save_model
+    from sklstm._persistence._model_card import model_card
     from sklstm._persistence._skops import SKOPS_TRUSTED
     from sklstm._regressor import LSTMSequenceRegressor
 
@@ -22,6 +23,7 @@ __all__ = [
     "datasets",
     "exceptions",
     "load_model",
+    "model_card",
     "model_selection",
     "nn",
     "preprocessing",
@@ -33,6 +35,7 @@ _HOMES = {
     "LSTMSequenceClassifier": "sklstm._classifier",
     "LSTMSequenceRegressor": "sklstm._regressor",
     "load_model": "sklstm._persistence._model",
+    "model_card": "sklstm._persistence._model_card",
     "save_model": "sklstm._persistence._model",
 }
 

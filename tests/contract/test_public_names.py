@@ -13,8 +13,8 @@ from sklstm import LSTMSequenceClassifier, LSTMSequenceRegressor, preprocessing
 PUBLIC = {
     "sklstm": [
         "LSTMSequenceClassifier", "LSTMSequenceRegressor", "SKOPS_TRUSTED", "__version__",
-        "datasets", "exceptions", "load_model", "nn", "model_selection", "preprocessing",
-        "save_model",
+        "datasets", "exceptions", "load_model", "model_card", "nn", "model_selection",
+        "preprocessing", "save_model",
     ],
     "sklstm.datasets": ["make_temporal_order", "make_trends"],
     "sklstm.exceptions": ["ModelFileError", "TrainingDivergedError"],
