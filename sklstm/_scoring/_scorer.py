@@ -201,7 +201,9 @@ class BatchScorer:
         if method not in METHODS or not hasattr(self.model, method):
             own = [name for name in METHODS if hasattr(self.model, name)]
             kind = type(self.model).__name__
-            raise ValueError(f"method must be one of {own} for a {kind}. Got {method!r} instead.")
+            raise ValueError(
+                f"method must be one of {kind}'s methods {own}. Got {method!r} instead."
+            )
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_loaded": None}

@@ -1,6 +1,7 @@
 import multiprocessing
 import os
 import pickle
+import sys
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ import pytest
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.pipeline import make_pipeline
 
+from benchmarks.scoring import measure
 from sklstm import (
     BatchScorer,
     LSTMSequenceRegressor,
@@ -146,7 +148,10 @@ def broken(value):
         (broken(np.inf), r"contains infinity at X\[17\]\[2\]; every"),
         ([*UNIVARIATE[:17], [], *UNIVARIATE[:6], []], r"X\[17\] has no timesteps"),
         ([*UNIVARIATE[:16], [], [], *UNIVARIATE[:6], []], r"X\[16\], X\[17\] have no timesteps"),
-        (pyarrow.table({"x": [*UNIVARIATE[:17], None]}), r"X has 1 null sequence"),
+        (
+            pyarrow.table({"x": [*UNIVARIATE[:17], None]}),
+            r"X has 1 null .*, the first of them X\[17\]\.\n",
+        ),
         ([*UNIVARIATE[:17], "ab"], r"X\[17\] is text"),
         ([*UNIVARIATE[:17], 3.0], r"got a scalar: X\[17\] is 3.0"),
     ],
@@ -173,10 +178,12 @@ def test_rows_of_static_columns_in_errors():
 
 
 def test_what_no_model_can_do_is_refused_at_once(classifier, path):
-    with pytest.raises(ValueError, match=r"one of \['predict', .*Classifier. Got 'score' instead"):
+    with pytest.raises(
+        ValueError, match=r"LSTMSequenceClassifier's methods \['predict', .*\. Got 'score' instead"
+    ):
         predict_batches(classifier, UNIVARIATE, method="score")
     regressor = LSTMSequenceRegressor(3, n_kernels=0, conv_filters=(), max_epochs=1)
-    with pytest.raises(ValueError, match=r"for a LSTMSequenceRegressor. Got 'predict_proba'"):
+    with pytest.raises(ValueError, match=r"LSTMSequenceRegressor's methods .* Got 'predict_proba'"):
         predict_batches(regressor, UNIVARIATE, method="predict_proba")
     for size in (0, 2.5, True):
         with pytest.raises(ValueError, match=r"batch_size must be an int of at least 1. Got"):
@@ -317,3 +324,14 @@ def test_partitions_in_spawned_processes(path, expected):
     assert os.getpid() not in {process for process, _ in results}
     scored = pd.concat([part for _, part in results])
     np.testing.assert_array_equal(scored.to_numpy(), expected)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
+def test_a_million_sequences_in_less_than_500_megabytes(say):
+    """Python, torch and pyarrow included; it may not grow with the number of sequences."""
+    few, many = measure(100_000), measure(1_000_000)
+    say(f"{many['peak']:.0f} MB at the peak, {many['loaded']:.0f} of them when the model is loaded")
+    assert many["sequences"] == 1_000_000
+    assert many["peak"] < 500
+    assert many["peak"] < few["peak"] + 20
