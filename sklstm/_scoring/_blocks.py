@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -128,9 +129,14 @@ def _rebatch(batches: Iterable[Any], batch_size: int) -> Iterator[Any]:
 
 def _read_path(path: Path, batch_size: int, choice: Choice) -> Iterator[Any]:
     """From a parquet or Arrow file, or the files below a folder in the order of their paths."""
-    for file in _files(path):
-        read = _read_parquet if file.suffix.lower() in PARQUET else _read_ipc
-        yield from read(file, batch_size, choice)
+    # At once, so that a missing file is an error of the call.
+    files = _files(path)
+    return chain.from_iterable(_read_file(file, batch_size, choice) for file in files)
+
+
+def _read_file(path: Path, batch_size: int, choice: Choice) -> Iterator[Any]:
+    read = _read_parquet if path.suffix.lower() in PARQUET else _read_ipc
+    return read(path, batch_size, choice)
 
 
 def _files(path: Path) -> list[Path]:

@@ -144,7 +144,7 @@ def test_paths_without_sequences(tmp_path, name, error, match):
     (tmp_path / "folder").mkdir()
     (tmp_path / "x.csv").write_text("1,2")
     with pytest.raises(error, match=match):
-        list(read_blocks(tmp_path / name, 4, only_x))
+        read_blocks(tmp_path / name, 4, only_x)
 
 
 # What is no source --------------------------------------------------------------------------------
