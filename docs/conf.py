@@ -23,7 +23,7 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_gallery.gen_gallery",
 ]
-exclude_patterns = ["_build", "_templates", "examples"]
+exclude_patterns = ["_build", "_templates", "examples", "serving"]
 templates_path = ["_templates"]
 
 # A name in single backticks is a link where the reference has it, and plain code where not.
@@ -55,6 +55,7 @@ html_sidebars = {
     "user_guide": [],
     "user_guide_coming_from": [],
     "user_guide_saving": [],
+    "user_guide_serving": [],
     "user_guide_tables": [],
     "user_guide_text": [],
 }

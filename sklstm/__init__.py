@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sklstm._classifier import LSTMSequenceClassifier
     from sklstm._persistence._model import load_model, save_model
+    from sklstm._persistence._model_card import model_card
     from sklstm._persistence._skops import SKOPS_TRUSTED
     from sklstm._regressor import LSTMSequenceRegressor
+    from sklstm._scoring._scorer import BatchScorer, predict_batches
 
 __version__ = "0.1.0.dev0"
 
 __all__ = [
     "SKOPS_TRUSTED",
+    "BatchScorer",
     "LSTMSequenceClassifier",
     "LSTMSequenceRegressor",
     "__version__",
@@ -23,18 +26,23 @@ __all__ = [
     "exceptions",
     "export",
     "load_model",
+    "model_card",
     "model_selection",
     "nn",
+    "predict_batches",
     "preprocessing",
     "save_model",
     "streaming",
 ]
 
 _HOMES = {
+    "BatchScorer": "sklstm._scoring._scorer",
     "SKOPS_TRUSTED": "sklstm._persistence._skops",
     "LSTMSequenceClassifier": "sklstm._classifier",
     "LSTMSequenceRegressor": "sklstm._regressor",
     "load_model": "sklstm._persistence._model",
+    "model_card": "sklstm._persistence._model_card",
+    "predict_batches": "sklstm._scoring._scorer",
     "save_model": "sklstm._persistence._model",
 }
 

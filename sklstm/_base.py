@@ -19,7 +19,7 @@ from sklstm._config._configuration import NetworkConfiguration
 from sklstm._config._options import PARAMETER_CONSTRAINTS, Options
 from sklstm._config._parameters import check_parameters
 from sklstm._config._without_effect import warn_without_effect
-from sklstm._data._labelled import Given, Labelled, label
+from sklstm._data._labelled import Given, Labelled, extent_of, label
 from sklstm._data._memory import prediction_memory
 from sklstm._inference._prediction import check_outputs, compute_outputs, embed
 from sklstm._runtime._modes import own_modes
@@ -57,6 +57,7 @@ class BaseSequenceEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
     _n_columns_in: int | None
     _categories: dict[str, Categories]
     _static: StaticColumns | None
+    _extent: dict[str, int] | None
 
     # Fitting --------------------------------------------------------------------------------------
 
@@ -154,6 +155,7 @@ class BaseSequenceEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
             has_seed=is_further or self.random_state is not None,
             is_partial=is_partial,
         )
+        seen_before = getattr(self, "_extent", None) if is_further else {}
         net, summary, seed = within([own_turn()], lambda: _fit_resumably(job))
         return {
             **schema.attributes,
@@ -171,6 +173,7 @@ class BaseSequenceEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
             "_n_columns_in": schema.n_columns,
             "_categories": dict(schema.categories),
             "_static": schema.static,
+            "_extent": extent_of(data.sequences, seen_before, adds=is_partial),
             "_seed": seed,
         }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -111,6 +111,26 @@ def label(
         None if names is None else number_groups(names),
         f"X{suffix}",
     )
+
+
+def extent_of(
+    sequences: Sequences, previous: Mapping[str, int] | None, *, adds: bool = False
+) -> dict[str, int] | None:
+    """Number of sequences that a fit is given, and their lengths, for people to read.
+
+    ``previous`` is that of the estimator that is trained further: empty for a first fit, None if it
+    is not known, and then neither is this one. The numbers are summed up if each call ``adds``
+    sequences.
+    """
+    if previous is None:
+        return None
+    lengths = sequences.lengths
+    shortest, longest = int(lengths.min()), int(lengths.max())
+    return {
+        "n_sequences": len(lengths) + (previous.get("n_sequences", 0) if adds else 0),
+        "shortest": min(shortest, previous.get("shortest", shortest)),
+        "longest": max(longest, previous.get("longest", longest)),
+    }
 
 
 def split_for_validation(data: Labelled, configuration: Configuration) -> tuple[Labelled, Labelled]:

@@ -7,6 +7,8 @@ JSON object:
     format     number of the layout of the content
     sha256     of the whole file, with zeros for these 64 digits
     content    the value that was written, as `encode` puts it
+
+Other entries are texts for people, which the checksum covers.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import hashlib
 import json
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +38,9 @@ MAX_HEADER = 32_000_000
 MAX_VALUES = 1_000_000
 BYTES_PER_FURTHER_VALUE = 64
 SIZE_OF_LENGTH = 8
+# How a header of safetensors begins, and what its length is a multiple of.
+BEFORE_ENTRIES = b'{"__metadata__":{'
+ALIGNMENT = 8
 NO_DIGEST = b"0" * 64
 # JSON within a JSON string, so its quotes are escaped. Those in the content are escaped twice and
 # do not match.
@@ -54,8 +60,18 @@ class Kind:
     format: int
 
 
-def write_file(path: str | os.PathLike[str], kind: Kind, content: Any) -> None:
-    """Write plain values and arrays atomically."""
+def write_file(
+    path: str | os.PathLike[str],
+    kind: Kind,
+    content: Any,
+    *,
+    texts: Mapping[str, str] | None = None,
+) -> None:
+    """Write plain values and arrays atomically, with texts as further entries of the metadata.
+
+    The texts have no half of a surrogate pair, which other readers refuse, and not the characters
+    ``"sha256":"`` in a row: JSON in ASCII with a space behind its colons has neither.
+    """
     arrays: dict[str, Array] = {}
     document = {
         "kind": kind.name,
@@ -64,6 +80,7 @@ def write_file(path: str | os.PathLike[str], kind: Kind, content: Any) -> None:
         "content": encode(content, arrays),
     }
     data = save(arrays, {NAME: json.dumps(document, allow_nan=False, separators=(",", ":"))})
+    data = _with_entries(data, texts or {})
     length = int.from_bytes(data[:SIZE_OF_LENGTH], "little")
     n_values = _count_values(data[SIZE_OF_LENGTH : SIZE_OF_LENGTH + length].decode())
     limits = (("bytes", length, MAX_HEADER), ("values", n_values, _max_values(len(data))))
@@ -82,6 +99,26 @@ def read_file(path: str | os.PathLike[str], kind: Kind) -> Any:
 
     Invalid files are rejected from the header; allocation never exceeds the file size.
     """
+    _, document, data = _read_whole(path, kind)
+    try:
+        return Decoder(load(data)).decode(document["content"])
+    except (SafetensorError, *MALFORMED) as error:
+        name = repr(os.fspath(path))
+        raise ModelFileError(f"{name} has invalid content: {error!s:.200}") from error
+
+
+def read_text(path: str | os.PathLike[str], kind: Kind, entry: str) -> str | None:
+    """A further entry of the metadata, None if there is none; ModelFileError as by `read_file`."""
+    text = _read_whole(path, kind)[0].get(entry)
+    if text is None or isinstance(text, str):
+        return text
+    raise ModelFileError(f"{os.fspath(path)!r} has an entry {entry!r} that is no text.")
+
+
+def _read_whole(
+    path: str | os.PathLike[str], kind: Kind
+) -> tuple[dict[str, Any], dict[str, Any], bytes]:
+    """All entries of the metadata, ours as JSON, and the bytes of an intact file of this kind."""
     name = repr(os.fspath(path))
     if Path(path).exists() and not Path(path).is_file():
         raise ModelFileError(f"{name} is not a file.")
@@ -90,7 +127,7 @@ def read_file(path: str | os.PathLike[str], kind: Kind) -> Any:
         length = int.from_bytes(file.read(SIZE_OF_LENGTH), "little")
         header = file.read(length) if length <= min(size, MAX_HEADER) else b""
         try:
-            document, expected = _parse_header(header, size)
+            entries, document, expected = _parse_header(header, size)
         except MALFORMED as error:
             raise ModelFileError(
                 f"{name} is not a {kind.name} file of sklstm, or it is damaged."
@@ -102,21 +139,38 @@ def read_file(path: str | os.PathLike[str], kind: Kind) -> Any:
         data = file.read()
     if document["sha256"] != _digest(*_around_digest(data, length)).decode():
         raise ModelFileError(f"{name} is damaged: its checksum does not match.")
-    try:
-        return Decoder(load(data)).decode(document["content"])
-    except (SafetensorError, *MALFORMED) as error:
-        raise ModelFileError(f"{name} has invalid content: {error!s:.200}") from error
+    return entries, document, data
 
 
-def _parse_header(header: bytes, size: int) -> tuple[dict[str, Any], int]:
-    """Our entry and the size that the file should have; one of MALFORMED without them."""
+def _with_entries(data: bytes, texts: Mapping[str, str]) -> bytes:
+    """The file with further entries at the head of its metadata, in their order.
+
+    `save` would put several entries into any order, and a content should give one file.
+    """
+    if not texts:
+        return data
+    length = int.from_bytes(data[:SIZE_OF_LENGTH], "little")
+    header = data[SIZE_OF_LENGTH : SIZE_OF_LENGTH + length].removeprefix(BEFORE_ENTRIES).rstrip()
+    entries = "".join(f"{json.dumps(name)}:{json.dumps(text)}," for name, text in texts.items())
+    header = BEFORE_ENTRIES + entries.encode("ascii") + header
+    header += b" " * (-len(header) % ALIGNMENT)
+    new_length = len(header).to_bytes(SIZE_OF_LENGTH, "little")
+    return b"".join([new_length, header, memoryview(data)[SIZE_OF_LENGTH + length :]])
+
+
+def _parse_header(header: bytes, size: int) -> tuple[dict[str, Any], dict[str, Any], int]:
+    """All entries of the metadata, ours as JSON, and the size that the file should have.
+
+    One of MALFORMED without them.
+    """
     entries = _parse_json(header.decode("ascii"), size)
-    document = _parse_json(entries.pop("__metadata__")[NAME], size)
+    metadata = entries.pop("__metadata__")
+    document = _parse_json(metadata[NAME], size)
     end = max((int(entry["data_offsets"][1]) for entry in entries.values()), default=0)
     # A newer format may have more parts.
     if not (document["format"] >= 1 and {"kind", "sha256", "content"} <= document.keys()):
         raise ValueError("parts are missing")
-    return document, SIZE_OF_LENGTH + len(header) + end
+    return metadata, document, SIZE_OF_LENGTH + len(header) + end
 
 
 def _parse_json(text: str, size: int) -> Any:

@@ -178,6 +178,11 @@ def _is_scaling(value: Any) -> bool:
     )
 
 
+def _is_extent(value: Any) -> bool:
+    names = {"n_sequences", "shortest", "longest"}
+    return value is None or (value.keys() == names and all(map(is_size, value.values())))
+
+
 def _is_history(value: Any) -> bool:
     shapes = {array.shape for array in value.values()}
     return len(shapes) == 1 and len(shapes.pop()) == 1
@@ -245,9 +250,10 @@ ATTRIBUTES: dict[str, Check] = {
     "_n_features_out": is_size,
     "_categories": _are_categories,
     "_static": _are_static_columns,
+    "_extent": _is_extent,
     "_sklearn_output_config": is_output_configuration,
 }
 # What a state may lack.
 OPTIONAL = frozenset({"resolved_params_", "feature_names_in_", "_sklearn_output_config"})
 # What an attribute was that an older file lacks.
-DEFAULTS: dict[str, Any] = {"_categories": {}, "_static": None}
+DEFAULTS: dict[str, Any] = {"_categories": {}, "_static": None, "_extent": None}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-import importlib
+import json
 import os
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -18,6 +18,7 @@ from sklstm._config._options import OF_RUN
 from sklstm._config._parameters import check_parameters
 from sklstm._files._container import MALFORMED, Kind, read_file, write_file
 from sklstm._files._values import UnstorableError, encode
+from sklstm._persistence._card import build_card, check_scores, versions_here
 from sklstm._persistence._checks import ATTRIBUTES, DEFAULTS, check_state
 from sklstm._persistence._estimators import ESTIMATORS, TASKS
 from sklstm._persistence._pipelines import Description, build_pipeline, describe_pipeline
@@ -27,7 +28,8 @@ from sklstm._warnings import warn_user
 from sklstm.exceptions import ModelFileError
 
 MODEL = Kind("model", format=1)
-PACKAGES = ("sklstm", "torch", "skorch", "sklearn", "numpy")
+# The entry of a file's metadata that has its card.
+CARD = "card"
 OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
     name: thing
     for name, thing in vars(torch.optim).items()
@@ -35,12 +37,19 @@ OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
 }
 
 
-def save_model(estimator: BaseSequenceEstimator | Pipeline, path: str | os.PathLike[str]) -> None:
+def save_model(
+    estimator: BaseSequenceEstimator | Pipeline,
+    path: str | os.PathLike[str],
+    *,
+    scores: Mapping[str, float] | None = None,
+) -> None:
     """Save a fitted estimator, or a pipeline with it, to a file that contains data and no code.
 
     The file has the safetensors format: arrays as tensors; parameters, names, history and package
-    versions as JSON in the header, with a format number and a checksum. It is written atomically:
-    after an error, such as a full disk, an existing file is unchanged.
+    versions as JSON in the header, with a format number and a checksum. At the head of it is a
+    card for people, which `model_card` shows: shape of the data, classes, settings, training,
+    scores, versions and date. The file is written atomically: after an error, such as a full disk,
+    an existing file is unchanged.
 
     Parameters of the run are not saved: ``callbacks``, ``checkpoint``, ``device`` and ``verbose``.
     A loaded estimator has their defaults.
@@ -53,6 +62,9 @@ def save_model(estimator: BaseSequenceEstimator | Pipeline, path: str | os.PathL
         optionally the estimator as the last one.
     path : str or path-like
         Path of the file, which is replaced if it exists. The usual extension is ``.safetensors``.
+    scores : dict of str to float, default=None
+        Scores for the card, such as ``{"accuracy, 500 patients of 2025": 0.93}``: finite numbers.
+        They are not part of the estimator, and are gone when it is loaded and saved again.
 
     Raises
     ------
@@ -62,8 +74,8 @@ def save_model(estimator: BaseSequenceEstimator | Pipeline, path: str | os.PathL
         If it is neither such an estimator nor a pipeline of the steps above. Subclasses,
         and a `TokenEncoder` with a function as ``analyzer``, are code.
     ValueError
-        If the pipeline has a ``memory``, a step was changed after `fit`, or history and labels are
-        more than the million values that a file holds.
+        If the pipeline has a ``memory``, a step was changed after `fit`, a score is not finite, or
+        history and labels are more than the million values that a file holds.
     OSError
         If the file cannot be written.
 
@@ -76,6 +88,7 @@ def save_model(estimator: BaseSequenceEstimator | Pipeline, path: str | os.PathL
     See Also
     --------
     load_model : Read the file again.
+    model_card : Show what it says of itself.
 
     Notes
     -----
@@ -95,13 +108,14 @@ def save_model(estimator: BaseSequenceEstimator | Pipeline, path: str | os.PathL
     >>> bool((loaded.predict_proba(X) == classifier.predict_proba(X)).all())
     True
     """
+    check_scores(scores)
     if type(estimator) is Pipeline:
         content, parameters, others = describe_pipeline(estimator, _describe)
     else:
         content, parameters, others = _describe(estimator)
     _warn_of(parameters, others)
-    versions = {name: str(importlib.import_module(name).__version__) for name in PACKAGES}
-    write_file(path, MODEL, {"versions": versions, **content})
+    card = json.dumps(build_card(estimator, scores=scores), indent=1)
+    write_file(path, MODEL, {"versions": versions_here(), **content}, texts={CARD: card})
 
 
 def load_model(path: str | os.PathLike[str], *, device: str | torch.device = "cpu") -> Any:
@@ -135,6 +149,7 @@ def load_model(path: str | os.PathLike[str], *, device: str | torch.device = "cp
     See Also
     --------
     save_model : Write the file.
+    model_card : Show what it says of itself.
     """
     resolve_device(device)
     content = read_file(path, MODEL)

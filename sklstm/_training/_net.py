@@ -34,7 +34,12 @@ from sklstm._sequences import Array, Sequences
 from sklstm._tasks._losses import penalty
 from sklstm._tasks._task import Task
 from sklstm._training._callbacks import looks_at_batches
-from sklstm._training._optimizers import RateOnDevice, learning_rate, make_capturable
+from sklstm._training._optimizers import (
+    NoOptimizer,
+    RateOnDevice,
+    learning_rate,
+    make_capturable,
+)
 from sklstm._training._steps import DeviceSteps
 from sklstm._warnings import warn_user
 from sklstm.exceptions import TrainingDivergedError
@@ -381,8 +386,13 @@ def divergence_error(what: str, net: SequenceNet, data: LabelledSequences) -> Tr
 
 
 def bare_net(network: nn.Module, device: torch.device) -> SequenceNet:
-    """Net of a trained network, without loss, optimizer state and callbacks."""
+    """Net of a trained network, without loss, optimizer and callbacks."""
     net = SequenceNet(
-        network, criterion=nn.Identity(), train_split=None, device=str(device), verbose=0
+        network,
+        criterion=nn.Identity(),
+        optimizer=NoOptimizer,
+        train_split=None,
+        device=str(device),
+        verbose=0,
     )
     return net.initialize()  # type: ignore[no-any-return]

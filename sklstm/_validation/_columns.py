@@ -75,7 +75,7 @@ def column_of_sequences(X: Any) -> str | None:
     places = [i for i, dtype in enumerate(X.dtypes) if str(dtype).lower().startswith(kinds)]
     # By place: columns of pandas may share a name.
     columns = [X.iloc[:, i] if hasattr(X, "iloc") else X.to_series(i) for i in places]
-    nested = [column.name for column in columns if _holds_sequences(column)]
+    nested = [column.name for column in columns if holds_sequences(column)]
     return nested[0] if len(nested) == 1 else None
 
 
@@ -170,7 +170,8 @@ def _read_cells(column: Any, name: str) -> Any:
     return cells
 
 
-def _holds_sequences(column: Any) -> bool:
+def holds_sequences(column: Any) -> bool:
+    """Whether a column of a data frame holds lists, arrays or records of such."""
     dtype = str(column.dtype).lower()
     if dtype != "object":
         return dtype.startswith(KINDS_OF_SEQUENCE)

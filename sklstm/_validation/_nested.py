@@ -44,7 +44,10 @@ def _from_arrow(X: Any, name: str) -> Nested | None:
     is_struct = _is_struct(X)
     if not is_struct and not hasattr(X, "value_lengths"):
         return None
-    _reject_null(X, name, "sequence(s).\n\nDrop them, with their labels.")
+    if X.null_count:
+        first = int(_to_numpy(X.is_null()).argmax())
+        remedy = "Drop them, with their labels."
+        _reject_null(X, name, f"sequence(s), the first of them {name}[{first}].\n\n{remedy}")
     if is_struct:
         parts = [_from_arrow(field, name) for field in X.flatten()]
         return _side_by_side(parts, _fields(X), name)

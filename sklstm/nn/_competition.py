@@ -16,6 +16,10 @@ def draw_kernels(*shape: int) -> Tensor:
 
     The weights are multiples of 1 / GRID, so that responses can be exact.
     """
+    if torch.get_default_device().type == "meta":
+        # Shapes alone, of a network whose weights are loaded: to compute with such tensors, torch
+        # imports its compiler, which takes a second (ADR 56).
+        return torch.empty(shape)
     kernels = torch.randn(shape)
     kernels -= kernels.mean(dim=-1, keepdim=True)
     kernels = (kernels / kernels.abs().sum(dim=-1, keepdim=True) * GRID).round()

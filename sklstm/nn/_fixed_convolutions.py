@@ -120,8 +120,10 @@ class FixedConvolutions(nn.Module):
         n_thresholds = max(1, n_features // 2 // n_responses)
         n_groups = max(1, n_features // 2 // (n_dilations * 2 * 2 * GROUP_SIZE))
         competing = draw_kernels(n_dilations, GROUP_SIZE * n_groups, KERNEL_SIZE)
-        of_minirocket = _kernels().expand(n_dilations, -1, -1)
-        self.register_buffer("kernels", torch.cat([of_minirocket, competing], dim=1))
+        # Filled, not concatenated, as `draw_kernels` says of networks without weights.
+        kernels = torch.empty(n_dilations, N_KERNELS + competing.shape[1], KERNEL_SIZE)
+        kernels[:, :N_KERNELS], kernels[:, N_KERNELS:] = _kernels(), competing
+        self.register_buffer("kernels", kernels)
         self.register_buffer("channels", torch.ones(n_dilations, N_KERNELS + n_groups, input_size))
         self.register_buffer("factors", torch.ones(2, 1, input_size))
         shape = (n_dilations, 2, N_KERNELS)

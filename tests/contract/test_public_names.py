@@ -12,9 +12,10 @@ from sklstm import LSTMSequenceClassifier, LSTMSequenceRegressor, preprocessing
 
 PUBLIC = {
     "sklstm": [
-        "LSTMSequenceClassifier", "LSTMSequenceRegressor", "SKOPS_TRUSTED", "__version__",
-        "datasets", "exceptions", "export", "load_model", "nn", "model_selection", "preprocessing",
-        "save_model", "streaming",
+        "BatchScorer", "LSTMSequenceClassifier", "LSTMSequenceRegressor", "SKOPS_TRUSTED",
+        "__version__",
+        "datasets", "exceptions", "export", "load_model", "model_card", "nn", "model_selection",
+        "predict_batches", "preprocessing", "save_model", "streaming",
     ],
     "sklstm.datasets": ["make_temporal_order", "make_trends"],
     "sklstm.exceptions": ["ModelFileError", "TrainingDivergedError"],

@@ -13,7 +13,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 # What a user may install, and what the tests run with.
 TESTED = [*PROJECT["dependencies"], *EXTRAS["tests"], *EXTRAS["plots"], *EXTRAS["frames"]]
-TESTED += [*EXTRAS["subwords"], *EXTRAS["search"]]
+TESTED += [*EXTRAS["subwords"], *EXTRAS["search"], *EXTRAS["arrow"], *EXTRAS["onnx"]]
 BOUNDS = dict(line.split(">=") for line in TESTED if not line.startswith("sklstm["))
 
 

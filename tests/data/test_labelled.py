@@ -13,6 +13,7 @@ from sklstm._data._labelled import (
     Labelled,
     as_validation,
     drop_zero_weight,
+    extent_of,
     fit_scaling,
     label,
     put_on_device,
@@ -174,3 +175,12 @@ def test_another_number_of_labels_is_an_error(suffix):
         label(
             sequences, Given(None, [0, 1]), Classification, Options(), estimator="E", suffix=suffix
         )
+
+
+def test_the_extent_of_a_first_fit_and_of_further_ones():
+    first = extent_of(Sequences.from_lengths(np.zeros((9, 1)), [2, 4, 3]), {})
+    assert first == {"n_sequences": 3, "shortest": 2, "longest": 4}
+    later = Sequences.from_lengths(np.zeros((6, 1)), [1, 5])
+    assert extent_of(later, first) == {"n_sequences": 2, "shortest": 1, "longest": 5}
+    assert extent_of(later, first, adds=True)["n_sequences"] == 5
+    assert extent_of(later, None, adds=True) is None

@@ -11,7 +11,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from sklstm._files import _container
-from sklstm._files._container import MAX_HEADER, MAX_VALUES, Kind, read_file, write_file
+from sklstm._files._container import MAX_HEADER, MAX_VALUES, Kind, read_file, read_text, write_file
 from sklstm.exceptions import ModelFileError
 from tests.persistence.forgery import forge, parts_of, run_elsewhere
 
@@ -51,6 +51,39 @@ def test_one_content_gives_one_file(path):
     for _ in range(5):
         write_file(path, KIND, CONTENT)
         assert path.read_bytes() == written
+
+
+TEXTS = {"card": '{\n "sha256": "ü"}', "note": ""}
+
+
+def test_texts_stand_at_the_head_and_change_nothing_else(path, tmp_path):
+    write_file(tmp_path / "noted", KIND, CONTENT, texts=TEXTS)
+    assert (tmp_path / "noted").read_bytes()[8:].startswith(b'{"__metadata__":{"card":"')
+    for name, text in TEXTS.items():
+        assert read_text(tmp_path / "noted", KIND, name) == text
+        assert read_text(path, KIND, name) is None
+    read = read_file(tmp_path / "noted", KIND)
+    np.testing.assert_array_equal(read["numbers"], CONTENT["numbers"])
+    assert {**parts_of(tmp_path / "noted")[0], "sha256": 0} == {**parts_of(path)[0], "sha256": 0}
+
+
+@pytest.mark.parametrize("n", range(9))
+def test_a_header_with_texts_of_any_length_is_aligned(tmp_path, n):
+    write_file(tmp_path / "file", KIND, CONTENT, texts={"a": "x" * n})
+    length = int.from_bytes((tmp_path / "file").read_bytes()[:8], "little")
+    assert length % 8 == 0
+    with safe_open(tmp_path / "file", "np") as file:
+        assert file.metadata()["a"] == "x" * n
+        np.testing.assert_array_equal(file.get_tensor("numbers"), CONTENT["numbers"])
+
+
+def test_a_changed_text_is_damage(tmp_path):
+    path = tmp_path / "file"
+    write_file(path, KIND, CONTENT, texts={"card": "accuracy 0.75"})
+    path.write_bytes(path.read_bytes().replace(b"0.75", b"0.95"))
+    assert_refused(path, "is damaged: its checksum does not match")
+    with pytest.raises(ModelFileError, match="checksum"):
+        read_text(path, KIND, "card")
 
 
 def test_arrays_of_any_layout(path):

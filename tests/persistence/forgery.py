@@ -27,17 +27,22 @@ def parts_of(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def forge(
-    path: Path, document: dict[str, Any], arrays: dict[str, Any], *, content: str | None = None
+    path: Path,
+    document: dict[str, Any],
+    arrays: dict[str, Any],
+    *,
+    content: str | None = None,
+    card: str | None = None,
 ) -> None:
     """A whole file with this JSON and these arrays, and the checksum that belongs to them.
 
-    ``content`` is JSON that takes the place of the document's own content.
+    ``content`` is JSON that takes the place of the document's own content; ``card`` is any text.
     """
     document = document | {"sha256": NO_DIGEST.decode()}
     if content is not None:
         document["content"] = "HERE"
     text = json.dumps(document, separators=(",", ":")).replace('"HERE"', content or '"HERE"')
-    data = save(arrays, {NAME: text})
+    data = save(arrays, {NAME: text} | ({} if card is None else {"card": card}))
     length = int.from_bytes(data[:SIZE_OF_LENGTH], "little")
     before, after = _around_digest(data, length)
     path.write_bytes(b"".join([before, _digest(before, after), after]))

@@ -102,6 +102,10 @@ WRONG_VALUES = {
         *({"mean": np.zeros(2), "scale": np.array([1, s])} for s in (np.nan, np.inf, 0.0, -1.0)),
         *({"mean": np.zeros(2), "scale": np.ones(2), "per": per} for per in ("both", None, "os")),
     ],
+    "_extent": [
+        {}, 3, {"n_sequences": 1, "shortest": 1}, {"n_sequences": 1, "shortest": 0, "longest": 2},
+        {"n_sequences": 1.5, "shortest": 1, "longest": 2},
+    ],
     "_seed": [-1, 0.5, None],
     "_n_columns_in": [0, 3, "2"],
     "_n_features_out": [15, 0, 8],

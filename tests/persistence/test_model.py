@@ -3,6 +3,7 @@ import functools
 import json
 import os
 import pickle
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from skorch.callbacks import Callback
 from sklstm import LSTMSequenceClassifier, load_model, save_model
 from sklstm._persistence._model import MODEL
 from tests.helpers import POOLINGS, make_ragged, quick
-from tests.persistence.forgery import parts_of
+from tests.persistence.forgery import parts_of, run_elsewhere
 
 X, Y = make_ragged(20)
 FORMATS = Path(__file__).parent / "formats"
@@ -438,3 +439,29 @@ def test_pipelines_of_earlier_formats(number):
     np.testing.assert_allclose(
         loaded.predict_proba(expected["X"]), expected["probabilities"], atol=1e-5
     )
+
+
+# Time and memory of who only predicts -------------------------------------------------------------
+
+
+def load_and_predict(*paths):
+    """Names of the heavy packages that loading models and predicting has imported."""
+    for path in paths:
+        loaded = load_model(path)
+        takes_tokens = loaded.embedding_dim is not None
+        loaded.predict([np.array([2, 3]) if takes_tokens else np.ones((5, 2))])
+    return sorted({"sympy", "torch._dynamo", "torch._inductor"} & {*sys.modules})
+
+
+def test_loading_and_predicting_does_not_import_the_compiler_of_torch(tmp_path):
+    """It takes two seconds and 70 MB, which a service would pay at its start."""
+    wide = {"bidirectional": True, "dense_sizes": (4,), "dropout": 0.1, "pooling": "attention"}
+    models = [
+        quick(**wide, conv_filters=(4,), max_epochs=1).fit(X, Y),
+        quick(**wide, n_kernels=300, max_epochs=1).fit(X, Y),
+        quick(embedding_dim=3, max_epochs=1).fit([[2, 3, 4], [3, 2]] * 6, [0, 1] * 6),
+    ]
+    paths = [tmp_path / str(i) for i in range(len(models))]
+    for model, path in zip(models, paths, strict=True):
+        save_model(model, path)
+    assert run_elsewhere("tests.persistence.test_model.load_and_predict", *paths) == []

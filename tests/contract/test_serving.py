@@ -1,0 +1,79 @@
+"""The service of the guide, as its clients see it."""
+
+import importlib.util
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fastapi.testclient import TestClient
+
+from sklstm import save_model
+from tests.helpers import make_ragged, quick
+
+APP = Path(__file__).parents[2] / "docs/serving/app.py"
+X, Y = make_ragged(20)
+LISTS = [x.tolist() for x in X]
+
+
+@pytest.fixture(scope="module")
+def classifier():
+    return quick(max_epochs=2).fit(X, np.array(["no", "yes"])[Y])
+
+
+@pytest.fixture(scope="module")
+def client(classifier, tmp_path_factory):
+    path = tmp_path_factory.mktemp("serving") / "model.safetensors"
+    save_model(classifier, path, scores={"accuracy": 0.75})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MODEL", str(path))
+        # Only a module that can be found by its name has its annotations resolved.
+        spec = importlib.util.spec_from_file_location("serving_app", APP)
+        module = importlib.util.module_from_spec(spec)
+        patch.setitem(sys.modules, "serving_app", module)
+        spec.loader.exec_module(module)
+        with TestClient(module.app) as client:
+            yield client
+
+
+def ask(client, sequences):
+    return client.post("/predict", json={"sequences": sequences})
+
+
+def test_it_answers_what_the_model_predicts(client, classifier):
+    answer = ask(client, LISTS).json()
+    assert answer["labels"] == classifier.predict(X).tolist()
+    found = [[row["no"], row["yes"]] for row in answer["probabilities"]]
+    np.testing.assert_array_equal(found, classifier.predict_proba(X))
+
+
+@pytest.mark.parametrize(
+    ("sequences", "status", "detail"),
+    [
+        ([LISTS[0], []], 422, ""),
+        ([[[1.0]]], 422, "X has 1 features"),
+        ([], 422, "Found array with 0 sample(s)"),
+        ([LISTS[0]] * 1001, 413, "At most 1000 sequences"),
+        ([[["a", "b"]]], 422, ""),
+        ([LISTS[0], [[1.0, 2.0], [3.0]]], 422, "X[1] is not a rectangular array"),
+    ],
+    ids=["no timesteps", "another width", "none", "too many", "texts", "ragged timesteps"],
+)
+def test_what_cannot_be_predicted_is_the_clients_error(client, sequences, status, detail):
+    response = ask(client, sequences)
+    assert response.status_code == status
+    assert str(response.json()["detail"]).startswith(detail)
+
+
+def test_many_requests_at_a_time(client, classifier):
+    expected = classifier.predict(X).tolist()
+    with ThreadPoolExecutor(4) as threads:
+        answers = list(threads.map(lambda _: ask(client, LISTS).json()["labels"], range(20)))
+    assert answers == [expected] * 20
+
+
+def test_the_card_of_the_model(client):
+    card = client.get("/card").json()
+    assert card["scores"] == {"accuracy": 0.75}
+    assert card["classes"] == ["no", "yes"]
