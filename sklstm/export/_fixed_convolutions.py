@@ -44,9 +44,8 @@ def write_fixed_convolutions(convolutions: FixedConvolutions, inputs: Padded) ->
             results += _write_competition(responses[1], n_groups, inputs)
             if size is not None:
                 active = _write_activations(convolutions, i, kind, inputs, values_BFT)
-                windows.append(
-                    graph.add("AveragePool", active, kernel_shape=[size], strides=[size])
-                )
+                pooled = graph.add("AveragePool", active, kernel_shape=[size], strides=[size])
+                windows.append(pooled)
     roots = graph.add("Sqrt", graph.add("Max", graph.concat(results, 1), np.float32(SMALLEST_MEAN)))
     summaries = graph.concat([*counts, roots], 1)
     if size is None:

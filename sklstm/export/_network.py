@@ -142,7 +142,7 @@ def _write_convolution(layer: ConvolutionLayer, inputs: Padded, values_BFT: Valu
     scale = norm.weight.double() / (norm.variance.double() + EPSILON).sqrt()
     weight = layer.convolution.weight.double() * scale[:, None, None]
     bias = norm.bias.double() - norm.mean.double() * scale
-    pads = list(layer.convolution.reach) if weight.shape[2] > 1 else [0, 0]
+    pads = list(layer.convolution.reach)
     filtered = graph.add("Conv", values_BFT, numbers(weight), numbers(bias), pads=pads)
     active = graph.add("Relu", filtered)
     active = graph.add("Where", inputs.mask("B1T"), active, np.float32(0))

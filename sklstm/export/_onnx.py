@@ -9,7 +9,6 @@ from sklearn.pipeline import Pipeline
 
 from sklstm._base import BaseSequenceEstimator
 from sklstm._files._atomic import write_atomically
-from sklstm._optional import require
 from sklstm.export._check import check_file
 from sklstm.export._metadata import INPUTS, as_texts, metadata_of
 from sklstm.export._model import read_model, write_graph
@@ -110,8 +109,6 @@ def to_onnx(
     >>> bool((label == model.predict([X[0], X[1], X[2, :5]])).all())
     True
     """
-    for package in ("onnx", "onnxruntime"):
-        require(package, extra="onnx")
     exported = read_model(model)
     proto = write_graph(exported).build(INPUTS)
     difference = check_file(proto.SerializeToString(), exported, X)

@@ -132,7 +132,7 @@ def _write_filled(strategy: str, inputs: Padded, observed: Value) -> Value:
 
 
 def _write_neighbours(inputs: Padded, flags: Value) -> tuple[Value, Value, Value, Value]:
-    """Timesteps of the last flag up to each timestep and of the next one from it on, (B, T, F).
+    """Timesteps of the last flag up to each timestep and of the next one after it, (B, T, F).
 
     Each with whether there is one. Flags at timesteps 1 and 3 of 5: [1, 3] in order, and
     counts [0, 1, 1, 2, 2] say that timestep 2 lies behind number 0 and before number 1.
@@ -146,9 +146,8 @@ def _write_neighbours(inputs: Padded, flags: Value) -> tuple[Value, Value, Value
     total = graph.reduce("Sum", ones, 1, keepdims=True)
     has_before = graph.add("Greater", counts, np.int64(0))
     before = graph.add("Max", graph.add("Sub", counts, np.int64(1)), np.int64(0))
-    number = graph.add("Sub", counts, ones)
-    has_after = graph.add("Less", number, total)
-    after = graph.add("Where", has_after, number, np.int64(0))
+    has_after = graph.add("Less", counts, total)
+    after = graph.add("Where", has_after, counts, np.int64(0))
     found = []
     for at, exists in ((before, has_before), (after, has_after)):
         step = graph.add("GatherElements", ordered, at, axis=1)

@@ -35,7 +35,7 @@ OTHERS = [
     {"hidden_sizes": 2, "n_kernels": 300, "conv_filters": (), "patch_size": 3},
     {"hidden_sizes": 2, "n_kernels": 300, "conv_filters": (), "standardize": "sequence"},
     {"n_kernels": "auto"},
-    {"n_kernels": "auto", "max_epochs": "auto", "batch_size": "auto", "precision": "auto"},
+    {"n_kernels": "auto", "batch_size": "auto", "precision": "auto", "device": "auto"},
 ]
 TOKENS = [
     {"tfidf": tfidf, "pooling": pooling, "conv_filters": filters}

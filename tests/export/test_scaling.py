@@ -15,7 +15,9 @@ def test_times_in_seconds_keep_their_digits(standardize, tmp_path):
 
 @pytest.mark.parametrize("parameters", [{"conv_filters": ()}, {"n_kernels": 300}], ids=str)
 def test_a_constant_is_0_within_its_sequence(parameters, tmp_path):
-    X, y = measurements()
-    X = [np.column_stack([x, np.full(len(x), 0.1 * i)]) for i, x in enumerate(X)]
+    X, y = measurements(lengths=(90, 110))
+    # Sums of these are rounded.
+    X = [np.column_stack([x, np.tile((i + 1) / np.arange(3, 23), (len(x), 1))])
+         for i, x in enumerate(X)]  # fmt: skip
     model = small(standardize="sequence", **parameters).fit(X, y)
     assert_file_agrees(model, tmp_path / "model.onnx", X)
