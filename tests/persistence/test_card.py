@@ -190,7 +190,7 @@ def test_scores_that_are_no_numbers(classifier, scores, error, match):
         ({1: {2: "a"}}, {"1": {"2": "a"}}), (list(range(102)), [*range(100), "and 2 more"]),
         (card_of, "tests.persistence.test_card.card_of"), (object(), "<object object>"),
     ],
-    ids=repr,
+    ids=lambda value: type(value).__name__,
 )  # fmt: skip
 def test_plain_values(value, expected):
     assert plain(value) == expected
