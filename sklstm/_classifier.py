@@ -76,11 +76,13 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
     n_kernels : int or "auto", default="auto"
         Number of features of fixed convolutions (MiniRocket [6]_ and Hydra [7]_): convolutions of
         inputs and of their differences, at several dilations, that are not trained. A linear model
-        of these features, in closed form, counts as much as the network. Without ``conv_filters``
-        the network's steps are windows of ``patch_size`` timesteps of the same convolutions and of
-        the inputs. Rounded to what the numbers of kernels and dilations allow. 0 means none. "auto"
-        is 5040, fewer for more than 2000 sequences, and 0 for more than 10000, for token ids, and
-        where ``conv_filters`` is set.
+        of these features, in closed form, is averaged with the network; for one label a sequence,
+        from 500 sequences on and without early stopping, after the network's logits are scaled down
+        to the linear model's confidence (ADR 48). Without ``conv_filters`` the network's steps are
+        windows of ``patch_size`` timesteps of the same convolutions and of the inputs. Rounded to
+        what the numbers of kernels and dilations allow. 0 means none. "auto" is 5040, fewer for
+        more than 2000 sequences, and 0 for more than 10000, for token ids, and where
+        ``conv_filters`` is set.
     dense_sizes : int or tuple of int, default=()
         Number of units of each dense ReLU layer between pooling and output.
     dropout : float, default=0.0

@@ -10,16 +10,21 @@ from scipy.special import log_softmax, softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from torch import nn
 
+from sklstm._config._configuration import Configuration
 from sklstm._config._options import Options
 from sklstm._sequences import Array, IntArray
 from sklstm._tasks._class_weights import balanced_weights, weights_of_dict
 from sklstm._tasks._indicators import has_columns, reject_one_hot
 from sklstm._tasks._labels import are_classes, check_classes, check_labels, encode_labels
-from sklstm._tasks._logistic import fit_logistic, fit_shares
+from sklstm._tasks._logistic import fit_logistic, fit_shares, match_confidence
 from sklstm._tasks._losses import WeightedCrossEntropy
 from sklstm._tasks._multilabel import Multilabel
 from sklstm._tasks._ridge import fit_classification
 from sklstm._tasks._task import Task
+
+# From this number of sequences on the share of a network beside fixed convolutions is fitted: with
+# fewer nothing was gained on average (benchmarks/LOG.md).
+ENOUGH_FOR_NETWORK_SHARE = 500
 
 
 class Classification(Task):
@@ -117,8 +122,8 @@ class Classification(Task):
 
     def fit_linear(
         self, features: Array, targets: Array, weights: Array, factors: Array | None = None
-    ) -> tuple[Array, Array]:
-        """Weight (C, P) and bias of logits: those of a ridge classifier, calibrated."""
+    ) -> tuple[Array, Array, Array]:
+        """Weight (C, P), bias and left-out logits of a ridge classifier, calibrated."""
         return fit_classification(features, targets, len(self.classes), weights, factors)
 
     def fit_sparse(self, features: Any, targets: Array, weights: Array) -> tuple[Array, Array]:
@@ -128,6 +133,14 @@ class Classification(Task):
     def fit_shares(self, members: Array, targets: Array, weights: Array) -> tuple[float, float]:
         """Those of the least log-loss."""
         return fit_shares(members, targets, weights, self.shares)
+
+    def fits_network_share(self, configuration: Configuration, n_sequences: int) -> bool:
+        """With enough sequences; early stopping has scored the plain mean of both."""
+        return n_sequences >= ENOUGH_FOR_NETWORK_SHARE and not configuration.early_stopping
+
+    def fit_network_share(self, outputs: Array, left_out: Array, weights: Array) -> float:
+        """The one by which the network is as confident as the ridge is of what was left out."""
+        return match_confidence(outputs, left_out, weights)
 
     def predictor(self, outputs: Array) -> ClassifierOfLogits:
         return ClassifierOfLogits(outputs, self.classes)

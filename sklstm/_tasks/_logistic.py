@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from scipy.optimize import minimize
-from scipy.special import log_softmax
+from scipy.optimize import brentq, minimize
+from scipy.special import log_softmax, softmax
 from sklearn.linear_model import LogisticRegression
 
 from sklstm._sequences import Array, IntArray
@@ -21,6 +21,8 @@ MAX_ITERATIONS = 100
 # Standard deviation of the logarithms of shares around those that they have without evidence.
 DEVIATION = 0.5
 SHARE_BOUNDS = (-7.0, 2.0)
+# Bounds of the factor of a network's logits: a ridge may know little of what a network has learnt.
+FACTOR_BOUNDS = (0.1, 1.0)
 
 
 def fit_logistic(
@@ -94,6 +96,29 @@ def fit_shares_of_labels(
         return float((shares * np.logaddexp(0.0, -signs * logits)).sum())
 
     return _least_loss(members, loss, prior)
+
+
+def match_confidence(logits: Array, left_out: Array, weights: Array) -> float:
+    """Factor of logits (n, C) by which they are as confident as left-out ones of another model.
+
+    Confidence is the weighted mean of the largest probability. That of a network for what it was
+    trained on says nothing about what is new, and of the latter there is no other evidence.
+    """
+
+    def excess(factor: float) -> float:
+        return _confidence(factor * logits, weights) - _confidence(left_out, weights)
+
+    smallest, largest = FACTOR_BOUNDS
+    # Negated, so that NaN of outputs that overflow is no evidence either.
+    if not excess(smallest) < 0:
+        return smallest
+    if excess(largest) <= 0:
+        return largest
+    return float(brentq(excess, smallest, largest))
+
+
+def _confidence(logits: Array, weights: Array) -> float:
+    return float(np.average(softmax(logits, axis=1).max(axis=1), weights=weights))
 
 
 def _least_loss(

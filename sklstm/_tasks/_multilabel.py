@@ -101,9 +101,9 @@ class Multilabel(Task):
 
     def fit_linear(
         self, features: Array, targets: Array, weights: Array, factors: Array | None = None
-    ) -> tuple[Array, Array]:
+    ) -> tuple[Array, Array, None]:
         """Weight (k, P) and bias of logits: a ridge classifier of each label, calibrated."""
-        return fit_labels(features, targets, weights, factors)
+        return *fit_labels(features, targets, weights, factors), None
 
     def fit_sparse(self, features: Any, targets: Array, weights: Array) -> tuple[Array, Array]:
         """Weight (k, P) and bias of logits: a logistic regression of each label."""

@@ -165,15 +165,15 @@ class Regression(Task):
 
     def fit_linear(
         self, features: Array, targets: Array, weights: Array, factors: Array | None = None
-    ) -> tuple[Array, Array]:
+    ) -> tuple[Array, Array, None]:
         """Weight (n_outputs, P) and bias of a ridge regression.
 
         For quantiles it is shifted by those of its left-out residuals.
         """
         weight, bias, left_out = fit_regression(features, targets, weights, factors)
-        if not len(self.quantiles):
-            return weight, bias
-        return self._of_quantiles(weight, bias, targets - left_out, weights)
+        if len(self.quantiles):
+            weight, bias = self._of_quantiles(weight, bias, targets - left_out, weights)
+        return weight, bias, None
 
     def fit_sparse(self, features: Any, targets: Array, weights: Array) -> tuple[Array, Array]:
         """The same of sparse features."""

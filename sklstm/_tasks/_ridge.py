@@ -147,8 +147,8 @@ def fit_classification(
     n_classes: int,
     weights: Array,
     factors: Array | None = None,
-) -> tuple[Array, Array]:
-    """Coefficients and intercepts of logits: a ridge classifier, whose scores are scaled.
+) -> tuple[Array, Array, Array]:
+    """Coefficients and intercepts of logits, and left-out logits: a ridge classifier, scaled.
 
     The strength and the scale have the least left-out log-loss. Among strengths that differ by less
     than `TOLERANCE` it is the largest: a class of next to no weight then counts for nothing.
@@ -162,7 +162,7 @@ def fit_classification(
 
     (strength,), (factor,) = _calibrate(ridge, loss)
     coefficients, intercepts = ridge.coefficients(strength)
-    return factor * coefficients, factor * intercepts
+    return factor * coefficients, factor * intercepts, factor * ridge.left_out(strength)
 
 
 def fit_labels(

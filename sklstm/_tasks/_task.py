@@ -104,6 +104,10 @@ class Task(ABC):
         needs = (has_shares and self.fits_shares) or (self.fits_shifts and not is_validated)
         return needs and not configuration.early_stopping
 
+    def fits_network_share(self, configuration: Configuration, n_sequences: int) -> bool:
+        """Whether `fit_network_share` finds the share of a network beside fixed convolutions."""
+        return False
+
     @abstractmethod
     def digest_of(self, targets: Array) -> list[Array]:
         """Arrays that identify y in a fingerprint."""
@@ -114,12 +118,14 @@ class Task(ABC):
 
     def fit_linear(
         self, features: Array, targets: Array, weights: Array, factors: Array | None = None
-    ) -> tuple[Array, Array]:
+    ) -> tuple[Array, Array, Array | None]:
         """Weight (n_outputs, P) and bias of a linear model of the outputs, in closed form.
 
         ``factors`` (P,) multiply standardised features, of which larger ones are penalised less.
+        The last are left-out outputs (n, n_outputs), None for a task without `fit_network_share`.
         """
-        return fit_regression(features, targets.reshape(len(targets), -1), weights, factors)[:2]
+        columns = targets.reshape(len(targets), -1)
+        return *fit_regression(features, columns, weights, factors)[:2], None
 
     def fit_sparse(self, features: Any, targets: Array, weights: Array) -> tuple[Array, Array]:
         """Weight (n_outputs, P) and bias of a linear model of sparse features (n, P)."""
@@ -128,6 +134,10 @@ class Task(ABC):
     def fit_shares(self, members: Array, targets: Array, weights: Array) -> tuple[float, float]:
         """Factors of the outputs of network and linear model (n, 2, n_outputs) in their sum."""
         return self.shares
+
+    def fit_network_share(self, outputs: Array, left_out: Array, weights: Array) -> float:
+        """Share of a network, by its training outputs and the left-out ones of `fit_linear`."""
+        return self.shares[0]
 
     @property
     def fits_shifts(self) -> bool:

@@ -17,7 +17,7 @@ from sklstm._inference._prediction import (
 )
 from sklstm._sequences import Array, IntArray
 from sklstm._tasks._task import Task
-from sklstm.nn._ensemble import ConvolutionEnsemble, Ensemble
+from sklstm.nn._ensemble import LINEAR_SHARE, ConvolutionEnsemble, Ensemble
 from sklstm.nn._fixed_convolutions import MAX_COMPONENTS, N_KERNELS, FixedConvolutions
 from sklstm.nn._network import SequenceNetwork
 
@@ -40,25 +40,27 @@ def fit_closed_form(
     task: Task | None,
     *,
     seed: int | None,
-) -> LabelledSequences:
+) -> tuple[LabelledSequences, Array | None]:
     """Fit all but the network to the training sequences; return what the network reads.
 
-    The linear model is not fitted if ``task`` is None, the convolutions if ``seed`` is None.
+    The linear model is not fitted if ``task`` is None, the convolutions if ``seed`` is None. The
+    second value are left-out outputs of the linear model, if the task needs them.
     """
     convolutions = ensemble.convolutions
     if seed is not None:
         fit_convolutions(convolutions, training.sequences, np.random.default_rng(seed))
     if task is None and convolutions.window_size is None:
-        return training
+        return training, None
+    left_out = None
     windows, summaries = compute_features(convolutions, training.sequences)
     if task is not None:
         features = with_static(ensemble, training.sequences, summaries)
         factors = _factors(summaries.shape[1], features.shape[1])
-        weight, bias = task.fit_linear(features, *training.on_host(), factors)
+        weight, bias, left_out = task.fit_linear(features, *training.on_host(), factors)
         ensemble.set_linear(torch.from_numpy(weight), torch.from_numpy(bias))
     if windows is None:
-        return training
-    return LabelledSequences(windows, training.targets, training.weights)
+        return training, left_out
+    return LabelledSequences(windows, training.targets, training.weights), left_out
 
 
 @torch.no_grad()
@@ -233,6 +235,15 @@ def fit_shares(ensemble: Ensemble, held_out: LabelledSequences, task: Task) -> N
     """Fit the shares of network and linear model to the held-out sequences."""
     members = compute_members(ensemble, held_out.sequences)
     ensemble.set_shares(*task.fit_shares(members, *held_out.on_host()))
+
+
+def fit_network_share(
+    ensemble: ConvolutionEnsemble, read: LabelledSequences, left_out: Array, task: Task
+) -> None:
+    """Set the network's share, by its outputs for what it was trained on and left-out ones."""
+    outputs = compute_outputs(ensemble.network, read.sequences)
+    _, weights = read.on_host()
+    ensemble.set_shares(task.fit_network_share(outputs, left_out, weights), LINEAR_SHARE)
 
 
 def shift_outputs(

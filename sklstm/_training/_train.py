@@ -25,6 +25,7 @@ from sklstm._tasks._task import Task
 from sklstm._training._callbacks import LearningRate, ProgressBar, is_parallel_worker
 from sklstm._training._closed_form import (
     fit_closed_form,
+    fit_network_share,
     fit_shares,
     fit_static,
     shift_outputs,
@@ -101,10 +102,10 @@ def train(
             _continue_from(net, previous)
         else:
             fit_static(net.trained, training)
-        read, of_linear = training, None if is_partial else task
+        read, of_linear, left_out = training, None if is_partial else task, None
         if isinstance(net.module_, ConvolutionEnsemble):
             seed = None if previous is not None else configuration.random_state
-            read = fit_closed_form(net.module_, training, of_linear, seed=seed)
+            read, left_out = fit_closed_form(net.module_, training, of_linear, seed=seed)
         elif isinstance(net.module_, TokenEnsemble):
             # Pretrained vectors say something about rare tokens, too.
             is_pretrained = configuration.embedding_weights is not None
@@ -112,6 +113,8 @@ def train(
             read = fit_tokens(net.module_, training, of_linear, finds_rare=finds_rare)
         _run(net, read, checkpoint)
         _check_weights(net, read)
+        if left_out is not None and task.fits_network_share(configuration, len(read)):
+            fit_network_share(net.module_, read, left_out, task)
         if not is_partial:
             known = None if validation is None else validation.dataset
             _calibrate(net.module_, calibration, known, task)

@@ -13,6 +13,9 @@ from sklstm.nn._linear import Linear
 from sklstm.nn._network import SequenceNetwork
 from sklstm.nn._tfidf import TfidfLinear, without_padding
 
+# Share of a linear model on fixed convolutions, and of the network beside it until it is fitted.
+LINEAR_SHARE = 0.5
+
 
 class Ensemble(nn.Module, ABC):
     """Weighted sum of the logits of a `SequenceNetwork` and of a linear model.
@@ -76,7 +79,7 @@ class Ensemble(nn.Module, ABC):
 
 
 class ConvolutionEnsemble(Ensemble):
-    """Mean of a `SequenceNetwork` and a linear model on features of `FixedConvolutions`.
+    """Weighted sum of a `SequenceNetwork` and a linear model on features of `FixedConvolutions`.
 
     The linear model reads the summaries, and the static columns if there are any; the network the
     windows, or the inputs if there are none. Until `set_linear` the outputs are those of the
@@ -99,11 +102,11 @@ class ConvolutionEnsemble(Ensemble):
         nn.init.zeros_(self.linear.bias)
 
     def set_linear(self, weight_CP: Tensor, bias_C: Tensor) -> None:
-        """Set the linear model, which then counts as much as the network."""
+        """Set the linear model; the outputs then are the mean of both, until `set_shares`."""
         with torch.no_grad():
             self.linear.weight.copy_(weight_CP)
             self.linear.bias.copy_(bias_C)
-        self.set_shares(0.5, 0.5)
+        self.set_shares(LINEAR_SHARE, LINEAR_SHARE)
 
     def members(
         self, inputs: Tensor, lengths_B: Tensor | None = None, static_BS: Tensor | None = None

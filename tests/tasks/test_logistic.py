@@ -12,6 +12,7 @@ from sklstm._tasks._logistic import (
     fit_logistic_labels,
     fit_shares,
     fit_shares_of_labels,
+    match_confidence,
 )
 
 RNG = np.random.default_rng(0)
@@ -120,3 +121,35 @@ def test_weights_of_the_rows_count():
     np.testing.assert_allclose(scaled, fit_shares(members, classes, np.ones(1000), (0.5, 0.5)))
     logits = np.tensordot(members, trusting, (1, 0))
     assert np.isfinite(log_softmax(logits, axis=1)).all()
+
+
+def confidence(logits, weights):
+    return np.average(softmax(logits, axis=1).max(axis=1), weights=weights)
+
+
+def test_logits_are_made_as_confident_as_those_left_out():
+    rng = np.random.default_rng(0)
+    sure, left_out = 5 * rng.normal(size=(300, 4)), rng.normal(size=(300, 4))
+    weights = rng.random(300)
+    factor = match_confidence(sure, left_out, weights)
+    assert 0.1 < factor < 1
+    np.testing.assert_allclose(
+        confidence(factor * sure, weights), confidence(left_out, weights), rtol=1e-9
+    )
+    # Rows of next to no weight have no say.
+    left_out[:100] *= 9
+    weights[:100] = 1e-12
+    assert match_confidence(sure, left_out, weights) < match_confidence(
+        sure, left_out, np.ones(300)
+    )
+
+
+def test_a_network_is_neither_made_more_confident_nor_silenced():
+    rng = np.random.default_rng(0)
+    sure, unsure = 20 * rng.normal(size=(50, 3)), 0.01 * rng.normal(size=(50, 3))
+    assert match_confidence(unsure, sure, np.ones(50)) == 1
+    assert match_confidence(sure, unsure, np.ones(50)) == 0.1
+    assert match_confidence(sure[:, :1], unsure[:, :1], np.ones(50)) == 0.1
+    overflown = np.full((50, 3), np.inf)
+    with np.errstate(invalid="ignore"):
+        assert match_confidence(overflown, sure, np.ones(50)) == 0.1

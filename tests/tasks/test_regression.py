@@ -81,7 +81,7 @@ def test_a_linear_model_of_quantiles_is_shifted_by_its_left_out_residuals():
     features = RNG.normal(size=(400, 30))
     y = features[:, :1] + RNG.normal(size=(400, 1))
     task = learn(y, np.ones(400), loss="quantile", quantiles=(0.05, 0.5, 0.95))
-    weight, bias = task.fit_linear(features, task.encode(y), np.ones(400))
+    weight, bias, _ = task.fit_linear(features, task.encode(y), np.ones(400))
     new = RNG.normal(size=(1000, 30))
     low, _, high = task.quantiles_of(new @ weight.T + bias)[:, 0].T
     target = new[:, 0] + RNG.normal(size=1000)

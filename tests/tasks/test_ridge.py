@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
+from scipy.special import log_softmax
 from sklearn.linear_model import Ridge as Reference
 
 from sklstm._tasks import _ridge
@@ -59,7 +60,7 @@ def test_constant_features_have_no_weight():
 
 def test_features_that_do_not_vary_leave_the_class_frequencies():
     classes, weights = np.array([0, 1, 1, 1]), np.ones(4)
-    weight, bias = fit_classification(np.full((4, 3), 0.5), classes, 2, weights)
+    weight, bias, _ = fit_classification(np.full((4, 3), 0.5), classes, 2, weights)
     assert not weight.any()
     assert bias[1] > bias[0]
 
@@ -95,11 +96,15 @@ def test_logits_are_calibrated_on_rows_left_out():
     features[:, 0] += classes
     # A fifth of the labels is wrong, and all rows are separable.
     noisy = np.where(RNG.random(300) < 0.2, RNG.integers(0, 3, 300), classes)
-    weight, bias = fit_classification(features, noisy, 3, np.ones(300))
+    weight, bias, left_out = fit_classification(features, noisy, 3, np.ones(300))
     logits = features @ weight.T + bias
     confidence = np.exp(logits - logits.max(axis=1, keepdims=True))
     confidence = (confidence.max(axis=1) / confidence.sum(axis=1)).mean()
     assert confidence < 0.9
+    # Of all factors theirs has the least log-loss; the others have seen the labels.
+    losses = [-log_softmax(f * left_out, axis=1)[range(300), noisy].mean() for f in (0.7, 1, 1.4)]
+    assert losses[1] == min(losses)
+    assert (left_out.argmax(axis=1) == noisy).mean() < (logits.argmax(axis=1) == noisy).mean()
 
 
 def labels_of(features, k, noise=1.0):
@@ -120,7 +125,8 @@ def test_labels_are_each_a_classification_of_two_classes(n, p):
         rows = np.flatnonzero(of_labels[:, label])
         classes = labels[:, label].astype(int)
         for found, chosen in ((together, np.arange(n)), (apart, rows)):
-            weight, bias = fit_classification(features[chosen], classes[chosen], 2, weights[chosen])
+            fitted = fit_classification(features[chosen], classes[chosen], 2, weights[chosen])
+            weight, bias, _ = fitted
             np.testing.assert_allclose(found[0][label], weight[1] - weight[0], atol=1e-9)
             np.testing.assert_allclose(found[1][label], bias[1] - bias[0], atol=1e-9)
 
@@ -194,7 +200,7 @@ def test_a_weight_of_two_counts_as_two_rows():
 
 
 def test_one_sequence_of_each_class_is_enough():
-    weight, bias = fit_classification(np.array([[0.0, 1.0], [1.0, 0.0]]), np.array([0, 1]), 2,
+    weight, bias, _ = fit_classification(np.array([[0.0, 1.0], [1.0, 0.0]]), np.array([0, 1]), 2,
                                       np.ones(2))  # fmt: skip
     assert np.isfinite(weight).all()
     assert np.isfinite(bias).all()

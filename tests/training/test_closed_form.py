@@ -12,6 +12,7 @@ from sklstm._training._closed_form import (
     compute_features,
     fit_closed_form,
     fit_convolutions,
+    fit_network_share,
     fit_static,
 )
 from sklstm.nn import ConvolutionEnsemble, FixedConvolutions, SequenceNetwork
@@ -91,7 +92,8 @@ def test_the_linear_model_is_that_of_the_task_and_may_be_left_out():
     assert ensemble.shares.tolist() == [1, 0]
     assert not ensemble.linear.weight.any()
     before = convolutions.thresholds.clone()
-    windows = fit_closed_form(ensemble, training, Classification(np.array([0, 1])), seed=None)
+    task = Classification(np.array([0, 1]))
+    windows, left_out = fit_closed_form(ensemble, training, task, seed=None)
     assert torch.equal(before, convolutions.thresholds)
     assert len(windows) == len(y)
     assert ensemble.shares.tolist() == [0.5, 0.5]
@@ -100,6 +102,10 @@ def test_the_linear_model_is_that_of_the_task_and_may_be_left_out():
         proportions @ ensemble.linear.weight.cpu().numpy().T + ensemble.linear.bias.cpu().numpy()
     )
     assert (scores.argmax(axis=1) == y).mean() > 0.9
+    assert left_out.shape == (len(y), 2)
+    fit_network_share(ensemble, windows, left_out, task)
+    # A network that was not trained is not confident, and is not made so.
+    assert ensemble.shares.tolist() == [1, 0.5]
 
 
 def test_long_sequences_are_sampled_within_a_bound_of_memory(monkeypatch):
