@@ -41,7 +41,7 @@ def check_file(content: bytes, exported: Exported, X: Any) -> float:
     with warnings.catch_warnings():
         # Of feature names, which sequences that are drawn or cut lack.
         warnings.simplefilter("ignore", UserWarning)
-        given = draw(exported) if X is None else ragged(_read(exported, X))
+        given = rounded(draw(exported) if X is None else ragged(_read(exported, X)))
         transformed = _transformed(exported, given)
     expected = predictor_of(exported.estimator, transformed)
     found = run(content, exported, given)
@@ -75,6 +75,14 @@ def _read(exported: Exported, X: Any) -> Sequences:
     else:
         sequences = exported.estimator.net_.reader.check_X(X)
     return sequences.take(np.arange(min(len(sequences), MAX_CHECKED)))
+
+
+def rounded(sequences: Sequences) -> Sequences:
+    """The same with measurements that float32 has, as the file and the model read them."""
+    if sequences.values.dtype.kind != "f":
+        return sequences
+    # In double for the model: a step may compute in the type that it gets.
+    return replace(sequences, values=sequences.values.astype(np.float32).astype(np.float64))
 
 
 def ragged(sequences: Sequences) -> Sequences:
@@ -181,7 +189,7 @@ def padded(exported: Exported, sequences: Sequences) -> dict[str, Array]:
     real = np.arange(lengths.max() + 1) < lengths[:, None]
     shape = real.shape if has_ids else (*real.shape, values.shape[1])
     filler = UNKNOWN_ID if has_ids else np.nan
-    x = np.full(shape, filler, dtype=np.int64 if has_ids else np.float64)
+    x = np.full(shape, filler, dtype=np.int64 if has_ids else np.float32)
     x[real] = values[:, 0] if has_ids else values
     inputs = {"x": x, "lengths": lengths}
     return inputs if sequences.static is None else {**inputs, "static": sequences.static}

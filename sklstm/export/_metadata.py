@@ -15,7 +15,7 @@ from sklstm.preprocessing._tokens import TokenEncoder
 PACKAGES = ("sklstm", "torch", "sklearn", "numpy")
 ENCODER = ("analyzer", "lowercase", "max_length", "cut", "token_pattern")
 INPUTS = (
-    "x (batch, time, features) holds sequences that are padded at the end, float64, or x (batch,"
+    "x (batch, time, features) holds sequences that are padded at the end, float32, or x (batch,"
     " time) token ids, int64; lengths (batch,) their numbers of timesteps, at least 1, int64;"
     " static (batch, columns) their static columns, if there are any, float64. Padding may hold"
     " anything."

@@ -105,7 +105,8 @@ def write_graph(exported: Exported) -> Graph:
         x = graph.input("x", np.int64, ["batch", "time"])
     else:
         width = exported.n_features + len(schema.categories)
-        x = graph.input("x", np.float64, ["batch", "time", width])
+        # To double before anything is computed, as in the estimators.
+        x = graph.cast(graph.input("x", np.float32, ["batch", "time", width]), np.float64)
     lengths = graph.input("lengths", np.int64, ["batch"])
     if network.has_static:
         n_columns = network.n_static + len(network.static_categories)

@@ -25,7 +25,7 @@ def to_onnx(
 
     Its inputs are, in this order,
 
-    - ``x``: sequences padded at the end, of shape (batch, time, n_features), float64, or token ids
+    - ``x``: sequences padded at the end, of shape (batch, time, n_features), float32, or token ids
       of shape (batch, time), int64. Codes of categories among the features are the last columns.
       Padding may hold anything;
     - ``lengths``: the number of timesteps of each sequence, at least 1, of shape (batch,), int64;
@@ -50,8 +50,9 @@ def to_onnx(
     path : str or path-like
         Path of the file, which is replaced if it exists. The usual extension is ``.onnx``.
     X : array-like, default=None
-        Sequences to compare predictions on, as the model takes them: the first 512. If all have the
-        same length, every second one is cut. None: sequences are drawn from normal distributions
+        Sequences to compare predictions on, as the model takes them: the first 512, rounded to
+        float32 for the file and for the model. If all have the same length, every second one is
+        cut. None: sequences are drawn from normal distributions
         with the mean and scale of the training sequences, of 1 to 3 times their typical length.
 
     Returns
@@ -85,6 +86,11 @@ def to_onnx(
     The file has opset 18, which onnxruntime reads from version 1.14 on. It is written atomically:
     after an error an existing file is unchanged. All values of its metadata are JSON.
 
+    Measurements are float32, and the file standardises them in double as the model does: for X of
+    float32 both read the same bits. Numbers that need more digits, such as seconds since 1970,
+    which float32 rounds to multiples of 128, lose them on the way in: subtract a constant from them
+    before training and before the file.
+
     The network computes in float32. A model of precision "bfloat16" or "tf32" has the same weights
     and rounds more coarsely: there, differences of up to 0.05 are accepted.
 
@@ -104,7 +110,7 @@ def to_onnx(
     ...     session = onnxruntime.InferenceSession(f"{folder}/model.onnx")
     >>> difference < 1e-5
     True
-    >>> inputs = {"x": X[:3], "lengths": np.array([12, 12, 5])}
+    >>> inputs = {"x": X[:3].astype(np.float32), "lengths": np.array([12, 12, 5])}
     >>> label, probabilities = session.run(None, inputs)
     >>> bool((label == model.predict([X[0], X[1], X[2, :5]])).all())
     True
