@@ -1,10 +1,9 @@
-"""What a file says of itself: metadata as JSON."""
+"""What a file says of itself: metadata as JSON, beside the card of the model."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from importlib import import_module
 from typing import Any
 
 from sklstm._tasks._regression import Regression
@@ -12,7 +11,6 @@ from sklstm.export._check import tolerance_of
 from sklstm.export._model import Exported
 from sklstm.preprocessing._tokens import TokenEncoder
 
-PACKAGES = ("sklstm", "torch", "sklearn", "numpy")
 ENCODER = ("analyzer", "lowercase", "max_length", "cut", "token_pattern")
 INPUTS = (
     "x (batch, time, features) holds sequences that are padded at the end, float32, or x (batch,"
@@ -23,13 +21,9 @@ INPUTS = (
 
 
 def metadata_of(exported: Exported, largest_difference: float | None) -> dict[str, Any]:
-    """All that goes into the metadata of a file, by key."""
+    """What the metadata of a file hold by key, beside the card: how to call the file."""
     schema, _, task = exported.fitted
-    content: dict[str, Any] = {
-        "model": type(exported.estimator).__name__,
-        "task": type(task).__name__.lower(),
-        "steps": [type(step).__name__ for step in exported.steps],
-    }
+    content: dict[str, Any] = {}
     if isinstance(task, Regression):
         content["quantiles"] = task.quantiles.tolist()
     else:
@@ -44,7 +38,6 @@ def metadata_of(exported: Exported, largest_difference: float | None) -> dict[st
         content["static"] = _static(exported)
     content["largest_difference"] = largest_difference
     content["tolerance"] = tolerance_of(exported)
-    content["versions"] = {name: str(import_module(name).__version__) for name in PACKAGES}
     return content
 
 

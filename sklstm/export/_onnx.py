@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Mapping
 from typing import Any
 
 from sklearn.pipeline import Pipeline
 
 from sklstm._base import BaseSequenceEstimator
 from sklstm._files._atomic import write_atomically
+from sklstm._persistence._card import build_card, check_scores
+from sklstm._persistence._model import CARD
 from sklstm.export._check import check_file
 from sklstm.export._metadata import INPUTS, as_texts, metadata_of
 from sklstm.export._model import read_model, write_graph
 
 
 def to_onnx(
-    model: BaseSequenceEstimator | Pipeline, path: str | os.PathLike[str], *, X: Any = None
+    model: BaseSequenceEstimator | Pipeline,
+    path: str | os.PathLike[str],
+    *,
+    X: Any = None,
+    scores: Mapping[str, float] | None = None,
 ) -> float:
     """Write a fitted estimator, or a pipeline with it, to an ONNX file, which runs without Python.
 
@@ -55,6 +63,10 @@ def to_onnx(
         cut. None: sequences are drawn from normal distributions
         with the mean and scale of the training sequences, of 1 to 3 times their typical length.
 
+    scores : dict of str to float, default=None
+        Names and values of scores, such as ``{"accuracy": 0.93}``, for the card of the model, which
+        `model_card` reads from the file.
+
     Returns
     -------
     float
@@ -69,9 +81,9 @@ def to_onnx(
         If onnx or onnxruntime is missing: ``pip install 'sklstm[onnx]'``.
     TypeError
         If it is another model, such as a subclass, or a pipeline has another step; the message
-        names it.
+        names it. If scores are no dict.
     ValueError
-        If the weights take more than the 2 GB that an ONNX file can hold.
+        If the weights take more than the 2 GB that an ONNX file can hold, or a score is not finite.
     RuntimeError
         If predictions differ by more than 1e-5, or labels do; then nothing is written.
     OSError
@@ -80,6 +92,7 @@ def to_onnx(
     See Also
     --------
     sklstm.save_model : A file that the estimator is loaded from again.
+    sklstm.model_card : What the file says of the model.
 
     Notes
     -----
@@ -115,10 +128,13 @@ def to_onnx(
     >>> bool((label == model.predict([X[0], X[1], X[2, :5]])).all())
     True
     """
+    check_scores(scores)
     exported = read_model(model)
     proto = write_graph(exported).build(INPUTS)
     difference = check_file(proto.SerializeToString(), exported, X)
-    for key, text in as_texts(metadata_of(exported, difference)).items():
+    texts = as_texts(metadata_of(exported, difference))
+    texts[CARD] = json.dumps(build_card(model, scores=scores))
+    for key, text in texts.items():
         proto.metadata_props.add(key=key, value=text)
     write_atomically(path, [proto.SerializeToString()])
     return difference
