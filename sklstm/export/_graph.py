@@ -14,7 +14,7 @@ from torch import Tensor
 from sklstm._optional import require
 from sklstm._sequences import Array
 
-# Read by onnxruntime since 1.14, and by whatever converts graphs of 2023 and later.
+# Read by onnxruntime since 1.14, by its documentation, and by whatever converts graphs of 2023 and later.
 OPSET, IR_VERSION = 18, 8
 # Protocol buffers hold no more bytes.
 MAX_BYTES = 2**31 - 1

@@ -96,8 +96,9 @@ def to_onnx(
 
     Notes
     -----
-    The file has opset 18, which onnxruntime reads from version 1.14 on. It is written atomically:
-    after an error an existing file is unchanged. All values of its metadata are JSON.
+    The file has opset 18, which onnxruntime reads from version 1.14 on by its documentation; the
+    tests run it in 1.32. It is written atomically: after an error an existing file is unchanged.
+    All values of its metadata are JSON.
 
     Measurements are float32, and the file standardises them in double as the model does: for X of
     float32 both read the same bits. Numbers that need more digits, such as seconds since 1970,
