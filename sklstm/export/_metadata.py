@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from typing import Any
 
+from sklstm._files._atomic import write_atomically
+from sklstm._persistence._card import build_card
+from sklstm._persistence._model import CARD
 from sklstm._tasks._regression import Regression
 from sklstm.export._check import tolerance_of
 from sklstm.export._model import Exported
@@ -17,6 +21,12 @@ INPUTS = (
     " time) token ids, int64; lengths (batch,) their numbers of timesteps, at least 1, int64;"
     " static (batch, columns) their static columns, if there are any, float64. Padding may hold"
     " anything."
+)
+INPUTS_OF_STREAM = (
+    "x (batch, time, features) holds the timesteps that follow of sequences that go on, float32, or"
+    " x (batch, time) token ids, int64; static (batch, columns) their static columns, if there are"
+    " any, float64. All other inputs are the state: zeros before the first timestep, and then the"
+    " outputs of the same names after new_."
 )
 
 
@@ -76,8 +86,19 @@ def _texts(encoder: TokenEncoder) -> dict[str, Any]:
     return {"encoder": settings, "vocabulary": encoder.vocabulary_}
 
 
-def as_texts(content: Mapping[str, Any]) -> dict[str, str]:
-    """Each value as JSON."""
-    return {
+def write_file(
+    path: str | os.PathLike[str],
+    proto: Any,
+    model: Any,
+    content: Mapping[str, Any],
+    *,
+    scores: Mapping[str, float] | None = None,
+) -> None:
+    """Write a graph with its metadata, each value as JSON, and the card of the model."""
+    texts = {
         key: json.dumps(value, ensure_ascii=False, default=str) for key, value in content.items()
     }
+    texts[CARD] = json.dumps(build_card(model, scores=scores))
+    for key, text in texts.items():
+        proto.metadata_props.add(key=key, value=text)
+    write_atomically(path, [proto.SerializeToString()])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -10,11 +9,9 @@ from typing import Any
 from sklearn.pipeline import Pipeline
 
 from sklstm._base import BaseSequenceEstimator
-from sklstm._files._atomic import write_atomically
-from sklstm._persistence._card import build_card, check_scores
-from sklstm._persistence._model import CARD
+from sklstm._persistence._card import check_scores
 from sklstm.export._check import check_file
-from sklstm.export._metadata import INPUTS, as_texts, metadata_of
+from sklstm.export._metadata import INPUTS, metadata_of, write_file
 from sklstm.export._model import read_model, write_graph
 
 
@@ -91,6 +88,7 @@ def to_onnx(
 
     See Also
     --------
+    to_onnx_stream : A file that reads a sequence as it goes on.
     sklstm.save_model : A file that the estimator is loaded from again.
     sklstm.model_card : What the file says of the model.
 
@@ -133,9 +131,5 @@ def to_onnx(
     exported = read_model(model)
     proto = write_graph(exported).build(INPUTS)
     difference = check_file(proto.SerializeToString(), exported, X)
-    texts = as_texts(metadata_of(exported, difference))
-    texts[CARD] = json.dumps(build_card(model, scores=scores))
-    for key, text in texts.items():
-        proto.metadata_props.add(key=key, value=text)
-    write_atomically(path, [proto.SerializeToString()])
+    write_file(path, proto, model, metadata_of(exported, difference), scores=scores)
     return difference
