@@ -52,7 +52,8 @@ def session(model: Any) -> Any:
 
 
 def predict(file: Any, X: Any) -> Any:
-    return file.run(["probabilities"], {"x": X, "lengths": np.full(len(X), X.shape[1])})[0]
+    inputs = {"x": X.astype(np.float32), "lengths": np.full(len(X), X.shape[1])}
+    return file.run(["probabilities"], inputs)[0]
 
 
 def compare() -> None:
@@ -63,7 +64,8 @@ def compare() -> None:
         # A class that can be learnt: the second half is above the first one.
         halves = X[:, :, 0].reshape(60, 2, -1).mean(axis=2)
         model.fit(X, halves[:, 1] > halves[:, 0])
-        X, file = make(rng, N_NEW), session(model)
+        # Numbers that the file can be given.
+        X, file = make(rng, N_NEW).astype(np.float32), session(model)
         expected = model.predict_proba(X)
         found = np.concatenate([predict(file, X[i : i + 50]) for i in range(0, N_NEW, 50)])
         differences = np.abs(found - expected).max(axis=1)

@@ -38,7 +38,7 @@ def load(settings: Settings, data: Data, n_threads: int) -> Callable[..., np.nda
 def pad(X: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """The sequences with zeros behind each, and their lengths."""
     lengths = np.array([len(x) for x in X])
-    padded = np.zeros((len(X), lengths.max(), X[0].shape[1]), dtype=X[0].dtype)
+    padded = np.zeros((len(X), lengths.max(), X[0].shape[1]), dtype=np.float32)
     for row, x in zip(padded, X, strict=True):
         row[: len(x)] = x
     return padded, lengths

@@ -33,8 +33,7 @@ def model_card(path: str | os.PathLike[str]) -> dict[str, Any]:
     Parameters
     ----------
     path : str or path-like
-        Path of a file of `save_model`, or of an ONNX model of this package, whose name ends in
-        ``.onnx``.
+        Path of a file of `save_model`, or of `export.to_onnx`, whose name ends in ``.onnx``.
 
     Returns
     -------
@@ -47,7 +46,7 @@ def model_card(path: str | os.PathLike[str]) -> dict[str, Any]:
           categories; ``training_sequences`` and ``training_lengths`` (shortest and longest)
         - ``parameters``: those that differ from the defaults; ``resolved``: what "auto" became
         - ``network``: ``n_weights``; ``training``: epochs, best epoch, its score, why it ended
-        - ``scores`` that were given to `save_model`, ``versions`` of packages, and ``date``
+        - ``scores`` that were given with the model, ``versions`` of packages, and ``date``
 
     Raises
     ------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -32,6 +32,11 @@ SHARE_MISSING = 0.15
 # The most sequences of X that are looked at, and those of a batch.
 MAX_CHECKED, BATCH_SIZE = 512, 32
 
+REMEDY = (
+    " An X of sequences as they will come, to_onnx(model, path, X=X), may be closer than those that"
+    " are drawn."
+)
+
 
 def check_file(content: bytes, exported: Exported, X: Any) -> float:
     """The largest difference of the file's predictions to the model's; RuntimeError if too large.
@@ -41,17 +46,22 @@ def check_file(content: bytes, exported: Exported, X: Any) -> float:
     with warnings.catch_warnings():
         # Of feature names, which sequences that are drawn or cut lack.
         warnings.simplefilter("ignore", UserWarning)
-        given = draw(exported) if X is None else ragged(_read(exported, X))
-        transformed = _transformed(exported, given)
+        given = rounded(draw(exported) if X is None else ragged(_read(exported, X)))
+        transformed = transform(exported, given)
     expected = predictor_of(exported.estimator, transformed)
-    found = run(content, exported, given)
+    return accept(exported, run(content, exported, given), expected, remedy=REMEDY)
+
+
+def accept(
+    exported: Exported, found: Mapping[str, Array], expected: Any, *, remedy: str = ""
+) -> float:
+    """The largest difference of outputs by name to predictions; RuntimeError if too large."""
     difference = _largest_difference(exported, found, expected)
     if not difference <= tolerance_of(exported):
         raise RuntimeError(
             f"The predictions of the file differ from those of the model by up to"
             f" {difference:.3g}, more than {tolerance_of(exported):.0e}; it was not written."
-            "\n\nPlease report this with the parameters of the model. An X of sequences as they"
-            " will come, to_onnx(model, path, X=X), may be closer than those that are drawn."
+            f"\n\nPlease report this with the parameters of the model.{remedy}"
         )
     return difference
 
@@ -77,6 +87,14 @@ def _read(exported: Exported, X: Any) -> Sequences:
     return sequences.take(np.arange(min(len(sequences), MAX_CHECKED)))
 
 
+def rounded(sequences: Sequences) -> Sequences:
+    """The same with measurements that float32 has, as the file and the model read them."""
+    if sequences.values.dtype.kind != "f":
+        return sequences
+    # In double for the model: a step may compute in the type that it gets.
+    return replace(sequences, values=sequences.values.astype(np.float32).astype(np.float64))
+
+
 def ragged(sequences: Sequences) -> Sequences:
     """The same, every second one cut to its first third if all have one length."""
     lengths = sequences.lengths
@@ -84,6 +102,12 @@ def ragged(sequences: Sequences) -> Sequences:
         return sequences
     shorter = lengths.copy()
     shorter[1::2] = -(-lengths[1::2] // 3)
+    return shortened(sequences, shorter)
+
+
+def shortened(sequences: Sequences, shorter: Array) -> Sequences:
+    """The first so many timesteps of each sequence."""
+    lengths = sequences.lengths
     steps = np.arange(len(sequences.values)) - np.repeat(sequences.offsets[:-1], lengths)
     kept = steps < np.repeat(shorter, lengths)
     codes = None if sequences.codes is None else sequences.codes[kept]
@@ -91,12 +115,14 @@ def ragged(sequences: Sequences) -> Sequences:
     return replace(cut, codes=codes, static=sequences.static)
 
 
-def draw(exported: Exported) -> Sequences:
-    """Sequences like those of training, of 1 to 3 times their typical length."""
+def draw(exported: Exported, lengths: Iterable[int] | None = None) -> Sequences:
+    """Sequences like those of training, by default of 1 to 3 times their typical length."""
     rng = np.random.default_rng(0)
     schema, network, _ = exported.fitted
-    typical = network.n_timesteps
-    lengths = [min(max(1, round(share * typical)), LONGEST) for share in SHARES]
+    if lengths is None:
+        typical = network.n_timesteps
+        lengths = [min(max(1, round(share * typical)), LONGEST) for share in SHARES]
+    lengths = list(lengths)
     size = sum(lengths)
     if schema.vocabulary_size is not None:
         ids = rng.integers(UNKNOWN_ID, max(schema.vocabulary_size, 2), size=(size, 1))
@@ -144,7 +170,7 @@ def encoder_of(module: SequenceNetwork | Ensemble) -> StaticEncoder:
     return network.static
 
 
-def _transformed(exported: Exported, sequences: Sequences) -> Sequences:
+def transform(exported: Exported, sequences: Sequences) -> Sequences:
     """The sequences behind the steps, as the estimator takes them."""
     if not exported.steps:
         return sequences
@@ -181,7 +207,7 @@ def padded(exported: Exported, sequences: Sequences) -> dict[str, Array]:
     real = np.arange(lengths.max() + 1) < lengths[:, None]
     shape = real.shape if has_ids else (*real.shape, values.shape[1])
     filler = UNKNOWN_ID if has_ids else np.nan
-    x = np.full(shape, filler, dtype=np.int64 if has_ids else np.float64)
+    x = np.full(shape, filler, dtype=np.int64 if has_ids else np.float32)
     x[real] = values[:, 0] if has_ids else values
     inputs = {"x": x, "lengths": lengths}
     return inputs if sequences.static is None else {**inputs, "static": sequences.static}

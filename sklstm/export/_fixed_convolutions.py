@@ -147,6 +147,7 @@ def _write_windows(convolutions: FixedConvolutions, inputs: Padded, means_BRW: V
     """Projected means of windows, and the inputs in them; means are over whole windows so far."""
     graph, projection = inputs.graph, convolutions.projection
     assert projection is not None
+    assert inputs.lengths is not None
     size = convolutions.window_size or 1
     patches = inputs.patches(size, convolutions.channels.shape[2])
     starts_BW = graph.add("Mul", patches.steps, np.int64(size))

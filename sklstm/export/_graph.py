@@ -14,7 +14,7 @@ from torch import Tensor
 from sklstm._optional import require
 from sklstm._sequences import Array
 
-# Read by onnxruntime since 1.14, and by whatever converts graphs of 2023 and later.
+# Read by onnxruntime since 1.14, by its documentation, and by whatever converts graphs of 2023.
 OPSET, IR_VERSION = 18, 8
 # Protocol buffers hold no more bytes.
 MAX_BYTES = 2**31 - 1
@@ -86,6 +86,18 @@ class Graph:
         self._onnx.checker.check_model(model, full_check=True)
         return model
 
+    def running_max(self, before: Value, values: Value) -> Value:
+        """Maxima of ``before`` (B, D) and the first t of the values (T, B, D), float32."""
+        helper, code = self._onnx.helper, self._code(np.float32)
+        names = ("before", "value", "after", "maximum")
+        before_, value, after, maximum = (
+            helper.make_tensor_value_info(name, code, None) for name in names
+        )
+        nodes = [helper.make_node("Max", names[:2], ["after"]),
+                 helper.make_node("Identity", ["after"], ["maximum"])]  # fmt: skip
+        body = helper.make_graph(nodes, "maximum", [before_, value], [after, maximum])
+        return self.add_all("Scan", before, values, n_outputs=2, body=body, num_scan_inputs=1)[1]
+
     # Short forms ----------------------------------------------------------------------------------
 
     def constant(self, array: Array) -> Value:
@@ -142,11 +154,14 @@ class Graph:
 
 @dataclass(frozen=True)
 class Padded:
-    """Padded sequences in a graph: values (B, T, ...), and lengths (B,), int64."""
+    """Padded sequences in a graph: values (B, T, ...), and lengths (B,), int64.
+
+    Without lengths nothing is padding, and what counts real timesteps is not available.
+    """
 
     graph: Graph
     values: Value
-    lengths: Value
+    lengths: Value | None
 
     def with_values(self, values: Value) -> Padded:
         """Other values of the same timesteps."""
@@ -168,6 +183,7 @@ class Padded:
         graph = self.graph
         steps = graph.unsqueeze(self.steps, *(i for i, axis in enumerate(order) if axis != "T"))
         lengths = self.lengths
+        assert lengths is not None
         if shift:
             lengths = graph.add("Sub", lengths, np.int64(shift))
         lengths = graph.unsqueeze(lengths, *(i for i, axis in enumerate(order) if axis != "B"))
@@ -175,11 +191,14 @@ class Padded:
 
     def masked(self, fill: np.generic) -> Padded:
         """The sequences (B, T, F), or ids (B, T) for an integer, with this value as padding."""
+        if self.lengths is None:
+            return self
         order = "BT" if isinstance(fill, np.integer) else "BT1"
         return self.with_values(self.graph.add("Where", self.mask(order), self.values, fill))
 
     def n_real(self, dtype: npt.DTypeLike, *axes: int) -> Value:
         """Lengths as numbers to divide by, with new axes."""
+        assert self.lengths is not None
         return self.graph.unsqueeze(self.graph.cast(self.lengths, dtype), *axes)
 
     def padded_to_multiple(self, size: int) -> Padded:
@@ -196,6 +215,7 @@ class Padded:
         if size == 1:
             return self
         graph = self.graph
+        assert self.lengths is not None
         values = self.padded_to_multiple(size).values
         longer = graph.add("Add", self.lengths, np.int64(size - 1))
         n_patches = graph.add("Div", longer, np.int64(size))

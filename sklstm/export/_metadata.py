@@ -1,35 +1,39 @@
-"""What a file says of itself: metadata as JSON."""
+"""What a file says of itself: metadata as JSON, beside the card of the model."""
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
-from importlib import import_module
 from typing import Any
 
+from sklstm._files._atomic import write_atomically
+from sklstm._persistence._card import build_card
+from sklstm._persistence._model import CARD
 from sklstm._tasks._regression import Regression
 from sklstm.export._check import tolerance_of
 from sklstm.export._model import Exported
 from sklstm.preprocessing._tokens import TokenEncoder
 
-PACKAGES = ("sklstm", "torch", "sklearn", "numpy")
 ENCODER = ("analyzer", "lowercase", "max_length", "cut", "token_pattern")
 INPUTS = (
-    "x (batch, time, features) holds sequences that are padded at the end, float64, or x (batch,"
+    "x (batch, time, features) holds sequences that are padded at the end, float32, or x (batch,"
     " time) token ids, int64; lengths (batch,) their numbers of timesteps, at least 1, int64;"
     " static (batch, columns) their static columns, if there are any, float64. Padding may hold"
     " anything."
 )
+INPUTS_OF_STREAM = (
+    "x (batch, time, features) holds the timesteps that follow of sequences that go on, float32, or"
+    " x (batch, time) token ids, int64; static (batch, columns) their static columns, if there are"
+    " any, float64. All other inputs are the state: zeros before the first timestep, and then the"
+    " outputs of the same names after new_."
+)
 
 
 def metadata_of(exported: Exported, largest_difference: float | None) -> dict[str, Any]:
-    """All that goes into the metadata of a file, by key."""
+    """What the metadata of a file hold by key, beside the card: how to call the file."""
     schema, _, task = exported.fitted
-    content: dict[str, Any] = {
-        "model": type(exported.estimator).__name__,
-        "task": type(task).__name__.lower(),
-        "steps": [type(step).__name__ for step in exported.steps],
-    }
+    content: dict[str, Any] = {}
     if isinstance(task, Regression):
         content["quantiles"] = task.quantiles.tolist()
     else:
@@ -44,7 +48,6 @@ def metadata_of(exported: Exported, largest_difference: float | None) -> dict[st
         content["static"] = _static(exported)
     content["largest_difference"] = largest_difference
     content["tolerance"] = tolerance_of(exported)
-    content["versions"] = {name: str(import_module(name).__version__) for name in PACKAGES}
     return content
 
 
@@ -83,8 +86,19 @@ def _texts(encoder: TokenEncoder) -> dict[str, Any]:
     return {"encoder": settings, "vocabulary": encoder.vocabulary_}
 
 
-def as_texts(content: Mapping[str, Any]) -> dict[str, str]:
-    """Each value as JSON."""
-    return {
+def write_file(
+    path: str | os.PathLike[str],
+    proto: Any,
+    model: Any,
+    content: Mapping[str, Any],
+    *,
+    scores: Mapping[str, float] | None = None,
+) -> None:
+    """Write a graph with its metadata, each value as JSON, and the card of the model."""
+    texts = {
         key: json.dumps(value, ensure_ascii=False, default=str) for key, value in content.items()
     }
+    texts[CARD] = json.dumps(build_card(model, scores=scores))
+    for key, text in texts.items():
+        proto.metadata_props.add(key=key, value=text)
+    write_atomically(path, [proto.SerializeToString()])

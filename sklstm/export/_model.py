@@ -55,21 +55,21 @@ class Exported:
         return widths_of(self.steps[0])[0] if self.steps else self.fitted.schema.n_features
 
 
-def read_model(model: Any) -> Exported:
+def read_model(model: Any, caller: str = "to_onnx") -> Exported:
     """Estimator and steps of a model; TypeError or NotFittedError if it has others."""
     if type(model) in ESTIMATORS:
         check_is_fitted(model)
         return Exported(model)
     if type(model) is not Pipeline:
         raise TypeError(
-            f"to_onnx takes {ACCEPTED}. Got an instance of {type(model).__name__}"
-            f" instead.{_remedy(model)}"
+            f"{caller} takes {ACCEPTED}. Got an instance of {type(model).__name__}"
+            f" instead.{_remedy(model, caller)}"
         )
     *steps, (name, last) = model.steps
     if type(last) not in ESTIMATORS:
         raise TypeError(
             f"The last step of a pipeline must be {ACCEPTED.partition(', or')[0]}. Step {name!r} is"
-            f" an instance of {type(last).__name__}.{_remedy(last)}"
+            f" an instance of {type(last).__name__}.{_remedy(last, caller)}"
         )
     check_is_fitted(last)
     kept = [(name, step) for name, step in steps if step is not None and step != "passthrough"]
@@ -80,7 +80,7 @@ def read_model(model: Any) -> Exported:
                 "A file can hold the steps SequenceScaler, SequenceImputer and RollingFeatures, and"
                 f" begins at the ids of a TokenEncoder. Step {name!r} is an instance of"
                 f" {type(step).__name__}.\n\nExport what comes behind it, such as"
-                f" to_onnx(pipeline[{index + 1}:], path), and transform X by that step before."
+                f" {caller}(pipeline[{index + 1}:], path), and transform X by that step before."
             )
         check_is_fitted(step)
     transformers = [step for _, step in kept]
@@ -89,35 +89,52 @@ def read_model(model: Any) -> Exported:
     return Exported(last, tuple(transformers))
 
 
-def _remedy(model: Any) -> str:
+def _remedy(model: Any, caller: str) -> str:
     if isinstance(model, (BaseSequenceEstimator, Pipeline)):
         return "\n\nA subclass is code, which a graph cannot hold."
     if hasattr(model, "best_estimator_"):
-        return "\n\nExport what the search has found: to_onnx(search.best_estimator_, path)."
+        return f"\n\nExport what the search has found: {caller}(search.best_estimator_, path)."
     return ""
 
 
 def write_graph(exported: Exported) -> Graph:
     """The graph of a model."""
-    graph, (schema, network, task) = Graph(), exported.fitted
-    static = None
-    if schema.vocabulary_size is not None:
-        x = graph.input("x", np.int64, ["batch", "time"])
-    else:
-        width = exported.n_features + len(schema.categories)
-        x = graph.input("x", np.float64, ["batch", "time", width])
+    graph = Graph()
+    x = write_x(exported, graph)
     lengths = graph.input("lengths", np.int64, ["batch"])
-    if network.has_static:
-        n_columns = network.n_static + len(network.static_categories)
-        static = graph.input("static", np.float64, ["batch", n_columns])
-    inputs = Padded(graph, x, lengths)
-    if schema.vocabulary_size is not None:
-        inputs = inputs.masked(np.int64(0))
-    else:
-        inputs = _write_measurements(exported, inputs)
+    static = write_static_input(exported, graph)
+    inputs = write_inputs(exported, Padded(graph, x, lengths))
     outputs = write_outputs(exported.estimator.net_.module_, inputs, static)
-    write_predictions(task, graph, outputs)
+    predictions = write_predictions(exported.fitted.task, graph, outputs)
+    for name, (value, dtype, shape) in predictions.items():
+        graph.output(name, value, dtype, ["batch", *shape])
     return graph
+
+
+def write_x(exported: Exported, graph: Graph) -> Value:
+    """Declare ``x``; measurements as double, or token ids."""
+    schema = exported.fitted.schema
+    if schema.vocabulary_size is not None:
+        return graph.input("x", np.int64, ["batch", "time"])
+    width = exported.n_features + len(schema.categories)
+    # To double before anything is computed, as in the estimators.
+    return graph.cast(graph.input("x", np.float32, ["batch", "time", width]), np.float64)
+
+
+def write_static_input(exported: Exported, graph: Graph) -> Value | None:
+    """Declare ``static``, if the network reads such columns."""
+    network = exported.fitted.network
+    if not network.has_static:
+        return None
+    n_columns = network.n_static + len(network.static_categories)
+    return graph.input("static", np.float64, ["batch", n_columns])
+
+
+def write_inputs(exported: Exported, inputs: Padded) -> Padded:
+    """``x`` as the network reads it; padding is 0."""
+    if exported.fitted.schema.vocabulary_size is not None:
+        return inputs.masked(np.int64(0))
+    return _write_measurements(exported, inputs)
 
 
 def _write_measurements(exported: Exported, inputs: Padded) -> Padded:

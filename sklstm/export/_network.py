@@ -38,6 +38,7 @@ def write_network(network: SequenceNetwork, inputs: Padded, static: Value | None
 def write_encoder(network: SequenceNetwork, inputs: Padded) -> Value:
     """Pooled states (B, D)."""
     graph = inputs.graph
+    assert inputs.lengths is not None
     lengths = graph.cast(inputs.lengths, np.int32)
     states_TBF = graph.transpose(inputs.values, 1, 0, 2)
     *layers, last = layers_of(network.encoder)

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 from sklearn.pipeline import Pipeline
 
 from sklstm._base import BaseSequenceEstimator
-from sklstm._files._atomic import write_atomically
+from sklstm._persistence._card import check_scores
 from sklstm.export._check import check_file
-from sklstm.export._metadata import INPUTS, as_texts, metadata_of
+from sklstm.export._metadata import INPUTS, metadata_of, write_file
 from sklstm.export._model import read_model, write_graph
 
 
 def to_onnx(
-    model: BaseSequenceEstimator | Pipeline, path: str | os.PathLike[str], *, X: Any = None
+    model: BaseSequenceEstimator | Pipeline,
+    path: str | os.PathLike[str],
+    *,
+    X: Any = None,
+    scores: Mapping[str, float] | None = None,
 ) -> float:
     """Write a fitted estimator, or a pipeline with it, to an ONNX file, which runs without Python.
 
@@ -25,7 +30,7 @@ def to_onnx(
 
     Its inputs are, in this order,
 
-    - ``x``: sequences padded at the end, of shape (batch, time, n_features), float64, or token ids
+    - ``x``: sequences padded at the end, of shape (batch, time, n_features), float32, or token ids
       of shape (batch, time), int64. Codes of categories among the features are the last columns.
       Padding may hold anything;
     - ``lengths``: the number of timesteps of each sequence, at least 1, of shape (batch,), int64;
@@ -50,9 +55,14 @@ def to_onnx(
     path : str or path-like
         Path of the file, which is replaced if it exists. The usual extension is ``.onnx``.
     X : array-like, default=None
-        Sequences to compare predictions on, as the model takes them: the first 512. If all have the
-        same length, every second one is cut. None: sequences are drawn from normal distributions
+        Sequences to compare predictions on, as the model takes them: the first 512, rounded to
+        float32 for the file and for the model. If all have the same length, every second one is
+        cut. None: sequences are drawn from normal distributions
         with the mean and scale of the training sequences, of 1 to 3 times their typical length.
+
+    scores : dict of str to float, default=None
+        Names and values of scores, such as ``{"accuracy": 0.93}``, for the card of the model, which
+        `model_card` reads from the file.
 
     Returns
     -------
@@ -68,9 +78,9 @@ def to_onnx(
         If onnx or onnxruntime is missing: ``pip install 'sklstm[onnx]'``.
     TypeError
         If it is another model, such as a subclass, or a pipeline has another step; the message
-        names it.
+        names it. If scores are no dict.
     ValueError
-        If the weights take more than the 2 GB that an ONNX file can hold.
+        If the weights take more than the 2 GB that an ONNX file can hold, or a score is not finite.
     RuntimeError
         If predictions differ by more than 1e-5, or labels do; then nothing is written.
     OSError
@@ -78,12 +88,20 @@ def to_onnx(
 
     See Also
     --------
+    to_onnx_stream : A file that reads a sequence as it goes on.
     sklstm.save_model : A file that the estimator is loaded from again.
+    sklstm.model_card : What the file says of the model.
 
     Notes
     -----
-    The file has opset 18, which onnxruntime reads from version 1.14 on. It is written atomically:
-    after an error an existing file is unchanged. All values of its metadata are JSON.
+    The file has opset 18, which onnxruntime reads from version 1.14 on by its documentation; the
+    tests run it in 1.32. It is written atomically: after an error an existing file is unchanged.
+    All values of its metadata are JSON.
+
+    Measurements are float32, and the file standardises them in double as the model does: for X of
+    float32 both read the same bits. Numbers that need more digits, such as seconds since 1970,
+    which float32 rounds to multiples of 128, lose them on the way in: subtract a constant from them
+    before training and before the file.
 
     The network computes in float32. A model of precision "bfloat16" or "tf32" has the same weights
     and rounds more coarsely: there, differences of up to 0.05 are accepted.
@@ -104,15 +122,14 @@ def to_onnx(
     ...     session = onnxruntime.InferenceSession(f"{folder}/model.onnx")
     >>> difference < 1e-5
     True
-    >>> inputs = {"x": X[:3], "lengths": np.array([12, 12, 5])}
+    >>> inputs = {"x": X[:3].astype(np.float32), "lengths": np.array([12, 12, 5])}
     >>> label, probabilities = session.run(None, inputs)
     >>> bool((label == model.predict([X[0], X[1], X[2, :5]])).all())
     True
     """
+    check_scores(scores)
     exported = read_model(model)
     proto = write_graph(exported).build(INPUTS)
     difference = check_file(proto.SerializeToString(), exported, X)
-    for key, text in as_texts(metadata_of(exported, difference)).items():
-        proto.metadata_props.add(key=key, value=text)
-    write_atomically(path, [proto.SerializeToString()])
+    write_file(path, proto, model, metadata_of(exported, difference), scores=scores)
     return difference

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from sklstm._sequences import Array
 from sklstm._tasks._classification import Classification
@@ -14,23 +15,31 @@ from sklstm._tasks._task import Task
 from sklstm.export._graph import Graph, Value, integers
 
 
-def write_predictions(task: Task, graph: Graph, outputs: Value) -> None:
-    """Declare the outputs of the graph: predictions by the outputs (B, C) of a network, float64."""
+class Prediction(NamedTuple):
+    """An output of a file: a value of shape (B, *shape)."""
+
+    value: Value
+    dtype: npt.DTypeLike
+    shape: tuple[int, ...] = ()
+
+
+def write_predictions(task: Task, graph: Graph, outputs: Value) -> dict[str, Prediction]:
+    """Predictions by name, from the outputs (B, C) of a network, float64."""
     if isinstance(task, Regression):
-        _write_numbers(task, graph, outputs)
-    elif isinstance(task, Multilabel):
+        return _write_numbers(task, graph, outputs)
+    if isinstance(task, Multilabel):
+        shape = (task.n_labels,)
         labels = graph.cast(graph.add("Greater", outputs, np.float64(0)), np.int64)
-        graph.output("label", labels, np.int64, ["batch", task.n_labels])
         probabilities = graph.add("Sigmoid", outputs)
-        graph.output("probabilities", probabilities, np.float64, ["batch", task.n_labels])
+        label = Prediction(labels, np.int64, shape)
     else:
         assert isinstance(task, Classification)
         classes = storable(task.classes)
+        shape = (len(classes),)
         best = graph.add("ArgMax", outputs, axis=1, keepdims=0)
-        labels = graph.add("Gather", graph.constant(classes), best)
-        graph.output("label", labels, classes.dtype, ["batch"])
+        label = Prediction(graph.add("Gather", graph.constant(classes), best), classes.dtype)
         probabilities = graph.add("Softmax", outputs, axis=1)
-        graph.output("probabilities", probabilities, np.float64, ["batch", len(classes)])
+    return {"label": label, "probabilities": Prediction(probabilities, np.float64, shape)}
 
 
 def storable(classes: Array) -> Array:
@@ -40,21 +49,21 @@ def storable(classes: Array) -> Array:
     return classes if classes.dtype.kind == "b" else classes.astype(np.int64)
 
 
-def _write_numbers(task: Regression, graph: Graph, outputs: Value) -> None:
+def _write_numbers(task: Regression, graph: Graph, outputs: Value) -> dict[str, Prediction]:
     n_targets, n_quantiles = len(task.mean), len(task.quantiles)
-    is_single = task.n_dimensions == 1
-    shape: list[Any] = ["batch"] if is_single else ["batch", n_targets]
+    shape = () if task.n_dimensions == 1 else (n_targets,)
     if n_quantiles == 0:
-        graph.output("value", _in_units(task, graph, outputs, ()), np.float64, shape)
-        return
+        return {"value": Prediction(_in_units(task, graph, outputs, ()), np.float64, shape)}
     by_target = graph.reshape(outputs, 0, n_targets, n_quantiles)
     ascending, _ = graph.add_all("TopK", by_target, integers(n_quantiles), n_outputs=2, axis=2,
                                  largest=0, sorted=1)  # fmt: skip
     quantiles = _in_units(task, graph, ascending, (1,))
     nearest = int(np.abs(task.quantiles - 0.5).argmin())
     point = graph.add("Gather", quantiles, np.int64(nearest), axis=-1)
-    graph.output("value", point, np.float64, shape)
-    graph.output("quantiles", quantiles, np.float64, [*shape, n_quantiles])
+    return {
+        "value": Prediction(point, np.float64, shape),
+        "quantiles": Prediction(quantiles, np.float64, (*shape, n_quantiles)),
+    }
 
 
 def _in_units(task: Regression, graph: Graph, standardised: Value, more: tuple[int, ...]) -> Value:

@@ -25,7 +25,8 @@ FLOORS = {
     "_base": 9,
     "_classifier": 10, "_regressor": 10,
     "_persistence": 11, "inspection": 11, "model_selection": 11, "distributed": 11,
-    "export": 12, "streaming": 12, "_scoring": 12,
+    "streaming": 12, "_scoring": 12,
+    "export": 13,
 }  # fmt: skip
 FILES = sorted(ROOT.rglob("*.py"))
 CODE = [path for path in FILES if path != ROOT / "__init__.py"]

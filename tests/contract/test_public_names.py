@@ -19,7 +19,7 @@ PUBLIC = {
     ],
     "sklstm.datasets": ["make_temporal_order", "make_trends"],
     "sklstm.exceptions": ["ModelFileError", "TrainingDivergedError"],
-    "sklstm.export": ["to_onnx"],
+    "sklstm.export": ["to_onnx", "to_onnx_stream"],
     "sklstm.model_selection": ["param_distributions"],
     "sklstm.nn": [
         "AttentionPooling", "ConvolutionBranch", "ConvolutionEnsemble",

@@ -30,13 +30,18 @@ def small_regressor(**parameters: Any) -> LSTMSequenceRegressor:
 
 
 def measurements(n: int = 12, *, n_features: int = 2, lengths: Any = (5, 11), seed: int = 0) -> Any:
-    """Random walks around 50, and labels of text."""
+    """Random walks around 50, of numbers that float32 has, and labels of text."""
     rng = np.random.default_rng(seed)
     X = [
         50 + 9 * rng.normal(size=(t, n_features)).cumsum(axis=0)
         for t in rng.integers(*lengths, size=n)
     ]
-    return X, np.array(["no", "yes", "maybe"])[np.arange(n) % 3]
+    return rounded(X), np.array(["no", "yes", "maybe"])[np.arange(n) % 3]
+
+
+def rounded(X: Any) -> list[Any]:
+    """The numbers of float32 that are next to these, as a file reads them."""
+    return [np.asarray(x).astype(np.float32).astype(np.float64) for x in X]
 
 
 def documents(n: int = 12, *, n_tokens: int = 20, lengths: Any = (5, 11), seed: int = 0) -> Any:
@@ -66,7 +71,7 @@ def run(file: Any, X: list[Any], static: Any = None) -> dict[str, Any]:
     is_padding = np.arange(lengths.max() + 2) >= lengths[:, None]
     are_ids = np.ndim(X[0]) == 1
     shape = is_padding.shape if are_ids else (*is_padding.shape, X[0].shape[1])
-    x = np.full(shape, 10**9 if are_ids else np.nan, dtype=np.int64 if are_ids else np.float64)
+    x = np.full(shape, 10**9 if are_ids else np.nan, dtype=np.int64 if are_ids else np.float32)
     x[~is_padding] = np.concatenate(X)
     feeds = {"x": x, "lengths": lengths} | ({} if static is None else {"static": static})
     session = open_file(file) if isinstance(file, Path) else file

@@ -10,7 +10,7 @@ from sklstm._sequences import Sequences
 from sklstm.export import _onnx, to_onnx
 from sklstm.export._check import draw, ragged
 from sklstm.export._model import read_model, write_graph
-from tests.export.cases import documents, measurements, small
+from tests.export.cases import TOLERANCE, documents, measurements, rounded, run, small
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +53,17 @@ def test_a_missing_package_is_named_before_anything_is_written(
     with pytest.raises(ImportError, match=rf"'{package}'.*\n\npip install 'sklstm\[onnx\]'"):
         to_onnx(fitted, tmp_path / "model.onnx")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_both_sides_of_the_check_read_numbers_of_float32(tmp_path):
+    """Otherwise a time in seconds differs by its distance to a multiple of 128."""
+    X, y = measurements()
+    X = [x / 9 + 1.7e9 for x in X]
+    model = small(conv_filters=()).fit(X, y)
+    assert to_onnx(model, tmp_path / "model.onnx", X=X) <= TOLERANCE
+    found = run(tmp_path / "model.onnx", X)["probabilities"]
+    np.testing.assert_allclose(found, model.predict_proba(rounded(X)), rtol=0, atol=TOLERANCE)
+    assert np.abs(found - model.predict_proba(X)).max() > TOLERANCE
 
 
 def test_an_x_that_the_model_does_not_take_is_its_own_error(fitted, tmp_path):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tests.export.cases import assert_file_agrees, small
+from tests.export.cases import assert_file_agrees, rounded, small
 
 
 def walk(rng, t):
@@ -22,7 +22,7 @@ KINDS = {
 def test_equal_responses_are_counted_the_same(kind, filters, tmp_path):
     """Thresholds stand where many timesteps have one and the same response."""
     rng = np.random.default_rng(0)
-    X = [KINDS[kind](rng, 60) for _ in range(12)]
+    X = rounded([KINDS[kind](rng, 60) for _ in range(12)])
     model = small(n_kernels=300, conv_filters=filters).fit(X, np.arange(12) % 2)
-    new = [KINDS[kind](rng, t) for t in (1, 2, 3, 60, 61, 119)]
+    new = rounded([KINDS[kind](rng, t) for t in (1, 2, 3, 60, 61, 119)])
     assert_file_agrees(model, tmp_path / "model.onnx", [*new, *X])
