@@ -46,7 +46,8 @@ def pad(X: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
 
 def predict_one_by_one(settings: Settings, data: Data) -> Work:
     """``calls`` calls, each of few sequences, as a service makes them."""
-    predict = load(settings, data, n_threads=1)
+    # Threads cost more than they save for one sequence.
+    predict = load(settings, data, n_threads=1 if settings.n_together == 1 else 0)
     requests = [pad(X) for X in ours.requests_of(settings, data)]
 
     def run(repeat: int) -> list[np.ndarray]:
