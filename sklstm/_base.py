@@ -235,6 +235,7 @@ class BaseSequenceEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
 
     def _compute(self, function: Callable[..., Array], X: Any) -> Array:
         """Validate X and apply a function of the network and the sequences."""
+        # The common case first: scikit-learn's check takes as long as all those of X.
         if not hasattr(self, "net_"):
             check_is_fitted(self)
         return self._compute_of(function, lambda: self.net_.reader.check_X(X))

@@ -184,8 +184,7 @@ class HostSequences:
 
     def batch(self, indices: IntArray) -> PaddedInputs:
         """Inputs of the sequences at ``indices``, as of `DeviceSequences`."""
-        n = len(self)
-        taken = self.sequences.take(indices) if n > 1 else self.sequences
+        taken = self.sequences.take(indices) if len(self) > 1 else self.sequences
         part = to_device(taken, self.scaling, self.device, overlaps=True)
         return part.batch(np.arange(len(indices)))
 

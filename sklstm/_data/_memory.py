@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -27,19 +27,19 @@ OUT_OF_MEMORY = (
 @contextmanager
 def training_memory(configuration: Configuration, sequences: Sequences) -> Iterator[None]:
     """Convert out-of-memory errors to a MemoryError with the sizes of a training step."""
-    try:
-        yield
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
-        network, batch_size = configuration.network, min(configuration.batch_size, len(sequences))
-        raise MemoryError(
+    network, batch_size = configuration.network, min(configuration.batch_size, len(sequences))
+
+    def describe() -> str:
+        return (
             f"Training ran out of memory on device {str(configuration.device)!r}. A step holds"
             f" {batch_size} sequences of up to {_describe_timesteps(network, sequences)} and their"
             f" activations, with {_describe_widths(network)}; X has {len(sequences.values)}"
             " timesteps in total.\n\nReduce batch_size or hidden_sizes, or truncate or downsample"
             " the longest sequences."
-        ) from error
+        )
+
+    with _raised_as_memory_error(describe):
+        yield
 
 
 @contextmanager
@@ -47,17 +47,28 @@ def prediction_memory(
     network: NetworkConfiguration, sequences: Sequences, device: str
 ) -> Iterator[None]:
     """Convert out-of-memory errors to a MemoryError with the sizes of X and the network."""
+
+    def describe() -> str:
+        return (
+            f"Prediction ran out of memory on device {device!r}. X has {len(sequences)} sequences"
+            f" of up to {_describe_timesteps(network, sequences)}, {len(sequences.values)}"
+            f" timesteps in total; the network has {_describe_widths(network)}.\n\nPredict fewer"
+            " sequences at a time, or truncate or downsample the longest of them."
+        )
+
+    with _raised_as_memory_error(describe):
+        yield
+
+
+@contextmanager
+def _raised_as_memory_error(describe: Callable[[], str]) -> Iterator[None]:
+    # Described only if needed: it takes as long as a check of X.
     try:
         yield
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-        raise MemoryError(
-            f"Prediction ran out of memory on device {device!r}. X has {len(sequences)} sequences"
-            f" of up to {_describe_timesteps(network, sequences)}, {len(sequences.values)}"
-            f" timesteps in total; the network has {_describe_widths(network)}.\n\nPredict fewer"
-            " sequences at a time, or truncate or downsample the longest of them."
-        ) from error
+        raise MemoryError(describe()) from error
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -186,8 +186,7 @@ def transform(exported: Exported, sequences: Sequences) -> Sequences:
 
 def run(content: bytes, exported: Exported, sequences: Sequences) -> dict[str, Array]:
     """Outputs of a file for all sequences, in batches."""
-    onnxruntime = require("onnxruntime", extra="onnx")
-    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    session = open_session(content)
     names = [output.name for output in session.get_outputs()]
     batches = []
     for start in range(0, len(sequences), BATCH_SIZE):
@@ -195,6 +194,12 @@ def run(content: bytes, exported: Exported, sequences: Sequences) -> dict[str, A
         batches.append(session.run(names, padded(exported, sequences.take(rows))))
     pieces = zip(*batches, strict=True)
     return {name: np.concatenate(piece) for name, piece in zip(names, pieces, strict=True)}
+
+
+def open_session(content: bytes) -> Any:
+    """A session of onnxruntime on the CPU."""
+    onnxruntime = require("onnxruntime", extra="onnx")
+    return onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
 
 
 def padded(exported: Exported, sequences: Sequences) -> dict[str, Array]:

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 
 from sklstm._base import predictor_of
-from sklstm._optional import require
 from sklstm._sequences import Array, Sequences
-from sklstm.export._check import accept, draw, rounded, shortened, transform
+from sklstm.export._check import accept, draw, open_session, rounded, shortened, transform
 from sklstm.export._model import Exported
 from sklstm.export._stream_graph import NEW, state_of
 
@@ -40,8 +39,7 @@ def prefixes(sequences: Sequences) -> Sequences:
 
 def run(content: bytes, exported: Exported, sequences: Sequences) -> dict[str, Array]:
     """Predictions after each timestep of sequences of one length, as rows."""
-    onnxruntime = require("onnxruntime", extra="onnx")
-    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    session = open_session(content)
     names = [output.name for output in session.get_outputs()]
     n, x = len(sequences), _inputs(exported, sequences)
     fixed = {} if sequences.static is None else {"static": sequences.static}

@@ -8,6 +8,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklstm._config._options import as_sizes
 from sklstm.export._graph import Graph, Padded, Value, integers
 from sklstm.export._scaling import ZERO, write_moments, write_scaled_within
+from sklstm.preprocessing._flat import merge_windows
 from sklstm.preprocessing._imputer import SequenceImputer
 from sklstm.preprocessing._rolling import RollingFeatures
 from sklstm.preprocessing._scaler import SequenceScaler
@@ -229,17 +230,7 @@ def _reduce_windows(
         lagged = tuple(_write_lagged(inputs, state, lag, fill) for state, fill in pairs)
         return merge(inputs.graph, lagged, newer)
 
-    merged: State | None = None
-    done, block, size = 0, states, 1
-    while True:
-        if window & size:
-            merged = block if merged is None else after(block, merged, done)
-            done += size
-        if done == window:
-            break
-        block, size = after(block, block, size), 2 * size
-    assert merged is not None
-    return merged
+    return merge_windows(states, window, after)
 
 
 def _merge_least(graph: Graph, older: State, newer: State) -> State:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
 
 from sklstm._sequences import Array, IntArray, Sequences
+
+State = TypeVar("State")
 
 
 def positions_of(sequences: Sequences) -> IntArray:
@@ -87,7 +90,17 @@ def reduce_windows(
         # No sequence reaches that far back: the older state would be neutral everywhere.
         return newer if lag >= longest else merge(lagged(older, lag, positions, neutral), newer)
 
-    merged, done, block, size = None, 0, states, 1
+    return merge_windows(states, window, after)
+
+
+def merge_windows(single: State, window: int, after: Callable[[State, State, int], State]) -> State:
+    """State of windows of ``window`` timesteps, of that of single ones.
+
+    ``after(older, newer, lag)`` merges two windows, the older of which ends ``lag`` timesteps
+    earlier.
+    """
+    merged: State | None = None
+    done, block, size = 0, single, 1
     while True:
         if window & size:
             merged = block if merged is None else after(block, merged, done)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from sklearn.pipeline import Pipeline
@@ -13,6 +13,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklstm._base import BaseSequenceEstimator, fitted_of
 from sklstm._batching._scaling import Scaling
+from sklstm._runtime._modes import own_modes
+from sklstm._runtime._threads import single_threaded
+from sklstm._runtime._torch_settings import own_settings
+from sklstm._runtime._within import within
 from sklstm._sequences import Array
 from sklstm._tasks._task import Task
 from sklstm._validation._features import InputSchema
@@ -22,6 +26,8 @@ from sklstm.nn._network import lstm_takes_bfloat16
 from sklstm.preprocessing import SequenceScaler
 from sklstm.streaming._network import CausalNetwork
 from sklstm.streaming._running import EXACT, build_running
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +68,14 @@ class Model:
         numbers = self.task.predicts_numbers
         predictions: Array = predictor.predict() if numbers else predictor.predict_proba()
         return predictions
+
+    def compute(self, work: Callable[[], T]) -> T:
+        """Result of ``work`` under the settings of a prediction."""
+        settings = own_settings(
+            on_gpu=self.device.type != "cpu",
+            may_use_tf32=self.network.precision == "tf32",
+        )
+        return within([settings, single_threaded(), own_modes(gradients=False)], work)
 
     @property
     def network(self) -> SequenceNetwork:

@@ -11,10 +11,6 @@ import numpy as np
 
 from sklstm._batching._loader import HostSequences
 from sklstm._inference._prediction import compute_outputs, plain_batches
-from sklstm._runtime._modes import own_modes
-from sklstm._runtime._threads import single_threaded
-from sklstm._runtime._torch_settings import own_settings
-from sklstm._runtime._within import within
 from sklstm._sequences import Array, IntArray, Sequences, all_finite
 from sklstm.streaming._models import Model, read_model
 from sklstm.streaming._network import CausalNetwork
@@ -119,8 +115,6 @@ def _split(rows: Array, lengths: IntArray) -> list[Array]:
 
 def _outputs(model: Model, X: Any) -> tuple[Array, IntArray]:
     """Outputs of the network for all prefixes, (n_timesteps, n_outputs), and all lengths."""
-    on_gpu = model.device.type != "cpu"
-    settings = own_settings(on_gpu=on_gpu, may_use_tf32=model.network.precision == "tf32")
 
     def work() -> tuple[Array, IntArray]:
         inputs = model.schema.check_X(
@@ -137,7 +131,7 @@ def _outputs(model: Model, X: Any) -> tuple[Array, IntArray]:
         _check_finite(outputs, sequences)
         return outputs, sequences.lengths
 
-    return within([settings, single_threaded(), own_modes(gradients=False)], work)
+    return model.compute(work)
 
 
 def _once(

@@ -10,10 +10,6 @@ import numpy.typing as npt
 import torch
 
 from sklstm._batching._loader import to_device
-from sklstm._runtime._modes import own_modes
-from sklstm._runtime._threads import single_threaded
-from sklstm._runtime._torch_settings import own_settings
-from sklstm._runtime._within import within
 from sklstm._sequences import Array, Sequences, all_finite
 from sklstm.streaming._models import read_model, require_causal
 from sklstm.streaming._network import State
@@ -105,7 +101,7 @@ class Stream:
         n = check_n_streams(self.n_streams)
         self._model = read_model(self.model, "Stream")
         self._network = require_causal(self._model)
-        self._encoded = self._compute(lambda: encode_static(self._model, self.static, n))
+        self._encoded = self._model.compute(lambda: encode_static(self._model, self.static, n))
         self._state: State = self._network.begin(n)
 
     # Updates --------------------------------------------------------------------------------------
@@ -137,7 +133,7 @@ class Stream:
         sequences = check_timesteps(
             self._model, timesteps, self.n_streams, len(self._state["n_timesteps"])
         )
-        predictions, state = self._compute(lambda: self._predict(sequences))
+        predictions, state = self._model.compute(lambda: self._predict(sequences))
         # All at once: an interruption leaves the old state or the new one.
         self._state = state
         after_each: Array = predictions if self.n_streams is not None else predictions[0]
@@ -159,12 +155,6 @@ class Stream:
             )
         predictions = self._model.predict(outputs)
         return predictions.reshape(n, -1, *predictions.shape[1:]), state
-
-    def _compute(self, work: Any) -> Any:
-        on_gpu = self._model.device.type != "cpu"
-        may_use_tf32 = self._model.network.precision == "tf32"
-        settings = own_settings(on_gpu=on_gpu, may_use_tf32=may_use_tf32)
-        return within([settings, single_threaded(), own_modes(gradients=False)], work)
 
     def reset(self, streams: npt.ArrayLike | None = None) -> None:
         """Begin anew, before the first timestep of new sequences.
