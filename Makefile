@@ -66,12 +66,12 @@ clean:
 $(SHOWN): pyproject.toml constraints.txt
 	@echo "Installing sklstm, torch, aeon and matplotlib into $(VENV): 1.3 GB, half of it torch (for CPUs). Minutes."
 	$(PYTHON) -m venv $(VENV)
-	$(PIP_INSTALL) -c constraints.txt -e '.[plots]'
+	$(PIP_INSTALL) -c constraints.txt -e '.[examples]'
 	touch $@
 
 $(INSTALLED): $(SHOWN)
 	@echo "Adding what tests, lint, docs and benchmarks need to $(VENV): 0.9 GB. Minutes."
-	$(PIP_INSTALL) -c constraints.txt -e '.[plots,docs,tests,lint,benchmarks]'
+	$(PIP_INSTALL) -c constraints.txt -e '.[examples,docs,tests,lint,benchmarks]'
 	$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true  # templates in it are no Python
 	touch $@
 

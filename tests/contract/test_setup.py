@@ -12,7 +12,13 @@ ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 # What a user may install, and what the tests run with.
-TESTED = [*PROJECT["dependencies"], *EXTRAS["tests"], *EXTRAS["plots"], *EXTRAS["frames"]]
+TESTED = [
+    *PROJECT["dependencies"],
+    *EXTRAS["tests"],
+    *EXTRAS["examples"],
+    *EXTRAS["plots"],
+    *EXTRAS["frames"],
+]
 TESTED += [*EXTRAS["subwords"], *EXTRAS["search"], *EXTRAS["arrow"], *EXTRAS["onnx"]]
 BOUNDS = dict(line.split(">=") for line in TESTED if not line.startswith("sklstm["))
 
@@ -47,5 +53,5 @@ def test_the_demo_installs_what_it_shows_and_says_so():
     commands = subprocess.run(  # noqa: S603
         command, cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
-    assert re.findall(r"-e '\.\[(.*)\]'", commands) == ["plots"]
+    assert re.findall(r"-e '\.\[(.*)\]'", commands) == ["examples"]
     assert re.search(r'echo "Installing .* GB', commands)
