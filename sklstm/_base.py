@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils.validation import check_is_fitted
 
 from sklstm._batching._loader import HostSequences
@@ -35,13 +36,16 @@ from sklstm._training._callbacks import check_callbacks, sets_learning_rate
 from sklstm._training._configure import configure
 from sklstm._training._fitting import Job, fit_model
 from sklstm._training._net import SequenceNet, SequenceReader
+from sklstm._training._sklearn_callbacks import FitTask
 from sklstm._training._train import TrainingSummary
 from sklstm._validation._columns import Categories, StaticColumns
 from sklstm._validation._features import InputSchema, check_first
 from sklstm._validation._held_out import check_held_out
 
 
-class BaseSequenceEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class BaseSequenceEstimator(
+    CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
     """Base class of estimators of a `SequenceNetwork`, for any task."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = PARAMETER_CONSTRAINTS
@@ -92,19 +96,28 @@ class BaseSequenceEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
         return self._set_fitted(options, given, None, task, is_further, True)
 
     def _set_fitted(self, *arguments: Any) -> Self:
-        """Train and set all fitted attributes at once."""
+        """Train and set all fitted attributes at once, or leave all as it was."""
+        before = dict(vars(self))
+        try:
+            self._fit_as_task(*arguments)
+        except BaseException:
+            # A single assignment: an interruption leaves the old state or the new one.
+            self.__dict__ = before
+            raise
+        return self
+
+    @with_callbacks  # type: ignore[untyped-decorator]
+    def _fit_as_task(self, *arguments: Any) -> None:
+        """Train, set all fitted attributes at once and end the task of the fit."""
         settings = own_settings(
             training=True,
             on_gpu=str(self.device) != "cpu",
             may_use_tf32=self.precision == "tf32",
         )
         contexts = [settings, own_modes(gradients=True), single_threaded()]
-        fitted = within(contexts, lambda: self._train(*arguments))
-        # An X without column names replaces one with names.
-        kept = {name: value for name, value in vars(self).items() if name != "feature_names_in_"}
-        # A single assignment: an interruption leaves the old state or the new one.
-        self.__dict__ = kept | fitted
-        return self
+        fitted, fit_task = within(contexts, lambda: self._train(*arguments))
+        self.__dict__ = vars(self) | fitted
+        fit_task.end()
 
     def _train(
         self,
@@ -114,8 +127,8 @@ class BaseSequenceEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
         task: Task | type[Task],
         is_further: bool,
         is_partial: bool = False,
-    ) -> dict[str, Any]:
-        """Check, encode, configure and train; return the fitted attributes."""
+    ) -> tuple[dict[str, Any], FitTask]:
+        """Check, encode, configure and train; return the fitted attributes, and the task."""
         name = type(self).__name__
         if is_further:
             schema = self._input_schema
@@ -146,6 +159,29 @@ class BaseSequenceEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
         )
         if is_further:
             self._network.check_same(configuration.network)
+        else:
+            # An X without column names replaces one with names.
+            vars(self).pop("feature_names_in_", None)
+        seen_before = getattr(self, "_extent", None) if is_further else {}
+
+        def attributes(net: SequenceNet, summary: TrainingSummary, seed: int) -> dict[str, Any]:
+            return {
+                **schema.attributes,
+                **data.task.attributes,
+                "net_": net,
+                "resolved_params_": configuration.resolved,
+                "_network": configuration.network,
+                "_scaling": net.reader.scaling,
+                "_n_features_out": net.module_.output_size,
+                **_attributes_of(summary),
+                "_n_columns_in": schema.n_columns,
+                "_categories": dict(schema.categories),
+                "_static": schema.static,
+                "_extent": extent_of(data.sequences, seen_before, adds=is_partial),
+                "_seed": seed,
+            }
+
+        fit_task = FitTask(self, given, attributes)
         job = Job(
             configuration,
             data,
@@ -154,28 +190,10 @@ class BaseSequenceEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
             previous=self.net_ if is_further else None,
             has_seed=is_further or self.random_state is not None,
             is_partial=is_partial,
+            fit_task=fit_task,
         )
-        seen_before = getattr(self, "_extent", None) if is_further else {}
-        net, summary, seed = within([own_turn()], lambda: _fit_resumably(job))
-        return {
-            **schema.attributes,
-            **data.task.attributes,
-            "net_": net,
-            "resolved_params_": configuration.resolved,
-            "_network": configuration.network,
-            "_scaling": net.reader.scaling,
-            "_n_features_out": net.module_.output_size,
-            "history_": summary.history,
-            "n_iter_": len(summary.history["epoch"]),
-            "best_epoch_": summary.best_epoch,
-            "best_score_": summary.best_score,
-            "stop_reason_": summary.stop_reason,
-            "_n_columns_in": schema.n_columns,
-            "_categories": dict(schema.categories),
-            "_static": schema.static,
-            "_extent": extent_of(data.sequences, seen_before, adds=is_partial),
-            "_seed": seed,
-        }
+        trained = within([own_turn()], lambda: _fit_resumably(job))
+        return attributes(*trained), fit_task
 
     def _check_val(
         self, given: Given | None, schema: InputSchema, data: Labelled, options: Options
@@ -329,4 +347,17 @@ def _check_later_X(schema: InputSchema, X: Any, **options: Any) -> Sequences:
 
 def _fit_resumably(job: Job) -> tuple[SequenceNet, TrainingSummary, int]:
     with open_checkpoint(job) as checkpoint:
+        if job.fit_task is not None:
+            n_epochs_done = 0 if checkpoint is None else checkpoint.n_epochs_done
+            job.fit_task.begin(job.configuration.max_epochs, n_epochs_done)
         return fit_model(job, checkpoint)
+
+
+def _attributes_of(summary: TrainingSummary) -> dict[str, Any]:
+    return {
+        "history_": summary.history,
+        "n_iter_": len(summary.history["epoch"]),
+        "best_epoch_": summary.best_epoch,
+        "best_score_": summary.best_score,
+        "stop_reason_": summary.stop_reason,
+    }

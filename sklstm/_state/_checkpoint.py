@@ -34,12 +34,18 @@ class Checkpoint:
         Fingerprint of the fit. A file with a different one is an error.
     seed : int
         Seed of the fit, unless the file has one.
+
+    Attributes
+    ----------
+    n_epochs_done : int
+        Number of epochs whose result the file has.
     """
 
     def __init__(self, path: Path, fingerprint: Fingerprint, seed: int) -> None:
         self.path = path
         self.fingerprint = fingerprint
         self.seed = seed
+        self.n_epochs_done = 0
         self._snapshot: Mapping[str, Any] | None = None
         if path.exists():
             self._read()
@@ -61,12 +67,16 @@ class Checkpoint:
             )
 
     def _take(self, content: Mapping[str, Any]) -> None:
-        """Take seed and snapshot; raise ValueError if no such fit can have written the seed."""
+        """Take seed and snapshot; raise ValueError if no such fit can have written them."""
         seed = content["seed"]
         is_drawn = self.fingerprint.parameters["random_state"] == as_text(None)
         if not (is_integer(seed) and 0 <= seed < 2**63 and (is_drawn or seed == self.seed)):
             raise ValueError(f"The seed cannot be {seed!r:.60}.")
-        self.seed, self._snapshot = int(seed), content["net"]
+        n_epochs_done = content["net"]["n_epochs_done"]
+        if not is_integer(n_epochs_done) or n_epochs_done < 0:
+            raise ValueError(f"The number of epochs cannot be {n_epochs_done!r:.60}.")
+        self.seed, self.n_epochs_done = int(seed), int(n_epochs_done)
+        self._snapshot = content["net"]
 
     def begin(self, net: SequenceNet) -> None:
         """Restore the saved state, if any, to a net whose training has just begun."""

@@ -129,15 +129,18 @@ def _kinds(callbacks: Iterable[Any] | None) -> Iterator[tuple[type, Any]]:
 class ProgressBar(Callback):
     """Progress bar over the epochs on standard error, with the latest ``figures`` of the history.
 
+    ``label`` says what is fitted.
+
     Not closed in ``on_train_end``, which an error or Ctrl-C skips.
     """
 
-    def __init__(self, n_epochs: int, figures: tuple[str, ...]) -> None:
+    def __init__(self, n_epochs: int, figures: tuple[str, ...], label: str = "fit") -> None:
         self.n_epochs = n_epochs
         self.figures = figures
+        self.label = label
 
     def on_train_begin(self, net: Any, **kwargs: Any) -> None:
-        self._bar = tqdm(total=self.n_epochs, desc="fit", unit="epoch")
+        self._bar = tqdm(total=self.n_epochs, desc=self.label, unit="epoch")
 
     def skip(self, n_epochs: int) -> None:
         """Count resumed epochs as done, without effect on the estimate of time."""

@@ -21,6 +21,7 @@ from sklstm._data._labelled import (
 from sklstm._data._memory import training_memory
 from sklstm._sequences import Sequences
 from sklstm._training._net import SequenceNet, SequenceReader
+from sklstm._training._sklearn_callbacks import FitTask
 from sklstm._training._tokens import Calibration
 from sklstm._training._train import Resumable, TrainingSummary, train
 
@@ -32,7 +33,7 @@ class Job:
     ``check_X`` validates X of later predictions; ``held_out`` are the user's validation data;
     ``previous`` is the net that is trained further. ``is_partial`` leaves the linear model beside
     the network as it is. ``has_seed`` is False if the seed was drawn, so that the same call gives a
-    different model.
+    different model. ``fit_task`` is what scikit-learn's callbacks are told of.
     """
 
     configuration: Configuration
@@ -42,6 +43,7 @@ class Job:
     previous: SequenceNet | None = None
     has_seed: bool = True
     is_partial: bool = False
+    fit_task: FitTask | None = None
 
 
 def fit_model(
@@ -91,5 +93,6 @@ def fit_model(
             is_partial=job.is_partial,
             calibration=calibration,
             checkpoint=checkpoint,
+            fit_task=job.fit_task,
         )
     return net, summary, configuration.random_state

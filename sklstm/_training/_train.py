@@ -31,8 +31,9 @@ from sklstm._training._closed_form import (
     shift_outputs,
 )
 from sklstm._training._configure import build_network
-from sklstm._training._net import SequenceNet, SequenceReader, divergence_error
+from sklstm._training._net import SequenceNet, SequenceReader, bare_net, divergence_error
 from sklstm._training._optimizers import ONE_CYCLE_RISE, RateOnDevice, resolve_optimizer
+from sklstm._training._sklearn_callbacks import FitTask
 from sklstm._training._soundness import LARGEST_WEIGHT
 from sklstm._training._steps import can_stay_on_device
 from sklstm._training._stopping import ValidationMonitor, ValidationScores
@@ -76,6 +77,7 @@ def train(
     is_partial: bool = False,
     calibration: Calibration | None = None,
     checkpoint: Resumable | None = None,
+    fit_task: FitTask | None = None,
 ) -> tuple[SequenceNet, TrainingSummary]:
     """Train a new net, or a copy of ``previous`` further.
 
@@ -93,7 +95,7 @@ def train(
     def run() -> tuple[SequenceNet, TrainingSummary]:
         monitor = _build_monitor(configuration, validation)
         rng = np.random.default_rng(batch_seed)
-        net = _build_net(configuration, task, training, monitor, rng)
+        net = _build_net(configuration, task, training, monitor, rng, fit_task)
         net.autotuner = ThreadingAutotuner(threads.team)
         net.reader, net.task = reader, task
         if can_stay_on_device(device, net.optimizer_):
@@ -111,14 +113,20 @@ def train(
             is_pretrained = configuration.embedding_weights is not None
             finds_rare = previous is None and not is_partial and not is_pretrained
             read = fit_tokens(net.module_, training, of_linear, finds_rare=finds_rare)
+
+        def finish(net: SequenceNet) -> tuple[SequenceNet, TrainingSummary]:
+            if left_out is not None and task.fits_network_share(configuration, len(read)):
+                fit_network_share(net.module_, read, left_out, task)
+            if not is_partial:
+                known = None if validation is None else validation.dataset
+                _calibrate(net.module_, calibration, known, task)
+            return net, _finish(net, monitor)
+
+        if fit_task is not None:
+            fit_task.trained = lambda: (*finish(_copy(net, monitor)), configuration.random_state)
         _run(net, read, checkpoint)
         _check_weights(net, read)
-        if left_out is not None and task.fits_network_share(configuration, len(read)):
-            fit_network_share(net.module_, read, left_out, task)
-        if not is_partial:
-            known = None if validation is None else validation.dataset
-            _calibrate(net.module_, calibration, known, task)
-        return net, _finish(net, monitor)
+        return finish(net)
 
     modes, generator = own_modes(gradients=True), own_torch_generator(torch_seed, device)
     return within([modes, generator, kept_heap(), threads], run)
@@ -148,10 +156,12 @@ def _build_net(
     training: LabelledSequences,
     monitor: ValidationScores | None,
     batch_rng: np.random.Generator,
+    fit_task: FitTask | None,
 ) -> SequenceNet:
     """Initialized net, not trained."""
     n_batches = len(ShuffledBatches(training, configuration.batch_size, batch_rng))
-    # The monitor precedes the callbacks that read its records: schedule, bar and the user's.
+    # The monitor precedes the callbacks that read its records: schedule, bar and the user's. skorch's
+    # come last: one that stops lets none follow.
     callbacks: list[Any] = [EpochTimer()] if monitor is None else [EpochTimer(), monitor]
     schedule = LearningRate(
         configuration.lr_schedule,
@@ -163,7 +173,10 @@ def _build_net(
     if configuration.verbose and not is_parallel_worker():
         # With scoring="loss" the score is just the negative loss.
         score = "valid_loss" if configuration.scoring == "loss" else "valid_score"
-        callbacks.append(ProgressBar(configuration.max_epochs, ("train_loss", score)))
+        label = "fit" if fit_task is None else fit_task.label
+        callbacks.append(ProgressBar(configuration.max_epochs, ("train_loss", score), label))
+    if fit_task is not None and fit_task.has_callbacks:
+        callbacks.append(fit_task)
     optimizer, options = resolve_optimizer(configuration.optimizer)
     network = configuration.network
     net = SequenceNet(
@@ -246,6 +259,17 @@ def _begin_at(checkpoint: Resumable, net: SequenceNet) -> None:
     for _, callback in net.callbacks_:
         if isinstance(callback, ProgressBar):
             callback.skip(net.n_epochs_done)
+
+
+def _copy(net: SequenceNet, monitor: ValidationScores | None) -> SequenceNet:
+    """The net as of the current epoch, or of the best one in early stopping, without its state."""
+    module = copy.deepcopy(net.module_)
+    if isinstance(monitor, ValidationMonitor):
+        module.load_state_dict(monitor.best_weights_)
+    copied = bare_net(module, torch.device(net.device))
+    copied.history.extend(dict(epoch) for epoch in net.history)
+    copied.reader, copied.task = net.reader, net.task
+    return copied
 
 
 def _check_weights(net: SequenceNet, training: LabelledSequences) -> None:
