@@ -41,6 +41,7 @@ from sklstm._training._train import TrainingSummary
 from sklstm._validation._columns import Categories, StaticColumns
 from sklstm._validation._features import InputSchema, check_first
 from sklstm._validation._held_out import check_held_out
+from sklstm._validation._inputs import Inputs
 
 
 class BaseSequenceEstimator(
@@ -129,19 +130,8 @@ class BaseSequenceEstimator(
         is_partial: bool = False,
     ) -> tuple[dict[str, Any], FitTask]:
         """Check, encode, configure and train; return the fitted attributes, and the task."""
-        name = type(self).__name__
-        if is_further:
-            schema = self._input_schema
-            inputs = schema.check_X(given.X, mask_value=options.mask_value, estimator=name)
-        else:
-            inputs, schema = check_first(
-                given.X,
-                mask_value=options.mask_value,
-                estimator=name,
-                takes_tokens=options.takes_tokens,
-                vocabulary_size=options.given_vocabulary_size,
-            )
-        data = label(inputs.sequences, given, task, options, estimator=name)
+        inputs, schema = self._check_X(given.X, options, is_further)
+        data = label(inputs.sequences, given, task, options, estimator=type(self).__name__)
         if not is_further and len(data.sequences) < len(inputs.sequences):
             schema, sequences = schema.without_absent(data.sequences)
             data = replace(data, sequences=sequences)
@@ -161,7 +151,7 @@ class BaseSequenceEstimator(
             self._network.check_same(configuration.network)
         else:
             # An X without column names replaces one with names.
-            vars(self).pop("feature_names_in_", None)
+            self.__dict__.pop("feature_names_in_", None)
         seen_before = getattr(self, "_extent", None) if is_further else {}
 
         def attributes(net: SequenceNet, summary: TrainingSummary, seed: int) -> dict[str, Any]:
@@ -194,6 +184,20 @@ class BaseSequenceEstimator(
         )
         trained = within([own_turn()], lambda: _fit_resumably(job))
         return attributes(*trained), fit_task
+
+    def _check_X(self, X: Any, options: Options, is_further: bool) -> tuple[Inputs, InputSchema]:
+        """Check X against an earlier fit, or find out what a first one is given."""
+        name, mask_value = type(self).__name__, options.mask_value
+        if is_further:
+            schema = self._input_schema
+            return schema.check_X(X, mask_value=mask_value, estimator=name), schema
+        return check_first(
+            X,
+            mask_value=mask_value,
+            estimator=name,
+            takes_tokens=options.takes_tokens,
+            vocabulary_size=options.given_vocabulary_size,
+        )
 
     def _check_val(
         self, given: Given | None, schema: InputSchema, data: Labelled, options: Options

@@ -9,8 +9,10 @@ from typing import Any
 from sklearn.callback import CallbackContext
 from sklearn.callback._callback_support import callback_management_context
 
-# Attribute of the callbacks that `set_callbacks` has set, and what messages call it.
-SET_CALLBACKS = {"_skl_callbacks": "the callbacks of set_callbacks"}
+# Attributes of an estimator for its callbacks, all but the first of them during a fit alone.
+OF_CALLBACKS = frozenset(
+    {"_skl_callbacks", "_skl_callbacks_to_teardown", "_callback_fit_ctx", "_parent_callback_ctx"}
+)
 # Tasks of a search that its fits are counted by.
 COUNTED = {"candidate-split-evaluation": "fit", "halving-iteration": "iteration"}
 REFIT = "refit-with-best-params"
@@ -34,9 +36,7 @@ def begin_task(
 
 
 @contextmanager
-def fit_task(
-    estimator: Any, X: Any, y: Any = None, *, sample_weight: Any = None
-) -> Iterator[None]:
+def fit_task(estimator: Any, X: Any, y: Any = None, *, sample_weight: Any = None) -> Iterator[None]:
     """A fit without subtasks; the estimator is fitted when the context ends."""
     if not has_callbacks(estimator):
         yield

@@ -136,9 +136,11 @@ def _check_callbacks(callbacks: Sequence[Any] | None) -> None:
     for item in callbacks or ():
         callback = item[1] if isinstance(item, tuple) and len(item) == 2 else item
         if not hasattr(callback, "on_epoch_end"):
+            is_of_sklearn = hasattr(callback, "on_fit_task_end")
+            remedy = "\n\nCall set_callbacks(...) for one of scikit-learn." if is_of_sklearn else ""
             raise InvalidParameterError(
                 "The 'callbacks' parameter must be a list of skorch callbacks, or of pairs of a"
-                f" name and a callback. Got {item!r} in it."
+                f" name and a callback. Got {item!r} in it.{remedy}"
             )
 
 

@@ -74,7 +74,7 @@ class Checkpoint:
             raise ValueError(f"The seed cannot be {seed!r:.60}.")
         n_epochs_done = content["net"]["n_epochs_done"]
         if not is_integer(n_epochs_done) or n_epochs_done < 0:
-            raise ValueError(f"The number of epochs cannot be {n_epochs_done!r:.60}.")
+            raise ValueError(f"n_epochs_done cannot be {n_epochs_done!r:.60}.")
         self.seed, self.n_epochs_done = int(seed), int(n_epochs_done)
         self._snapshot = content["net"]
 

@@ -160,8 +160,8 @@ def _build_net(
 ) -> SequenceNet:
     """Initialized net, not trained."""
     n_batches = len(ShuffledBatches(training, configuration.batch_size, batch_rng))
-    # The monitor precedes the callbacks that read its records: schedule, bar and the user's. skorch's
-    # come last: one that stops lets none follow.
+    # The monitor precedes the callbacks that read its records: schedule, bars and the user's. Those
+    # of skorch come last, since one that stops training by an error lets none follow.
     callbacks: list[Any] = [EpochTimer()] if monitor is None else [EpochTimer(), monitor]
     schedule = LearningRate(
         configuration.lr_schedule,
