@@ -2,8 +2,8 @@
 
     python -m benchmarks.callbacks --rounds 15
 
-Two sizes of epochs, since a bar costs the same each epoch. Bars draw as on a terminal, into nothing. Time
-is that of the processor, of all threads: the bars of scikit-learn have one of their own.
+Two sizes of epochs, since a bar costs the same each epoch. Bars draw as on a terminal, into
+nothing. Time is that of the processor, of all threads: scikit-learn's bars have one of their own.
 """
 
 from __future__ import annotations

@@ -190,17 +190,18 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
         and ``random_state`` is an int. An existing folder gets one file for each fit, as a search
         needs.
     callbacks : list of skorch callbacks, default=None
-        Callbacks of skorch; those of scikit-learn are set by ``set_callbacks``. The history that they see has ``train_loss``, ``learning_rate``,
+        Callbacks of skorch. The history that they see has ``train_loss``, ``learning_rate``,
         ``dur`` and, with validation data, ``valid_loss`` and ``valid_score``. In place of
-        ``EpochScoring`` and ``BatchScoring``, which are refused, there is ``scoring``.
+        ``EpochScoring`` and ``BatchScoring``, which are refused, there is ``scoring``. Those of
+        scikit-learn are set by ``set_callbacks``.
     random_state : int, RandomState instance or None, default=None
         Seed of initialisation, batches, mixup, dropout and validation split. Pass an int for
         reproducible results. None takes fresh entropy from the operating system. The global states
         of NumPy and torch are neither used nor changed.
     verbose : int, default=0
         1 shows a progress bar over the epochs, except in parallel workers; 0 is silent. Within a
-        search of scikit-learn the bar says which of its fits this is. ``set_callbacks`` takes the
-        nested bars of `sklearn.callback.ProgressBar`, those of workers included.
+        search of scikit-learn the bar says which of its fits this is. For nested bars, those of
+        workers included, see `sklearn.callback.ProgressBar`.
 
     Attributes
     ----------

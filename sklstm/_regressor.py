@@ -144,7 +144,8 @@ class LSTMSequenceRegressor(RegressorMixin, BaseSequenceEstimator):
         Seed of initialisation, batches, mixup, dropout and held-out parts. Pass an int for
         reproducible results. The global states of NumPy and torch are neither used nor changed.
     verbose : int, default=0
-        1 shows a progress bar over the epochs, except in parallel workers; 0 is silent.
+        1 shows a progress bar over the epochs, except in parallel workers; 0 is silent. Within a
+        search of scikit-learn the bar says which of its fits this is.
 
     Attributes
     ----------

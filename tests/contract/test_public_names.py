@@ -69,8 +69,8 @@ TRANSFORMER_PARAMETERS = {
 METHODS = [
     "decision_function", "fit", "fit_transform", "get_feature_names_out", "get_metadata_routing",
     "get_params", "partial_fit", "predict", "predict_log_proba", "predict_proba", "score",
-    "set_callbacks", "set_fit_request", "set_output", "set_params", "set_partial_fit_request", "set_score_request",
-    "transform",
+    "set_callbacks", "set_fit_request", "set_output", "set_params", "set_partial_fit_request",
+    "set_score_request", "transform",
 ]  # fmt: skip
 
 

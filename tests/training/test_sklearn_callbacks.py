@@ -24,31 +24,11 @@ from sklstm import LSTMSequenceRegressor, load_model, save_model
 from sklstm.preprocessing import SequenceScaler
 from tests.crashing import Crash, CrashAfter
 from tests.helpers import make_documents, make_ragged, make_tagged, quick
+from tests.watching import Record, epochs, whole
 
 X, Y = make_ragged(24)
 # Nothing of a fit depends on its number of epochs, so each epoch ends as a fit of so many would.
 STEADY = {"hidden_sizes": 4, "max_epochs": 3, "lr_schedule": None}
-
-
-class Record:
-    """Records each hook with the place of its task, and what it was given."""
-
-    def __init__(self):
-        self.calls = []
-        self.given = []
-
-    def setup(self, estimator, context):
-        self.calls.append("setup")
-
-    def teardown(self, estimator, context):
-        self.calls.append("teardown")
-
-    def on_fit_task_begin(self, estimator, context, *, X, y, metadata):
-        self.calls.append(("begin", context.task_name, context.task_id))
-
-    def on_fit_task_end(self, estimator, context, *, X, y, metadata, fitted_estimator):
-        self.calls.append(("end", context.task_name, context.task_id))
-        self.given.append((X, y, metadata, fitted_estimator))
 
 
 class StopAfter(Record):
@@ -91,14 +71,6 @@ class Propagated(Record):
 
     def on_fit_task_end(self, estimator, context):
         pass
-
-
-def epochs(*numbers):
-    return [(hook, "epoch", n) for n in numbers for hook in ("begin", "end")]
-
-
-def whole(*inner):
-    return ["setup", ("begin", "fit", 0), *inner, ("end", "fit", 0), "teardown"]
 
 
 def bits(estimator):
