@@ -18,12 +18,13 @@ from sklearn.model_selection import (
     cross_val_score,
 )
 from sklearn.pipeline import make_pipeline
-from skorch.callbacks import EarlyStopping
+from skorch.callbacks import Callback, EarlyStopping
 
 from sklstm import LSTMSequenceRegressor, load_model, save_model
+from sklstm._training._sklearn_callbacks import FitTask
 from sklstm.preprocessing import SequenceScaler
 from tests.crashing import Crash, CrashAfter
-from tests.helpers import make_documents, make_ragged, make_tagged, quick
+from tests.helpers import make_cube, make_documents, make_ragged, make_tagged, quick
 from tests.watching import Record, epochs, whole
 
 X, Y = make_ragged(24)
@@ -143,10 +144,25 @@ def test_weights_are_metadata():
     assert [metadata for _, _, metadata, _ in record.given] == [None] * 4
 
 
+def test_without_callbacks_the_loop_calls_nothing():
+    class Look(Callback):
+        def on_train_begin(self, net, **kwargs):
+            self.are_told = any(isinstance(each, FitTask) for _, each in net.callbacks_)
+
+    fits = quick(max_epochs=1, callbacks=[look := Look()])
+    fits.fit(X, Y)
+    assert not look.are_told
+    fits.set_callbacks(Record()).fit(X, Y)
+    assert look.are_told
+
+
 # The estimator of an epoch ------------------------------------------------------------------------
 
 DOCUMENTS, KINDS = make_documents(40)
 TAGGED, TAGS = make_tagged(40)
+# Enough of them for a share of the network, which the wrong labels make it need.
+MANY = make_cube(505, n_timesteps=4, n_features=1)[0]
+COINS = np.random.default_rng(0).integers(2, size=505)
 LEVELS = np.array([x.sum() for x in X])
 NUMBERS = {"random_state": 0, "n_kernels": 0, "conv_filters": (), "hidden_sizes": 4,
            "max_epochs": 3, "lr_schedule": None}  # fmt: skip
@@ -154,10 +170,18 @@ CASES = {
     "network": (quick(**STEADY), X, Y),
     "scaled twice": (quick(**STEADY, standardize="both"), X, Y),
     "linear model": (quick(**STEADY, n_kernels=84), X, Y),
+    "share of the network": (
+        quick(**{**STEADY, "max_epochs": 2}, n_kernels=84, patch_size=1, batch_size=100),
+        MANY,
+        COINS,
+    ),
     "tokens": (quick(**STEADY, embedding_dim=4), DOCUMENTS, KINDS),
     "several labels": (quick(**STEADY, n_kernels=84), TAGGED, TAGS),
+    # Of labels that nothing can be learnt of the first epoch is the best.
     "best epoch": (
-        quick(**STEADY, early_stopping=True, validation_fraction=0.4, learning_rate=1.0), X, Y
+        quick(**STEADY, early_stopping=True, validation_fraction=0.4, learning_rate=0.3),
+        X,
+        COINS[:24],
     ),
     "numbers": (LSTMSequenceRegressor(**NUMBERS), X, LEVELS),
     "quantiles": (LSTMSequenceRegressor(**NUMBERS, loss="quantile"), X, LEVELS),
@@ -181,7 +205,7 @@ def test_it_is_what_a_fit_of_so_many_epochs_gives(case):
         assert fitted.n_iter_ == expected.n_iter_ == n_epochs
         assert fitted.best_epoch_ == expected.best_epoch_
         assert fitted.history_.keys() == expected.history_.keys()
-    # Nobody's looking changes a bit, and the task of the fit ends with the very estimator.
+    # That somebody looks on changes no bit, and the task of the fit ends with the very estimator.
     np.testing.assert_array_equal(outputs(watched, sequences), outputs(expected, sequences))
     np.testing.assert_array_equal(
         outputs(record.given[-1][3], sequences), outputs(watched, sequences)
@@ -270,11 +294,11 @@ def test_a_stop_of_numbers_is_max_epochs():
 
 
 def test_a_stop_restores_the_best_epoch_under_early_stopping():
-    stopping = quick(**{**STEADY, "max_epochs": 6}, early_stopping=True, learning_rate=1.0)
-    stopped = clone(stopping).set_callbacks(StopAfter(4)).fit(X, Y)
-    expected = clone(stopping).set_params(max_epochs=4).fit(X, Y)
+    stopping, _, y = CASES["best epoch"]
+    stopped = clone(stopping).set_callbacks(StopAfter(2)).fit(X, y)
+    expected = clone(stopping).set_params(max_epochs=2).fit(X, y)
     np.testing.assert_array_equal(bits(stopped), bits(expected))
-    assert (stopped.best_epoch_, stopped.stop_reason_) == (expected.best_epoch_, "callback")
+    assert (stopped.best_epoch_, stopped.n_iter_, stopped.stop_reason_) == (1, 2, "callback")
 
 
 def test_a_stopped_fit_stays_stopped_when_it_is_resumed(tmp_path):
