@@ -13,6 +13,8 @@ from sklearn.callback._callback_support import callback_management_context
 OF_CALLBACKS = frozenset(
     {"_skl_callbacks", "_skl_callbacks_to_teardown", "_callback_fit_ctx", "_parent_callback_ctx"}
 )
+# A copy of an estimator in the middle of its fit is not to end the fit of the original.
+OF_A_COPY: dict[str, Any] = {"_skl_callbacks_to_teardown": ()}
 # Tasks of a search that its fits are counted by.
 COUNTED = {"candidate-split-evaluation": "fit", "halving-iteration": "iteration"}
 REFIT = "refit-with-best-params"
@@ -45,7 +47,9 @@ def fit_task(estimator: Any, X: Any, y: Any = None, *, sample_weight: Any = None
     with callback_management_context(estimator):
         context = begin_task(estimator, data)
         yield
-        context.call_on_fit_task_end(estimator=estimator, **data, reconstruction_attributes={})
+        context.call_on_fit_task_end(
+            estimator=estimator, **data, reconstruction_attributes=OF_A_COPY
+        )
 
 
 def metadata_of(sample_weight: Any) -> dict[str, Any] | None:

@@ -9,6 +9,7 @@ from sklearn.callback import CallbackContext
 from skorch.callbacks import Callback
 
 from sklstm._compat._sklearn_callbacks import (
+    OF_A_COPY,
     begin_task,
     has_callbacks,
     metadata_of,
@@ -76,7 +77,7 @@ class FitTask(Callback):
         asks_to_stop = self._epoch.call_on_fit_task_end(
             estimator=self._estimator,
             **self._data,
-            reconstruction_attributes=lambda: self._attributes(*self.trained()),
+            reconstruction_attributes=lambda: self._attributes(*self.trained()) | OF_A_COPY,
         )
         if asks_to_stop:
             net.should_stop = True
@@ -85,5 +86,5 @@ class FitTask(Callback):
         """End the task, when the estimator is fitted."""
         if self.has_callbacks:
             self._task.call_on_fit_task_end(
-                estimator=self._estimator, **self._data, reconstruction_attributes={}
+                estimator=self._estimator, **self._data, reconstruction_attributes=OF_A_COPY
             )

@@ -224,7 +224,9 @@ def test_it_pickles_trains_further_and_is_saved(tmp_path):
         save_model(fitted, tmp_path / "first")
     for other in (copied, load_model(tmp_path / "first")):
         np.testing.assert_array_equal(bits(other), bits(fitted))
+    n_calls = len(record.calls)
     assert fitted.set_callbacks().partial_fit(X, Y).n_iter_ == 2
+    assert len(record.calls) == n_calls
 
 
 def test_names_of_columns_are_those_of_this_fit():
