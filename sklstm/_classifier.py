@@ -171,9 +171,14 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
         the warm-up of "one_cycle" and epochs with mixup do not count.
     tol : float, default=1e-4
         Minimum improvement of the score for ``early_stopping``, absolute.
-    scoring : str or callable, default="loss"
+    scoring : str, callable, list of str or dict of str to str or callable, default="loss"
         Validation score: "loss" (its negative is the score), the name of a scikit-learn scorer, or
-        a scorer from ``sklearn.metrics.make_scorer``.
+        a scorer from ``sklearn.metrics.make_scorer``. Of a list of names, or a dict of scorers by
+        names of your own, all are recorded, and the first decides about stopping.
+    return_train_score : bool, default=False
+        Whether the training sequences are scored by ``scoring`` after each epoch, too, as they are
+        predicted: unmixed and without dropout. That is another pass through the network, and
+        changes nothing else. Without validation data ``scoring`` serves for it alone.
     device : str or torch.device, default="cpu"
         "cpu", "cuda", "cuda:1" and so on, or "auto": a GPU if there is one.
     precision : {"auto", "bfloat16", "float32", "tf32"}, default="float32"
@@ -191,8 +196,8 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
         needs.
     callbacks : list of skorch callbacks, default=None
         Callbacks of skorch. The history that they see has ``train_loss``, ``learning_rate``,
-        ``dur`` and, with validation data, ``valid_loss`` and ``valid_score``. In place of
-        ``EpochScoring`` and ``BatchScoring``, which are refused, there is ``scoring``.
+        ``dur`` and the scores, as ``history_`` has. In place of ``EpochScoring`` and
+        ``BatchScoring``, which are refused, there is ``scoring``.
     random_state : int, RandomState instance or None, default=None
         Seed of initialisation, batches, mixup, dropout and validation split. Pass an int for
         reproducible results. None takes fresh entropy from the operating system. The global states
@@ -222,6 +227,11 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
         cross-entropy without penalties; of mixtures under mixup), ``learning_rate``; with
         ``early_stopping`` or ``X_val`` also ``valid_loss`` and ``valid_score``.
         ``pandas.DataFrame(history_)`` makes a table.
+
+        Mixup adds ``mixup_alpha``, which is 0 where nothing is mixed; several metrics in
+        ``scoring`` add ``valid_<name>`` for each; ``return_train_score`` adds ``train_score``,
+        ``train_<name>``, and ``train_eval_loss``, the loss of the training sequences as they are
+        predicted. ``valid_score`` and ``train_score`` are those of the first metric.
     n_iter_ : int
         Number of epochs in ``history_``, earlier calls included with ``warm_start`` or
         ``partial_fit``.
@@ -359,7 +369,11 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
         tol: float = 1e-4,
-        scoring: str | Callable[..., float] = "loss",
+        scoring: str
+        | Callable[..., float]
+        | Sequence[str]
+        | Mapping[str, str | Callable[..., float]] = "loss",
+        return_train_score: bool = False,
         device: str | torch.device = "cpu",
         precision: Literal["auto", "bfloat16", "float32", "tf32"] = "float32",
         warm_start: bool = False,
@@ -398,6 +412,7 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
         self.n_iter_no_change = n_iter_no_change
         self.tol = tol
         self.scoring = scoring
+        self.return_train_score = return_train_score
         self.device = device
         self.precision = precision
         self.warm_start = warm_start

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from typing import Any, Literal
 
@@ -122,9 +122,12 @@ class LSTMSequenceRegressor(RegressorMixin, BaseSequenceEstimator):
         Number of epochs without improvement before ``early_stopping`` stops (patience).
     tol : float, default=1e-4
         Minimum improvement of the score for ``early_stopping``, absolute.
-    scoring : str or callable, default="loss"
+    scoring : str, callable, list of str or dict of str to str or callable, default="loss"
         Validation score: "loss" (its negative is the score), the name of a scikit-learn scorer, or
-        a scorer from ``sklearn.metrics.make_scorer``.
+        a scorer from ``sklearn.metrics.make_scorer``. Of several, all are recorded, and the first
+        decides about stopping.
+    return_train_score : bool, default=False
+        Whether the training sequences are scored after each epoch, too, as they are predicted.
     device : str or torch.device, default="cpu"
         "cpu", "cuda", "cuda:1" and so on, or "auto": a GPU if there is one.
     precision : {"auto", "bfloat16", "float32", "tf32"}, default="float32"
@@ -165,7 +168,8 @@ class LSTMSequenceRegressor(RegressorMixin, BaseSequenceEstimator):
     history_ : dict of ndarray of shape (`n_iter_`,)
         Figures of each epoch: ``epoch`` (from 1), ``dur`` (seconds), ``train_loss`` (of the
         standardised targets, without penalties), ``learning_rate``; with ``early_stopping`` or
-        ``X_val`` also ``valid_loss`` and ``valid_score``.
+        ``X_val`` also ``valid_loss`` and ``valid_score``. What several metrics and
+        ``return_train_score`` add is described at `LSTMSequenceClassifier`.
     n_iter_ : int
         Number of epochs in ``history_``, earlier calls included with ``warm_start`` or
         ``partial_fit``.
@@ -260,7 +264,11 @@ class LSTMSequenceRegressor(RegressorMixin, BaseSequenceEstimator):
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
         tol: float = 1e-4,
-        scoring: str | Callable[..., float] = "loss",
+        scoring: str
+        | Callable[..., float]
+        | Sequence[str]
+        | Mapping[str, str | Callable[..., float]] = "loss",
+        return_train_score: bool = False,
         device: str | torch.device = "cpu",
         precision: Literal["auto", "bfloat16", "float32", "tf32"] = "float32",
         warm_start: bool = False,
@@ -300,6 +308,7 @@ class LSTMSequenceRegressor(RegressorMixin, BaseSequenceEstimator):
         self.n_iter_no_change = n_iter_no_change
         self.tol = tol
         self.scoring = scoring
+        self.return_train_score = return_train_score
         self.device = device
         self.precision = precision
         self.warm_start = warm_start

@@ -219,25 +219,36 @@ def put_on_device(
 
 
 @dataclass(frozen=True, eq=False)
-class Validation:
-    """Validation data: on the device for the loss, on the host for scikit-learn's scorers."""
+class ScoredData:
+    """What is scored after each epoch: on the device for the loss, on the host for scorers."""
 
     dataset: LabelledSequences
     task: Task
     X: list[Array]
     y: Array
     sample_weight: Array | None
+    is_held_out: bool
 
 
 def as_validation(
     data: Labelled, factors: Factors, scaling: Scaling | None, device: torch.device
-) -> Validation:
-    """Prepare data to be scored after each epoch."""
+) -> ScoredData:
+    """Prepare held-out data to be scored after each epoch."""
     data = drop_zero_weight(data, factors)
-    return Validation(
-        put_on_device(data, factors, scaling, device),
+    return _as_scored(data, put_on_device(data, factors, scaling, device), is_held_out=True)
+
+
+def as_scored_training(data: Labelled, factors: Factors, training: LabelledSequences) -> ScoredData:
+    """Prepare training data to be scored after each epoch, which are on the device already."""
+    return _as_scored(drop_zero_weight(data, factors), training, is_held_out=False)
+
+
+def _as_scored(data: Labelled, dataset: LabelledSequences, *, is_held_out: bool) -> ScoredData:
+    return ScoredData(
+        dataset,
         data.task,
         list(data.sequences),
         data.task.decode(data.targets),
         data.sample_weight if data.is_weighted else None,
+        is_held_out,
     )

@@ -11,6 +11,7 @@ from sklstm._batching._loader import LabelledSequences
 from sklstm._config._configuration import Configuration
 from sklstm._data._labelled import (
     Labelled,
+    as_scored_training,
     as_validation,
     drop_zero_weight,
     fit_scaling,
@@ -77,6 +78,8 @@ def fit_model(
 
         training = place(data)
         validation = None if held_out is None else as_validation(held_out, *placed)
+        is_scored = configuration.return_train_score
+        scored = as_scored_training(data, factors, training) if is_scored else None
         calibration = None
         if for_calibration is not None and factors(for_calibration.targets).any():
             # All only then: another copy of X.
@@ -91,5 +94,6 @@ def fit_model(
             is_partial=job.is_partial,
             calibration=calibration,
             checkpoint=checkpoint,
+            scored=scored,
         )
     return net, summary, configuration.random_state

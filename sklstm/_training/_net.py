@@ -190,6 +190,8 @@ class SequenceNet(PlainNet):
         self.history.record(f"{prefix}_loss", loss)
         self.history.record(f"{prefix}_loss_best", loss < min(earlier, default=math.inf))
         self.history.record(f"{prefix}_batch_count", len(losses))
+        if self.n_mixup_epochs:
+            self.history.record("mixup_alpha", self.mixup_alpha if self.uses_mixup else 0.0)
 
     def _run_steps(
         self, iterator: ShuffledBatches, training: bool, prefix: str, step_fn: Any

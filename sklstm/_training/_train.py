@@ -14,7 +14,7 @@ from skorch.callbacks import EpochTimer
 from sklstm._batching._loader import LabelledSequences, ShuffledBatches
 from sklstm._batching._parts import Cost
 from sklstm._config._configuration import Configuration
-from sklstm._data._labelled import Validation
+from sklstm._data._labelled import ScoredData
 from sklstm._runtime._heap import kept_heap
 from sklstm._runtime._modes import own_modes
 from sklstm._runtime._randomness import own_torch_generator, seeds_for
@@ -33,6 +33,7 @@ from sklstm._training._closed_form import (
 from sklstm._training._configure import build_network
 from sklstm._training._net import SequenceNet, SequenceReader, divergence_error
 from sklstm._training._optimizers import ONE_CYCLE_RISE, RateOnDevice, resolve_optimizer
+from sklstm._training._scores import TrainingScores, follows_loss
 from sklstm._training._soundness import LARGEST_WEIGHT
 from sklstm._training._steps import can_stay_on_device
 from sklstm._training._stopping import ValidationMonitor, ValidationScores
@@ -69,18 +70,20 @@ def train(
     configuration: Configuration,
     task: Task,
     training: LabelledSequences,
-    validation: Validation | None = None,
+    validation: ScoredData | None = None,
     *,
     reader: SequenceReader,
     previous: SequenceNet | None = None,
     is_partial: bool = False,
     calibration: Calibration | None = None,
     checkpoint: Resumable | None = None,
+    scored: ScoredData | None = None,
 ) -> tuple[SequenceNet, TrainingSummary]:
     """Train a new net, or a copy of ``previous`` further.
 
     What is fitted in closed form is fitted first: fixed convolutions and rare tokens not in further
     training, the linear model of an ensemble not if ``is_partial``; ``calibration`` follows last.
+    ``scored`` are the training sequences, if they are to be scored after each epoch.
 
     With a ``checkpoint``, resume from it and write it after each epoch. Errors, Ctrl-C included,
     propagate and leave everything else unchanged.
@@ -93,7 +96,8 @@ def train(
     def run() -> tuple[SequenceNet, TrainingSummary]:
         monitor = _build_monitor(configuration, validation)
         rng = np.random.default_rng(batch_seed)
-        net = _build_net(configuration, task, training, monitor, rng)
+        train_scores = None if scored is None else TrainingScores(scored, configuration.scoring)
+        net = _build_net(configuration, task, training, train_scores, monitor, rng)
         net.autotuner = ThreadingAutotuner(threads.team)
         net.reader, net.task = reader, task
         if can_stay_on_device(device, net.optimizer_):
@@ -125,7 +129,7 @@ def train(
 
 
 def _build_monitor(
-    configuration: Configuration, validation: Validation | None
+    configuration: Configuration, validation: ScoredData | None
 ) -> ValidationScores | None:
     if validation is None:
         return None
@@ -146,13 +150,14 @@ def _build_net(
     configuration: Configuration,
     task: Task,
     training: LabelledSequences,
+    train_scores: TrainingScores | None,
     monitor: ValidationScores | None,
     batch_rng: np.random.Generator,
 ) -> SequenceNet:
     """Initialized net, not trained."""
     n_batches = len(ShuffledBatches(training, configuration.batch_size, batch_rng))
-    # The monitor precedes the callbacks that read its records: schedule, bar and the user's.
-    callbacks: list[Any] = [EpochTimer()] if monitor is None else [EpochTimer(), monitor]
+    # Scores precede the callbacks that read them: schedule, bar and the user's.
+    callbacks: list[Any] = [cb for cb in (EpochTimer(), train_scores, monitor) if cb is not None]
     schedule = LearningRate(
         configuration.lr_schedule,
         configuration.max_epochs,
@@ -161,8 +166,8 @@ def _build_net(
     )
     callbacks.append(schedule)
     if configuration.verbose and not is_parallel_worker():
-        # With scoring="loss" the score is just the negative loss.
-        score = "valid_loss" if configuration.scoring == "loss" else "valid_score"
+        # The score of "loss" is just the negative loss.
+        score = "valid_loss" if follows_loss(configuration.scoring) else "valid_score"
         callbacks.append(ProgressBar(configuration.max_epochs, ("train_loss", score)))
     optimizer, options = resolve_optimizer(configuration.optimizer)
     network = configuration.network
