@@ -14,6 +14,7 @@ from skorch.callbacks import (
     EpochScoring,
     LRScheduler,
     PassthroughScoring,
+    TensorBoard,
 )
 from tqdm.auto import tqdm
 
@@ -94,8 +95,10 @@ class LearningRate(Callback):
 def looks_at_batches(callback: Callback) -> bool:
     """Whether a callback, other than our schedule, is to be called at each step."""
     hooks = ("on_batch_begin", "on_grad_computed", "on_batch_end")
+    # skorch's TensorBoard notes in it that there was a batch, and does not look at it.
+    idle = [getattr(Callback, hook) for hook in hooks] + [TensorBoard.on_batch_end]
     return not isinstance(callback, LearningRate) and any(
-        getattr(type(callback), hook) is not getattr(Callback, hook) for hook in hooks
+        getattr(type(callback), hook) not in idle for hook in hooks
     )
 
 

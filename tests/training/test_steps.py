@@ -6,10 +6,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from skorch.callbacks import Callback
+from skorch.callbacks import Callback, TensorBoard
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from sklstm._training import _steps, _train
+from sklstm._training._net import SequenceNet
 from sklstm._training._optimizers import is_capturable
 from sklstm.exceptions import TrainingDivergedError
 from sklstm.nn import _convolution
@@ -109,6 +110,39 @@ def test_callbacks_that_look_at_batches_see_each_of_them(monkeypatch):
     assert all(isinstance(rate, float) for rate in watcher.seen)
     # To the bit: with the same rates.
     same_training(found, without, 0)
+
+
+class Tags:
+    """In place of TensorBoard's writer."""
+
+    def __init__(self):
+        self.steps = {}
+
+    def add_scalar(self, tag, scalar_value, global_step):
+        self.steps.setdefault(tag, []).append(global_step)
+
+    def close(self):
+        self.is_closed = True
+
+
+@pytest.mark.parametrize("looks", [False, True])
+def test_skorchs_tensorboard_does_not_look_at_batches(monkeypatch, looks):
+    class Looking(TensorBoard):
+        def on_batch_end(self, net, **kwargs):
+            pass
+
+    on_device(monkeypatch)
+    monkeypatch.setattr(SequenceNet, "_run_steps", lambda *_: pytest.fail("plain steps"))
+    writer = Tags()
+    if looks:
+        with pytest.raises(pytest.fail.Exception, match="plain steps"):
+            fit("LSTM", callbacks=[Looking(writer)])
+        return
+    board = TensorBoard(writer)
+    fit("LSTM", callbacks=[board])
+    assert writer.steps["Loss/train_loss"] == [1, 2, 3, 4]
+    assert writer.is_closed
+    assert not board.first_batch_
 
 
 def test_callbacks_that_look_at_epochs_find_all_losses_there(monkeypatch):
