@@ -59,8 +59,8 @@ TrainingHistoryDisplay.from_estimator(classifier)
 #   only the other one, of the sequences as they are predicted, can be compared.
 # - All training sequences are recognised after some 15 epochs, and the validation accuracy hardly
 #   changes from then on, while the losses go on falling: the probabilities still become better.
-# - The curves are flat at the end, where the learning rate has come down to almost 0: more epochs of
-#   this schedule would be another training, not a longer one of this.
+# - The curves are flat at the end, where the learning rate has come down to almost 0: with more
+#   epochs it would come down later, which is another training and not a longer one.
 #
 # Learning by heart
 # -----------------
@@ -87,6 +87,6 @@ losses = pd.DataFrame(by_heart.history_).set_index("epoch")[["train_eval_loss", 
 print(losses.loc[[1, 30, 60, 100]].round(3).to_string())
 
 # %%
-# The training loss goes on falling, and the validation loss stands still from epoch 30 on: what is
+# The training loss goes on falling, and the validation loss hardly moves from epoch 30 on: what is
 # learnt after that is these 45 recordings and not the speakers. ``early_stopping=True`` ends such a
 # training, and keeps the epoch of the best validation score.

@@ -238,23 +238,24 @@ def _panels_of(figures: Mapping[str, Array]) -> dict[str, dict[str, Look]]:
 
 
 def _metrics_of(figures: Mapping[str, Array]) -> list[str]:
-    """Names of the scores, without one that is another one or the negative loss."""
+    """Names of the scores, without "score" if that is another one or the negative loss."""
     parts = [name.partition("_")[::2] for name in figures if name not in LOSSES]
-    metrics = list(dict.fromkeys(metric for part, metric in parts if part in PARTS and metric))
-    same = [*({p: f"{p}_{m}" for p in PARTS} for m in metrics if m != "score"), dict(LOSS_OF)]
-    scores = {part: figures[f"{part}_score"] for part in PARTS if f"{part}_score" in figures}
-    for other in same:
-        if scores and all(
-            other[part] in figures and _are_same(score, figures[other[part]])
-            for part, score in scores.items()
+    metrics = list(dict.fromkeys(metric for part, metric in parts if part in PARTS))
+    named = [metric for metric in metrics if metric != "score"]
+    scores = _of_parts(figures, {part: f"{part}_score" for part in PARTS})
+    others = [_of_parts(figures, {part: f"{part}_{metric}" for part in PARTS}) for metric in named]
+    others += [{part: -loss for part, loss in _of_parts(figures, LOSS_OF).items()}]
+    for other in others:
+        if scores.keys() <= other.keys() and all(
+            np.array_equal(score, other[part], equal_nan=True) for part, score in scores.items()
         ):
-            return [metric for metric in metrics if metric != "score"]
+            return named
     return metrics
 
 
-def _are_same(score: Array, other: Array) -> bool:
-    """Whether they are equal, or opposite as a loss."""
-    return any(np.array_equal(score, sign * other, equal_nan=True) for sign in (1, -1))
+def _of_parts(figures: Mapping[str, Array], names: Mapping[str, str]) -> dict[str, Array]:
+    """The figures of these names, by the part that is scored."""
+    return {part: figures[name] for part, name in names.items() if name in figures}
 
 
 def _select(

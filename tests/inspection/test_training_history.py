@@ -39,7 +39,6 @@ def assert_drawn(display, history):
         np.testing.assert_array_equal(line.get_ydata(), history[name])
     assert all(ax.get_xlabel() == "epoch" for ax in display.ax_.values())
     assert {ax.figure for ax in display.ax_.values()} == {display.figure_}
-    display.figure_.canvas.draw()
 
 
 def legend(display, panel):
@@ -63,6 +62,7 @@ def test_without_validation():
     assert legend(display, "learning_rate") == ["kept: epoch 5"]
     assert display.ax_["learning_rate"].get_ylabel() == "learning rate"
     assert_drawn(display, classifier.history_)
+    display.figure_.canvas.draw()
 
 
 def test_with_several_metrics_and_training_scores():
