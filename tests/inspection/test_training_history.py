@@ -1,5 +1,7 @@
 """The display of a history: what it draws in each regime, not how that looks."""
 
+import sys
+
 import matplotlib as mpl
 import numpy as np
 import pytest
@@ -236,3 +238,9 @@ def test_panels_that_the_history_lacks(panels):
 def test_keyword_arguments_of_the_lines():
     display = TrainingHistoryDisplay(history=HISTORY).plot(line_kw={"linewidth": 5})
     assert {line.get_linewidth() for line in display.lines_.values()} == {5}
+
+
+def test_without_matplotlib_it_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(ImportError, match=r"pip install 'sklstm\[plots\]'"):
+        TrainingHistoryDisplay(history=HISTORY).plot()
