@@ -97,7 +97,7 @@ def train(
         monitor = _build_monitor(configuration, validation)
         rng = np.random.default_rng(batch_seed)
         train_scores = None if scored is None else TrainingScores(scored, configuration.scoring)
-        net = _build_net(configuration, task, training, train_scores, monitor, rng)
+        net = _build_net(configuration, task, training, monitor, rng, train_scores)
         net.autotuner = ThreadingAutotuner(threads.team)
         net.reader, net.task = reader, task
         if can_stay_on_device(device, net.optimizer_):
@@ -150,9 +150,9 @@ def _build_net(
     configuration: Configuration,
     task: Task,
     training: LabelledSequences,
-    train_scores: TrainingScores | None,
     monitor: ValidationScores | None,
     batch_rng: np.random.Generator,
+    train_scores: TrainingScores | None = None,
 ) -> SequenceNet:
     """Initialized net, not trained."""
     n_batches = len(ShuffledBatches(training, configuration.batch_size, batch_rng))
