@@ -35,6 +35,7 @@ from sklstm._training._callbacks import check_callbacks, sets_learning_rate
 from sklstm._training._configure import configure
 from sklstm._training._fitting import Job, fit_model
 from sklstm._training._net import SequenceNet, SequenceReader
+from sklstm._training._time_limit import TimeLimit, now
 from sklstm._training._train import TrainingSummary
 from sklstm._validation._columns import Categories, StaticColumns
 from sklstm._validation._features import InputSchema, check_first
@@ -63,6 +64,7 @@ class BaseSequenceEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
 
     def _fit(self, given: Given, given_val: Given) -> Self:
         """Implementation of `fit`."""
+        began = now()
         check_parameters(self)
         options = Options.of(self)
         check_callbacks(options.callbacks)
@@ -75,7 +77,9 @@ class BaseSequenceEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
         )
         is_further = options.warm_start and hasattr(self, "net_")
         task = self._task if is_further else self._task_type
-        return self._set_fitted(options, given, given_val if has_val else None, task, is_further)
+        given_val_or_none = given_val if has_val else None
+        limit = None if options.max_time is None else TimeLimit(options.max_time, began)
+        return self._set_fitted(options, given, given_val_or_none, task, is_further, False, limit)
 
     def _fit_partially(self, given: Given, task: Task | type[Task]) -> Self:
         """Implementation of `partial_fit`: one epoch without schedule and early stopping."""
@@ -114,6 +118,7 @@ class BaseSequenceEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
         task: Task | type[Task],
         is_further: bool,
         is_partial: bool = False,
+        limit: TimeLimit | None = None,
     ) -> dict[str, Any]:
         """Check, encode, configure and train; return the fitted attributes."""
         name = type(self).__name__
@@ -154,6 +159,7 @@ class BaseSequenceEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
             previous=self.net_ if is_further else None,
             has_seed=is_further or self.random_state is not None,
             is_partial=is_partial,
+            limit=limit,
         )
         seen_before = getattr(self, "_extent", None) if is_further else {}
         net, summary, seed = within([own_turn()], lambda: _fit_resumably(job))
@@ -329,4 +335,7 @@ def _check_later_X(schema: InputSchema, X: Any, **options: Any) -> Sequences:
 
 def _fit_resumably(job: Job) -> tuple[SequenceNet, TrainingSummary, int]:
     with open_checkpoint(job) as checkpoint:
-        return fit_model(job, checkpoint)
+        fitted = fit_model(job, checkpoint)
+        if checkpoint is not None:
+            checkpoint.is_complete = fitted[1].stop_reason != "max_time"
+        return fitted

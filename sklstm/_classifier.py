@@ -155,6 +155,11 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
     max_epochs : int or "auto", default="auto"
         Maximum number of epochs. "auto" makes 3000 training steps, 800 for token ids, in 10 to 100
         epochs.
+    max_time : float, default=None
+        Maximum duration of ``fit``, in seconds from its call. Training ends after a step, at least
+        one, in time for what follows it; the annealing of ``lr_schedule`` ("one_cycle", "cosine",
+        "exponential") and mixup then end sooner. As long as all epochs fit into the time, the model
+        is the same, bit for bit, as without a limit. None: no limit.
     early_stopping : bool or "last", default=False
         Whether to stop when the validation score no longer improves and to restore the weights of
         the best epoch (of equal scores, that of the smallest loss). Without ``X_val``, a part of
@@ -230,11 +235,12 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
         otherwise the last.
     best_score_ : float
         Validation score of that epoch; without validation data, the negative training loss.
-    stop_reason_ : {"callback", "max_epochs", "no_improvement"}
+    stop_reason_ : {"callback", "max_epochs", "max_time", "no_improvement"}
         Why training ended.
 
         - "callback": requested by a callback, such as skorch's ``EarlyStopping``
         - "max_epochs": all epochs were run
+        - "max_time": the time was over; the last epoch of ``history_`` may be a partial one
         - "no_improvement": no better score for ``n_iter_no_change`` epochs
     resolved_params_ : dict
         Values of the parameters that may be "auto".
@@ -355,6 +361,7 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
         max_grad_norm: float | None = 1.0,
         batch_size: int | Literal["auto"] = "auto",
         max_epochs: int | Literal["auto"] = "auto",
+        max_time: float | None = None,
         early_stopping: bool | Literal["last"] = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
@@ -393,6 +400,7 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
         self.max_grad_norm = max_grad_norm
         self.batch_size = batch_size
         self.max_epochs = max_epochs
+        self.max_time = max_time
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
@@ -485,8 +493,8 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
 
         Features are standardised by the first call's sequences. Without effect, and without a
         warning, are ``verbose``, ``lr_schedule``, ``early_stopping`` and what belongs to it,
-        ``max_epochs``, ``mixup_alpha`` and ``checkpoint``. With ``n_kernels`` the linear model
-        stays as `fit` has left it, and without an earlier `fit` there is none.
+        ``max_epochs``, ``max_time``, ``mixup_alpha`` and ``checkpoint``. With ``n_kernels`` the
+        linear model stays as `fit` has left it, and without an earlier `fit` there is none.
 
         Parameters
         ----------

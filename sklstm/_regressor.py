@@ -112,6 +112,10 @@ class LSTMSequenceRegressor(RegressorMixin, BaseSequenceEstimator):
         most one. "auto" is a sixty-fourth of the sequences, as a power of two from 32 to 128.
     max_epochs : int or "auto", default="auto"
         Maximum number of epochs. "auto" makes 800 training steps, in 5 to 100 epochs.
+    max_time : float, default=None
+        Maximum duration of ``fit``, in seconds from its call. Training ends after a step, at least
+        one, in time for what follows it; annealing and mixup then end sooner. As long as all epochs
+        fit into the time, the model is the same as without a limit. None: no limit.
     early_stopping : bool or "last", default=False
         Whether to stop when the validation score no longer improves and to restore the weights of
         the best epoch. Without ``X_val``, a random part of the training sequences is held out, or
@@ -173,9 +177,10 @@ class LSTMSequenceRegressor(RegressorMixin, BaseSequenceEstimator):
         Epoch whose weights are used: with ``early_stopping`` the best one, otherwise the last.
     best_score_ : float
         Validation score of that epoch; without validation data, the negative training loss.
-    stop_reason_ : {"callback", "max_epochs", "no_improvement"}
-        Why training ended: a callback asked for it, all epochs were run, or there was no better
-        score for ``n_iter_no_change`` epochs.
+    stop_reason_ : {"callback", "max_epochs", "max_time", "no_improvement"}
+        Why training ended: a callback asked for it, all epochs were run, ``max_time`` was over (the
+        last epoch of ``history_`` may then be a partial one), or there was no better score for
+        ``n_iter_no_change`` epochs.
     resolved_params_ : dict
         Values of the parameters that may be "auto".
 
@@ -256,6 +261,7 @@ class LSTMSequenceRegressor(RegressorMixin, BaseSequenceEstimator):
         max_grad_norm: float | None = 1.0,
         batch_size: int | Literal["auto"] = "auto",
         max_epochs: int | Literal["auto"] = "auto",
+        max_time: float | None = None,
         early_stopping: bool | Literal["last"] = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
@@ -295,6 +301,7 @@ class LSTMSequenceRegressor(RegressorMixin, BaseSequenceEstimator):
         self.max_grad_norm = max_grad_norm
         self.batch_size = batch_size
         self.max_epochs = max_epochs
+        self.max_time = max_time
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change

@@ -147,6 +147,7 @@ class Options(NetworkOptions):
     max_grad_norm: float | None = option(1.0, POSITIVE, None)
     batch_size: int = option("auto", AT_LEAST_ONE, AUTO, convert=int)
     max_epochs: int = option("auto", AT_LEAST_ONE, AUTO, convert=int)
+    max_time: float | None = option(None, POSITIVE, None, convert=float, is_of_run=True)
     early_stopping: bool | str = option(False, "boolean", StrOptions({"last"}), convert=as_bool)
     validation_fraction: float = option(0.1, Interval(Real, 0, 1, closed="neither"))
     n_iter_no_change: int = option(10, AT_LEAST_ONE)

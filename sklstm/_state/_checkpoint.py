@@ -34,12 +34,18 @@ class Checkpoint:
         Fingerprint of the fit. A file with a different one is an error.
     seed : int
         Seed of the fit, unless the file has one.
+
+    Attributes
+    ----------
+    is_complete : bool
+        Whether the fit ended otherwise than by its time limit.
     """
 
     def __init__(self, path: Path, fingerprint: Fingerprint, seed: int) -> None:
         self.path = path
         self.fingerprint = fingerprint
         self.seed = seed
+        self.is_complete = True
         self._snapshot: Mapping[str, Any] | None = None
         if path.exists():
             self._read()
@@ -103,8 +109,8 @@ class Checkpoint:
 def open_checkpoint(job: Job) -> Iterator[Checkpoint | None]:
     """Open and lock the checkpoint of a fit; None if the parameter is None.
 
-    The file is kept at the end, so that the same call returns at once, unless the seed was drawn or
-    the training diverged.
+    The file is kept at the end, so that the same call returns at once, unless the training diverged
+    or the seed was drawn and the training is complete.
     """
     configuration = job.configuration
     if configuration.checkpoint is None:
@@ -132,9 +138,10 @@ def open_checkpoint(job: Job) -> Iterator[Checkpoint | None]:
                 f" name another one. {FOLDER}"
             ) from error
         try:
-            yield Checkpoint(path, of_this_fit, configuration.random_state)
+            checkpoint = Checkpoint(path, of_this_fit, configuration.random_state)
+            yield checkpoint
         except TrainingDivergedError:
             path.unlink(missing_ok=True)
             raise
-        if not job.has_seed:
+        if not job.has_seed and checkpoint.is_complete:
             path.unlink(missing_ok=True)

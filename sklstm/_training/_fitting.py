@@ -21,6 +21,7 @@ from sklstm._data._labelled import (
 from sklstm._data._memory import training_memory
 from sklstm._sequences import Sequences
 from sklstm._training._net import SequenceNet, SequenceReader
+from sklstm._training._time_limit import TimeLimit
 from sklstm._training._tokens import Calibration
 from sklstm._training._train import Resumable, TrainingSummary, train
 
@@ -32,7 +33,7 @@ class Job:
     ``check_X`` validates X of later predictions; ``held_out`` are the user's validation data;
     ``previous`` is the net that is trained further. ``is_partial`` leaves the linear model beside
     the network as it is. ``has_seed`` is False if the seed was drawn, so that the same call gives a
-    different model.
+    different model. ``limit`` is the time for all of it.
     """
 
     configuration: Configuration
@@ -42,6 +43,7 @@ class Job:
     previous: SequenceNet | None = None
     has_seed: bool = True
     is_partial: bool = False
+    limit: TimeLimit | None = None
 
 
 def fit_model(
@@ -91,5 +93,6 @@ def fit_model(
             is_partial=job.is_partial,
             calibration=calibration,
             checkpoint=checkpoint,
+            limit=job.limit,
         )
     return net, summary, configuration.random_state

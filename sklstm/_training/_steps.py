@@ -42,9 +42,10 @@ class Kind(NamedTuple):
 class DeviceSteps:
     """The training steps of an epoch, with all they read and write on the device.
 
-    Order of the sequences, mixup weights and learning rates are written there once an epoch. A step
-    of a kind is then a function without arguments, shapes that depend on data, or reads by the
-    host. On a GPU it is captured as a CUDA graph, which computes the same bits.
+    Order of the sequences, mixup weights and learning rates are written there once an epoch; with a
+    time limit, before each few steps. A step of a kind is then a function without arguments, shapes
+    that depend on data, or reads by the host. On a GPU it is captured as a CUDA graph, which
+    computes the same bits.
 
     Parameters
     ----------
@@ -65,24 +66,36 @@ class DeviceSteps:
         self.rates, self.losses, self.weights = torch.zeros(3, n_batches, device=device)
         # Of the next step: its first sequence and its number.
         self.position, self.number = torch.zeros(2, 1, dtype=torch.int64, device=device)
+        self._n_placed = self._n_taken = 0
         self.graphs = GraphCache(self) if device.type == "cuda" else None
 
-    def run_epoch(self, plans: Sequence[Plan], rates: Sequence[float]) -> tuple[Tensor, Tensor]:
-        """Take all steps; the loss of each batch and its weight, on the device."""
-        self.order.copy_(torch.from_numpy(np.concatenate([plan.indices for plan in plans])))
-        if plans[0].mixup_weights is not None:
-            weights = [plan.mixup_weights for plan in plans if plan.mixup_weights is not None]
-            self.mixup_weights.copy_(torch.from_numpy(np.concatenate(weights)))
-        self.rates.copy_(torch.from_numpy(np.array(rates, dtype=np.float32)))
+    def begin_epoch(self) -> None:
+        """Start over, at the first batch."""
         self.position.zero_()
         self.number.zero_()
+        self._n_placed = self._n_taken = 0
+
+    def run(self, plans: Sequence[Plan], rates: Sequence[float]) -> tuple[Tensor, Tensor]:
+        """Take the next steps; the losses of all batches so far and their weights, on the device.
+
+        What is written to the device is behind what earlier steps read.
+        """
+        indices = np.concatenate([plan.indices for plan in plans])
+        places = slice(self._n_placed, self._n_placed + len(indices))
+        numbers = slice(self._n_taken, self._n_taken + len(plans))
+        self._n_placed, self._n_taken = places.stop, numbers.stop
+        self.order[places].copy_(torch.from_numpy(indices))
+        if plans[0].mixup_weights is not None:
+            weights = [plan.mixup_weights for plan in plans if plan.mixup_weights is not None]
+            self.mixup_weights[places].copy_(torch.from_numpy(np.concatenate(weights)))
+        self.rates[numbers].copy_(torch.from_numpy(np.array(rates, dtype=np.float32)))
         kinds = [self._kind(plan) for plan in plans]
         if self.graphs is None:
             for kind in kinds:
                 self.step(kind)
         else:
             self.graphs.run(kinds)
-        return self.losses, self.weights
+        return self.losses[: self._n_taken], self.weights[: self._n_taken]
 
     def _kind(self, plan: Plan) -> Kind:
         padded = self.data.sequences.padded_length(plan.indices)

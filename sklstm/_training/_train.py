@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
+from sklearn.exceptions import ConvergenceWarning
 from skorch.callbacks import EpochTimer
 
 from sklstm._batching._loader import LabelledSequences, ShuffledBatches
@@ -36,7 +37,9 @@ from sklstm._training._optimizers import ONE_CYCLE_RISE, RateOnDevice, resolve_o
 from sklstm._training._soundness import LARGEST_WEIGHT
 from sklstm._training._steps import can_stay_on_device
 from sklstm._training._stopping import ValidationMonitor, ValidationScores
+from sklstm._training._time_limit import Pace, Reserve, TimeLimit, now
 from sklstm._training._tokens import Calibration, calibrate, fit_tokens
+from sklstm._warnings import warn_user
 from sklstm.nn._ensemble import ConvolutionEnsemble, TokenEnsemble
 
 # Entries of a net's history that only skorch's callbacks use.
@@ -76,13 +79,15 @@ def train(
     is_partial: bool = False,
     calibration: Calibration | None = None,
     checkpoint: Resumable | None = None,
+    limit: TimeLimit | None = None,
 ) -> tuple[SequenceNet, TrainingSummary]:
     """Train a new net, or a copy of ``previous`` further.
 
     What is fitted in closed form is fitted first: fixed convolutions and rare tokens not in further
     training, the linear model of an ensemble not if ``is_partial``; ``calibration`` follows last.
 
-    With a ``checkpoint``, resume from it and write it after each epoch. Errors, Ctrl-C included,
+    With a ``checkpoint``, resume from it and write it after each epoch; with a ``limit``, end in
+    time, after one step at least. Errors, Ctrl-C included,
     propagate and leave everything else unchanged.
     """
     device = configuration.device
@@ -103,6 +108,7 @@ def train(
         else:
             fit_static(net.trained, training)
         read, of_linear, left_out = training, None if is_partial else task, None
+        began = now()
         if isinstance(net.module_, ConvolutionEnsemble):
             seed = None if previous is not None else configuration.random_state
             read, left_out = fit_closed_form(net.module_, training, of_linear, seed=seed)
@@ -111,12 +117,28 @@ def train(
             is_pretrained = configuration.embedding_weights is not None
             finds_rare = previous is None and not is_partial and not is_pretrained
             read = fit_tokens(net.module_, training, of_linear, finds_rare=finds_rare)
+        fits_share = left_out is not None and task.fits_network_share(configuration, len(read))
+        known = None if validation is None else validation.dataset
+        if limit is not None:
+            reserve = Reserve.of(
+                net.module_,
+                task,
+                n_read=len(read),
+                n_shared=len(read) if fits_share else 0,
+                held_out=None if is_partial or calibration is None else calibration.held_out,
+                known=known,
+                seconds=now() - began,
+            )
+            n_batches = len(ShuffledBatches(read, configuration.batch_size, rng))
+            net.pace = Pace(
+                limit, configuration.max_epochs, n_batches, configuration.batch_size, reserve
+            )
         _run(net, read, checkpoint)
         _check_weights(net, read)
-        if left_out is not None and task.fits_network_share(configuration, len(read)):
+        _warn_of_one_step(net, limit)
+        if left_out is not None and fits_share:
             fit_network_share(net.module_, read, left_out, task)
         if not is_partial:
-            known = None if validation is None else validation.dataset
             _calibrate(net.module_, calibration, known, task)
         return net, _finish(net, monitor)
 
@@ -230,6 +252,8 @@ def _run(
         net.notify("on_train_begin", X=training, y=None)
         if checkpoint is not None:
             _begin_at(checkpoint, net)
+        if net.pace is not None:
+            net.pace.begin(net.n_epochs_done)
         # A resumed training may have stopped early already.
         if not net.should_stop:
             net.fit_loop(training, epochs=net.max_epochs - net.n_epochs_done)
@@ -248,6 +272,16 @@ def _begin_at(checkpoint: Resumable, net: SequenceNet) -> None:
             callback.skip(net.n_epochs_done)
 
 
+def _warn_of_one_step(net: SequenceNet, limit: TimeLimit | None) -> None:
+    if limit is not None and net.pace is not None and net.pace.has_one_step:
+        warn_user(
+            f"max_time={limit.seconds:g} seconds were over after a single training step of"
+            f" {net.pace.n_steps}: the network is hardly trained.\n\nSet a larger max_time, or a"
+            " smaller batch_size or network.",
+            ConvergenceWarning,
+        )
+
+
 def _check_weights(net: SequenceNet, training: LabelledSequences) -> None:
     """Raise if weights diverged in the last step, after which no loss is computed."""
     for parameter in net.module_.parameters():
@@ -263,12 +297,11 @@ def _finish(net: SequenceNet, monitor: ValidationScores | None) -> TrainingSumma
     net.callbacks = None
     net.callbacks_ = []
     net.batch_rng = net.autotuner = net.after_epoch = net.rate = net.steps = None
+    stop_reason, net.pace = _stop_reason(net, monitor), None
     for epoch in net.history:
         epoch.pop("batches", None)
     best_epoch, best_score = _best(net.history, monitor)
-    return TrainingSummary(
-        _as_arrays(net.history), best_epoch, best_score, _stop_reason(net, monitor)
-    )
+    return TrainingSummary(_as_arrays(net.history), best_epoch, best_score, stop_reason)
 
 
 def _best(history: list[dict[str, Any]], monitor: ValidationScores | None) -> tuple[int, float]:
@@ -282,7 +315,9 @@ def _best(history: list[dict[str, Any]], monitor: ValidationScores | None) -> tu
 def _stop_reason(net: SequenceNet, monitor: ValidationScores | None) -> str:
     if isinstance(monitor, ValidationMonitor) and monitor.is_out_of_patience:
         return "no_improvement"
-    return "callback" if net.should_stop else "max_epochs"
+    if net.should_stop:
+        return "callback"
+    return "max_time" if net.pace is not None and net.pace.is_over else "max_epochs"
 
 
 def _as_arrays(history: list[dict[str, Any]]) -> dict[str, Array]:
