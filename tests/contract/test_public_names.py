@@ -20,7 +20,7 @@ PUBLIC = {
     "sklstm.datasets": ["make_temporal_order", "make_trends"],
     "sklstm.exceptions": ["ModelFileError", "TrainingDivergedError"],
     "sklstm.export": ["to_onnx", "to_onnx_stream"],
-    "sklstm.model_selection": ["param_distributions"],
+    "sklstm.model_selection": ["param_distributions", "time_per_fit"],
     "sklstm.nn": [
         "AttentionPooling", "ConvolutionBranch", "ConvolutionEnsemble",
         "DenseHead", "FixedConvolutions", "LSTMEncoder", "LSTMLayer", "LastPooling", "MaxPooling",
@@ -45,7 +45,7 @@ PARAMETERS = {
     "mixup_alpha": 0.2, "l1": 0.0, "l2": 0.0,
     "optimizer": "adam",
     "learning_rate": 0.005, "lr_schedule": "one_cycle", "max_grad_norm": 1.0, "batch_size": "auto",
-    "max_epochs": "auto", "early_stopping": False,
+    "max_epochs": "auto", "max_time": None, "early_stopping": False,
     "validation_fraction": 0.1, "n_iter_no_change": 10, "tol": 1e-4, "scoring": "loss",
     "device": "cpu", "precision": "float32", "warm_start": False,
     "checkpoint": None, "callbacks": None, "random_state": None,
