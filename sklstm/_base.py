@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklstm._batching._loader import HostSequences
 from sklstm._batching._scaling import Scaling
-from sklstm._config._configuration import NetworkConfiguration
+from sklstm._config._configuration import Configuration, NetworkConfiguration
 from sklstm._config._options import PARAMETER_CONSTRAINTS, Options
 from sklstm._config._parameters import check_parameters
 from sklstm._config._without_effect import warn_without_effect
@@ -121,34 +121,7 @@ class BaseSequenceEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
         limit: TimeLimit | None = None,
     ) -> dict[str, Any]:
         """Check, encode, configure and train; return the fitted attributes."""
-        name = type(self).__name__
-        if is_further:
-            schema = self._input_schema
-            inputs = schema.check_X(given.X, mask_value=options.mask_value, estimator=name)
-        else:
-            inputs, schema = check_first(
-                given.X,
-                mask_value=options.mask_value,
-                estimator=name,
-                takes_tokens=options.takes_tokens,
-                vocabulary_size=options.given_vocabulary_size,
-            )
-        data = label(inputs.sequences, given, task, options, estimator=name)
-        if not is_further and len(data.sequences) < len(inputs.sequences):
-            schema, sequences = schema.without_absent(data.sequences)
-            data = replace(data, sequences=sequences)
-        configuration = configure(
-            options,
-            data.sequences,
-            n_outputs=data.task.n_outputs,
-            predicts_numbers=data.task.predicts_numbers,
-            widths=schema.widths,
-            # Further training holds out the same sequences.
-            seed=self._seed if is_further else draw_seed(self.random_state),
-            # In further training check_same compares it.
-            vocabulary_size=options.given_vocabulary_size or inputs.vocabulary_size,
-            previous=self._network if is_further else None,
-        )
+        schema, data, configuration = self._configure(options, given, task, is_further)
         if is_further:
             self._network.check_same(configuration.network)
         job = Job(
@@ -182,6 +155,40 @@ class BaseSequenceEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
             "_extent": extent_of(data.sequences, seen_before, adds=is_partial),
             "_seed": seed,
         }
+
+    def _configure(
+        self, options: Options, given: Given, task: Task | type[Task], is_further: bool
+    ) -> tuple[InputSchema, Labelled, Configuration]:
+        """Check and encode X and y, and resolve the options for them."""
+        name = type(self).__name__
+        if is_further:
+            schema = self._input_schema
+            inputs = schema.check_X(given.X, mask_value=options.mask_value, estimator=name)
+        else:
+            inputs, schema = check_first(
+                given.X,
+                mask_value=options.mask_value,
+                estimator=name,
+                takes_tokens=options.takes_tokens,
+                vocabulary_size=options.given_vocabulary_size,
+            )
+        data = label(inputs.sequences, given, task, options, estimator=name)
+        if not is_further and len(data.sequences) < len(inputs.sequences):
+            schema, sequences = schema.without_absent(data.sequences)
+            data = replace(data, sequences=sequences)
+        configuration = configure(
+            options,
+            data.sequences,
+            n_outputs=data.task.n_outputs,
+            predicts_numbers=data.task.predicts_numbers,
+            widths=schema.widths,
+            # Further training holds out the same sequences.
+            seed=self._seed if is_further else draw_seed(options.random_state),
+            # In further training check_same compares it.
+            vocabulary_size=options.given_vocabulary_size or inputs.vocabulary_size,
+            previous=self._network if is_further else None,
+        )
+        return schema, data, configuration
 
     def _check_val(
         self, given: Given | None, schema: InputSchema, data: Labelled, options: Options
@@ -316,6 +323,16 @@ class Fitted(NamedTuple):
     schema: InputSchema
     network: NetworkConfiguration
     task: Task
+
+
+def configured_of(estimator: BaseSequenceEstimator, X: Any, y: Any) -> NetworkConfiguration:
+    """Configuration of the network that `fit` would build for X and y."""
+    check_parameters(estimator)
+    # The seed has no effect, and a RandomState must not be drawn from.
+    options = Options.of(estimator, random_state=0)
+    arguments = (options, Given(X, y), estimator._task_type, False)
+    contexts = [own_settings(), own_modes(gradients=True), single_threaded()]
+    return within(contexts, lambda: estimator._configure(*arguments))[2].network
 
 
 def fitted_of(estimator: BaseSequenceEstimator) -> Fitted:

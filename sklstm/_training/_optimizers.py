@@ -153,7 +153,7 @@ def annealed(name: str, highest: float, place: float, n_epochs: int, n_batches: 
     """
     n_steps = n_epochs * n_batches
     if name == "exponential":
-        return highest * LAST_RATE ** min(place / max(n_steps - n_batches, 1), 1.0)
+        return highest * math.pow(LAST_RATE, min(place / max(n_steps - n_batches, 1), 1.0))
     if name == "cosine":
         return _between(highest, 0.0, place / n_steps)
     lowest, n_steps = highest / ONE_CYCLE_FACTOR, max(n_steps, 2)

@@ -50,13 +50,15 @@ def test_a_search_keeps_within_its_total(n_jobs):
     classifier = LSTMSequenceClassifier(
         **ENDLESS, max_time=time_per_fit(30, 3 * 2, n_jobs=n_jobs, reserve=0.3)
     )
-    search = GridSearchCV(classifier, {"learning_rate": [0.001, 0.01, 0.1]}, cv=2, n_jobs=n_jobs)
+    search = GridSearchCV(classifier, {"learning_rate": [0.001, 0.003, 0.01]}, cv=2, n_jobs=n_jobs)
     began = time.monotonic()
     search.fit(X, y)
     assert time.monotonic() - began < 30
     assert search.best_estimator_.stop_reason_ == "max_time"
 
 
+# The last trial may have time for a single step.
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.slow
 def test_a_study_of_optuna_keeps_within_its_total():
     optuna = pytest.importorskip("optuna")
@@ -67,7 +69,7 @@ def test_a_study_of_optuna_keeps_within_its_total():
         left = total - (time.monotonic() - began)
         classifier = LSTMSequenceClassifier(
             **ENDLESS,
-            learning_rate=trial.suggest_float("learning_rate", 1e-3, 1e-1, log=True),
+            learning_rate=trial.suggest_float("learning_rate", 1e-3, 1e-2, log=True),
             max_time=min(3.0, time_per_fit(max(left, 0.01), 2, refit=False)),
         )
         return cross_val_score(classifier, X, y, cv=2).mean()

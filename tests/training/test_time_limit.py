@@ -356,9 +356,7 @@ def test_what_follows_the_last_step_is_reserved(clock):
 def test_a_clock_that_stands_still_is_no_limit():
     pace = Pace(TimeLimit(1.0, 0.0), 2, 5, 8, Reserve())
     with contextlib.ExitStack() as stack:
-        stack.enter_context(pytest.MonkeyPatch.context()).setattr(
-            _time_limit, "clock", lambda: 0.0
-        )
+        stack.enter_context(pytest.MonkeyPatch.context()).setattr(_time_limit, "clock", lambda: 0.0)
         pace.begin(0)
         for _ in range(10):
             assert not pace.take(1)
