@@ -13,7 +13,7 @@ COLUMNS = ("Layer (type)", "Output shape", "Parameters", "Fixed", "Multiplicatio
 class LayerSummary:
     """A layer of a model.
 
-    Parameters
+    Attributes
     ----------
     name : str
         Its name in ``net_.module_``, for ``get_submodule``; of pooling in ``named_modules``.
@@ -47,7 +47,7 @@ class LayerSummary:
 class ModelSummary:
     """Layers of a model, their sizes and what they cost: the result of `summary`.
 
-    Parameters
+    Attributes
     ----------
     model : str
         Name of the class, behind the names of earlier steps of a pipeline.

@@ -62,7 +62,7 @@ def summary(estimator: Any, X: Any = None, y: Any = None) -> ModelSummary:
     >>> classifier = LSTMSequenceClassifier(hidden_sizes=8, n_kernels=0, conv_filters=())
     >>> before = summary(classifier, X, y)
     >>> before.n_trained
-    754
+    802
     >>> [layer.kind for layer in before.layers]
     ['Bidirectional LSTM', 'Max pooling', 'Output']
     """
