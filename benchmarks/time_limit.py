@@ -8,6 +8,7 @@ scored on folds of the training part.
 
 from __future__ import annotations
 
+import argparse
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,7 +26,7 @@ from sklstm._training._net import SequenceNet
 from sklstm._training._time_limit import Pace
 
 SETS = ("JapaneseVowels", "ItalyPowerDemand", "ArrowHead")
-SEEDS, N_FOLDS = range(3), 5
+N_FOLDS = 5
 # The network alone: a linear model beside it would hide half of what becomes of it.
 OPTIONS: dict[str, Any] = {
     "hidden_sizes": 32,
@@ -63,15 +64,18 @@ def counted(adapts: bool) -> Iterator[None]:
         yield
 
 
-def fit_all(X: list[np.ndarray], y: np.ndarray, seed: int) -> Iterator[tuple[str, float, float]]:
+def fit_all(
+    X: list[np.ndarray], y: np.ndarray, n_epochs: int, seed: int
+) -> Iterator[tuple[str, float, float]]:
     """Name, accuracy and log-loss of each fit on each fold."""
     for train, test in StratifiedKFold(N_FOLDS, shuffle=True, random_state=seed).split(y, y):
         n_batches = -(-len(train) // 32)
-        n_steps = OPTIONS["max_epochs"] * n_batches
-        runs: list[tuple[str, dict[str, float], bool]] = [("whole", {}, True)]
+        n_steps = n_epochs * n_batches
+        whole: dict[str, float] = {"max_epochs": n_epochs}
+        runs = [("whole", whole, True)]
         for share in SHARES:
-            limit = {"max_time": share * n_steps + 0.5}
-            known = {"max_epochs": int(share * OPTIONS["max_epochs"])}
+            limit = whole | {"max_time": share * n_steps + 0.5}
+            known: dict[str, float] = {"max_epochs": int(share * n_epochs)}
             runs += [(f"{share:g} adapted", limit, True), (f"{share:g} cut off", limit, False)]
             runs += [(f"{share:g} known", known, True)]
         for name, changes, adapts in runs:
@@ -87,12 +91,16 @@ def fit_all(X: list[np.ndarray], y: np.ndarray, seed: int) -> Iterator[tuple[str
 
 def main() -> None:
     """Print means over folds and seeds, and in how many seeds the adapted schedule was better."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.time_limit", description=__doc__)
+    parser.add_argument("--epochs", type=int, default=100, help="epochs of a whole fit")
+    parser.add_argument("--seeds", type=int, default=3, help="number of seeds")
+    arguments = parser.parse_args()
     for dataset in SETS:
         data, began = Archive(dataset).make(), time.perf_counter()
         means: dict[str, list[np.ndarray]] = {}
-        for seed in SEEDS:
+        for seed in range(arguments.seeds):
             of_seed: dict[str, list[tuple[float, float]]] = {}
-            for name, accuracy, loss in fit_all(data.X, data.y, seed):
+            for name, accuracy, loss in fit_all(data.X, data.y, arguments.epochs, seed):
                 of_seed.setdefault(name, []).append((accuracy, loss))
             for name, figures in of_seed.items():
                 means.setdefault(name, []).append(np.mean(figures, axis=0))
@@ -107,7 +115,7 @@ def main() -> None:
             pairs = zip(means[f"{share:g} adapted"], means[f"{share:g} cut off"], strict=True)
             wins = np.sum([(a[0] > c[0], a[1] < c[1]) for a, c in pairs], axis=0)
             print(f"  {share:g}: adapted better in accuracy {wins[0]}, in log-loss {wins[1]}"
-                  f" of {len(SEEDS)} seeds", flush=True)  # fmt: skip
+                  f" of {arguments.seeds} seeds", flush=True)  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -276,8 +276,7 @@ def _warn_of_one_step(net: SequenceNet, limit: TimeLimit | None) -> None:
     if limit is not None and net.pace is not None and net.pace.has_one_step:
         warn_user(
             f"max_time={limit.seconds:g} seconds were over after a single training step of"
-            f" {net.pace.n_steps}: the network is hardly trained.\n\nSet a larger max_time, or a"
-            " smaller batch_size or network.",
+            f" {net.pace.n_steps}.\n\nSet a larger max_time, or a smaller batch_size or network.",
             ConvergenceWarning,
         )
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.exceptions import ConvergenceWarning
 
-from sklstm import LSTMSequenceClassifier, LSTMSequenceRegressor
+from sklstm import LSTMSequenceClassifier, LSTMSequenceRegressor, _base
 from sklstm._training import _time_limit, _train
 from sklstm._training._net import SequenceNet
 from sklstm._training._optimizers import is_capturable
@@ -141,14 +141,15 @@ def test_a_slow_first_step_changes_nothing_if_the_time_is_ample(clock, monkeypat
     np.testing.assert_array_equal(found.predict_proba(X), expected.predict_proba(X))
 
 
-def test_time_before_the_training_counts(clock, monkeypatch):
-    build = _train.build_network
+@pytest.mark.parametrize(("module", "name"), [(_base, "check_first"), (_train, "build_network")])
+def test_time_before_the_training_counts(clock, monkeypatch, module, name):
+    function = getattr(module, name)
 
-    def slow(*args):
+    def slow(*args, **kwargs):
         clock.seconds += 30
-        return build(*args)
+        return function(*args, **kwargs)
 
-    monkeypatch.setattr(_train, "build_network", slow)
+    monkeypatch.setattr(module, name, slow)
     fitted(max_time=35 + A_BIT)
     assert clock.n_steps == 5
 
