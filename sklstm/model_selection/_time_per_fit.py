@@ -48,7 +48,8 @@ def time_per_fit(
     -----
     Fits come in rounds of ``n_jobs``, and the refit by itself: with r rounds,
     ``total * (1 - reserve) / r``. A fit takes one training step at least, after what it fits in
-    closed form: a total that is too small for that is not kept.
+    closed form: a total that is too small for that is not kept. Processes take seconds to start: a
+    total of less than a minute with ``n_jobs`` needs a larger ``reserve``.
 
     Examples
     --------
