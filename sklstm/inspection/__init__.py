@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from sklstm.inspection._permutation import permutation_importance
+from sklstm.inspection._permutation_display import PermutationImportanceDisplay
 
-__all__ = ["permutation_importance"]
+__all__ = ["PermutationImportanceDisplay", "permutation_importance"]

@@ -35,9 +35,7 @@ def rows_of_donors(
     # Twice the middle, so that all is exact in integers.
     middles, spans = 2 * steps + 1, 2 * lengths[receiving]
     inside = (middles * n_segments) // spans == segment
-    receiving, steps, middles, spans = (
-        part[inside] for part in (receiving, steps, middles, spans)
-    )
+    receiving, steps, middles, spans = (part[inside] for part in (receiving, steps, middles, spans))
     giving = donors[receiving]
     return starts[receiving] + steps, starts[giving] + (middles * lengths[giving]) // spans
 
@@ -149,15 +147,22 @@ class WithStatic(Exchangeable):
             column[:] = cells
             return self.frame.assign(**{self.column: column})
         polars = importlib.import_module("polars")
-        plain = [cell.tolist() if isinstance(cell, np.ndarray) else cell for cell in cells]
-        dtype = self.frame[self.column].dtype
-        return self.frame.with_columns(polars.Series(self.column, plain, dtype=dtype))
+        return self.frame.with_columns(polars.Series(self.column, [*map(_as_plain, cells)]))
 
     def exchanged_static(self, name: str, donors: IntArray) -> Any:
         column = self.frame[name]
         if hasattr(self.frame, "iloc"):
             return self.frame.assign(**{name: column.take(donors).array})
         return self.frame.with_columns(column.gather(donors))
+
+
+def _as_plain(cell: Any) -> list[Any]:
+    """A sequence as lists, or as a list of dicts if it is a dict of columns."""
+    if isinstance(cell, dict):
+        columns = (column.tolist() for column in cell.values())
+        return [dict(zip(cell, row, strict=True)) for row in zip(*columns, strict=True)]
+    plain: list[Any] = cell.tolist()
+    return plain
 
 
 # Forms --------------------------------------------------------------------------------------------
@@ -183,9 +188,10 @@ def read_exchangeable(X: Any, mask_value: float | None, name: str = "X") -> Exch
         return _of_rectangle(X, mask_value, name, _ArrayOf(X.shape))
     nested = flatten_nested(X, name)
     if nested is not None:
-        names = None if nested.names is None else tuple(nested.names)
-        ends = np.cumsum(nested.lengths)
-        return _of_values(nested.values, ends, _ListOf(ends[:-1], names), mask_value, name)
+        fields = None if nested.names is None else tuple(nested.names)
+        ends, ndim = np.cumsum(nested.lengths), min(nested.values.shape[1], 2)
+        build = _ListOf(ends[:-1], fields, ndim)
+        return _of_values(nested.values, ends, build, mask_value, name)
     X = without_masks(X, name)
     _reject_texts(X, name)
     if names_of_frames(X, name) is not None:
@@ -226,9 +232,9 @@ class _ListOf:
     kind: Callable[[list[Any]], Any] = list
 
     def __call__(self, values: Array) -> Any:
-        parts = np.split(values[:, 0] if self.ndim == 1 else values, self.bounds)
         if self.names is None:
-            return self.kind(parts)
+            return self.kind(np.split(values[:, 0] if self.ndim == 1 else values, self.bounds))
+        parts = np.split(values, self.bounds)
         return [dict(zip(self.names, part.T, strict=True)) for part in parts]
 
 

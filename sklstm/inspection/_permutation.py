@@ -182,6 +182,8 @@ def permutation_importance(
     n_drawn = _number_drawn(max_samples, n)
     if n_drawn < n:
         drawn = sample_without_replacement(n, n_drawn, random_state=rng)
+        # In a form that has rows to take.
+        X = exchangeable.exchanged(None, np.arange(exchangeable.n_rows))
         X, y, sample_weight = (_taken(part, drawn) for part in (X, y, sample_weight))
         exchangeable = read_exchangeable(X, mask)
     exchanges, bounds = _exchanges(by, exchangeable, n_segments)
@@ -194,9 +196,9 @@ def permutation_importance(
     )
     names = [*exchangeable.features, *(exchangeable.static if by == "feature" else ())]
     about = {"feature_names": names, "segment_bounds": bounds, "by": by}
-    shape = (len(exchanges), len(exchanges[0]), n_repeats)
+    sizes = (len(exchanges), len(exchanges[0]), n_repeats)
     kept = {"feature": (0, 2), "segment": (1, 2), "both": (0, 1, 2)}[by]
-    shape = tuple(shape[axis] for axis in kept)
+    shape = tuple(sizes[axis] for axis in kept)
     if isinstance(baseline, Mapping):
         return {
             name: _as_bunch(score, [own[name] for own in scores], shape, about)
@@ -264,12 +266,15 @@ def mask_value_of(estimator: Any) -> float | None:
     last = steps[-1][1] if steps else estimator
     if getattr(last, "mask_value", None) is not None:
         return float(last.mask_value)
-    embeds = (getattr(last, name, None) is not None for name in ("embedding_dim", "embedding_weights"))
+    embeds = (
+        getattr(last, name, None) is not None for name in ("embedding_dim", "embedding_weights")
+    )
     return PADDING_ID if any(embeds) else float("nan")
 
 
 def _number_drawn(max_samples: float, n: int) -> int:
-    n_drawn = int(max_samples) if isinstance(max_samples, Integral) else int(max_samples * n)
+    is_number = not isinstance(max_samples, float)
+    n_drawn = int(max_samples if is_number else max_samples * n)
     if not 1 <= n_drawn <= n:
         raise ValueError(
             f"max_samples must draw from 1 to {n} sequences, all that X has. Got {max_samples}."
