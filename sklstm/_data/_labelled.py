@@ -17,8 +17,8 @@ from sklstm._config._options import Options
 from sklstm._data._split import split_in_runs, split_rows
 from sklstm._sequences import Array, IntArray, Sequences
 from sklstm._tasks._task import Task
-from sklstm._validation._frames import long_table_remedy
 from sklstm._validation._groups import check_groups, number_groups
+from sklstm._validation._targets import check_one_each
 from sklstm._validation._weights import check_weights
 
 # From this number of sequences on, this fraction is held out for shares and shifts of outputs.
@@ -86,12 +86,7 @@ def label(
     """
     y_name = f"y{suffix}"
     y = task.check_y(given.y, estimator=estimator, input_name=y_name)
-    if len(y) != len(sequences):
-        raise ValueError(
-            f"Found input variables with inconsistent numbers of samples: X{suffix} has"
-            f" {len(sequences)} sequences, {y_name} has {len(y)} {task.noun}."
-            f"{long_table_remedy(given.X, f'X{suffix}')}"
-        )
+    check_one_each(y, len(sequences), given.X, noun=task.noun, suffix=suffix)
     weights = check_weights(
         given.sample_weight, len(sequences), input_name=f"sample_weight{suffix}"
     )

@@ -19,8 +19,8 @@ class PermutationImportanceDisplay:
     """Permutation importance as bars, or as a heat map of features and segments.
 
     Build it with `from_estimator` or `from_importances`. Bars have the standard deviation over the
-    repetitions. In the heat map, red is a decrease of score by the exchange and blue a gain, which is
-    chance.
+    repetitions. In the heat map, red is a decrease of the score by the exchange, and blue an
+    increase, which is chance.
 
     Parameters
     ----------
