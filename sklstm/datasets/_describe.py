@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from numbers import Real
 from typing import Any, Literal
 
@@ -205,19 +204,25 @@ def _resolved(given: Given, statistics: FeatureStatistics) -> dict[str, Any] | N
 
 def _examples(given: Given) -> list[tuple[Any, Array]]:
     """Some sequences and their targets: of the first classes, or from small to large numbers."""
-    sequences, targets = given.sequences, given.targets
-    rows: Sequence[int] = range(min(N_EXAMPLES, len(sequences)))
-    if targets is not None and targets.ndim == 1:
-        if given.predicts_numbers:
-            order = np.argsort(targets, kind="stable")
-            places = np.linspace(0, len(order) - 1, len(rows)).round().astype(int)
-            rows = order[places].tolist()
-        else:
-            rows = np.unique(targets, return_index=True)[1][:N_EXAMPLES].tolist()
+    sequences = given.sequences
+    rows = _rows_of_examples(given.targets, len(sequences), given.predicts_numbers)
     values, offsets = sequences.values, sequences.offsets
     return [
         (_target_of(row, given), values[offsets[row] : offsets[row + 1]].copy()) for row in rows
     ]
+
+
+def _rows_of_examples(targets: Array | None, n: int, predicts_numbers: bool) -> list[int]:
+    if targets is None:
+        return [*range(min(N_EXAMPLES, n))]
+    if predicts_numbers:
+        order = np.argsort(targets.reshape(n, -1)[:, 0], kind="stable")
+        places = np.linspace(0, n - 1, min(N_EXAMPLES, n)).round().astype(int)
+        return [int(row) for row in order[places]]
+    if targets.ndim > 1:
+        of_labels = (int(column.argmax()) for column in targets.T if column.any())
+        return [*dict.fromkeys(of_labels)][:N_EXAMPLES] or [0]
+    return [int(row) for row in np.unique(targets, return_index=True)[1][:N_EXAMPLES]]
 
 
 def _target_of(row: int, given: Given) -> Any:

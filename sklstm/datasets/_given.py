@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,25 +76,25 @@ def read(
     X: Any, y: Any, groups: Any, *, mask_value: float | None, token_ids: bool, task: str
 ) -> Given:
     """Check X, y and groups by the checks of a fit, but for missing and infinite values."""
-    predicts_numbers = _predicts_numbers(y) if task == "auto" else task == "regression"
-    estimator = f"LSTMSequence{'Regressor' if predicts_numbers else 'Classifier'}"
-    kind, encoder, given = "numbers", None, X
-    if _are_texts(X):
-        kind, encoder = "texts", TokenEncoder()
-        X = encoder.fit(X).transform(X)
-    elif token_ids or isinstance(X, TokenIds):
-        kind = "token ids"
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
+        predicts_numbers = _predicts_numbers(y) if task == "auto" else task == "regression"
+        estimator = f"LSTMSequence{'Regressor' if predicts_numbers else 'Classifier'}"
+        kind, encoder, sequences = "numbers", None, X
+        if _are_texts(X):
+            kind, encoder = "texts", TokenEncoder()
+            sequences = encoder.fit(X).transform(X)
+        elif token_ids or isinstance(X, TokenIds):
+            kind = "token ids"
         inputs, schema = check_first(
-            X,
+            sequences,
             mask_value=mask_value,
             estimator=estimator,
             takes_tokens=kind != "numbers",
             check_finite=False,
         )
-    n = len(inputs.sequences)
-    targets = None if y is None else _check_y(y, given, n, predicts_numbers, estimator)
+        n = len(inputs.sequences)
+        targets = None if y is None else _check_y(y, X, n, predicts_numbers, estimator)
     return Given(
         kind,
         inputs,
@@ -111,7 +112,8 @@ def _are_texts(X: Any) -> bool:
     if isinstance(X, (str, bytes)) or not hasattr(X, "__len__") or not hasattr(X, "__iter__"):
         return False
     # Of a data frame and a dict, what comes first is a name.
-    if len(X) == 0 or getattr(X, "ndim", 1) != 1 or hasattr(X, "columns") or hasattr(X, "keys"):
+    has_names = isinstance(X, Mapping) or hasattr(X, "columns")
+    if len(X) == 0 or getattr(X, "ndim", 1) != 1 or has_names:
         return False
     return isinstance(next(iter(X)), str)
 

@@ -23,7 +23,11 @@ def draw(report: SequenceDataReport, figure: Any) -> Any:
     if figure is None:
         pyplot = require("matplotlib.pyplot", extra="plots")
         figure = pyplot.figure(figsize=(10, 6.2), layout="constrained")
-    overview, below = figure.subfigures(2, 1, height_ratios=(1.25, 1))
+    # Of categories alone there is nothing to draw.
+    has_examples = report.tokens is not None or "number" in report.features["kind"]
+    overview, *below = figure.subfigures(
+        1 + has_examples, 1, height_ratios=(1.25, 1)[: 1 + has_examples], squeeze=False
+    )[:, 0]
     axes = overview.subplots(1, 3 if report.target is not None else 2)
     _draw_lengths(axes[0], report)
     if report.target is not None:
@@ -32,7 +36,8 @@ def draw(report: SequenceDataReport, figure: Any) -> Any:
         _draw_scales(axes[-1], report)
     else:
         _draw_tokens(axes[-1], report.tokens)
-    _draw_examples(below, report)
+    if has_examples:
+        _draw_examples(below[0], report)
     return figure
 
 
@@ -82,7 +87,11 @@ def _draw_scales(ax: Any, report: SequenceDataReport) -> None:
     """Mean and standard deviation, minimum and maximum of each feature."""
     table = report.features
     rows = [i for i, mean in enumerate(table["mean"]) if np.isfinite(mean)]
-    shown = rows[:MOST_BARS]
+    shown, n = rows[:MOST_BARS], len(table["name"])
+    ax.set(title="Features" if len(shown) == n else f"Features, {len(shown)} of {n}")
+    if not shown:
+        ax.set(xticks=[], yticks=[], xlabel="no numbers")
+        return
     mean, std, low, high = (
         np.array([table[key][row] for row in shown]) for key in ("mean", "std", "min", "max")
     )
@@ -97,13 +106,27 @@ def _draw_scales(ax: Any, report: SequenceDataReport) -> None:
     spread = std[std > 0]
     if len(spread) and spread.max() > LARGE_RATIO * spread.min():
         ax.set_xscale("symlog", linthresh=float(spread.min()))
-        ax.xaxis.get_major_locator().set_params(numticks=4)
+        ax.set_xticks(_ticks(float(spread.min()), float(low.min()), float(high.max())))
     n = len(table["name"])
     ax.set(title="Features" if len(shown) == n else f"Features, {len(shown)} of {n}")
     if len(shown):
         ax.legend(
             fontsize="small", loc="upper left", bbox_to_anchor=(0, -0.1), ncols=2, frameon=False
         )
+
+
+def _ticks(linear: float, lowest: float, highest: float) -> list[float]:
+    """0 and two powers of ten on each side of a symmetric logarithmic axis, if it goes so far.
+
+    Of the axis of matplotlib the ticks around 0 overlap.
+    """
+    ticks = [0.0]
+    for end in (lowest, highest):
+        if abs(end) > 10 * linear:
+            largest = np.floor(np.log10(abs(end)))
+            middle = np.round((largest + np.log10(linear)) / 2)
+            ticks += [float(np.sign(end) * 10**e) for e in {middle, largest}]
+    return sorted(ticks)
 
 
 def _draw_examples(figure: Any, report: SequenceDataReport) -> None:
@@ -117,8 +140,7 @@ def _draw_examples(figure: Any, report: SequenceDataReport) -> None:
         for at, row in enumerate(numbers):
             scaled, name = _scaled(values[:, at], table, row), _short(table["name"][row])
             ax.plot(scaled, color=f"C{at}", label=name, marker=marker)
-        title = "a sequence" if target is None else f"y = {_short(target)}"
-        ax.set(title=title, xlabel="timestep")
+        ax.set(title=_title(target, report), xlabel="timestep")
         ax.xaxis.get_major_locator().set_params(integer=True)
     of_numbers = "standardised features" if len(table["name"]) > 1 else str(table["name"][0])
     axes[0].set_ylabel("token id" if report.tokens is not None else _short(of_numbers))
@@ -127,6 +149,14 @@ def _draw_examples(figure: Any, report: SequenceDataReport) -> None:
         n = sum(kind == "number" for kind in table["kind"])
         of_all = f"{len(numbers)} of {n} features" if n > len(numbers) else None
         figure.legend(handles, labels, loc="outside right", fontsize="small", title=of_all)
+
+
+def _title(target: Any, report: SequenceDataReport) -> str:
+    if report.target is None:
+        return "a sequence"
+    if report.target["kind"] == "several labels":
+        return _short(f"labels {', '.join(map(str, target))}" if target else "no label")
+    return f"y = {_short(target)}"
 
 
 def _scaled(values: Array, table: dict[str, list[Any]], row: int) -> Array:

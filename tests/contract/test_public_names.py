@@ -14,12 +14,16 @@ PUBLIC = {
     "sklstm": [
         "BatchScorer", "LSTMSequenceClassifier", "LSTMSequenceRegressor", "SKOPS_TRUSTED",
         "__version__",
-        "datasets", "exceptions", "export", "load_model", "model_card", "nn", "model_selection",
+        "datasets", "exceptions", "export", "inspection", "load_model", "model_card", "nn",
+        "model_selection",
         "predict_batches", "preprocessing", "save_model", "streaming",
     ],
-    "sklstm.datasets": ["make_temporal_order", "make_trends"],
+    "sklstm.datasets": [
+        "SequenceDataReport", "describe", "make_temporal_order", "make_trends",
+    ],
     "sklstm.exceptions": ["ModelFileError", "TrainingDivergedError"],
     "sklstm.export": ["to_onnx", "to_onnx_stream"],
+    "sklstm.inspection": ["PermutationImportanceDisplay", "permutation_importance"],
     "sklstm.model_selection": ["param_distributions"],
     "sklstm.nn": [
         "AttentionPooling", "ConvolutionBranch", "ConvolutionEnsemble",
@@ -166,8 +170,12 @@ def test_importing_the_package_does_not_import_torch():
     assert result.stdout.split() == ["False", "False"]
 
 
-def test_importing_the_preprocessing_does_not_import_torch():
-    result = run("import sys, sklstm.preprocessing; print('torch' in sys.modules)")
+def test_preprocessing_and_a_report_on_data_do_not_import_torch():
+    result = run(
+        "import sys, sklstm.preprocessing, sklstm.datasets\n"
+        "sklstm.datasets.describe([[1.0, 2.0], [3.0]], [0, 1])\n"
+        "print('torch' in sys.modules)"
+    )
     assert result.stdout.split() == ["False"]
 
 
