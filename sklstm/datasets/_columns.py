@@ -82,15 +82,11 @@ def statistics_of(sequences: Sequences) -> FeatureStatistics:
             highest[rows] = np.maximum.reduceat(high, starts, axis=0)
             steps = np.diff(np.concatenate([before, values]), axis=0)
             increases &= (steps > 0).all(axis=0)
-            within = np.ones(len(values), dtype=bool)
-            within[starts] = False
-            # NaN makes both NaN.
-            smallest_step = np.minimum(
-                smallest_step, steps.min(axis=0, initial=np.inf, where=within[:, None])
-            )
-            largest_step = np.maximum(
-                largest_step, steps.max(axis=0, initial=-np.inf, where=within[:, None])
-            )
+            # NaN makes both NaN. A mask in min and max would take twice as long.
+            steps[starts] = np.inf
+            smallest_step = np.minimum(smallest_step, steps.min(axis=0))
+            steps[starts] = -np.inf
+            largest_step = np.maximum(largest_step, steps.max(axis=0))
         before = values[-1:]
     empty = ~np.isfinite(lowest)
     lowest[empty], highest[empty] = np.nan, np.nan

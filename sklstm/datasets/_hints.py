@@ -20,6 +20,8 @@ from sklstm.datasets._leakage import (
     telling_names,
 )
 
+LAST = " in the last timestep"
+
 
 class Candidate(NamedTuple):
     """One value for each sequence, NaN where there is none, that might tell the target."""
@@ -27,6 +29,7 @@ class Candidate(NamedTuple):
     column: str
     values: Array
     are_codes: bool = False
+    is_last: bool = False
     # What the values are, for texts: of a static column nothing needs to be said.
     which: str = ""
 
@@ -118,12 +121,12 @@ def _candidates(given: Given, statistics: FeatureStatistics) -> Iterator[Candida
             if is_constant and (sequences.lengths > 1).any():
                 yield Candidate(name, lows[:, at], which=", constant in each sequence,")
             elif np.isfinite(last[:, at]).all():
-                yield Candidate(name, last[:, at], which=" in the last timestep")
+                yield Candidate(name, last[:, at], False, True, LAST)
     codes, static = sequences.codes, given.schema.static
     for at, name in enumerate(given.schema.categories):
         if codes is not None:
             ends = codes[sequences.offsets[1:] - 1, at].astype(np.float64)
-            yield Candidate(name, ends, True, " in the last timestep")
+            yield Candidate(name, ends, True, True, LAST)
     if static is not None and sequences.static is not None:
         table, n = sequences.static, len(static.numbers)
         for at, name in enumerate(static.numbers):
@@ -134,9 +137,11 @@ def _candidates(given: Given, statistics: FeatureStatistics) -> Iterator[Candida
 
 def _at_candidate(candidate: Candidate, targets: list[Target]) -> Iterator[Hint]:
     column, which = candidate.column, candidate.which
-    if identifies(candidate.values) and "last" not in which:
+    if identifies(candidate.values) and not candidate.is_last:
         text = f"{column!r}{which} has another value for each sequence, as an id has."
         yield Hint("identifier", column, text)
     for target in targets:
-        if reveals(candidate.values, target, are_codes=candidate.are_codes):
+        # A measurement whose last values are apart is what classes may differ in.
+        kind = {"are_codes": candidate.are_codes, "by_range": not candidate.is_last}
+        if reveals(candidate.values, target, **kind):
             yield Hint("reveals_target", column, f"{column!r}{which} alone tells {target.name}.")

@@ -11,6 +11,7 @@ import numpy as np
 from sklstm._sequences import Array, IntArray, Sequences
 from sklstm._validation._frames import NAMES_IN_LONG_TABLES
 from sklstm._validation._messages import enumerate_names
+from sklstm.datasets._columns import percent
 
 # How likely a finding may be by chance alone: low, since many columns are looked at.
 CHANCE = 1e-6
@@ -75,10 +76,7 @@ def duplicates(sequences: Sequences, targets: Array | None, groups: Array | None
     if len(copies) == 0:
         return
     pairs = _pairs(first, copies)
-    text = (
-        f"{_sequences(len(copies))} ({len(copies) / len(first):.1%}) equal an earlier one: {pairs}."
-        " Copies on both sides of a split make scores too good."
-    )
+    text = f"{_copies(len(copies))} ({percent(len(copies) / len(first))} of all): {pairs}. Copies on both sides of a split make scores too good."
     yield Hint("duplicates", None, text)
     if targets is not None:
         differ = (targets[copies] != targets[first[copies]]).reshape(len(copies), -1).any(axis=1)
@@ -97,8 +95,10 @@ def _pairs(first: IntArray, copies: IntArray) -> str:
     return enumerate_names(copies, lambda row: f"X[{row}] = X[{first[row]}]")
 
 
-def _sequences(n: int) -> str:
-    return "1 sequence" if n == 1 else f"{n} sequences"
+def _copies(n: int) -> str:
+    if n == 1:
+        return "1 sequence is a copy of an earlier one"
+    return f"{n} sequences are copies of earlier ones"
 
 
 # Names --------------------------------------------------------------------------------------------
@@ -125,11 +125,13 @@ def identifies(values: Array) -> bool:
     return len(known) == len(values) >= ENOUGH and is_whole and len(np.unique(known)) == len(known)
 
 
-def reveals(values: Array, target: Target, *, are_codes: bool = False) -> bool:
+def reveals(
+    values: Array, target: Target, *, are_codes: bool = False, by_range: bool = True
+) -> bool:
     """Whether one number of each sequence says what its target is, beyond chance.
 
-    Of classes: each value comes with one class, or the values of each class form a range. Of
-    numbers: both are the same but for a scale.
+    Of classes: each value comes with one class, or the values of each class form a range, if that
+    counts. Of numbers: both are the same but for a scale.
     """
     known = ~np.isnan(values)
     values, targets = values[known], target.values[known]
@@ -137,7 +139,8 @@ def reveals(values: Array, target: Target, *, are_codes: bool = False) -> bool:
         return False
     if not target.are_classes:
         return not are_codes and _correlates(values, targets)
-    return _is_pure(values, targets) or (not are_codes and _is_in_ranges(values, targets))
+    has_ranges = by_range and not are_codes
+    return _is_pure(values, targets) or (has_ranges and _is_in_ranges(values, targets))
 
 
 def _correlates(values: Array, targets: Array) -> bool:

@@ -61,6 +61,7 @@ def starts():
         (lambda i, n: CLASSES[i], [("reveals_target", "x2")]),
         (lambda i, n: 5 - 2 * CLASSES[i], [("reveals_target", "x2")]),
         (lambda i, n: (np.arange(n) == n - 1) * CLASSES[i], [("reveals_target", "x2")]),
+        (lambda i, n: np.linspace(0, CLASSES[i] + 0.01 * i, n), []),
         (lambda i, n: i % 3, []),
     ],
 )  # fmt: skip

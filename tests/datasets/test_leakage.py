@@ -49,7 +49,7 @@ def test_hints_at_duplicates_name_the_sequences():
         for hint in duplicates(sequences, np.array([0, 1, 1, 1]), np.array(["a", "b", "a", "c"]))
     }
     assert [*hints] == ["duplicates", "conflicting_targets", "duplicates_across_groups"]
-    assert "2 sequences (50.0%)" in hints["duplicates"]
+    assert "2 sequences are copies of earlier ones (50.0% of all)" in hints["duplicates"]
     assert "X[2] = X[0], X[3] = X[1]" in hints["duplicates"]
     assert "X[2] = X[0]." in hints["conflicting_targets"]
     assert "X[3] = X[1]." in hints["duplicates_across_groups"]
@@ -117,6 +117,13 @@ def test_codes_of_categories_have_no_order():
     codes = np.arange(40.0)
     assert reveals(codes, of(sorted_classes))
     assert not reveals(codes, of(sorted_classes), are_codes=True)
+
+
+def test_ranges_may_not_count():
+    apart = CLASSES + RNG.uniform(0, 0.5, 40)
+    assert reveals(apart, of(CLASSES))
+    assert not reveals(apart, of(CLASSES), by_range=False)
+    assert reveals(CLASSES.astype(float), of(CLASSES), by_range=False)
 
 
 def test_chance_hardly_ever_tells_the_target():
