@@ -2,9 +2,9 @@
 Look before you fit, and after: a report on the data, and permutation importance
 ================================================================================
 
-A smart watch records the acceleration and the rotation of a wrist while someone stands, walks, runs or
-plays badminton (BasicMotions of the UEA archive). What do the data hold, and what does a fitted model
-read in them?
+A smart watch records the acceleration and the rotation of a wrist while someone stands, walks, runs
+or plays badminton (BasicMotions of the UEA archive). What do the data hold, and what does a fitted
+model read in them?
 """
 
 import numpy as np
@@ -21,8 +21,8 @@ from sklstm.preprocessing import from_channel_first
 # Before the fit
 # --------------
 #
-# As data frames, the recordings have names for their channels. There are ten seconds of each, in ten
-# timesteps a second.
+# As data frames, the recordings have names for their channels. There are ten seconds of each, in
+# ten timesteps a second.
 
 channels = [f"{sensor} {axis}" for sensor in ("acceleration", "rotation") for axis in "xyz"]
 arrays, y = load_classification("BasicMotions")
@@ -41,8 +41,8 @@ figure = report.plot()
 # What a hint looks like
 # ----------------------
 #
-# Had the loader kept the minute of the day, and had each activity been recorded at a time of its own,
-# any model would be perfect, and useless on another day.
+# Had the loader kept the minute of the day, and had each activity been recorded at a time of its
+# own, any model would be perfect, and useless on another day.
 
 start = {"standing": 600, "walking": 640, "running": 700, "badminton": 815}
 rng = np.random.default_rng(0)

@@ -76,7 +76,11 @@ def duplicates(sequences: Sequences, targets: Array | None, groups: Array | None
     if len(copies) == 0:
         return
     pairs = _pairs(first, copies)
-    text = f"{_copies(len(copies))} ({percent(len(copies) / len(first))} of all): {pairs}. Copies on both sides of a split make scores too good."
+    share = percent(len(copies) / len(first))
+    text = (
+        f"{_copies(len(copies))} ({share} of all): {pairs}. Copies on both sides of a split make"
+        " scores too good."
+    )
     yield Hint("duplicates", None, text)
     if targets is not None:
         differ = (targets[copies] != targets[first[copies]]).reshape(len(copies), -1).any(axis=1)
