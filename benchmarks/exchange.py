@@ -1,4 +1,4 @@
-"""Importances with donors fitted by repetition or by interpolation: python -m benchmarks.exchange."""
+"""Importances with donors fitted in two ways: python -m benchmarks.exchange."""
 
 from __future__ import annotations
 

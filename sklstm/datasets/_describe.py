@@ -86,7 +86,7 @@ def describe(
     ``SequenceImputer()``, and not at all if values are infinite. The warnings of a fit about an X
     that is probably not meant as it is read are among the hints.
 
-    Moments take one pass over the values, duplicates one more. `benchmarks/LOG.md` has figures.
+    Moments take one pass over the values, duplicates one more. ``benchmarks/LOG.md`` has figures.
 
     Examples
     --------
@@ -94,7 +94,7 @@ def describe(
     >>> X, y = make_trends(40, random_state=0)
     >>> report = describe(X, y)
     >>> report.n_sequences, report.target["classes"], report.hints
-    (40, [0, 1], ())
+    (40, ['falling', 'rising'], ())
     """
     parameters: dict[str, Any] = {"mask_value": mask_value, "token_ids": token_ids, "task": task}
     validate_parameter_constraints(PARAMETER_CONSTRAINTS, parameters, caller_name="describe")
