@@ -150,7 +150,7 @@ def permutation_importance(
     >>> from sklstm.datasets import make_trends
     >>> from sklstm.inspection import permutation_importance
     >>> X, y = make_trends(60, random_state=0)
-    >>> classifier = LSTMSequenceClassifier(8, max_epochs=10, n_kernels=0, random_state=0)
+    >>> classifier = LSTMSequenceClassifier(8, max_epochs=3, n_kernels=0, random_state=0)
     >>> _ = classifier.fit(X, y)
     >>> result = permutation_importance(classifier, X, y, by="segment", n_segments=4,
     ...                                 random_state=0)

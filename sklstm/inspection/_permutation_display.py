@@ -57,7 +57,7 @@ class PermutationImportanceDisplay:
     >>> from sklstm.datasets import make_trends
     >>> from sklstm.inspection import PermutationImportanceDisplay
     >>> X, y = make_trends(60, random_state=0)
-    >>> classifier = LSTMSequenceClassifier(8, max_epochs=10, n_kernels=0, random_state=0)
+    >>> classifier = LSTMSequenceClassifier(8, max_epochs=3, n_kernels=0, random_state=0)
     >>> _ = classifier.fit(X, y)
     >>> display = PermutationImportanceDisplay.from_estimator(
     ...     classifier, X, y, by="segment", random_state=0
