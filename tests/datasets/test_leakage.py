@@ -100,6 +100,8 @@ def test_an_id_is_whole_and_unique(values, expected):
         (np.full(40, NAN), of(CLASSES), False),
         # One value in another class.
         (np.where(np.arange(40) == 0, 1, CLASSES), of(CLASSES), False),
+        # Five pairs are of one class each by chance.
+        (np.repeat(np.arange(5), 2), of(np.repeat([0, 1, 0, 1, 1], 2)), False),
         # Four sequences of two classes are in order by chance.
         (np.arange(4), of([0, 0, 1, 1]), False),
         (CLASSES, of(np.zeros(40)), False),

@@ -93,6 +93,10 @@ def test_a_long_name_is_shortened():
     assert ticks(figure.axes[1]) == [f"{'a' * 23}…", "b"]
 
 
+def test_a_dollar_sign_begins_no_formula():
+    assert ticks(drawn(X, ["$a$", "b"] * 15).axes[1]) == [r"\$a\$", "b"]
+
+
 def test_features_of_very_different_scales_have_a_logarithmic_axis():
     figure = drawn([x * [1, 1e6] for x in X])
     assert figure.axes[1].get_xscale() == "symlog"

@@ -52,7 +52,7 @@ WEIGHTS = RNG.uniform(0.5, 2.0, 50)
     [
         {},
         {"max_samples": 0.5},
-        {"max_samples": 20},
+        {"max_samples": 5},
         {"sample_weight": WEIGHTS, "max_samples": 0.7},
         {"scoring": "neg_log_loss", "n_repeats": 3},
     ],
