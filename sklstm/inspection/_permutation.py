@@ -94,19 +94,18 @@ def permutation_importance(
     Returns
     -------
     Bunch, or dict of Bunch if there are several scorers
-        - importances_mean, importances_std : ndarray of shape (n_features,), (n_segments,) or
-          (n_features, n_segments)
-            Mean and standard deviation over the permutations.
-        - importances : ndarray with one more dimension, (..., n_repeats)
-            Score of X minus that of X with exchanged values.
-        - baseline_score : float
-            Score of X.
-        - feature_names : list of str
-            Names of the features in X, "x0", "x1" and so on where they have none.
-        - segment_bounds : ndarray of shape (n_segments + 1,)
-            Bounds of the segments as fractions of the length.
-        - by : str
-            As passed.
+        With these entries, which are attributes as well:
+
+        - ``importances_mean``, ``importances_std``: ndarray of shape (n_features,), (n_segments,)
+          or (n_features, n_segments), mean and standard deviation over the permutations
+        - ``importances``: ndarray with one more dimension, (..., n_repeats), the score of X minus
+          that of X with exchanged values
+        - ``baseline_score``: float, the score of X
+        - ``feature_names``: list of str, the names of the features in X, "x0", "x1" and so on
+          where they have none
+        - ``segment_bounds``: ndarray of shape (n_segments + 1,), bounds of the segments as
+          fractions of the length
+        - ``by``: str, as passed
 
     Raises
     ------
