@@ -230,6 +230,7 @@ def _target_of(row: int, given: Given) -> Any:
     if given.targets is None:
         return None
     target = given.targets[row]
-    if target.ndim == 0:
+    # Of an array of objects it is none of NumPy's.
+    if np.ndim(target) == 0:
         return target.item() if hasattr(target, "item") else target
     return target.tolist() if given.predicts_numbers else np.flatnonzero(target).tolist()

@@ -137,12 +137,14 @@ def test_lists_of_integers_get_the_warning_of_a_fit_as_a_hint():
 # Targets and groups -------------------------------------------------------------------------------
 
 
-def test_classes():
-    report = describe(RAGGED, ["a"] * 16 + ["b"] * 8)
+@pytest.mark.parametrize("kind", [list, np.asarray, as_objects, pd.Series, pd.Categorical])
+def test_classes(kind):
+    report = describe(RAGGED, kind(["a"] * 16 + ["b"] * 8))
     assert report.target == {
         "kind": "classes", "classes": ["a", "b"], "counts": [16, 8], "imbalance": 2.0,
     }  # fmt: skip
     assert report.estimator == "LSTMSequenceClassifier"
+    assert [label for label, _ in report.examples] == ["a", "b"]
 
 
 def test_numbers_to_predict():
