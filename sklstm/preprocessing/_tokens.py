@@ -392,3 +392,12 @@ def encode(tokenizer: Any, documents: list[str | Tokens]) -> Iterable[list[int]]
 def as_text(document: str | Tokens) -> str:
     """The text itself, or tokens joined by spaces."""
     return document if isinstance(document, str) else " ".join(document)
+
+
+def tokens_of(encoder: TokenEncoder, X: Iterable[str | Tokens]) -> list[list[str]]:
+    """Tokens of texts as a fitted encoder cuts them, those not in its vocabulary included."""
+    documents = check_documents(X)
+    if encoder.analyzer == "bpe":
+        return encoder.inverse_transform(encoder.transform(documents))
+    cut = (encoder._truncate(list(text)) for text in encoder._analyze(documents))
+    return [tokens or [UNKNOWN_TOKEN] for tokens in cut]

@@ -1,0 +1,265 @@
+"""Integrated gradients of fitted models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sklstm._batching._buckets import prediction_batches
+from sklstm._batching._loader import PaddedInputs
+from sklstm._sequences import Array
+from sklstm.inspection._baselines import Pair
+from sklstm.inspection._expanded import (
+    expand_codes,
+    expanded_network,
+    sum_of_outputs,
+    sum_of_window_outputs,
+)
+from sklstm.inspection._explained import Explained
+from sklstm.inspection._path import Integral, integrate
+from sklstm.inspection._secants import summary_slopes
+from sklstm.inspection._terms import attribute_terms
+from sklstm.nn import ConvolutionEnsemble, FixedConvolutions, SequenceNetwork, TokenEnsemble
+from sklstm.nn._ensemble import Ensemble
+from sklstm.nn._pooling import is_padding
+from sklstm.nn._tfidf import without_padding
+
+# Timesteps of the sequences of a batch, of which a gradient is kept for each point of the path, and
+# sequences; and timesteps that gradients are computed of at a time.
+MAX_TIMESTEPS, MAX_SEQUENCES = 4096, 32
+MAX_ROWS = {"cpu": 8192, "cuda": 2**18}
+
+
+class Parts(NamedTuple):
+    """Attributions of a batch: of cells (B, T, D), of static numbers (B, P), and errors (B,)."""
+
+    cells: Tensor
+    static: Tensor | None
+    errors: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Integration:
+    """A model, and how accurately it is integrated.
+
+    Attributes
+    ----------
+    module : SequenceNetwork or Ensemble
+    network : SequenceNetwork
+        A copy of its network that reads vectors, see `expanded_network`.
+    tol : float
+    max_nodes : int
+    """
+
+    module: SequenceNetwork | Ensemble
+    network: SequenceNetwork
+    tol: float
+    max_nodes: int
+
+    @property
+    def original(self) -> SequenceNetwork:
+        """The network itself, which reads ids and codes."""
+        module = self.module
+        return module.network if isinstance(module, Ensemble) else module
+
+    def integrate(
+        self, weights_BC: Tensor, given: PaddedInputs, baseline: PaddedInputs
+    ) -> Parts:
+        """Attributions of a batch of one kind of model."""
+        if given.values.ndim == 2:
+            return self._of_tokens(weights_BC, given, baseline)
+        if isinstance(self.module, ConvolutionEnsemble):
+            return self._of_convolutions(self.module, weights_BC, given, baseline)
+        return self._of_network(weights_BC, given, baseline)
+
+    def _run(self, function: Callable[..., Tensor], ends: Sequence[tuple[Tensor, Tensor]],
+             n_timesteps: int) -> Integral:  # fmt: skip
+        device = ends[0][0].device.type
+        return integrate(
+            function,
+            [start for start, _ in ends],
+            [end for _, end in ends],
+            tol=self.tol,
+            max_nodes=self.max_nodes,
+            n_rows=max(1, MAX_ROWS[device] // n_timesteps),
+        )
+
+    def _static(self, given: PaddedInputs, baseline: PaddedInputs) -> list[tuple[Tensor, Tensor]]:
+        """Start and end of the static columns, expanded, if the network reads such."""
+        encoder = self.original.static
+        if encoder is None:
+            return []
+        return [(encoder.expand(baseline.static), encoder.expand(given.static))]
+
+    def _of_network(
+        self, weights_BC: Tensor, given: PaddedInputs, baseline: PaddedInputs
+    ) -> Parts:
+        """Of a network of measurements alone."""
+        start, end = (expand_codes(self.original, part.values) for part in (baseline, given))
+        ends = [(start, end), *self._static(given, baseline)]
+        function = sum_of_outputs(self.network, given.lengths, weights_BC)
+        return _parts(self._run(function, ends, end.shape[1]), ends)
+
+    def _of_convolutions(
+        self,
+        ensemble: ConvolutionEnsemble,
+        weights_BC: Tensor,
+        given: PaddedInputs,
+        baseline: PaddedInputs,
+    ) -> Parts:
+        """Of a network beside, or behind, fixed convolutions."""
+        convolutions, lengths_B = ensemble.convolutions, given.lengths
+        of_network_BC, of_linear_BC = (share * weights_BC for share in ensemble.shares)
+        inputs = [_masked(part) for part in (baseline, given)]
+        start, end = map(convolutions.expand, inputs)
+        with torch.no_grad():
+            values = [convolutions.with_differences(part, lengths_B) for part in (start, end)]
+        static = self._static(given, baseline)
+        weights_BP = of_linear_BC @ ensemble.linear.weight
+        slopes_F2BT = summary_slopes(convolutions, *values, lengths_B, weights_BP)
+        if convolutions.window_size is None:
+            parts = self._of_network(of_network_BC, given, baseline)
+        else:
+            first, last = (part.permute(2, 0, 1, 3) for part in values)
+            ends = [(first, last), (start, end), *static]
+            function = sum_of_window_outputs(self.network, convolutions, lengths_B, of_network_BC)
+            integral = self._run(function, ends, end.shape[1])
+            of_values, *others = integral.gradients
+            slopes_F2BT = slopes_F2BT + of_values.permute(1, 2, 0, 3)
+            parts = _parts(Integral(others, integral.errors), ends[1:])
+        of_cells = _of_differences(convolutions, slopes_F2BT, values, (start, end))
+        of_static_BP = weights_BP[:, convolutions.n_features :]
+        return _with_linear(parts._replace(cells=parts.cells + of_cells), of_static_BP, static)
+
+    def _of_tokens(
+        self, weights_BC: Tensor, given: PaddedInputs, baseline: PaddedInputs
+    ) -> Parts:
+        """Of a network of token ids; cells (B, T, 1)."""
+        module, static = self.module, self._static(given, baseline)
+        ids = [without_padding(part.values, part.lengths) for part in (baseline, given)]
+        is_ensemble = isinstance(module, TokenEnsemble)
+        of_network_BC = module.shares[0] * weights_BC if is_ensemble else weights_BC
+        embedding = self.original.embedding
+        with torch.no_grad():
+            start, end = (embedding(module.read(x) if is_ensemble else x) for x in ids)
+        ends = [(start, end), *static]
+        function = sum_of_outputs(self.network, given.lengths, of_network_BC)
+        parts = _parts(self._run(function, ends, end.shape[1]), ends)
+        parts = parts._replace(cells=parts.cells.sum(dim=2, keepdim=True))
+        if not is_ensemble:
+            return parts
+        of_linear_BC = module.shares[1] * weights_BC
+        with torch.no_grad():
+            of_terms_BT = attribute_terms(module.linear, ids[1], ids[0], of_linear_BC)
+        parts = parts._replace(cells=parts.cells + of_terms_BT.unsqueeze(2))
+        if module.linear_static is None:
+            return parts
+        return _with_linear(parts, of_linear_BC @ module.linear_static.weight, static)
+
+
+def _parts(integral: Integral, ends: Sequence[tuple[Tensor, Tensor]]) -> Parts:
+    """Mean gradients times differences."""
+    found = [
+        gradient * (end.double() - start.double())
+        for gradient, (start, end) in zip(integral.gradients, ends, strict=True)
+    ]
+    return Parts(found[0], found[1] if len(found) > 1 else None, integral.errors)
+
+
+def _with_linear(
+    parts: Parts, weights_BP: Tensor, static: Sequence[tuple[Tensor, Tensor]]
+) -> Parts:
+    """The same with a linear model of static columns, if there are any."""
+    if not static:
+        return parts
+    (start, end), = static
+    assert parts.static is not None
+    return parts._replace(static=parts.static + weights_BP * (end.double() - start.double()))
+
+
+def _masked(inputs: PaddedInputs) -> Tensor:
+    """Values, 0 in the padding."""
+    if inputs.lengths is None:
+        return inputs.values
+    return inputs.values.masked_fill(is_padding(inputs.lengths, inputs.values), 0)
+
+
+def _of_differences(
+    convolutions: FixedConvolutions,
+    slopes_F2BT: Tensor,
+    values: Sequence[Tensor],
+    ends: tuple[Tensor, Tensor],
+) -> Tensor:
+    """Attributions of cells (B, T, F), by the slopes of what `with_differences` makes of them.
+
+    A first difference belongs to both its timesteps, to each with its own part; what rounding
+    makes of it to the one that has the larger part.
+    """
+    reach = convolutions.reach
+    inner = slice(reach, slopes_F2BT.shape[3] - reach)
+    changes_F2BT = (values[1].double() - values[0].double())[..., inner]
+    slopes_BTF2 = slopes_F2BT[..., inner].double().permute(2, 3, 0, 1)
+    changes_BTF2 = changes_F2BT.permute(2, 3, 0, 1)
+    cells_BTF = slopes_BTF2[..., 0] * changes_BTF2[..., 0]
+    own_BTF = (ends[1].double() - ends[0].double()) * convolutions.factors[1, 0].double()
+    change_BTF, slope_BTF = changes_BTF2[..., 1], slopes_BTF2[..., 1]
+    following_BTF = torch.nn.functional.pad(own_BTF[:, 1:], (0, 0, 0, 1))
+    # The rest is rounding: below a grid step, and 0 where neither timestep has changed.
+    rest_BTF = change_BTF - (following_BTF - own_BTF)
+    share_BTF = following_BTF.abs() / (following_BTF.abs() + own_BTF.abs()).clamp(min=1e-12)
+    of_following = slope_BTF * (following_BTF + share_BTF * rest_BTF)
+    of_own = slope_BTF * (-own_BTF + (1 - share_BTF) * rest_BTF)
+    return cells_BTF + of_own + torch.nn.functional.pad(of_following[:, :-1], (0, 0, 1, 0))
+
+
+def integrated_gradients(
+    explained: Explained, pair: Pair, weights: Array, *, tol: float, max_nodes: int
+) -> tuple[list[Array], Array | None, Array]:
+    """Attributions (T_i, F) of each sequence, of static columns (n, S), and errors (n,)."""
+    module, device = explained.module, explained.device
+    integration = Integration(module, expanded_network(explained.network), tol, max_nodes)
+    owners, static_owners = _expanded_owners(explained)
+    n = len(pair.lengths)
+    cells: list[Array] = [np.empty(0)] * n
+    static = None if static_owners is None else np.zeros((n, static_owners.max() + 1))
+    errors = np.zeros(n)
+    for indices in prediction_batches(pair.lengths, MAX_TIMESTEPS, MAX_SEQUENCES):
+        given, baseline = pair.batch(indices)
+        weights_BC = torch.from_numpy(weights[indices]).float().to(device)
+        parts = integration.integrate(weights_BC, given, baseline)
+        found = gather(parts.cells.cpu().numpy(), owners)
+        for place, index in enumerate(indices):
+            cells[index] = found[place, : pair.lengths[index]].copy()
+        if static is not None and parts.static is not None and static_owners is not None:
+            static[indices] = gather(parts.static.cpu().numpy(), static_owners)
+        errors[indices] = parts.errors
+    return cells, static, errors
+
+
+def gather(numbers: Array, owners: Array) -> Array:
+    """Sum of the last axis by owner."""
+    total = np.zeros((*numbers.shape[:-1], owners.max() + 1))
+    for place, owner in enumerate(owners):
+        total[..., owner] += numbers[..., place]
+    return total
+
+
+def _expanded_owners(explained: Explained) -> tuple[Array, Array | None]:
+    """Feature, and static column, that each expanded number belongs to."""
+    owners, static_owners = np.zeros(1, dtype=np.int64), None
+    network = explained.fitted.network
+    if not explained.takes_tokens:
+        owners = explained.owners()
+        n_numbers = len(owners) - len(network.n_categories)
+        owners = np.repeat(owners, [*[1] * n_numbers, *network.n_categories])
+    encoder = explained.network.static
+    if encoder is not None:
+        n, sizes = encoder.n_numbers, encoder.one_hot.n_categories
+        of_codes = np.repeat(np.arange(n, n + len(sizes)), sizes)
+        static_owners = np.concatenate([np.tile(np.arange(n), 2), of_codes])
+    return owners, static_owners
