@@ -22,7 +22,7 @@ from sklstm.inspection._expanded import (
 )
 from sklstm.inspection._explained import Explained
 from sklstm.inspection._path import Integral, integrate
-from sklstm.inspection._secants import summary_slopes
+from sklstm.inspection._secants import attribute_summaries
 from sklstm.inspection._terms import attribute_terms
 from sklstm.nn import ConvolutionEnsemble, FixedConvolutions, SequenceNetwork, TokenEnsemble
 from sklstm.nn._ensemble import Ensemble
@@ -121,7 +121,8 @@ class Integration:
             values = [convolutions.with_differences(part, lengths_B) for part in (start, end)]
         static = self._static(given, baseline)
         weights_BP = of_linear_BC @ ensemble.linear.weight
-        slopes_F2BT = summary_slopes(convolutions, *values, lengths_B, weights_BP)
+        of_summaries = attribute_summaries(convolutions, *values, lengths_B, weights_BP)
+        of_cells = _shared(convolutions, of_summaries, (start, end))
         if convolutions.window_size is None:
             parts = self._of_network(of_network_BC, given, baseline)
         else:
@@ -130,9 +131,9 @@ class Integration:
             function = sum_of_window_outputs(self.network, convolutions, lengths_B, of_network_BC)
             integral = self._run(function, ends, end.shape[1])
             of_values, *others = integral.gradients
-            slopes_F2BT = slopes_F2BT + of_values.permute(1, 2, 0, 3)
             parts = _parts(Integral(others, integral.errors), ends[1:])
-        of_cells = _of_differences(convolutions, slopes_F2BT, values, (start, end))
+            of_windows = of_values.permute(1, 2, 0, 3) * (values[1] - values[0])
+            of_cells += _shared(convolutions, of_windows, (start, end))
         of_static_BP = weights_BP[:, convolutions.n_features :]
         return _with_linear(parts._replace(cells=parts.cells + of_cells), of_static_BP, static)
 
@@ -189,32 +190,23 @@ def _masked(inputs: PaddedInputs) -> Tensor:
     return inputs.values.masked_fill(is_padding(inputs.lengths, inputs.values), 0)
 
 
-def _of_differences(
-    convolutions: FixedConvolutions,
-    slopes_F2BT: Tensor,
-    values: Sequence[Tensor],
-    ends: tuple[Tensor, Tensor],
+def _shared(
+    convolutions: FixedConvolutions, of_values_F2BT: Tensor, ends: tuple[Tensor, Tensor]
 ) -> Tensor:
-    """Attributions of cells (B, T, F), by the slopes of what `with_differences` makes of them.
+    """Attributions of cells (B, T, F), by those of values and of first differences.
 
-    A first difference belongs to both its timesteps, to each with its own part; what rounding
-    makes of it to the one that has the larger part.
+    A difference is shared by its two timesteps in proportion to how much each differs from the
+    baseline: the one by which it grows and the other by which it shrinks may be large beside it.
     """
     reach = convolutions.reach
-    inner = slice(reach, slopes_F2BT.shape[3] - reach)
-    changes_F2BT = (values[1].double() - values[0].double())[..., inner]
-    slopes_BTF2 = slopes_F2BT[..., inner].double().permute(2, 3, 0, 1)
-    changes_BTF2 = changes_F2BT.permute(2, 3, 0, 1)
-    cells_BTF = slopes_BTF2[..., 0] * changes_BTF2[..., 0]
-    own_BTF = (ends[1].double() - ends[0].double()) * convolutions.factors[1, 0].double()
-    change_BTF, slope_BTF = changes_BTF2[..., 1], slopes_BTF2[..., 1]
-    following_BTF = torch.nn.functional.pad(own_BTF[:, 1:], (0, 0, 0, 1))
-    # The rest is rounding: below a grid step, and 0 where neither timestep has changed.
-    rest_BTF = change_BTF - (following_BTF - own_BTF)
-    share_BTF = following_BTF.abs() / (following_BTF.abs() + own_BTF.abs()).clamp(min=1e-12)
-    of_following = slope_BTF * (following_BTF + share_BTF * rest_BTF)
-    of_own = slope_BTF * (-own_BTF + (1 - share_BTF) * rest_BTF)
-    return cells_BTF + of_own + torch.nn.functional.pad(of_following[:, :-1], (0, 0, 1, 0))
+    inner = of_values_F2BT[..., reach : of_values_F2BT.shape[3] - reach].double()
+    own_BTF, of_differences_BTF = inner.permute(1, 2, 3, 0)
+    change_BTF = (ends[1].double() - ends[0].double()).abs()
+    following_BTF = torch.nn.functional.pad(change_BTF[:, 1:], (0, 0, 0, 1))
+    share_BTF = following_BTF / (following_BTF + change_BTF).clamp(min=1e-12)
+    of_following = (of_differences_BTF * share_BTF)[:, :-1]
+    of_first = of_differences_BTF * (1 - share_BTF)
+    return own_BTF + of_first + torch.nn.functional.pad(of_following, (0, 0, 1, 0))
 
 
 def integrated_gradients(
