@@ -91,7 +91,8 @@ class Attributions(list[Array]):
         totals = np.array([values.sum() for values in self])
         if self.static is not None:
             totals = totals + self.static.sum(axis=1)
-        return np.abs(totals - (self.output - self.baseline_output))
+        errors: Array = np.abs(totals - (self.output - self.baseline_output))
+        return errors
 
 
 def attributions(
@@ -228,8 +229,14 @@ def attributions(
         outputs = check_outputs(compute_outputs(explained.module, pair.given), sequences)
         targets = read_targets(explained.fitted.task, target, outputs)
         if method == "occlusion":
-            options = {"window": window, "stride": stride, "by_feature": by_feature}
-            cells, static = occlude(explained, pair, targets.weights, **options)
+            cells, static = occlude(
+                explained,
+                pair,
+                targets.weights,
+                window=window,
+                stride=stride,
+                by_feature=by_feature,
+            )
         else:
             cells, static = _integrate(explained, pair, targets, tol)
         return Attributions(
@@ -267,8 +274,8 @@ def _integrate(
     n_missed = int((np.abs(errors) > OF_INTEGRAL * tol * scale).sum())
     if n_missed:
         warn_user(
-            f"The sums of {n_missed} of {len(cells)} sequences miss the difference of the outputs by"
-            f" up to {np.abs(errors).max():.3g}, more than tol={tol:g} allows, after {MAX_NODES}"
+            f"The sums of {n_missed} of {len(cells)} sequences miss the difference of the outputs"
+            f" by up to {np.abs(errors).max():.3g}, more than tol={tol:g} allows, after {MAX_NODES}"
             " gradients. Raise tol, or give method='occlusion'."
         )
     return cells, static

@@ -54,7 +54,9 @@ def _of_tokens(explained: Explained, sequences: Sequences, baseline: Any) -> Seq
 def _of_measurements(explained: Explained, sequences: Sequences, baseline: Any) -> Sequences:
     vector = _as_vector(baseline)
     if baseline is None:
-        vector = explained.estimator.net_.reader.scaling.mean
+        scaling = explained.estimator.net_.reader.scaling
+        assert scaling is not None
+        vector = scaling.mean
     elif vector is None:
         return _in_the_form_of_X(explained, sequences, baseline)
     else:

@@ -55,6 +55,12 @@ def expand_codes(network: SequenceNetwork, inputs_BTF: Tensor) -> Tensor:
     return expanded
 
 
+def expand_static(network: SequenceNetwork, static_BS: Tensor) -> list[Tensor]:
+    """Static columns with one-hot vectors, (B, P), if the network reads such."""
+    encoder = network.static
+    return [] if encoder is None else [encoder.expand(static_BS)]
+
+
 def expanded_network(network: SequenceNetwork) -> SequenceNetwork:
     """A copy that reads what `expand_codes` gives, or vectors of tokens, and expanded static."""
     network = copy.deepcopy(network).eval().requires_grad_(False)
@@ -99,7 +105,10 @@ def sum_of_window_outputs(
 
 
 def read_windows(
-    convolutions: FixedConvolutions, values_BF2T: Tensor, inputs_BTF: Tensor, lengths_B: Tensor | None
+    convolutions: FixedConvolutions,
+    values_BF2T: Tensor,
+    inputs_BTF: Tensor,
+    lengths_B: Tensor | None,
 ) -> tuple[Tensor, Tensor | None]:
     """Windows (B, W, D) and their numbers, as of `FixedConvolutions`.
 

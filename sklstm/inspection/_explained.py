@@ -151,7 +151,7 @@ class Explained:
             places = np.array([*(i for i in places if i not in last), *last])
         numbers, codes = np.split(places, [schema.n_features])
         copies = 2 if network.standardize == "both" else 1
-        owners = np.concatenate([np.tile(numbers, copies), codes])
+        owners: IntArray = np.concatenate([np.tile(numbers, copies), codes])
         for step in reversed(self.steps):
             # The channels of an imputer are in blocks, each of all features.
             owners = owners % widths_of(step)[0]
@@ -225,7 +225,7 @@ def as_given(arrays: Sequence[Array], X: Any) -> list[Array]:
 
 def _given_lengths(X: Any, n: int) -> list[int | None]:
     """Number of timesteps of each item of X, padding included; None where it is not known."""
-    shape = getattr(X, "shape", ())
+    shape: Any = getattr(X, "shape", ())
     if len(shape) >= 2 and not hasattr(X, "columns"):
         return [int(shape[1])] * n
     if not isinstance(X, (list, tuple, np.ndarray)) or len(X) != n:

@@ -16,6 +16,7 @@ from sklstm._sequences import Array
 from sklstm.inspection._baselines import Pair
 from sklstm.inspection._expanded import (
     expand_codes,
+    expand_static,
     expanded_network,
     sum_of_outputs,
     sum_of_window_outputs,
@@ -67,9 +68,7 @@ class Integration:
         module = self.module
         return module.network if isinstance(module, Ensemble) else module
 
-    def integrate(
-        self, weights_BC: Tensor, given: PaddedInputs, baseline: PaddedInputs
-    ) -> Parts:
+    def integrate(self, weights_BC: Tensor, given: PaddedInputs, baseline: PaddedInputs) -> Parts:
         """Attributions of a batch of one kind of model."""
         if given.values.ndim == 2:
             return self._of_tokens(weights_BC, given, baseline)
@@ -91,14 +90,12 @@ class Integration:
 
     def _static(self, given: PaddedInputs, baseline: PaddedInputs) -> list[tuple[Tensor, Tensor]]:
         """Start and end of the static columns, expanded, if the network reads such."""
-        encoder = self.original.static
-        if encoder is None:
+        if given.static is None or baseline.static is None:
             return []
-        return [(encoder.expand(baseline.static), encoder.expand(given.static))]
+        ends = [expand_static(self.original, part) for part in (baseline.static, given.static)]
+        return list(zip(*ends, strict=True))
 
-    def _of_network(
-        self, weights_BC: Tensor, given: PaddedInputs, baseline: PaddedInputs
-    ) -> Parts:
+    def _of_network(self, weights_BC: Tensor, given: PaddedInputs, baseline: PaddedInputs) -> Parts:
         """Of a network of measurements alone."""
         start, end = (expand_codes(self.original, part.values) for part in (baseline, given))
         ends = [(start, end), *self._static(given, baseline)]
@@ -121,7 +118,7 @@ class Integration:
             values = [convolutions.with_differences(part, lengths_B) for part in (start, end)]
         static = self._static(given, baseline)
         weights_BP = of_linear_BC @ ensemble.linear.weight
-        of_summaries = attribute_summaries(convolutions, *values, lengths_B, weights_BP)
+        of_summaries = attribute_summaries(convolutions, values, lengths_B, weights_BP)
         of_cells = _shared(convolutions, of_summaries, (start, end))
         if convolutions.window_size is None:
             parts = self._of_network(of_network_BC, given, baseline)
@@ -137,23 +134,14 @@ class Integration:
         of_static_BP = weights_BP[:, convolutions.n_features :]
         return _with_linear(parts._replace(cells=parts.cells + of_cells), of_static_BP, static)
 
-    def _of_tokens(
-        self, weights_BC: Tensor, given: PaddedInputs, baseline: PaddedInputs
-    ) -> Parts:
+    def _of_tokens(self, weights_BC: Tensor, given: PaddedInputs, baseline: PaddedInputs) -> Parts:
         """Of a network of token ids; cells (B, T, 1)."""
-        module, static = self.module, self._static(given, baseline)
+        static, module = self._static(given, baseline), self.module
         ids = [without_padding(part.values, part.lengths) for part in (baseline, given)]
-        is_ensemble = isinstance(module, TokenEnsemble)
-        of_network_BC = module.shares[0] * weights_BC if is_ensemble else weights_BC
-        embedding = self.original.embedding
-        with torch.no_grad():
-            start, end = (embedding(module.read(x) if is_ensemble else x) for x in ids)
-        ends = [(start, end), *static]
-        function = sum_of_outputs(self.network, given.lengths, of_network_BC)
-        parts = _parts(self._run(function, ends, end.shape[1]), ends)
-        parts = parts._replace(cells=parts.cells.sum(dim=2, keepdim=True))
-        if not is_ensemble:
-            return parts
+        if not isinstance(module, TokenEnsemble):
+            return self._of_vectors(weights_BC, ids, given.lengths, static)
+        read = [module.read(ids_BT) for ids_BT in ids]
+        parts = self._of_vectors(module.shares[0] * weights_BC, read, given.lengths, static)
         of_linear_BC = module.shares[1] * weights_BC
         with torch.no_grad():
             of_terms_BT = attribute_terms(module.linear, ids[1], ids[0], of_linear_BC)
@@ -161,6 +149,23 @@ class Integration:
         if module.linear_static is None:
             return parts
         return _with_linear(parts, of_linear_BC @ module.linear_static.weight, static)
+
+    def _of_vectors(
+        self,
+        weights_BC: Tensor,
+        ids: Sequence[Tensor],
+        lengths_B: Tensor | None,
+        static: Sequence[tuple[Tensor, Tensor]],
+    ) -> Parts:
+        """Of a network that looks up the vectors of ids, those of the baseline first."""
+        embedding = self.original.embedding
+        assert embedding is not None
+        with torch.no_grad():
+            start, end = map(embedding, ids)
+        ends = [(start, end), *static]
+        function = sum_of_outputs(self.network, lengths_B, weights_BC)
+        parts = _parts(self._run(function, ends, end.shape[1]), ends)
+        return parts._replace(cells=parts.cells.sum(dim=2, keepdim=True))
 
 
 def _parts(integral: Integral, ends: Sequence[tuple[Tensor, Tensor]]) -> Parts:
@@ -178,7 +183,7 @@ def _with_linear(
     """The same with a linear model of static columns, if there are any."""
     if not static:
         return parts
-    (start, end), = static
+    ((start, end),) = static
     assert parts.static is not None
     return parts._replace(static=parts.static + weights_BP * (end.double() - start.double()))
 
@@ -206,7 +211,8 @@ def _shared(
     share_BTF = following_BTF / (following_BTF + change_BTF).clamp(min=1e-12)
     of_following = (of_differences_BTF * share_BTF)[:, :-1]
     of_first = of_differences_BTF * (1 - share_BTF)
-    return own_BTF + of_first + torch.nn.functional.pad(of_following, (0, 0, 1, 0))
+    shared: Tensor = own_BTF + of_first
+    return shared + torch.nn.functional.pad(of_following, (0, 0, 1, 0))
 
 
 def integrated_gradients(

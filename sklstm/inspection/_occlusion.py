@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -68,7 +69,7 @@ class Players:
         """Windows in the order of time, the first of them shorter by the offset."""
         length, n_features = self.shape
         bounds = [0, *range(size - offset, length, size), length]
-        times = [slice(a, b) for a, b in zip(bounds[:-1], bounds[1:], strict=True) if b > a]
+        times = [slice(a, b) for a, b in pairwise(bounds) if b > a]
         columns = [slice(i, i + 1) for i in range(n_features)]
         if not self.by_feature:
             columns = [slice(0, n_features)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -46,7 +47,7 @@ class Path:
 
     def __init__(self) -> None:
         bounds = np.linspace(0.0, 1.0, N_CELLS + 1).tolist()
-        self.cells = list(zip(bounds[:-1], bounds[1:], strict=True))
+        self.cells = list(pairwise(bounds))
         self.nodes: dict[float, Node] = {}
 
     def missing(self) -> list[float]:

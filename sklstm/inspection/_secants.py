@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -25,19 +26,19 @@ class Rates(NamedTuple):
 
 def attribute_summaries(
     convolutions: FixedConvolutions,
-    start_F2BT: Tensor,
-    end_F2BT: Tensor,
+    values: Sequence[Tensor],
     lengths_B: Tensor | None,
     weights_BP: Tensor,
 ) -> Tensor:
     """Attributions of the weighted sum of the summaries, shape (F, 2, B, T + padding).
 
-    Start and end are as of ``with_differences``. A response is linear in these, so along the
-    straight path it rises or falls, and crosses a threshold once at most. What a count changes by
+    The values, those of the baseline first, are as of ``with_differences``. A response is linear in
+    these, so along the straight path it rises or falls, and crosses a threshold once at most. What a count changes by
     is shared among the cells that the response rises by, or falls by, in proportion to their parts
     in that. Parts in the other direction get nothing: in proportion to the change itself, which may
     be a small difference of large parts, shares would have no bounds.
     """
+    start_F2BT, end_F2BT = values
     n_timesteps = start_F2BT.shape[3] - 2 * convolutions.reach
     is_real_BT = None if lengths_B is None else padding_mask(lengths_B, n_timesteps)
     n_real = n_timesteps if lengths_B is None else lengths_B
@@ -51,7 +52,7 @@ def attribute_summaries(
     for i in range(shape[0]):
         parts = Parts(convolutions, i, end_F2BT - start_F2BT)
         with torch.no_grad():
-            ends = [convolutions.convolve(values, i) for values in (start_F2BT, end_F2BT)]
+            ends = [convolutions.convolve(end, i) for end in values]
             counts = _count_rates(
                 [end[:N_KERNELS] for end in ends],
                 Rates(*(sums[:N_KERNELS] for sums in parts.sums)),
@@ -97,7 +98,8 @@ class Parts:
         cut = slice(self._cut, self._changes.shape[4] - self._cut)
         values_NFT = self._changes[..., cut].flatten(0, 1).permute(1, 2, 0, 3).flatten(0, 1)
         sums_NKT = nn.functional.conv1d(values_NFT, weights_KFW, dilation=self._dilation)
-        return sums_NKT.unflatten(0, (2, -1)).permute(2, 0, 1, 3)
+        sums_2BKT: Tensor = sums_NKT.unflatten(0, (2, -1))
+        return sums_2BKT.permute(2, 0, 1, 3)
 
     def share(self, rates: Rates) -> Tensor:
         """Attributions (F, 2, B, T + padding) by what each unit of the parts is worth."""
@@ -215,7 +217,8 @@ class _Places:
 
 def _grouped(responses_K2BT: Tensor) -> Tensor:
     """Those of the competing kernels, (8, G, 2, B, T)."""
-    return responses_K2BT[N_KERNELS:].unflatten(0, (GROUP_SIZE, -1))
+    grouped: Tensor = responses_K2BT[N_KERNELS:].unflatten(0, (GROUP_SIZE, -1))
+    return grouped
 
 
 def _root_slope(before: Tensor, after: Tensor) -> Tensor:

@@ -38,7 +38,6 @@ def attribute_terms(
     sum of squares, both linear in a, the output is :math:`s / \sqrt q`, so that the integral is one
     over numbers. A pair is shared by its two tokens, those alone that the baseline does not have.
     """
-    slopes = []
     tables = [_rows(linear, ids, weights_BC) for ids in (ids_BT, baseline_BT)]
     (sums_B, squares_B), (sums0_B, squares0_B) = (table.sum(dim=1).unbind(1) for table in tables)
     points, weights = np.polynomial.legendre.leggauss(N_POINTS)
@@ -49,10 +48,11 @@ def attribute_terms(
         q_B = torch.lerp(squares0_B, squares_B, u * u).clamp(min=SMALLEST_NORM**2)
         of_sums += weight / q_B.sqrt()
         of_squares -= weight * s_B / (2 * q_B**1.5)
-    for table_BN2 in tables:
-        slopes.append(of_sums.unsqueeze(1) * table_BN2[..., 0]
-                      + of_squares.unsqueeze(1) * table_BN2[..., 1])  # fmt: skip
-    return _by_token(slopes[0] - slopes[1], ids_BT != baseline_BT)
+    of_terms, of_baseline = (
+        of_sums.unsqueeze(1) * sums_BN + of_squares.unsqueeze(1) * squares_BN
+        for sums_BN, squares_BN in (table.unbind(2) for table in tables)
+    )
+    return _by_token(of_terms - of_baseline, ids_BT != baseline_BT)
 
 
 def _rows(linear: TfidfLinear, ids_BT: Tensor, weights_BC: Tensor) -> Tensor:
