@@ -22,7 +22,7 @@ from sklstm.inspection._colors import (
 # Inches of a row of a channel, and of a line of text.
 ROW, LINE = 0.7, 0.32
 # Width of a line of text, in characters.
-N_CHARACTERS = 64
+N_CHARACTERS = 80
 
 
 class AttributionDisplay:

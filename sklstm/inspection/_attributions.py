@@ -240,7 +240,7 @@ def attributions(
         else:
             cells, static = _integrate(explained, pair, targets, tol)
         return Attributions(
-            as_given([_in_the_shape_of_X(explained, values) for values in cells], X),
+            as_given(explained, [_in_the_shape_of_X(explained, own) for own in cells], X),
             targets.names,
             targets.of(outputs),
             targets.of(baseline_outputs(explained, pair)),

@@ -213,9 +213,9 @@ def _check_steps(steps: Sequence[tuple[str, Any]], caller: str) -> None:
         check_is_fitted(step)
 
 
-def as_given(arrays: Sequence[Array], X: Any) -> list[Array]:
+def as_given(explained: Explained, arrays: Sequence[Array], X: Any) -> list[Array]:
     """The arrays with as many timesteps as the items of X have, 0 where those are padding."""
-    lengths = _given_lengths(X, len(arrays))
+    lengths = [None] * len(arrays) if explained.encoder else _given_lengths(X, len(arrays))
     result = []
     for array, length in zip(arrays, lengths, strict=True):
         missing = 0 if length is None else max(0, length - len(array))
@@ -228,6 +228,6 @@ def _given_lengths(X: Any, n: int) -> list[int | None]:
     shape: Any = getattr(X, "shape", ())
     if len(shape) >= 2 and not hasattr(X, "columns"):
         return [int(shape[1])] * n
-    if not isinstance(X, (list, tuple, np.ndarray)) or len(X) != n:
+    if not isinstance(X, (list, tuple, np.ndarray)):
         return [None] * n
-    return [len(x) if isinstance(x, (list, tuple, np.ndarray)) else None for x in X]
+    return [len(x) if hasattr(x, "__len__") and not isinstance(x, dict) else None for x in X]

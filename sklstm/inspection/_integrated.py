@@ -30,9 +30,9 @@ from sklstm.nn._ensemble import Ensemble
 from sklstm.nn._pooling import is_padding
 from sklstm.nn._tfidf import without_padding
 
-# Timesteps of the sequences of a batch, of which a gradient is kept for each point of the path, and
-# sequences; and timesteps that gradients are computed of at a time.
-MAX_TIMESTEPS, MAX_SEQUENCES = 4096, 32
+# Numbers that the network reads of a batch, of which a gradient is kept for each point of the path,
+# and sequences; and timesteps that gradients are computed of at a time.
+MAX_NUMBERS, MAX_SEQUENCES = 2**17, 32
 MAX_ROWS = {"cpu": 8192, "cuda": 2**18}
 
 
@@ -226,7 +226,8 @@ def integrated_gradients(
     cells: list[Array] = [np.empty(0)] * n
     static = None if static_owners is None else np.zeros((n, static_owners.max() + 1))
     errors = np.zeros(n)
-    for indices in prediction_batches(pair.lengths, MAX_TIMESTEPS, MAX_SEQUENCES):
+    n_timesteps = max(1, MAX_NUMBERS // max(1, explained.fitted.network.n_inputs))
+    for indices in prediction_batches(pair.lengths, n_timesteps, MAX_SEQUENCES):
         given, baseline = pair.batch(indices)
         weights_BC = torch.from_numpy(weights[indices]).float().to(device)
         parts = integration.integrate(weights_BC, given, baseline)

@@ -89,7 +89,7 @@ def activation_maps(estimator: Any, X: Any, *, target: Any = None) -> list[Array
     branch = network.convolutions
     if branch is None:
         raise ValueError(
-            f"activation_maps needs a {explained.name} with trained convolutions. This one was"
+            f"activation_maps needs an {explained.name} with trained convolutions. This one was"
             " fitted without conv_filters.\n\nFit it with these, such as"
             f" {explained.name}(conv_filters=(64, 128, 64))."
         )
@@ -118,7 +118,7 @@ def activation_maps(estimator: Any, X: Any, *, target: Any = None) -> list[Array
                 inputs[0], inputs[1], network.patch_size
             )
 
-        return as_given(_by_timestep(explained, network, sequences, measure), X)
+        return as_given(explained, _by_timestep(explained, network, sequences, measure), X)
 
     return explained.compute(work, sequences)
 
@@ -171,7 +171,7 @@ def attention_weights(estimator: Any, X: Any) -> list[Array]:
     pooling = network.pooling
     if not isinstance(pooling, AttentionPooling):
         raise ValueError(
-            f"attention_weights needs a {explained.name} with pooling='attention'. This one was"
+            f"attention_weights needs an {explained.name} with pooling='attention'. This one was"
             f" fitted with another pooling.\n\nFit it with {explained.name}(pooling='attention')."
         )
     sequences = explained.read(explained.transform(X))
@@ -185,7 +185,7 @@ def attention_weights(estimator: Any, X: Any) -> list[Array]:
             return _attend(pooling, states[-1], inputs[1], network.patch_size)
 
     def work() -> list[Array]:
-        return as_given(_by_timestep(explained, network, sequences, measure), X)
+        return as_given(explained, _by_timestep(explained, network, sequences, measure), X)
 
     return explained.compute(work, sequences)
 

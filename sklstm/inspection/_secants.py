@@ -33,10 +33,10 @@ def attribute_summaries(
     """Attributions of the weighted sum of the summaries, shape (F, 2, B, T + padding).
 
     The values, those of the baseline first, are as of ``with_differences``. A response is linear in
-    these, so along the straight path it rises or falls, and crosses a threshold once at most. What a count changes by
-    is shared among the cells that the response rises by, or falls by, in proportion to their parts
-    in that. Parts in the other direction get nothing: in proportion to the change itself, which may
-    be a small difference of large parts, shares would have no bounds.
+    these, so along the straight path it rises or falls, and crosses a threshold once at most. What
+    a count changes by is shared among the cells that the response rises by, or falls by, in
+    proportion to their parts in that. Parts in the other direction get nothing: in proportion to
+    the change itself, which may be a small difference of large parts, shares would have no bounds.
     """
     start_F2BT, end_F2BT = values
     n_timesteps = start_F2BT.shape[3] - 2 * convolutions.reach
