@@ -133,7 +133,8 @@ def attributions(
         predicted one. Of several labels per sequence the number of a label, or an array; None: the
         one of the largest logit. Of a regressor the index of an output, which may be left out if
         there is one; with ``loss="quantile"`` quantile j of number i is output
-        i * n_quantiles + j, and None is the one that ``predict`` gives.
+        i * n_quantiles + j, and None is the one that ``predict`` gives. Where quantiles of a
+        sequence cross, it is the output that ``predict_quantiles`` has sorted to this place.
     baseline : float, array-like of shape (n_features,), sequences or int, default=None
         The baseline: one value of each feature for all timesteps, or sequences in the form of X and
         of the same lengths. None: the mean of the training timesteps; 0 where

@@ -33,7 +33,7 @@ class Targets(NamedTuple):
 def read_targets(task: Task, target: Any, outputs: Array) -> Targets:
     """Targets of sequences with these outputs (n, C); ValueError if there is no such target."""
     if isinstance(task, Regression):
-        return _of_numbers(task, target, len(outputs))
+        return _of_numbers(task, target, outputs)
     if isinstance(task, Multilabel):
         noun = "the number of a label"
         places = outputs.argmax(axis=1) if target is None else _indices(target, outputs, noun)
@@ -60,9 +60,8 @@ def _of_labels(task: Classification, target: Any, n: int) -> IntArray:
     return np.array([classes.index(label) for label in labels], dtype=np.int64)
 
 
-def _of_numbers(task: Regression, target: Any, n: int) -> Targets:
+def _of_numbers(task: Regression, target: Any, outputs: Array) -> Targets:
     n_targets, n_quantiles = len(task.mean), max(1, len(task.quantiles))
-    outputs = np.empty((n, n_targets * n_quantiles))
     if target is None and n_targets > 1:
         raise ValueError(
             f"target must say which of the {n_targets} numbers is to be explained.\n\nGive its"
@@ -71,9 +70,13 @@ def _of_numbers(task: Regression, target: Any, n: int) -> Targets:
     if target is None:
         # That which `predict` gives.
         target = int(np.abs(task.quantiles - 0.5).argmin()) if len(task.quantiles) else 0
-    places = _indices(target, outputs, "the index of an output")
+    indices = _indices(target, outputs, "the index of an output")
+    # Where quantiles cross, predictions are sorted: the output that takes the place.
+    ranks = outputs.reshape(len(outputs), n_targets, n_quantiles).argsort(axis=2, kind="stable")
+    numbers, quantiles = np.divmod(indices, n_quantiles)
+    places = numbers * n_quantiles + ranks[np.arange(len(outputs)), numbers, quantiles]
     scale, mean = np.repeat(task.scale, n_quantiles), np.repeat(task.mean, n_quantiles)
-    return Targets(places, np.eye(outputs.shape[1])[places] * scale, mean[places])
+    return Targets(indices, np.eye(outputs.shape[1])[places] * scale, mean[places])
 
 
 def _indices(target: Any, outputs: Array, noun: str) -> IntArray:
