@@ -220,11 +220,17 @@ class AttributionDisplay:
     def _plot_words(self, ax: Any, cmap: str, words: list[str]) -> None:
         places, n_lines = _places(words)
         self.ax_, self.figure_ = axes_for(ax, (8.0, 1.1 + LINE * n_lines))
-        self.ax_.set(xlim=(0, N_CHARACTERS), ylim=(n_lines - 0.4, -0.6))
+        self.ax_.set(xlim=(-0.5, N_CHARACTERS), ylim=(n_lines - 0.4, -0.6))
         self.ax_.set_axis_off()
+        scale = scalar_mappable(largest_of(self.values), cmap)
+        self.figure_.colorbar(
+            scale, ax=self.ax_, label=self._label(), orientation="horizontal", aspect=50, shrink=0.8
+        )
+        # The axes have their width once they are laid out.
+        self.figure_.draw_without_rendering()
+        inches = self.ax_.get_window_extent().width / self.figure_.dpi
         # A character of a monospaced font is 0.6 of its size wide.
-        inches = self.ax_.get_position().width * self.figure_.get_size_inches()[0]
-        size = min(11.0, 0.9 * 72 * inches / (0.6 * N_CHARACTERS))
+        size = min(11.0, 0.95 * 72 * inches / (0.6 * N_CHARACTERS))
         self.texts_ = []
         for word, (line, column), color in zip(
             words, places, colors_of(self.values[: len(words)], cmap), strict=True
@@ -234,11 +240,6 @@ class AttributionDisplay:
                                  color=ink_on(color), bbox=box, va="center",
                                  parse_math=False)  # fmt: skip
             self.texts_.append(text)
-        limit = largest_of(self.values)
-        scale = scalar_mappable(limit, cmap)
-        self.figure_.colorbar(
-            scale, ax=self.ax_, label=self._label(), orientation="horizontal", aspect=50, shrink=0.8
-        )
 
     def _label(self) -> str:
         return "contribution" if self.target is None else f"contribution to {self.target}"

@@ -127,7 +127,7 @@ class FaithfulnessDisplay:
         ImportError
             If matplotlib is not installed.
         """
-        self.ax_, self.figure_ = axes_for(ax, (6.0, 4.0))
+        self.ax_, self.figure_ = axes_for(ax, (6.4, 4.4))
         curves, self.lines_ = self.faithfulness, []
         areas = curves.areas
         for name, color in COLORS.items():
@@ -140,5 +140,6 @@ class FaithfulnessDisplay:
                 self.lines_ += line
         response = {"output": "mean output", "probability": "mean probability of the target"}
         self.ax_.set(xlabel="fraction of the values", ylabel=response[curves.response])
-        self.ax_.legend()
+        # Below: curves may be anywhere.
+        self.ax_.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2, fontsize="small")
         return self

@@ -14,12 +14,16 @@ PUBLIC = {
     "sklstm": [
         "BatchScorer", "LSTMSequenceClassifier", "LSTMSequenceRegressor", "SKOPS_TRUSTED",
         "__version__",
-        "datasets", "exceptions", "export", "load_model", "model_card", "nn", "model_selection",
+        "datasets", "exceptions", "export", "inspection", "load_model", "model_card", "nn", "model_selection",
         "predict_batches", "preprocessing", "save_model", "streaming",
     ],
     "sklstm.datasets": ["make_temporal_order", "make_trends"],
     "sklstm.exceptions": ["ModelFileError", "TrainingDivergedError"],
     "sklstm.export": ["to_onnx", "to_onnx_stream"],
+    "sklstm.inspection": [
+        "AttributionDisplay", "Attributions", "Faithfulness", "FaithfulnessDisplay",
+        "activation_maps", "attention_weights", "attributions", "faithfulness",
+    ],
     "sklstm.model_selection": ["param_distributions"],
     "sklstm.nn": [
         "AttentionPooling", "ConvolutionBranch", "ConvolutionEnsemble",

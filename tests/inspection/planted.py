@@ -78,7 +78,7 @@ def with_static(planted: Planted, seed: int) -> Any:
     )
 
 
-def explain_one(name: str, seed: int, methods: Any, n: int = 100) -> dict[str, tuple[bool, float]]:
+def explain_one(name: str, seed: int, methods: Any, n: int = 120) -> dict[str, tuple[bool, float]]:
     """Whether each method finds the evidence in a test sequence, and its completeness error.
 
     The sequence is the first one of label 1 that was not trained on and that the model recognises.
@@ -88,7 +88,7 @@ def explain_one(name: str, seed: int, methods: Any, n: int = 100) -> dict[str, t
     planted = make_words(n, seed) if is_text else make_motifs(n, seed)
     X = with_static(planted, seed) if name == "static columns" else planted.X
     model = LSTMSequenceClassifier(
-        8, max_epochs=25, batch_size=16, mixup_alpha=0, random_state=seed, **parameters
+        8, max_epochs=40, batch_size=16, mixup_alpha=0, random_state=seed, **parameters
     )
     model = make_pipeline(TokenEncoder(), model) if is_text else model
     n_train = 3 * n // 4

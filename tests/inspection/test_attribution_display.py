@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import matplotlib as mpl
 import numpy as np
 import pytest
@@ -88,5 +90,5 @@ def test_long_texts_have_several_lines_and_dollars_are_dollars():
 def test_words_do_not_overlap():
     display = draw(AttributionDisplay(np.arange(60.0), words=["i", "WWWWWW", "mm"] * 20).plot())
     boxes = [text.get_window_extent() for text in display.texts_]
-    for first, second in zip(boxes, boxes[1:], strict=False):
+    for first, second in pairwise(boxes):
         assert second.x0 > first.x1 or second.y1 < first.y0

@@ -7,7 +7,7 @@ import torch
 from sklstm.inspection import attributions
 from sklstm.inspection._attributions import Attributions
 from tests.helpers import FLOAT32
-from tests.inspection.fitted import CASES, LABELS, NUMBERS, PLAIN, X, classifier, fitted, regressor
+from tests.inspection.fitted import CASES, LABELS, NUMBERS, X, classifier, fitted, regressor
 
 METHODS = ("integrated_gradients", "occlusion")
 
@@ -170,11 +170,11 @@ def test_missing_values_are_refused_where_the_model_refuses_them():
 
 def test_parameters_are_checked():
     model, given = _first("lstm")
-    with pytest.raises(ValueError, match="'method' parameter of attributions must be a str among"):
+    with pytest.raises(ValueError, match=r"'method' parameter of attributions must be a str among"):
         attributions(model, given, method="gradients")
-    with pytest.raises(ValueError, match="stride must be at most window. Got stride=2 and window="):
+    with pytest.raises(ValueError, match=r"stride must be at most window\. Got stride=2 and window="):
         attributions(model, given, method="occlusion", window=1, stride=2)
-    with pytest.raises(ValueError, match="target must be one of the classes .*Got 'down under'"):
+    with pytest.raises(ValueError, match=r"target must be one of the classes .*Got 'down under'"):
         attributions(model, given, target="down under")
 
 

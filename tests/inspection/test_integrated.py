@@ -1,3 +1,5 @@
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -21,11 +23,16 @@ def test_the_static_part_of_a_linear_head_is_exact():
 
 
 def test_a_rare_token_is_explained_by_what_the_network_reads():
-    model, ids = fitted("ids")
-    module = model.net_.module_
-    assert module.is_rare.shape == (15,)
-    (values,) = attributions(model, [np.array([3, 4])])
-    assert values.shape == (2,)
+    model, _ = fitted("ids alone")
+    (known,), (other,) = (attributions(model, [np.array(x)], target="up") for x in ([3], [4]))
+    assert not np.allclose(known, other)
+    model, _ = fitted("ids")
+    rare = copy.deepcopy(model)
+    rare.net_.module_.is_rare[:] = True
+    rare.net_.module_.is_rare[0] = False
+    rare.net_.module_.set_shares(1.0, 0.0)
+    (known,), (other,) = (attributions(rare, [np.array(x)], target="up") for x in ([3], [4]))
+    np.testing.assert_array_equal(known, other)
 
 
 @pytest.mark.parametrize("name", ["lstm", "ids"])
