@@ -172,7 +172,9 @@ def test_parameters_are_checked():
     model, given = _first("lstm")
     with pytest.raises(ValueError, match=r"'method' parameter of attributions must be a str among"):
         attributions(model, given, method="gradients")
-    with pytest.raises(ValueError, match=r"stride must be at most window\. Got stride=2 and window="):
+    with pytest.raises(
+        ValueError, match=r"stride must be at most window\. Got stride=2 and window="
+    ):
         attributions(model, given, method="occlusion", window=1, stride=2)
     with pytest.raises(ValueError, match=r"target must be one of the classes .*Got 'down under'"):
         attributions(model, given, target="down under")
