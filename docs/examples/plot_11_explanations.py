@@ -102,7 +102,7 @@ FaithfulnessDisplay.from_faithfulness(curves, ax=ax)
 
 TEMPLATES = {
     "book": ["I want to book a {way} to {city} please", "can I book the {way} to {city}?"],
-    "cancel": ["I want to cancel my {way} to {city} please", "can I give back the {way} to {city}?"],
+    "cancel": ["I want to cancel my {way} to {city} please", "can I give back my {way} to {city}"],
 }  # fmt: skip
 rng = np.random.default_rng(0)
 texts, intents = [], []

@@ -17,7 +17,7 @@ N_CELLS = 8
 # Cells whose error is at least this part of the largest one are halved.
 LARGE = 0.3
 # The errors of the cells cancel in their sum: without signs they may be as many times as large.
-CANCELLING = 30
+CANCELLING = 16
 
 # Function of inputs, each (R, ...), of the sequences (R,) -> outputs (R,).
 Function = Callable[[Sequence[Tensor], Tensor], Tensor]

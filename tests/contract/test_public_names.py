@@ -14,7 +14,8 @@ PUBLIC = {
     "sklstm": [
         "BatchScorer", "LSTMSequenceClassifier", "LSTMSequenceRegressor", "SKOPS_TRUSTED",
         "__version__",
-        "datasets", "exceptions", "export", "inspection", "load_model", "model_card", "nn", "model_selection",
+        "datasets", "exceptions", "export", "inspection", "load_model", "model_card", "nn",
+        "model_selection",
         "predict_batches", "preprocessing", "save_model", "streaming",
     ],
     "sklstm.datasets": ["make_temporal_order", "make_trends"],

@@ -199,14 +199,14 @@ def test_captum_agrees_about_a_network_alone():
     captum = pytest.importorskip("captum.attr")
     model, given = fitted("two layers")
     cube = np.stack([x[:5] for x in given[:4]])
-    explained = attributions(model, cube, target="up", tol=1e-4)
+    explained = attributions(model, cube, target="up", tol=1e-5)
     scaling = model.net_.reader.scaling
     inputs = torch.tensor((cube - scaling.mean) / scaling.scale, dtype=torch.float32)
     gradients = captum.IntegratedGradients(model.net_.module_.cpu())
     place = list(model.classes_).index("up")
     found = gradients.attribute(inputs, target=place, n_steps=400).detach().numpy()
-    # Two quadratures of the same integral.
-    np.testing.assert_allclose(np.stack(explained), found, atol=1e-3)
+    # Two quadratures of the same integral: captum's differs by 1.5e-4 from its own of 2000 steps.
+    np.testing.assert_allclose(np.stack(explained), found, atol=5e-4)
 
 
 # The import of shap takes many seconds.
