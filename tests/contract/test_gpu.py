@@ -7,6 +7,7 @@ from skorch.callbacks import Callback
 
 from sklstm import LSTMSequenceClassifier, load_model, save_model
 from sklstm._training import _steps
+from sklstm.inspection import attributions
 from tests.crashing import Crash, CrashAfter
 from tests.helpers import FLOAT32, make_ragged
 from tests.training.cases import CASES, fit
@@ -122,3 +123,17 @@ def test_a_step_beyond_memory_is_computed_in_halves():
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)
     np.testing.assert_allclose(classifier.history_["train_loss"], expected, rtol=0.05)
+
+
+@pytest.mark.parametrize("method", ["integrated_gradients", "occlusion"])
+@pytest.mark.parametrize("parameters", [{"n_kernels": 0}, {"n_kernels": 200, "conv_filters": ()}])
+def test_attributions_are_those_on_a_cpu(parameters, method, tmp_path):
+    X, y = make_ragged()
+    fitted = LSTMSequenceClassifier(4, **ON_GPU, random_state=0, **parameters).fit(X, y)
+    save_model(fitted, tmp_path / "model")
+    on_cpu = load_model(tmp_path / "model", device="cpu")
+    found = attributions(fitted, X[:4], method=method)
+    expected = attributions(on_cpu, X[:4], method=method)
+    for own, other in zip(found, expected, strict=True):
+        # The points of a path may differ, by rounding.
+        np.testing.assert_allclose(own, other, atol=2e-3)
