@@ -46,7 +46,7 @@ def make_motifs(n: int, seed: int) -> Planted:
     bump = 1.0 + 4.0 * np.sin(np.linspace(0.3, np.pi - 0.3, LENGTH))
     X, places = [], []
     for label in y:
-        x = rng.normal(size=(rng.integers(15, 30), 3))
+        x = rng.normal(scale=0.6, size=(rng.integers(15, 30), 3))
         start = int(rng.integers(len(x) - LENGTH))
         places.append(range(start, start + LENGTH))
         if label:
@@ -78,7 +78,7 @@ def with_static(planted: Planted, seed: int) -> Any:
     )
 
 
-def explain_one(name: str, seed: int, methods: Any, n: int = 120) -> dict[str, tuple[bool, float]]:
+def explain_one(name: str, seed: int, methods: Any, n: int = 100) -> dict[str, tuple[bool, float]]:
     """Whether each method finds the evidence in a test sequence, and its completeness error.
 
     The sequence is the first one of label 1 that was not trained on and that the model recognises.
