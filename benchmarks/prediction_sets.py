@@ -1,10 +1,10 @@
 """Coverage of conformal sets and intervals: ``python -m benchmarks.prediction_sets``.
 
-Sets of classes by crepes around `LSTMSequenceClassifier`, at 90 %. JapaneseVowels is split a hundred
-times at random, both of its parts together: 27 sequences to train, three of each speaker, half of
-the others to calibrate, half to test. Each split has a classifier of its own; beside it the same
-with one classifier for all splits, whose sequences lie in no other part. ItalyPowerDemand and
-ArrowHead have the latter alone: their training parts to train, a hundred halves of their test parts.
+Sets of classes by crepes around `LSTMSequenceClassifier`, at 90 %. JapaneseVowels is split a
+hundred times at random, both of its parts together: 27 sequences to train, three of each speaker,
+half of the others to calibrate, half to test. Each split has a classifier of its own; beside it the
+same with one classifier for all splits, whose sequences lie in no other part. ItalyPowerDemand and
+ArrowHead have the latter alone: their training parts to train, halves of their test parts.
 
 Intervals of Covid3Month, 20 splits in halves, quarter and quarter: `predict_quantiles` of .05 and
 .95 by itself, which needs no calibration part and is fitted to both, crepes around the predicted

@@ -24,8 +24,8 @@ from sklstm import LSTMSequenceClassifier
 # --------
 #
 # ItalyPowerDemand: the power demand of a day, hour by hour; the class is the half of the year, "1"
-# or "2". Here it is to be told from the first eight hours, which leaves room for doubt. 160 days have
-# labels for us; the others are the test, large enough to judge probabilities by.
+# or "2". Here it is to be told from the first eight hours, which leaves room for doubt. 160 days
+# have labels for us; the others are the test, large enough to judge probabilities by.
 
 X_train, y_train = load_classification("ItalyPowerDemand", split="train")
 X_test, y_test = load_classification("ItalyPowerDemand", split="test")
@@ -82,16 +82,16 @@ same = np.array_equal(held_out.predict(X_test), on_part.predict(X_test))
 print(f"the same labels before and after: {same}")
 
 # %%
-# Cross-validation costs no labels: the network that predicts was trained on all 160. A held-out part
-# takes a quarter of them away, and its 40 days say little about the temperature. A part in which all
-# predictions are right says nothing at all: the larger every probability, the better it finds them.
-# The guide has figures of other data sets and seeds: :doc:`/user_guide_decisions`.
+# Cross-validation costs no labels: the network that predicts was trained on all 160. A held-out
+# part takes a quarter of them away, and its 40 days say little about the temperature. A part in
+# which all predictions are right says nothing at all: the larger every probability, the better it
+# finds them. The guide has figures of other data sets and seeds: :doc:`/user_guide_decisions`.
 #
 # Reliability
 # -----------
 #
-# Above, the share of class "2" among the days with such a probability; on the diagonal, a probability
-# means what it says. Below, how many days have it.
+# Above, the share of class "2" among the days with such a probability; on the diagonal, a
+# probability means what it says. Below, how many days have it.
 
 figure, axes = plt.subplots(
     2, 3, figsize=(9, 5), sharex=True, sharey="row", height_ratios=[2, 1], layout="constrained"

@@ -3,9 +3,9 @@ Prediction sets and intervals with a promise
 ============================================
 
 A set of classes that holds the true one in 90 % of all cases, whatever the classifier is worth:
-conformal prediction [1]_. It needs labelled sequences that the classifier was not trained on, and that
-new sequences are drawn like those. The package crepes does it; it takes any fitted
-classifier, and sequences as they are.
+conformal prediction [1]_. It needs labelled sequences that the classifier was not trained on, and
+new sequences that are drawn like those. The package crepes does it; it takes any fitted classifier,
+and sequences as they are.
 """
 
 import matplotlib.pyplot as plt
@@ -21,8 +21,8 @@ from sklstm import LSTMSequenceClassifier, LSTMSequenceRegressor
 # Few labels to train with
 # ------------------------
 #
-# JapaneseVowels, both parts together: 27 recordings to train, three of each of nine speakers, so that
-# the classifier errs. Half of the others calibrate, the other half is the test.
+# JapaneseVowels, both parts together: 27 recordings to train, three of each of nine speakers, so
+# that the classifier errs. Half of the others calibrate, the other half is the test.
 
 X_train, y_train = load_classification("JapaneseVowels", split="train")
 X_test, y_test = load_classification("JapaneseVowels", split="test")
@@ -38,8 +38,8 @@ print(f"test accuracy {classifier.score(X_test, y_test):.3f}")
 # Sets of classes
 # ---------------
 #
-# ``calibrate`` looks at the probability of the true class in each of its sequences. A class is in the
-# set if its probability is not among the smallest 10 % of those.
+# ``calibrate`` looks at the probability of the true class in each of its sequences. A class is in
+# the set if its probability is not among the smallest 10 % of those.
 
 conformal = WrapClassifier(classifier)
 conformal.calibrate(X_calibrate, y_calibrate, seed=0)
@@ -65,12 +65,13 @@ for confidence in (0.8, 0.9, 0.95, 0.99):
 # ------------------
 #
 # The promise is about the mean over calibration parts: one of them may have luck. Here the 613
-# recordings are split a hundred times, with one classifier. ``python -m benchmarks.prediction_sets``
-# trains another classifier for each split.
+# recordings are split a hundred times, with one classifier. ``python -m
+# benchmarks.prediction_sets`` trains another classifier for each split.
 #
-# The promise is about all classes together, and a hard class may be covered less often. With the true
-# classes as bins, each class is calibrated by itself and gets the promise for itself, on a ninth of
-# the sequences. ``calibrate(..., class_cond=True)`` does the same for the sequences of one split.
+# The promise is about all classes together, and a hard class may be covered less often. With the
+# true classes as bins, each class is calibrated by itself and gets the promise for itself, on a
+# ninth of the sequences. ``calibrate(..., class_cond=True)`` does the same for the sequences of one
+# split.
 
 classes = classifier.classes_
 probabilities = classifier.predict_proba(X)
@@ -116,8 +117,8 @@ by_speaker.legend(title="calibrated", loc="lower center")
 # Intervals
 # ---------
 #
-# A sensor rises as a machine wears out; how many cycles are left? While there is little wear, nobody can
-# tell. Three intervals of 90 %:
+# A sensor rises as a machine wears out; how many cycles are left? While there is little wear,
+# nobody can tell. Three intervals of 90 %:
 #
 # - ``predict_quantiles`` of ``loss="quantile"``, which holds out a tenth of its training
 #   sequences and shifts the quantiles by them
@@ -158,7 +159,7 @@ intervals = {
 
 figure, (coverage, width) = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
 fifth = np.minimum(y_test // 20, 4).astype(int)
-for (name, found), color in zip(intervals.items(), ("C2", "C0", "C1"), strict=True):
+for (name, found), style in zip(intervals.items(), ("o-C2", "o-C0", "o--C1"), strict=True):
     low, high = found.T
     inside = (low <= y_test) & (y_test <= high)
     inside_of_fifth = [inside[fifth == k].mean() for k in range(5)]
@@ -166,9 +167,9 @@ for (name, found), color in zip(intervals.items(), ("C2", "C0", "C1"), strict=Tr
         f"{name:>17}: {inside.mean():.3f} covered, {inside_of_fifth[0]:.2f} of the oldest fifth,"
         f" {inside_of_fifth[-1]:.2f} of the newest; mean width {np.mean(high - low):.1f} cycles"
     )
-    coverage.plot(10 + 20 * np.arange(5), inside_of_fifth, "o-", color=color, label=name)
+    coverage.plot(10 + 20 * np.arange(5), inside_of_fifth, style, label=name)
     width_of_fifth = [np.mean((high - low)[fifth == k]) for k in range(5)]
-    width.plot(10 + 20 * np.arange(5), width_of_fifth, "o-", color=color)
+    width.plot(10 + 20 * np.arange(5), width_of_fifth, style)
 coverage.axhline(0.9, color="k", linestyle=":", linewidth=1)
 coverage.set(xlabel="cycles left, in truth", ylabel="coverage")
 width.set(xlabel="cycles left, in truth", ylabel="mean width, cycles", ylim=(0, None))

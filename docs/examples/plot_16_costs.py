@@ -2,9 +2,9 @@
 Costs: the decision that is cheapest, not the likeliest
 =======================================================
 
-Errors seldom cost the same. Then the class with the largest probability is the wrong answer to give;
-the right one has the smallest expected cost. With two classes that is a threshold, with more it is
-one line of numpy. Either way nothing has to be trained again.
+Errors seldom cost the same. Then the answer to give is not the class with the largest probability,
+but the one with the smallest expected cost. With two classes that is a threshold, with more it is
+one line of numpy.
 """
 
 import matplotlib.pyplot as plt
@@ -53,8 +53,8 @@ def mean_cost(y_true, y_predicted):
 #
 # If probabilities are right, a reserve pays from a probability of 1 / (1 + 5) on.
 # ``FixedThresholdClassifier`` decides so. Probabilities of a network may be too sure, so the same
-# again after calibration (:doc:`plot_13_calibration`). ``TunedThresholdClassifierCV`` asks the costs
-# themselves: it takes the threshold that was cheapest in cross-validation.
+# again after calibration (:doc:`plot_13_calibration`). ``TunedThresholdClassifierCV`` asks the
+# costs themselves: it takes the threshold that was cheapest in cross-validation.
 
 classifier = LSTMSequenceClassifier(16, n_kernels=0, conv_filters=(), max_epochs=50, random_state=0)
 classifier.fit(X, y)
@@ -94,8 +94,8 @@ print(f"tuned threshold: {1 - tuned.best_threshold_:.3f} of class 1")
 # ------------------
 #
 # The cost that the tuning reports belongs to the threshold that looked best: it is too good to be
-# true. Without 896 more days with labels, nested cross-validation says what to expect: the threshold
-# is tuned again in each fold, without the days by which it is judged.
+# true. Without 896 more days with labels, nested cross-validation says what to expect: the
+# threshold is tuned again in each fold, without the days by which it is judged.
 
 nested = -cross_val_score(tuned, X, y, cv=3, scoring=cost_scorer)
 print(f"reported by the tuning: {-tuned.best_score_:.3f}")
@@ -106,9 +106,9 @@ print(f"on the test days: {costs['tuned threshold']:.3f}")
 # Several classes, and a question to an expert
 # --------------------------------------------
 #
-# ArrowHead: outlines of projectile points of three types. Each row of the cost matrix is a true type,
-# each column an action: to write down one of the types, or to ask an expert, which costs 1. To
-# take type "0" for another costs 8, any other error 4.
+# ArrowHead: outlines of projectile points of three types. Each row of the cost matrix is a true
+# type, each column an action: to write down one of the types, or to ask an expert, which costs 1.
+# To take type "0" for another costs 8, any other error 4.
 
 X_train, y_train = load_classification("ArrowHead", split="train")
 X_test, y_test = load_classification("ArrowHead", split="test")

@@ -5,7 +5,7 @@ The recipes of docs/user_guide_decisions.rst rest on these: that X reaches the e
 
 import numpy as np
 import pytest
-from crepes import ConformalRegressor, WrapClassifier, WrapRegressor
+from crepes import ConformalClassifier, ConformalRegressor, WrapClassifier, WrapRegressor
 from crepes.extras import hinge
 from sklearn.calibration import CalibratedClassifierCV, CalibrationDisplay
 from sklearn.frozen import FrozenEstimator
@@ -146,7 +146,7 @@ def test_probabilities_kept_give_the_same_sets(three_classes):
     whole.calibrate(X, y)
     probabilities = classifier.predict_proba(X)
     true = hinge(probabilities, classifier.classes_, y)
-    conformal = whole.cc.__class__().fit(true)
+    conformal = ConformalClassifier().fit(true)
     np.testing.assert_array_equal(
         whole.predict_p(X, smoothing=False),
         conformal.predict_p(hinge(probabilities), smoothing=False),
