@@ -15,13 +15,15 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
 import numpy as np
-from crepes import ConformalRegressor, WrapClassifier, WrapRegressor
+from crepes import ConformalClassifier, ConformalRegressor, WrapRegressor
+from crepes.extras import hinge
+from joblib import Parallel, delayed
 from sklearn.model_selection import train_test_split
 from tabulate import tabulate
 
@@ -55,92 +57,83 @@ def halves(rows: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return shuffled[: len(rows) // 2], shuffled[len(rows) // 2 :]
 
 
-def judge(classifier: Any, X: Any, y: np.ndarray, parts: Sequence[np.ndarray], seed: int) -> Row:
-    """Coverage and size of the sets of one split, over all and by class."""
-    calibration, test = parts
-    found: Row = {"accuracy": float(np.mean(classifier.predict(take(X, test)) == y[test]))}
-    for form in ("all", "by class"):
-        wrapped = WrapClassifier(classifier)
-        wrapped.calibrate(
-            take(X, calibration), y[calibration], class_cond=form == "by class", seed=seed
-        )
-        sets = wrapped.predict_set(take(X, test), labels=False, confidence=CONFIDENCE)
-        columns = np.searchsorted(classifier.classes_, y[test])
-        inside = sets[np.arange(len(test)), columns].astype(bool)
-        found[form] = {
-            "coverage": float(inside.mean()),
-            "size": float(sets.sum(axis=1).mean()),
-            "empty": float(np.mean(sets.sum(axis=1) == 0)),
-            "classes": [
-                float(inside[columns == c].mean()) if (columns == c).any() else None
-                for c in range(len(classifier.classes_))
-            ],
-        }
-    return found
+def judge(classifier: Any, X: Any, y: np.ndarray, splits: Sequence[int]) -> list[Row]:
+    """Accuracy, and coverage and size of sets, of halves of the sequences."""
+    probabilities, classes = classifier.predict_proba(X), classifier.classes_
+    predicted = classes[probabilities.argmax(axis=1)]
+    rows = []
+    for seed in splits:
+        calibration, test = halves(np.arange(len(X)), seed)
+        row: Row = {"accuracy": float(np.mean(predicted[test] == y[test]))}
+        for form in ("all", "by class"):
+            of_true_class = hinge(probabilities[calibration], classes, y[calibration])
+            bins = y[calibration] if form == "by class" else np.full(len(calibration), "all")
+            conformal = ConformalClassifier().fit(of_true_class, bins=bins, seed=seed)
+            # One class after the other, which is what crepes' wrapper does.
+            p_values = [
+                conformal.predict_p(
+                    hinge(probabilities[test, c]),
+                    bins=np.full(len(test), label if form == "by class" else "all"),
+                )
+                for c, label in enumerate(classes)
+            ]
+            row[form] = count(np.array(p_values).T >= 1 - CONFIDENCE, classes, y[test])
+        rows.append(row)
+    return rows
 
 
-def refitted(n_splits: int) -> Iterator[Row]:
-    """JapaneseVowels: another classifier for each split."""
+def count(sets: np.ndarray, classes: np.ndarray, y: np.ndarray) -> Row:
+    """Coverage of all and of each class, classes in a set, and share of empty sets."""
+    inside = sets[np.arange(len(y)), np.searchsorted(classes, y)]
+    return {
+        "coverage": float(inside.mean()),
+        "size": float(sets.sum(axis=1).mean()),
+        "empty": float(np.mean(~sets.any(axis=1))),
+        "classes": [float(inside[y == c].mean()) if (y == c).any() else None for c in classes],
+    }
+
+
+def of_speakers(seed: int, splits: Sequence[int]) -> list[Row]:
+    """JapaneseVowels: a classifier of few sequences, and splits of the others."""
     X, y = both_parts(SPEAKERS)
-    for seed in range(n_splits):
-        train, rest = train_test_split(
-            np.arange(len(X)), train_size=N_TRAINED, stratify=y, random_state=seed
-        )
-        classifier = LSTMSequenceClassifier(random_state=seed).fit(take(X, train), y[train])
-        yield {
-            "set": SPEAKERS,
-            "fits": "one a split",
-            **judge(classifier, X, y, halves(rest, seed), seed),
-        }
+    train, rest = train_test_split(
+        np.arange(len(X)), train_size=N_TRAINED, stratify=y, random_state=seed
+    )
+    classifier = LSTMSequenceClassifier(random_state=seed).fit(take(X, train), y[train])
+    return judge(classifier, take(X, rest), y[rest], splits)
 
 
-def frozen(name: str, n_splits: int) -> Iterator[Row]:
-    """One classifier, and splits of what it was not trained on."""
-    if name == SPEAKERS:
-        X, y = both_parts(name)
-        train, rest = train_test_split(
-            np.arange(len(X)), train_size=N_TRAINED, stratify=y, random_state=0
-        )
-        X_train, y_train = take(X, train), y[train]
-    else:
-        source = find_sets(None)[name]
-        (X_train, y_train), (X, y) = source.read("train"), source.read("test")
-        rest = np.arange(len(X))
-    classifier = LSTMSequenceClassifier(random_state=0).fit(X_train, y_train)
-    for seed in range(n_splits):
-        parts = halves(rest, seed)
-        yield {"set": name, "fits": "one", **judge(classifier, X, y, parts, seed)}
+def of_archive(name: str, splits: Sequence[int]) -> list[Row]:
+    """A classifier of a training part, and splits of the test part."""
+    source = find_sets(None)[name]
+    classifier = LSTMSequenceClassifier(random_state=0).fit(*source.read("train"))
+    return judge(classifier, *source.read("test"), splits)
 
 
-def intervals(name: str, n_splits: int) -> Iterator[Row]:
-    """Coverage and width of intervals of one set, in the unit of y."""
+def intervals(name: str, seed: int) -> list[Row]:
+    """Coverage and width of intervals of one split of a set, in the unit of y."""
     X, y, X_test, y_test = of_wheel(name)
     X, y = np.concatenate([X, X_test]), np.concatenate([y, y_test])
-    for seed in range(n_splits):
-        half, other = halves(np.arange(len(X)), seed)
-        calibration, test = halves(other, seed)
-        both = np.concatenate([half, calibration])
-        options: Row = {"loss": "quantile", "random_state": seed}
-        own = LSTMSequenceRegressor(**options).fit(X[both], y[both]).predict_quantiles(X[test])
-        mean_of = LSTMSequenceRegressor(random_state=seed).fit(X[half], y[half])
-        around_mean = WrapRegressor(mean_of)
-        around_mean.calibrate(X[calibration], y[calibration])
-        quantiles = LSTMSequenceRegressor(**options).fit(X[half], y[half])
-        ways = {
-            "predict_quantiles": own[:, [0, -1]],
-            "crepes, mean": around_mean.predict_int(X[test], confidence=CONFIDENCE),
-            "crepes, quantiles": around_quantiles(
-                quantiles, X[calibration], y[calibration], X[test]
-            ),
-        }
-        for way, (low, high) in ((way, found.T) for way, found in ways.items()):
-            inside = float(np.mean((low <= y[test]) & (y[test] <= high)))
-            yield {
-                "set": name,
-                "way": way,
-                "coverage": inside,
-                "width": float(np.mean(high - low)),
-            }
+    half, other = halves(np.arange(len(X)), seed)
+    calibration, test = halves(other, seed)
+    both = np.concatenate([half, calibration])
+    options: Row = {"loss": "quantile", "random_state": seed}
+    own = LSTMSequenceRegressor(**options).fit(X[both], y[both]).predict_quantiles(X[test])
+    around_mean = WrapRegressor(LSTMSequenceRegressor(random_state=seed).fit(X[half], y[half]))
+    around_mean.calibrate(X[calibration], y[calibration])
+    quantiles = LSTMSequenceRegressor(**options).fit(X[half], y[half])
+    ways = {
+        "predict_quantiles": own[:, [0, -1]],
+        "crepes, mean": around_mean.predict_int(X[test], confidence=CONFIDENCE),
+        "crepes, quantiles": around_quantiles(quantiles, X[calibration], y[calibration], X[test]),
+    }
+    rows = []
+    for way, found in ways.items():
+        low, high = found.T
+        inside = float(np.mean((low <= y[test]) & (y[test] <= high)))
+        width = float(np.mean(high - low))
+        rows.append({"set": name, "way": way, "coverage": inside, "width": width})
+    return rows
 
 
 def around_quantiles(regressor: Any, X: Any, y: np.ndarray, X_test: Any) -> np.ndarray:
@@ -201,11 +194,18 @@ def main() -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--splits", type=int, default=100, help="default: %(default)s")
-    n_splits = parser.parse_args().splits
-    sets = [*refitted(n_splits)]
-    for name in (SPEAKERS, "ItalyPowerDemand", "ArrowHead"):
-        sets += frozen(name, n_splits)
-    found = [*intervals("Covid3Month", max(2, n_splits // 5))]
+    parser.add_argument("--jobs", type=int, default=1, help="processes, default: %(default)s")
+    arguments = parser.parse_args()
+    splits = range(arguments.splits)
+    run = Parallel(n_jobs=arguments.jobs, verbose=5)
+    refits = run(delayed(of_speakers)(seed, [seed]) for seed in splits)
+    sets = [{"set": SPEAKERS, "fits": "one a split", **row} for rows in refits for row in rows]
+    sets += [{"set": SPEAKERS, "fits": "one", **row} for row in of_speakers(0, splits)]
+    for name in ("ItalyPowerDemand", "ArrowHead"):
+        sets += [{"set": name, "fits": "one", **row} for row in of_archive(name, splits)]
+    n_refits = max(2, arguments.splits // 5)
+    of_numbers = run(delayed(intervals)("Covid3Month", seed) for seed in range(n_refits))
+    found = [row for rows in of_numbers for row in rows]
     RESULTS.mkdir(parents=True, exist_ok=True)
     figures = {"sets": sets, "intervals": found}
     (RESULTS / "splits.json").write_text(json.dumps(figures, indent=1) + "\n")
