@@ -139,7 +139,7 @@ for name, color in (("probability", "C0"), ("distance", "C1")):
     print(f"{name}: {n_kept} of {len(order)} answered, {risk[n_kept - 1]:.3f} of them wrong")
 print(f"all answered: {np.mean(~is_right):.3f} wrong")
 curves.set(xlabel="share answered", ylabel="share of the answers that are wrong", xlim=(0, 1.02))
-curves.legend(title="rejected by")
+curves.legend(title="rejected by", loc="upper left")
 
 for (name, sequences), color in zip(groups.items(), ("0.5", "C3", "C4", "C2"), strict=True):
     if name == "backwards":
@@ -152,7 +152,7 @@ for (name, sequences), color in zip(groups.items(), ("0.5", "C3", "C4", "C2"), s
 scatter.axvline(1 - thresholds["probability"], color="k", linewidth=0.8, linestyle=":")
 scatter.axhline(-thresholds["distance"], color="k", linewidth=0.8, linestyle=":")
 scatter.set(xscale="log", xlabel="1 - largest probability", ylabel="distance to the training set")
-scatter.legend(loc="lower right")
+scatter.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, frameon=False)
 
 # %%
 # Texts out of scope

@@ -86,10 +86,14 @@ for name, model in models.items():
         f"{name:>16}: cost {costs[name]:.3f} a day, accuracy {accuracy:.3f};"
         f" missing {missing}, in vain {in_vain}"
     )
-print(f"{'always a reserve':>16}: cost {mean_cost(y_test, np.full(len(y_test), '1')):.3f} a day")
+costs["always a reserve"] = mean_cost(y_test, np.full(len(y_test), "1"))
+print(f"always a reserve: cost {costs['always a reserve']:.3f} a day")
 print(f"tuned threshold: {1 - tuned.best_threshold_:.3f} of class 1")
 
 # %%
+# All three thresholds cost about a fifth less than the likeliest class. Accuracy falls with the cost:
+# it counts errors, and does not weigh them.
+#
 # What will it cost?
 # ------------------
 #
@@ -142,7 +146,8 @@ for name, chosen in actions.items():
 
 figure, axes = plt.subplots(1, 2, figsize=(9, 3), layout="constrained")
 for ax, bars, title in zip(axes, (costs, found), ("ItalyPowerDemand", "ArrowHead"), strict=True):
-    drawn = ax.barh(list(bars), list(bars.values()), color=["0.6", "C0", "C1", "C2"])
+    colors = ["0.6" if name.startswith(("likeliest", "always")) else "C0" for name in bars]
+    drawn = ax.barh(list(bars), list(bars.values()), color=colors)
     ax.bar_label(drawn, fmt="%.2f", padding=3)
     ax.invert_yaxis()
     ax.margins(x=0.15)
