@@ -152,7 +152,7 @@ for (name, sequences), color in zip(groups.items(), ("0.5", "C3", "C4", "C2"), s
 scatter.axvline(1 - thresholds["probability"], color="k", linewidth=0.8, linestyle=":")
 scatter.axhline(-thresholds["distance"], color="k", linewidth=0.8, linestyle=":")
 scatter.set(xscale="log", xlabel="1 - largest probability", ylabel="distance to the training set")
-scatter.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, frameon=False)
+scatter.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, columnspacing=1, frameon=False)
 
 # %%
 # Texts out of scope

@@ -91,8 +91,8 @@ print(f"always a reserve: cost {costs['always a reserve']:.3f} a day")
 print(f"tuned threshold: {1 - tuned.best_threshold_:.3f} of class 1")
 
 # %%
-# All three thresholds cost about a fifth less than the likeliest class. Accuracy falls with the cost:
-# it counts errors, and does not weigh them.
+# All three thresholds cost about a fifth less than the likeliest class. Accuracy falls with the
+# cost: it counts errors, and does not weigh them.
 #
 # What will it cost?
 # ------------------
