@@ -138,6 +138,9 @@ def test_sets_hold_the_true_class_as_often_as_promised(three_classes, class_cond
     sets = conformal.predict_set(X, confidence=0.8, smoothing=False)
     covered = np.mean([label in found for found, label in zip(sets, y, strict=True)])
     assert 0.8 <= covered <= 0.8 + 3 / len(y) + 1e-9
+    if not class_cond:
+        likeliest = classifier.predict(X)
+        assert all(best in found for best, found in zip(likeliest, sets, strict=True) if found)
 
 
 def test_probabilities_kept_give_the_same_sets(three_classes):
@@ -187,6 +190,10 @@ def test_intervals_hold_the_number_as_often_as_promised(form, around):
     inside = (found[:, 0] <= y[30:]) & (y[30:] <= found[:, 1])
     # Of 30 calibration sequences the interval reaches to the 25th, whose own end is rounded.
     assert 24 <= inside.sum() <= 25
+    predict = regressor.predict if around == "mean" else regressor.predict_quantiles
+    alone = np.array([predict(x[np.newaxis])[0] for x in X[30:33]]).reshape(3, -1)
+    middle = (alone[:, 0] + alone[:, -1]) / 2
+    np.testing.assert_allclose(found[:3].mean(axis=1), middle, atol=1e-5)
 
 
 def test_distances_to_the_training_set(three_classes):
