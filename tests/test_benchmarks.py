@@ -1,9 +1,11 @@
 """The benchmarks' own machinery, and their recorded report."""
 
+import json
+
 import numpy as np
 import pytest
 
-from benchmarks import __main__, gpu, report
+from benchmarks import __main__, calibration, gpu, prediction_sets, rejection, report
 from benchmarks.data import Generated, load
 from benchmarks.harness import Case, Entry, Record, Shelf, measure
 from benchmarks.processes import Pool, Process, WorkerFailedError
@@ -109,3 +111,48 @@ def test_the_contestants_on_a_gpu_run():
     assert row["loop / sklstm"] == row["loop by hand"] / row["sklstm"] > 0
     assert gpu.packed_loop(*gpu.ragged(4), "cpu") > 0
     assert gpu.captures(lambda: None) == []
+
+
+class Guesses:
+    """Probabilities that know nothing; a sequence is a number."""
+
+    classes_ = np.array(["a", "b", "c"])
+
+    def predict_proba(self, X):
+        raw = np.random.default_rng(0).uniform(0.1, 1, size=(len(X), 3))
+        return raw / raw.sum(axis=1, keepdims=True)
+
+
+def test_sets_of_guesses_hold_nine_of_ten_and_are_large():
+    y = np.random.default_rng(1).choice(Guesses.classes_, size=200, p=[0.6, 0.3, 0.1])
+    rows = prediction_sets.judge(Guesses(), list(range(200)), y, range(30))
+    for form in ("all", "by class"):
+        coverage = np.mean([row[form]["coverage"] for row in rows])
+        # The mean of 30 splits of the same sequences; a split has a standard deviation of .04.
+        assert coverage == pytest.approx(0.9, abs=0.02)
+        assert np.mean([row[form]["size"] for row in rows]) == pytest.approx(2.7, abs=0.1)
+    assert rows[0]["all"] == prediction_sets.judge(Guesses(), list(range(200)), y, [0])[0]["all"]
+
+
+def test_halves_share_nothing_and_leave_nothing_out():
+    calibration, test = prediction_sets.halves(np.arange(7, 18), seed=3)
+    assert sorted([*calibration, *test]) == list(range(7, 18))
+    assert len(calibration) == 5
+
+
+@pytest.mark.parametrize(
+    ("module", "file", "key", "table", "page"),
+    [
+        (prediction_sets, "splits.json", "sets", prediction_sets.table_of_sets, "sets.rst"),
+        (
+            prediction_sets, "splits.json", "intervals",
+            prediction_sets.table_of_intervals, "intervals.rst",
+        ),
+        (calibration, "fits.json", None, calibration.table, "test.rst"),
+        (rejection, "speakers.json", None, rejection.table, "test.rst"),
+    ],
+)  # fmt: skip
+def test_the_tables_of_the_guide_are_those_of_the_recorded_figures(module, file, key, table, page):
+    recorded = json.loads((module.RESULTS / file).read_text())
+    rows = recorded if key is None else recorded[key]
+    assert (module.RESULTS / page).read_text() == table(rows, "rst") + "\n"

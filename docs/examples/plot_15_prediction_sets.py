@@ -48,8 +48,8 @@ for found, label in list(zip(sets, y_test, strict=True))[:6]:
     print(f"speaker {label}: {{{', '.join(found)}}}")
 
 # %%
-# More confidence makes larger sets. An empty set is no mistake: with a classifier that is right in
-# more than 90 % of the cases, 90 % is reached by leaving out the least likely of the true classes.
+# More confidence makes larger sets. An empty set is no mistake: where the classifier is right more
+# often than was asked for, the sets of the least likely sequences have to miss the true class.
 
 for confidence in (0.8, 0.9, 0.95, 0.99):
     sets = conformal.predict_set(X_test, confidence=confidence)
