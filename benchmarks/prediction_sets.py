@@ -208,7 +208,7 @@ def main() -> None:
     found = [row for rows in of_numbers for row in rows]
     RESULTS.mkdir(parents=True, exist_ok=True)
     figures = {"sets": sets, "intervals": found}
-    (RESULTS / "splits.json").write_text(json.dumps(figures, indent=1) + "\n")
+    (RESULTS / "splits.json").write_text(json.dumps(figures) + "\n")
     for path, table, rows in (
         ("sets", table_of_sets, sets),
         ("intervals", table_of_intervals, found),
