@@ -86,6 +86,7 @@ class SequenceNet(PlainNet):
         self.records_batches = records_batches
         self.should_stop = False
         self.n_halvings = 0
+        self.is_capturing = False
         self.autotuner: ThreadingAutotuner | None = None
         self.n_epochs_done = 0
         self.after_epoch: Callable[[SequenceNet], None] | None = None
@@ -252,6 +253,13 @@ class SequenceNet(PlainNet):
             self.optimizer_.step()
         return loss
 
+    def addresses(self) -> list[int]:
+        """Memory addresses of weights, statistics and the optimizer's state."""
+        states = [value for state in self.optimizer_.state.values() for value in state.values()]
+        tensors = [*self.module_.parameters(), *self.module_.buffers()]
+        tensors += [value for value in states if isinstance(value, Tensor)]
+        return [tensor.data_ptr() for tensor in tensors]
+
     def on_batch_begin(self, net: Any, batch: Any = None, training: bool = False, **_: Any) -> None:
         """Start a record of the batch, if batches are recorded."""
         if self.records_batches:
@@ -277,7 +285,9 @@ class SequenceNet(PlainNet):
                         return self._backward(batch.inputs[0], batch.targets, team)
                     return self._backward_by_parts(batch, team)
             except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error) or len(batch.inputs) == len(batch.targets.weights):
+                # What cannot be captured may still be computed.
+                is_final = self.is_capturing or len(batch.inputs) == len(batch.targets.weights)
+                if not is_out_of_memory(error) or is_final:
                     raise
             # Outside the handler: the error's traceback keeps the step's tensors alive.
             batch = self._halve(batch)
@@ -321,13 +331,13 @@ class SequenceNet(PlainNet):
         """Loss and logits of a batch in parts, which run in parallel, each with its own dropout."""
         parts, weight = batch.parts(), batch.targets.weights.sum()
         parameters = [p for p in self.module_.parameters() if p.requires_grad]
-        seeds = torch.randint(2**62, (len(parts),)).tolist()
+        seeds, device = torch.randint(2**62, (len(parts),)).tolist(), torch.device(self.device)
         records: list[Record] = [[] for _ in parts]
 
         def work(
             inputs: PaddedInputs, targets: Targets, seed: int, record: Record
         ) -> tuple[Tensor, Tensor, Any]:
-            with drawing_from(torch.Generator().manual_seed(seed)), statistics_into(record):
+            with drawing_from(torch.Generator(device).manual_seed(seed)), statistics_into(record):
                 loss, logits_BC = self._loss(inputs, targets)
             fraction = targets.weights.sum() / weight
             gradients = torch.autograd.grad(loss * fraction, parameters)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from sklstm._batching._loader import Batch, LabelledSequences, Plan
 from sklstm._data._memory import is_out_of_memory
+from sklstm._runtime import _streams
 from sklstm._training._optimizers import is_capturable
 from sklstm._warnings import warn_user
 
@@ -107,8 +109,8 @@ class DeviceSteps:
 class GraphCache:
     """CUDA graphs of the kinds of steps, in one memory pool, on a stream of their own.
 
-    The first steps of a kind are taken without a graph, and all if they do not fit into memory or
-    cannot be captured.
+    Within a graph, branches of the network overlap. The first steps of a kind are taken without a
+    graph, and all if they do not fit into memory or cannot be captured.
     """
 
     def __init__(self, steps: DeviceSteps) -> None:
@@ -119,9 +121,13 @@ class GraphCache:
         self._graphs: OrderedDict[Kind, torch.cuda.CUDAGraph] = OrderedDict()
         self._n_plain: Counter[Kind] = Counter()
         self._can_capture = True
+        self._side = _streams.side_stream(self._device) if _streams.OVERLAPS else None
+        # Of weights, statistics and the optimizer's state, when the first graph was captured.
+        self._addresses: list[int] = []
 
     def run(self, kinds: Sequence[Kind]) -> None:
         """Take the next steps, which are of these kinds."""
+        self._forget_moved()
         callers = torch.cuda.current_stream(self._device)
         self._stream.wait_stream(callers)
         # All on one stream: cuBLAS may compute other bits on another one.
@@ -150,16 +156,16 @@ class GraphCache:
             self._graphs.popitem(last=False)
         return graph
 
+    def _forget_moved(self) -> None:
+        """Drop the graphs if a callback has replaced tensors that they read and write."""
+        if self._graphs and self._addresses != self._steps.net.addresses():
+            self._graphs.clear()
+
     def _capture(self, kind: Kind) -> torch.cuda.CUDAGraph | None:
         """Record a step without taking it; None, now and later, if that fails."""
-        graph = torch.cuda.CUDAGraph()
-        # Other threads may use the GPU meanwhile.
-        graph.capture_begin(pool=self._pool, capture_error_mode="thread_local")
+        graph = None
         try:
-            try:
-                self._steps.step(kind)
-            finally:
-                graph.capture_end()
+            graph = self._record_overlapping(kind) or self._record(kind, nullcontext())
         except RuntimeError as error:
             self._can_capture = False
             if not is_out_of_memory(error):
@@ -167,5 +173,33 @@ class GraphCache:
                     f"A training step could not be captured as a CUDA graph ({error!s:.200}). All"
                     " steps are taken one operation at a time, with the same results, but slower."
                 )
+        return graph
+
+    def _record_overlapping(self, kind: Kind) -> torch.cuda.CUDAGraph | None:
+        """Record a step whose branches overlap; None, now and later, if that fails."""
+        if self._side is None:
             return None
+        try:
+            return self._record(kind, self._side)
+        except RuntimeError as error:
+            if is_out_of_memory(error):
+                raise
+            self._side = None
+            return None
+
+    def _record(
+        self, kind: Kind, within: AbstractContextManager[object]
+    ) -> torch.cuda.CUDAGraph:
+        net, graph = self._steps.net, torch.cuda.CUDAGraph()
+        # Other threads may use the GPU meanwhile.
+        graph.capture_begin(pool=self._pool, capture_error_mode="thread_local")
+        net.is_capturing = True
+        try:
+            with within:
+                self._steps.step(kind)
+        finally:
+            net.is_capturing = False
+            graph.capture_end()
+        if not self._graphs:
+            self._addresses = net.addresses()
         return graph

@@ -9,10 +9,14 @@ import torch
 from skorch.callbacks import Callback
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from sklstm._runtime import _streams
+from sklstm._runtime._concurrency import module_runner
+from sklstm._runtime._streams import side_stream
 from sklstm._training import _steps, _train
 from sklstm._training._optimizers import is_capturable
 from sklstm.exceptions import TrainingDivergedError
 from sklstm.nn import _convolution
+from tests.streams import Streams
 from tests.training.cases import CASES, fit
 
 every_case = pytest.mark.parametrize("case", CASES)
@@ -74,6 +78,29 @@ def test_no_shape_of_a_step_depends_on_values_and_the_host_reads_none(monkeypatc
     monkeypatch.setattr(_steps.DeviceSteps, "step", watched)
     fit(case)
     assert len({kind.is_mixed for kind in kinds}) == (1 if case == "no mixup" else 2)
+
+
+@pytest.mark.parametrize("case", ["LSTM", "convolutions", "ragged convolutions", "categories"])
+def test_branches_that_overlap_compute_the_same_bits(monkeypatch, case):
+    on_device(monkeypatch)
+    monkeypatch.setattr(_convolution, "gathers_real", lambda values: False)
+    expected = fit(case, max_epochs=2)
+    streams, step = Streams(monkeypatch), _steps.DeviceSteps.step
+    side = side_stream("a GPU")
+    aside = streams.all[1].name
+
+    def overlapping(steps, kind):
+        with streams, side:
+            step(steps, kind)
+
+    monkeypatch.setattr(_steps.DeviceSteps, "step", overlapping)
+    # Each operation is seen to wait for what it reads.
+    same_training(fit(case, max_epochs=2), expected, 0)
+    ops = streams.computed_on(aside)
+    assert any("convolution" in op for op in ops) == (case != "LSTM")
+    # Never beside another recurrent kernel, the cause of a hang.
+    assert not any("lstm" in op or "rnn" in op for op in ops)
+    assert any("lstm" in op or "rnn" in op for op in streams.computed_on(streams.now.name))
 
 
 def test_a_step_that_reads_a_value_is_found():
@@ -173,7 +200,7 @@ LOG = []
 
 
 def step(kind):
-    if kind == "cannot":
+    if kind == "cannot" or (kind == "cannot overlap" and module_runner.get() is not None):
         if Graph.running:
             raise RuntimeError("operation not permitted when stream is capturing")
     elif kind == "large" and Graph.running:
@@ -212,7 +239,7 @@ def cache(monkeypatch):
     }.items():  # fmt: skip
         monkeypatch.setattr(torch.cuda, name, value)
     monkeypatch.setattr(_steps, "MAX_GRAPHS", 2)
-    net = SimpleNamespace(n_halvings=0)
+    net = SimpleNamespace(n_halvings=0, is_capturing=False, addresses=lambda: [1, 2])
     return _steps.GraphCache(SimpleNamespace(net=net, order=torch.ones(1), step=step))
 
 
@@ -252,6 +279,44 @@ def test_where_memory_is_short_no_graphs_are_kept(cache):
     assert run(cache, *["a"] * 4, *["large"] * 5) == [*["plain"] * 3, "replay", *["plain"] * 5]
     assert run(cache, "a") == ["plain"]
     assert not cache._graphs
+
+
+def test_what_cannot_overlap_is_captured_on_one_stream(cache):
+    assert run(cache, *["a"] * 4) == [*["plain"] * 3, "replay"]
+    assert run(cache, *["cannot overlap"] * 5) == [*["plain"] * 3, *["replay"] * 2]
+    # From then on, all is.
+    assert cache._side is None
+    assert run(cache, *["b"] * 4) == [*["plain"] * 3, "replay"]
+
+
+def test_branches_overlap_in_captures_alone_and_only_if_allowed(cache, monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        cache._steps, "step", lambda kind: seen.append((Graph.running, module_runner.get()))
+    )
+    cache.run(["a"] * 4)
+    assert [runner is not None for _, runner in seen] == [False, False, False, True]
+    assert [graph is not None for graph, _ in seen] == [False, False, False, True]
+    monkeypatch.setattr(_streams, "OVERLAPS", False)
+    assert _steps.GraphCache(cache._steps)._side is None
+
+
+def test_graphs_of_tensors_that_were_replaced_are_dropped(cache):
+    run(cache, *"aaaa")
+    assert run(cache, "a") == ["replay"]
+    graph = cache._graphs["a"]
+    cache._steps.net.addresses = lambda: [1, 3]
+    assert run(cache, "a") == ["replay"]
+    assert cache._graphs["a"] is not graph
+    assert run(cache, "a") == ["replay"]
+
+
+def test_the_net_knows_when_a_step_is_captured(cache, monkeypatch):
+    seen, net = [], cache._steps.net
+    monkeypatch.setattr(cache._steps, "step", lambda kind: seen.append(net.is_capturing))
+    cache.run(["a"] * 5)
+    assert seen == [False, False, False, True]
+    assert not net.is_capturing
 
 
 def test_steps_in_halves_are_plain(cache):
