@@ -90,7 +90,8 @@ def _compute(
     def work(batches: list[IntArray]) -> None:
         pending: deque[tuple[IntArray, Callable[[], Array]]] = deque()
         for indices in batches:
-            pending.append((indices, to_host(function(*source.batch(indices)))))
+            values = function(*source.batch(indices))
+            pending.append((indices, to_host(values, overlaps=len(batches) > 1)))
             if len(pending) > n_ahead:
                 done, receive = pending.popleft()
                 outputs[done] = receive()
@@ -113,10 +114,14 @@ def _compute(
     return outputs
 
 
-def to_host(values: torch.Tensor) -> Callable[[], Array]:
-    """Begin to copy a tensor to the host; a function that waits for the copy and returns it."""
-    if values.device.type == "cpu":
-        return values.numpy
+def to_host(values: torch.Tensor, *, overlaps: bool) -> Callable[[], Array]:
+    """Copy a tensor to the host; a function that returns the copy.
+
+    One that ``overlaps`` is only begun, and the function waits for it. For a single copy that would
+    take longer.
+    """
+    if values.device.type == "cpu" or not overlaps:
+        return values.cpu().numpy
     copy = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
     copy.copy_(values, non_blocking=True)
     has_arrived = torch.cuda.Event()

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sklstm._batching._loader import Batch, LabelledSequences, Plan
+from sklstm._batching._loader import Batch, LabelledSequences, Plan, concatenate_plans
 from sklstm._data._memory import is_out_of_memory
 from sklstm._runtime import _streams
 from sklstm._training._optimizers import is_capturable
@@ -71,10 +71,10 @@ class DeviceSteps:
 
     def run_epoch(self, plans: Sequence[Plan], rates: Sequence[float]) -> tuple[Tensor, Tensor]:
         """Take all steps; the loss of each batch and its weight, on the device."""
-        self.order.copy_(torch.from_numpy(np.concatenate([plan.indices for plan in plans])))
-        if plans[0].mixup_weights is not None:
-            weights = [plan.mixup_weights for plan in plans if plan.mixup_weights is not None]
-            self.mixup_weights.copy_(torch.from_numpy(np.concatenate(weights)))
+        order, weights = concatenate_plans(plans)
+        self.order.copy_(torch.from_numpy(order))
+        if weights is not None:
+            self.mixup_weights.copy_(torch.from_numpy(weights))
         self.rates.copy_(torch.from_numpy(np.array(rates, dtype=np.float32)))
         self.position.zero_()
         self.number.zero_()
