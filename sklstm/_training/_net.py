@@ -253,6 +253,12 @@ class SequenceNet(PlainNet):
             self.optimizer_.step()
         return loss
 
+    def end_steps(self) -> None:
+        """Free what steps on the device hold; an error's traceback may keep this net alive."""
+        if self.steps is not None:
+            self.steps.close()
+            self.steps = None
+
     def addresses(self) -> list[int]:
         """Memory addresses of weights, statistics and the optimizer's state."""
         states = [value for state in self.optimizer_.state.values() for value in state.values()]

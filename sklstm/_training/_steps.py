@@ -86,6 +86,12 @@ class DeviceSteps:
             self.graphs.run(kinds)
         return self.losses, self.weights
 
+    def close(self) -> None:
+        """Free the graphs, which refer to this object, and would wait for the garbage collector."""
+        if self.graphs is not None:
+            self.graphs.close()
+            self.graphs = None
+
     def _kind(self, plan: Plan) -> Kind:
         padded = self.data.sequences.padded_length(plan.indices)
         return Kind(len(plan.indices), *padded, plan.mixup_weights is not None)
@@ -155,6 +161,12 @@ class GraphCache:
         if len(self._graphs) > MAX_GRAPHS:
             self._graphs.popitem(last=False)
         return graph
+
+    def close(self) -> None:
+        """Drop all graphs, once none is running."""
+        if self._graphs:
+            torch.cuda.synchronize(self._device)
+        self._graphs.clear()
 
     def _forget_moved(self) -> None:
         """Drop the graphs if a callback has replaced tensors that they read and write."""

@@ -15,6 +15,7 @@ from sklstm._batching._loader import LabelledSequences, ShuffledBatches
 from sklstm._batching._parts import Cost
 from sklstm._config._configuration import Configuration
 from sklstm._data._labelled import Validation
+from sklstm._runtime._device import give_back_memory
 from sklstm._runtime._heap import kept_heap
 from sklstm._runtime._modes import own_modes
 from sklstm._runtime._randomness import own_torch_generator, seeds_for
@@ -121,7 +122,10 @@ def train(
         return net, _finish(net, monitor)
 
     modes, generator = own_modes(gradients=True), own_torch_generator(torch_seed, device)
-    return within([modes, generator, kept_heap(), threads], run)
+    try:
+        return within([modes, generator, kept_heap(), threads], run)
+    finally:
+        give_back_memory(device)
 
 
 def _build_monitor(
@@ -235,6 +239,7 @@ def _run(
             net.fit_loop(training, epochs=net.max_epochs - net.n_epochs_done)
         net.notify("on_train_end", X=training, y=None)
     finally:
+        net.end_steps()
         for _, callback in net.callbacks_:
             if isinstance(callback, ProgressBar):
                 callback.close()
@@ -262,7 +267,7 @@ def _finish(net: SequenceNet, monitor: ValidationScores | None) -> TrainingSumma
     net.module_.zero_grad(set_to_none=True)
     net.callbacks = None
     net.callbacks_ = []
-    net.batch_rng = net.autotuner = net.after_epoch = net.rate = net.steps = None
+    net.batch_rng = net.autotuner = net.after_epoch = net.rate = None
     for epoch in net.history:
         epoch.pop("batches", None)
     best_epoch, best_score = _best(net.history, monitor)

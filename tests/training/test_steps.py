@@ -1,6 +1,8 @@
 """Steps that stay on the device, here on a CPU: the same function as in a CUDA graph."""
 
+import gc
 import itertools
+import weakref
 from types import SimpleNamespace
 
 import numpy as np
@@ -175,6 +177,39 @@ def test_optimizers_that_cannot_be_captured_take_plain_steps():
     assert _steps.can_stay_on_device(torch.device("cuda"), torch.optim.Adam(parameters))
 
 
+class Failing(Callback):
+    def on_epoch_end(self, net, **kwargs):
+        raise OSError("full")
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_after_a_training_what_its_steps_hold_is_freed_at_once(monkeypatch, fails):
+    on_device(monkeypatch)
+    made, build = [], _steps.DeviceSteps.__init__
+
+    def watched(steps, *given):
+        build(steps, *given)
+        made.append(weakref.ref(steps))
+        # As on a GPU: graphs that refer to the steps.
+        steps.graphs = SimpleNamespace(run=steps_of(steps), close=lambda: None, steps=steps)
+
+    def steps_of(steps):
+        return lambda kinds: [steps.step(kind) for kind in kinds]
+
+    monkeypatch.setattr(_steps.DeviceSteps, "__init__", watched)
+    gc.disable()
+    try:
+        if fails:
+            with pytest.raises(OSError, match="full"):
+                fit("LSTM", callbacks=[Failing()])
+        else:
+            fit("LSTM")
+        (steps,) = made
+        assert steps() is None
+    finally:
+        gc.enable()
+
+
 # Graphs ------------------------------------------------------------------------------------------
 
 
@@ -309,6 +344,17 @@ def test_graphs_of_tensors_that_were_replaced_are_dropped(cache):
     assert run(cache, "a") == ["replay"]
     assert cache._graphs["a"] is not graph
     assert run(cache, "a") == ["replay"]
+
+
+def test_graphs_are_dropped_when_none_is_running(cache, monkeypatch):
+    log = []
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda device: log.append(len(cache._graphs)))
+    cache.close()
+    assert not log
+    run(cache, *"aaaa")
+    cache.close()
+    assert log == [1]
+    assert not cache._graphs
 
 
 def test_the_net_knows_when_a_step_is_captured(cache, monkeypatch):
