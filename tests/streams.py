@@ -11,7 +11,7 @@ from torch.utils._pytree import tree_leaves
 
 
 class Stream:
-    """Stands for a CUDA stream. Knows up to where it has waited for each stream, itself included."""
+    """Stands for a CUDA stream; knows up to where it has waited for each, itself included."""
 
     everywhere: Streams
 

@@ -199,9 +199,7 @@ class GraphCache:
             self._side = None
             return None
 
-    def _record(
-        self, kind: Kind, within: AbstractContextManager[object]
-    ) -> torch.cuda.CUDAGraph:
+    def _record(self, kind: Kind, within: AbstractContextManager[object]) -> torch.cuda.CUDAGraph:
         net, graph = self._steps.net, torch.cuda.CUDAGraph()
         # Other threads may use the GPU meanwhile.
         graph.capture_begin(pool=self._pool, capture_error_mode="thread_local")

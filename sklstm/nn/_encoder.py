@@ -30,11 +30,11 @@ class LSTM(nn.LSTM):
     def __init__(self, input_size: int, hidden_size: int) -> None:
         super().__init__(input_size, hidden_size, batch_first=True)
         # torch does so itself when a module is moved.
-        self.register_load_state_dict_post_hook(_flatten_loaded)
+        self.register_load_state_dict_post_hook(_flatten_loaded)  # type: ignore[no-untyped-call]
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore an unpickled or copied module."""
-        super().__setstate__(state)
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
         self.make_flat()
 
     def make_flat(self) -> None:

@@ -229,6 +229,8 @@ def test_an_epoch_of_plain_steps_on_a_gpu_has_the_same_batches(monkeypatch, alph
     assert len(copies) == (2 if alpha else 1)
     assert len(found) == len(expected) == 5
     for one, other in zip(found, expected, strict=True):
-        for a, b in zip((*one.inputs[0], *one.targets), (*other.inputs[0], *other.targets), strict=True):
+        for a, b in zip(
+            (*one.inputs[0], *one.targets), (*other.inputs[0], *other.targets), strict=True
+        ):
             assert (a is None) == (b is None)
             assert a is None or torch.equal(a, b)

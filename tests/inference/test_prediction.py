@@ -6,10 +6,10 @@ from sklstm._batching._loader import HostSequences, to_device
 from sklstm._batching._scaling import Scaling
 from sklstm._inference import _prediction
 from sklstm._inference._prediction import (
-    to_host,
     check_outputs,
     compute_outputs,
     embed,
+    to_host,
 )
 from sklstm._sequences import Sequences
 from sklstm.nn import SequenceNetwork

@@ -15,7 +15,6 @@ from sklstm.nn._encoder import lie_apart
 from tests.helpers import make_ragged
 
 
-
 def flatten(lstm):
     """Stands for torch's on a GPU: the same parameters, as views of one buffer."""
     parameters = list(lstm.parameters())

@@ -53,7 +53,8 @@ NUMBERS = {
     "numbers": ((RAGGED[0], TARGETS), CONVOLVED),
     "quantiles": ((RAGGED[0], TARGETS), PLAIN | {"loss": "quantile", "l2": 1e-3}),
     "several numbers": (
-        (EQUAL[0], np.stack([TARGETS, -TARGETS], axis=1)), PLAIN | {"loss": "huber", "mixup_alpha": 0.2}
+        (EQUAL[0], np.stack([TARGETS, -TARGETS], axis=1)),
+        PLAIN | {"loss": "huber", "mixup_alpha": 0.2},
     ),
     "numbers of static columns": ((STATIC[0], TARGETS), PLAIN | {"loss": "absolute_error"}),
 }  # fmt: skip

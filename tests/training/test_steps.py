@@ -11,10 +11,12 @@ import torch
 from skorch.callbacks import Callback
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from sklstm._batching import _loader
 from sklstm._runtime import _streams
 from sklstm._runtime._concurrency import module_runner
 from sklstm._runtime._streams import side_stream
 from sklstm._training import _steps, _train
+from sklstm._training._net import SequenceNet
 from sklstm._training._optimizers import is_capturable
 from sklstm.exceptions import TrainingDivergedError
 from sklstm.nn import _convolution
@@ -105,6 +107,24 @@ def test_branches_that_overlap_compute_the_same_bits(monkeypatch, case):
     # Never beside another recurrent kernel, the cause of a hang.
     assert not any("lstm" in op or "rnn" in op for op in ops)
     assert any("lstm" in op or "rnn" in op for op in streams.computed_on(streams.now.name))
+
+
+@pytest.mark.parametrize("case", ["ragged convolutions", "tokens", "penalties", "quantiles"])
+def test_plain_steps_of_an_epoch_wait_for_nothing_either(monkeypatch, case):
+    monkeypatch.setattr(_convolution, "gathers_real", lambda values: False)
+    monkeypatch.setattr(_loader, "gathers_by_batch", lambda device: False)
+    run, n_batches = SequenceNet._run_steps, []
+
+    def watched(net, *given):
+        # The transfers of an epoch are made before its first step.
+        with NothingIsRead():
+            losses, weights = run(net, *given)
+        n_batches.append(len(losses))
+        return losses, weights
+
+    monkeypatch.setattr(SequenceNet, "_run_steps", watched)
+    fit(case, optimizer=torch.optim.SGD, learning_rate=0.01)
+    assert n_batches == [5] * 4
 
 
 def test_a_step_that_reads_a_value_is_found():
