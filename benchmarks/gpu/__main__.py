@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
+import sys
 import time
 from collections.abc import Callable
 from functools import partial
@@ -118,14 +120,14 @@ def keras_table(works: tuple[Work, ...], device: str) -> list[dict[str, Any]]:
     ]
 
 
-def measure(device: str, results: Path, *, small: bool, limit: float) -> dict[str, Any]:
+def measure(
+    figures: dict[str, Any], device: str, results: Path, *, small: bool, limit: float
+) -> None:
     """All themes, the most important first, as long as there is time; written after each."""
     counts = device != "cpu" and not small
     works, n = (SMALL, 40) if small else (STEPS, 2000)
-    figures: dict[str, Any] = {
-        "card": "none" if device == "cpu" else torch.cuda.get_device_name(),
-        "environment": environment(),
-    }
+    figures["card"] = "none" if device == "cpu" else torch.cuda.get_device_name()
+    figures["environment"] = environment()
     themes: dict[str, Callable[[], list[Any]]] = {
         "steps": lambda: steps_table(works, device),
         "fits": lambda: fits_table(n, device),
@@ -141,9 +143,18 @@ def measure(device: str, results: Path, *, small: bool, limit: float) -> dict[st
         if before - start < limit:
             figures[name] = theme()
             seconds[name] = round(time.perf_counter() - before, 1)
+            # Taken out first, so that it is the last to be printed.
+            figures.pop("targets", None)
             figures["targets"] = targets_table(figures, counts=counts)
             results.write_text(json.dumps(figures, indent=1) + "\n")
-    return figures
+
+
+def say(figures: dict[str, Any]) -> None:
+    """Print what there is."""
+    for name, table in figures.items():
+        if isinstance(table, list):
+            print(f"\n{name}:", tabulate(table, headers="keys", floatfmt=".3g"), sep="\n")
+    print(f"\n{figures.get('card')}; seconds of each theme: {figures.get('seconds')}", flush=True)
 
 
 def main() -> None:
@@ -154,14 +165,14 @@ def main() -> None:
     parser.add_argument("--limit", type=float, default=LIMIT, help="no theme begins after seconds")
     parser.add_argument("--results", type=Path, default=RESULTS)
     arguments = parser.parse_args()
-    given = arguments.device, arguments.results
-    figures = measure(*given, small=arguments.small, limit=arguments.limit)
-    # Last, where it is seen.
-    figures["targets"] = figures.pop("targets")
-    for name, table in figures.items():
-        if isinstance(table, list):
-            print(f"\n{name}:", tabulate(table, headers="keys", floatfmt=".3g"), sep="\n")
-    print(f"\n{figures['card']}; seconds of each theme: {figures['seconds']}")
+    figures: dict[str, Any] = {}
+    # Ended by `timeout`, it still prints what it has found.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("out of time"))
+    try:
+        where = arguments.device, arguments.results
+        measure(figures, *where, small=arguments.small, limit=arguments.limit)
+    finally:
+        say(figures)
 
 
 if __name__ == "__main__":
