@@ -108,7 +108,7 @@ class BatchNorm(nn.Module):
 def _pooled(parts: Sequence[Statistics]) -> tuple[Tensor, Tensor]:
     """Mean and unbiased variance of all timesteps of the parts."""
     if len(parts) == 1:
-        # A third of the operations, each of which a GPU has to be told of; rounded as below.
+        # Nine operations fewer, each of which a GPU has to be told of; rounded as below.
         ((size, mean, variance),) = parts
         return mean, variance * (size - 1) / (size - 1)
     total = sum(part.size for part in parts)
