@@ -10,16 +10,17 @@ import torch
 from torch import Tensor, nn
 
 from sklstm.nn._categories import OneHot
-from sklstm.nn._competition import GROUP_SIZE, compete, draw_kernels, may_reuse_memory
+from sklstm.nn._competition import GROUP_SIZE, compete, draw_kernels
 from sklstm.nn._convolution import convolve, in_layout
-from sklstm.nn._derived import Derived
-from sklstm.nn._linear import MIN_ROWS, TimestepLinear
+from sklstm.nn._derived import Derived, may_reuse_memory
+from sklstm.nn._dilated import KERNEL_SIZE, is_product, multiply
+from sklstm.nn._linear import TimestepLinear
 from sklstm.nn._long import cut_long
 from sklstm.nn._network import as_patches
 from sklstm.nn._pooling import is_padding, padding_mask
 
 # The kernels of MiniRocket: 9 weights, three of them 2 and all others -1, so that they sum to 0.
-KERNEL_SIZE, N_KERNELS = 9, 84
+N_KERNELS = 84
 # Inputs, in standard deviations, are rounded to multiples of 1 / GRID. A response to magnitudes
 # below a dozen is then an exact number of float32, in whatever order it is summed (ADR 54).
 GRID = 4096
@@ -29,8 +30,6 @@ MAX_DILATIONS = 6
 SMALLEST_MEAN = 1e-12
 # Up to this number of timesteps responses at all dilations are computed at once.
 FEW_TIMESTEPS = 512
-# Up to this number of features a convolution is a matrix product.
-FEW_CHANNELS = 8
 # Maximum size of a projected window.
 MAX_COMPONENTS = 64
 
@@ -177,8 +176,9 @@ class FixedConvolutions(nn.Module):
         for part in cut_long(inputs_BTF, self.window_size or 1):
             # Not positive where a sequence ends before.
             rest_B = None if lengths_B is None else lengths_B - part.start
+            real_BT = None if rest_B is None else _is_real(rest_B, part)
             of_groups = [
-                self._pool_part(some, self._respond(values_F2BT, some, part), rest_B)
+                self._pool_part(some, self._respond(values_F2BT, some, part, real_BT), real_BT)
                 for some in self._groups(inputs_BTF)
             ]
             counts_BP, results_BP, sums_BWR = map(_concatenate, zip(*of_groups, strict=True))
@@ -210,9 +210,12 @@ class FixedConvolutions(nn.Module):
             return [slice(0, n_dilations)]
         return [slice(i, i + 1) for i in range(n_dilations)]
 
-    def _respond(self, values_F2BT: Tensor, some: slice, part: slice) -> Tensor:
+    def _respond(
+        self, values_F2BT: Tensor, some: slice, part: slice, real_BT: Tensor | None
+    ) -> Tensor:
         """Responses at some dilations, shape (S, K, 2, B, T)."""
-        responses = [self.convolve(values_F2BT, i, part) for i in range(len(self.dilations))[some]]
+        numbers = range(len(self.dilations))[some]
+        responses = [self.convolve(values_F2BT, i, part, real_BT) for i in numbers]
         return torch.stack(responses) if len(responses) > 1 else responses[0].unsqueeze(0)
 
     def with_differences(self, inputs_BTF: Tensor, lengths_B: Tensor | None) -> Tensor:
@@ -230,11 +233,17 @@ class FixedConvolutions(nn.Module):
         padding = (self.reach, self.reach)
         return nn.functional.pad(_on_grid(both_2BTF).permute(3, 0, 1, 2), padding)
 
-    def convolve(self, values_F2BT: Tensor, i: int, part: slice | None = None) -> Tensor:
+    def convolve(
+        self,
+        values_F2BT: Tensor,
+        i: int,
+        part: slice | None = None,
+        real_BT: Tensor | None = None,
+    ) -> Tensor:
         """Responses of all kernels at dilation number ``i``, shape (K, 2, B, T), or of a part of T.
 
-        The values are as of `with_differences`. Results are bit-identical for any batch
-        composition.
+        The values are as of `with_differences`. Where ``real_BT`` (B, T), which otherwise is 1, is
+        0, so are the responses. Results are bit-identical for any batch composition.
         """
         dilation = self.dilations[i]
         if part is None:
@@ -243,32 +252,35 @@ class FixedConvolutions(nn.Module):
         start, stop = self.reach + part.start - reach, self.reach + part.stop + reach
         values_F2BT = values_F2BT[..., start:stop]
         weights = self._weights(self.kernels, self.channels)
-        if self.channels.shape[2] <= FEW_CHANNELS:
-            return _multiply(weights[i], values_F2BT, dilation)
+        if weights[i].ndim == 2:
+            return multiply(weights[i], values_F2BT, dilation, real_BT)
         # As two batches, which `convolve` reads with the features last.
         values_NTF = values_F2BT.permute(1, 2, 3, 0).flatten(0, 1)
         responses_NKT = convolve(values_NTF, weights[i], dilation)
         responses_2BKT: Tensor = responses_NKT.unflatten(0, values_F2BT.shape[1:3])
-        return responses_2BKT.permute(2, 0, 1, 3).contiguous()
+        responses_K2BT = responses_2BKT.permute(2, 0, 1, 3).contiguous()
+        return responses_K2BT if real_BT is None else responses_K2BT * real_BT
 
     def _pool_part(
-        self, some: slice, responses_SK2BT: Tensor, lengths_B: Tensor | None
+        self, some: slice, responses_SK2BT: Tensor, real_BT: Tensor | None
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Of some dilations counts above thresholds (B, P), and results of competitions (B, P).
 
-        The third are the sums of activations in windows (B, W, R).
+        The third are the sums of activations in windows (B, W, R). Responses in the padding are 0,
+        so that it is known what these count for.
         """
         thresholds_SK2Q = self.thresholds[some].transpose(1, 2)
         competing_SKG2BT = responses_SK2BT[:, N_KERNELS:].unflatten(1, (GROUP_SIZE, -1))
         responses_SK2BT = responses_SK2BT[:, :N_KERNELS]
         active_SK2BT = self._activate(some, responses_SK2BT)
-        padding_BT: Tensor | None = None
-        if lengths_B is not None:
-            padding_BT = ~padding_mask(lengths_B, responses_SK2BT.shape[4])
-            active_SK2BT = active_SK2BT.masked_fill(padding_BT, 0)
-            responses_SK2BT = responses_SK2BT.masked_fill(padding_BT, -torch.inf)
         counts_SK2BQ = _count_above(responses_SK2BT, thresholds_SK2Q)
-        results_SRKG2B = compete(competing_SKG2BT, padding_BT)
+        n_padding_B: Tensor | None = None
+        if real_BT is not None:
+            active_SK2BT = active_SK2BT * real_BT
+            n_padding_B = real_BT.shape[1] - real_BT.sum(dim=1)
+            is_counted_SK21Q = (thresholds_SK2Q < 0).unsqueeze(3)
+            counts_SK2BQ = counts_SK2BQ - n_padding_B.unsqueeze(1) * is_counted_SK21Q
+        results_SRKG2B = compete(competing_SKG2BT, n_padding_B)
         sums_SK2BW = _sums_of_windows(active_SK2BT, self.window_size)
         return (
             counts_SK2BQ.permute(3, 0, 2, 1, 4).flatten(1),
@@ -295,39 +307,14 @@ def _weigh(kernels_SKW: Tensor, channels_SKF: Tensor) -> list[Tensor]:
     of_minirocket, of_groups = channels_SKF[:, :N_KERNELS], channels_SKF[:, N_KERNELS:]
     channels_SKF = torch.cat([of_minirocket, *[of_groups] * GROUP_SIZE], dim=1)
     weights_SKFW = channels_SKF.unsqueeze(3) * kernels_SKW.unsqueeze(2)
-    if channels_SKF.shape[2] <= FEW_CHANNELS:
+    if is_product(channels_SKF.shape[2], channels_SKF.device):
         return list(weights_SKFW.flatten(2).unbind())
     return [in_layout(weight_KFW) for weight_KFW in weights_SKFW.unbind()]
 
 
-def _multiply(weights_KP: Tensor, values_F2BT: Tensor, dilation: int) -> Tensor:
-    """Convolution without padding as a matrix product, shape (K, 2, B, T').
-
-    For few features several times as fast as oneDNN's convolution (benchmarks/LOG.md).
-    """
-    n_timesteps = values_F2BT.shape[3] - (KERNEL_SIZE - 1) * dilation
-    columns_PN = _shifted(values_F2BT, dilation, n_timesteps).flatten(2).flatten(0, 1)
-    n_columns = columns_PN.shape[1]
-    # Of few columns with different rounding.
-    missing = 0 if torch.compiler.is_exporting() else max(0, MIN_ROWS - n_columns)
-    if missing:
-        columns_PN = nn.functional.pad(columns_PN, (0, missing))
-    responses_KN = (weights_KP @ columns_PN)[:, :n_columns]
-    return responses_KN.view(-1, *values_F2BT.shape[1:3], n_timesteps)
-
-
-def _shifted(values_F2BT: Tensor, dilation: int, n_timesteps: int) -> Tensor:
-    """What each weight of a kernel is multiplied with, shape (F, 9, 2, B, n_timesteps)."""
-    if not may_reuse_memory():
-        starts = range(0, KERNEL_SIZE * dilation, dilation)
-        return torch.stack([values_F2BT[..., t : t + n_timesteps] for t in starts], dim=1)
-    n_features, *others = values_F2BT.shape[:3]
-    of_features, *strides = values_F2BT.stride()
-    # The same without nine views.
-    return values_F2BT.as_strided(
-        (n_features, KERNEL_SIZE, *others, n_timesteps),
-        (of_features, dilation * strides[-1], *strides),
-    )
+def _is_real(lengths_B: Tensor, part: slice) -> Tensor:
+    """1 at real timesteps, otherwise 0, shape (B, T), float32."""
+    return padding_mask(lengths_B, part.stop - part.start).float()
 
 
 def _on_grid(values: Tensor) -> Tensor:
