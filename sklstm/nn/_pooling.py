@@ -180,4 +180,6 @@ def build_pooling(name: str, input_size: int) -> nn.Module:
     """Build the pooling "last", "mean", "max" or "attention"."""
     if name == "attention":
         return AttentionPooling(input_size)
-    return {"last": LastPooling, "mean": MeanOfStates, "max": MaxPooling}[name]()
+    if name == "mean":
+        return MeanOfStates()
+    return {"last": LastPooling, "max": MaxPooling}[name]()
