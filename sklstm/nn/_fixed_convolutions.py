@@ -181,16 +181,18 @@ class FixedConvolutions(nn.Module):
                 self._pool_part(some, self._respond(values_F2BT, some, part, real_BT), real_BT)
                 for some in self._groups(inputs_BTF)
             ]
-            counts_BP, results_BP, sums_BWR = map(_concatenate, zip(*of_groups, strict=True))
-            counts.append(counts_BP)
-            results.append(results_BP)
+            counts_PB, results_PB, sums_BWR = zip(*of_groups, strict=True)
+            counts.append(_concatenate(counts_PB, 0))
+            results.append(_concatenate(results_PB, 0))
+            sums_BWR = _concatenate(sums_BWR, 2)
             means_BWR = self._average(sums_BWR, part.stop - part.start, rest_B)
             windows.append(means_BWR if project is None else project(means_BWR))
-        n_real = n_timesteps if lengths_B is None else lengths_B.unsqueeze(1)
+        n_real = n_timesteps if lengths_B is None else lengths_B
         # The gradient of the root of 0 would be infinite.
-        roots_BP = (_sum(results) / n_real).clamp(min=SMALLEST_MEAN).sqrt().float()
-        summaries_BP = torch.cat([_sum(counts) / n_real, roots_BP], dim=1)
-        return summaries_BP, torch.cat(windows, dim=1) if len(windows) > 1 else windows[0]
+        roots_PB = (_sum(results) / n_real).clamp(min=SMALLEST_MEAN).sqrt().float()
+        # Sequences last in memory: what is computed of them has this order.
+        summaries_PB = torch.cat([_sum(counts) / n_real, roots_PB])
+        return summaries_PB.T, torch.cat(windows, dim=1) if len(windows) > 1 else windows[0]
 
     def _average(self, sums_BWR: Tensor, n_timesteps: int, lengths_B: Tensor | None) -> Tensor:
         """Means of the windows, shape (B, W, R), of their sums."""
@@ -264,7 +266,7 @@ class FixedConvolutions(nn.Module):
     def _pool_part(
         self, some: slice, responses_SK2BT: Tensor, real_BT: Tensor | None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Of some dilations counts above thresholds (B, P), and results of competitions (B, P).
+        """Of some dilations counts above thresholds (P, B), and results of competitions (P, B).
 
         The third are the sums of activations in windows (B, W, R). Responses in the padding are 0,
         so that it is known what these count for.
@@ -273,18 +275,17 @@ class FixedConvolutions(nn.Module):
         competing_SKG2BT = responses_SK2BT[:, N_KERNELS:].unflatten(1, (GROUP_SIZE, -1))
         responses_SK2BT = responses_SK2BT[:, :N_KERNELS]
         active_SK2BT = self._activate(some, responses_SK2BT)
-        counts_SK2BQ = _count_above(responses_SK2BT, thresholds_SK2Q)
+        counts_SK2QB = _count_above(responses_SK2BT, thresholds_SK2Q)
         n_padding_B: Tensor | None = None
         if real_BT is not None:
             active_SK2BT = active_SK2BT * real_BT
             n_padding_B = real_BT.shape[1] - real_BT.sum(dim=1)
-            is_counted_SK21Q = (thresholds_SK2Q < 0).unsqueeze(3)
-            counts_SK2BQ = counts_SK2BQ - n_padding_B.unsqueeze(1) * is_counted_SK21Q
+            counts_SK2QB = counts_SK2QB - (thresholds_SK2Q < 0).unsqueeze(4) * n_padding_B
         results_SRKG2B = compete(competing_SKG2BT, n_padding_B)
         sums_SK2BW = _sums_of_windows(active_SK2BT, self.window_size)
         return (
-            counts_SK2BQ.permute(3, 0, 2, 1, 4).flatten(1),
-            results_SRKG2B.permute(5, 0, 4, 1, 2, 3).flatten(1),
+            counts_SK2QB.transpose(1, 2).flatten(0, 3),
+            results_SRKG2B.permute(0, 4, 1, 2, 3, 5).flatten(0, 4),
             sums_SK2BW.permute(3, 4, 0, 2, 1).flatten(2),
         )
 
@@ -341,17 +342,17 @@ def dilations_for(n_timesteps: int) -> tuple[int, ...]:
 
 
 def _count_above(responses_SK2BT: Tensor, thresholds_SK2Q: Tensor) -> Tensor:
-    """Number of timesteps above each threshold, shape (S, K, 2, B, Q), float32."""
+    """Number of timesteps above each threshold, shape (S, K, 2, Q, B), float32."""
     thresholds = [threshold[..., None, None] for threshold in thresholds_SK2Q.unbind(3)]
     if not may_reuse_memory():
         counts = [(responses_SK2BT > threshold).float().sum(dim=4) for threshold in thresholds]
-        return torch.stack(counts, dim=4)
+        return torch.stack(counts, dim=3)
     # Ten times as fast as a sum of booleans (benchmarks/LOG.md).
     above_SK2BT, counts = torch.empty_like(responses_SK2BT), []
     for threshold in thresholds:
         torch.gt(responses_SK2BT, threshold, out=above_SK2BT)
         counts.append(above_SK2BT.sum(dim=4))
-    return torch.stack(counts, dim=4)
+    return torch.stack(counts, dim=3)
 
 
 def _sums_of_windows(values_SK2BT: Tensor, size: int | None) -> Tensor:
@@ -364,9 +365,9 @@ def _sums_of_windows(values_SK2BT: Tensor, size: int | None) -> Tensor:
     return sums_SK2BW
 
 
-def _concatenate(parts: tuple[Tensor, ...]) -> Tensor:
-    """Concatenation in the last dimension, without a copy of a single part."""
-    return torch.cat(parts, dim=-1) if len(parts) > 1 else parts[0]
+def _concatenate(parts: Sequence[Tensor], dim: int) -> Tensor:
+    """Concatenation without a copy of a single part."""
+    return torch.cat(list(parts), dim=dim) if len(parts) > 1 else parts[0]
 
 
 def _sum(parts: Sequence[Tensor]) -> Tensor:
