@@ -31,7 +31,7 @@ N_AHEAD = {"cpu": 0, "cuda": 1}
 # Maximum number of tasks that a team is given, of some kilobytes each.
 MAX_TASKS = 512
 # Up to this number of batches what is gained by a kept heap is lost when it is trimmed.
-FEW_BATCHES = 8
+FEW_BATCHES = 32
 
 
 def embed(
