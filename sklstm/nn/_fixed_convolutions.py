@@ -13,7 +13,7 @@ from sklstm.nn._categories import OneHot
 from sklstm.nn._competition import GROUP_SIZE, compete, draw_kernels
 from sklstm.nn._convolution import convolve, in_layout
 from sklstm.nn._derived import Derived, may_reuse_memory
-from sklstm.nn._dilated import KERNEL_SIZE, is_product, multiply
+from sklstm.nn._dilated import KERNEL_SIZE, is_product, multiply, multiply_at_once
 from sklstm.nn._linear import TimestepLinear
 from sklstm.nn._long import cut_long
 from sklstm.nn._network import as_patches
@@ -181,10 +181,10 @@ class FixedConvolutions(nn.Module):
                 self._pool_part(some, self._respond(values_F2BT, some, part, real_BT), real_BT)
                 for some in self._groups(inputs_BTF)
             ]
-            counts_PB, results_PB, sums_BWR = zip(*of_groups, strict=True)
-            counts.append(_concatenate(counts_PB, 0))
-            results.append(_concatenate(results_PB, 0))
-            sums_BWR = _concatenate(sums_BWR, 2)
+            counts_of, results_of, sums_of = zip(*of_groups, strict=True)
+            counts.append(_concatenate(counts_of, 0))
+            results.append(_concatenate(results_of, 0))
+            sums_BWR = _concatenate(sums_of, 2)
             means_BWR = self._average(sums_BWR, part.stop - part.start, rest_B)
             windows.append(means_BWR if project is None else project(means_BWR))
         n_real = n_timesteps if lengths_B is None else lengths_B
@@ -217,8 +217,20 @@ class FixedConvolutions(nn.Module):
     ) -> Tensor:
         """Responses at some dilations, shape (S, K, 2, B, T)."""
         numbers = range(len(self.dilations))[some]
+        if len(numbers) > 1 and real_BT is None and may_reuse_memory():
+            weights = self._weights(self.kernels, self.channels)
+            if isinstance(weights, Tensor):
+                values = [self._within_reach(values_F2BT, i, part) for i in numbers]
+                at_once_SK2BT = multiply_at_once(weights, values, self.dilations)
+                if at_once_SK2BT is not None:
+                    return at_once_SK2BT
         responses = [self.convolve(values_F2BT, i, part, real_BT) for i in numbers]
         return torch.stack(responses) if len(responses) > 1 else responses[0].unsqueeze(0)
+
+    def _within_reach(self, values_F2BT: Tensor, i: int, part: slice) -> Tensor:
+        """The values that a part of the timesteps is computed of at dilation number ``i``."""
+        margin = self.reach - KERNEL_SIZE // 2 * self.dilations[i]
+        return values_F2BT[..., part.start + margin : part.stop + 2 * self.reach - margin]
 
     def with_differences(self, inputs_BTF: Tensor, lengths_B: Tensor | None) -> Tensor:
         """Each sequence and its first differences, scaled and padded, shape (F, 2, B, T + padding).
@@ -250,11 +262,9 @@ class FixedConvolutions(nn.Module):
         dilation = self.dilations[i]
         if part is None:
             part = slice(0, values_F2BT.shape[3] - 2 * self.reach)
-        reach = KERNEL_SIZE // 2 * dilation
-        start, stop = self.reach + part.start - reach, self.reach + part.stop + reach
-        values_F2BT = values_F2BT[..., start:stop]
+        values_F2BT = self._within_reach(values_F2BT, i, part)
         weights = self._weights(self.kernels, self.channels)
-        if weights[i].ndim == 2:
+        if isinstance(weights, Tensor):
             return multiply(weights[i], values_F2BT, dilation, real_BT)
         # As two batches, which `convolve` reads with the features last.
         values_NTF = values_F2BT.permute(1, 2, 3, 0).flatten(0, 1)
@@ -302,14 +312,14 @@ class FixedConvolutions(nn.Module):
         return (active_SK2BT / scale).clamp(-1, 1)
 
 
-def _weigh(kernels_SKW: Tensor, channels_SKF: Tensor) -> list[Tensor]:
-    """Weights of all kernels at each dilation: (K, F, 9), or (K, F * 9) for few features."""
+def _weigh(kernels_SKW: Tensor, channels_SKF: Tensor) -> Tensor | list[Tensor]:
+    """Weights of all kernels at each dilation: (S, K, F * 9) for products, otherwise (K, F, 9)."""
     # The kernels of a group have the same channels.
     of_minirocket, of_groups = channels_SKF[:, :N_KERNELS], channels_SKF[:, N_KERNELS:]
     channels_SKF = torch.cat([of_minirocket, *[of_groups] * GROUP_SIZE], dim=1)
     weights_SKFW = channels_SKF.unsqueeze(3) * kernels_SKW.unsqueeze(2)
     if is_product(channels_SKF.shape[2], channels_SKF.device):
-        return list(weights_SKFW.flatten(2).unbind())
+        return weights_SKFW.flatten(2)
     return [in_layout(weight_KFW) for weight_KFW in weights_SKFW.unbind()]
 
 
