@@ -67,11 +67,10 @@ def multiply_at_once(
 
 
 def _product(weights_KP: Tensor, columns_PN: Tensor) -> Tensor:
-    n_columns = columns_PN.shape[1]
-    is_small = n_columns < MANY_COLUMNS and len(columns_PN) <= KERNEL_SIZE * FEW_CHANNELS_OF_MKL
-    if _has_onednn(columns_PN.device) and not is_small:
-        linear = onednn_linear()
-        assert linear is not None
+    linear = onednn_linear() if _has_onednn(columns_PN.device) else None
+    n_rows, n_columns = columns_PN.shape
+    # Sizes are compared only here: those of an exported program are not known.
+    if linear and (n_columns >= MANY_COLUMNS or n_rows > KERNEL_SIZE * FEW_CHANNELS_OF_MKL):
         # Columns that are contiguous: of others the kernel differs, and its rounding.
         return linear(weights_KP, columns_PN.T)
     # Of few columns with different rounding.
