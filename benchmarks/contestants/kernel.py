@@ -65,8 +65,9 @@ def _bare_lstm(layer: LSTMLayer) -> nn.LSTM:
 
 
 def _bare(convolution: nn.Conv1d) -> nn.Conv1d:
-    sizes = (convolution.in_channels, convolution.out_channels, convolution.kernel_size)
-    return nn.Conv1d(*sizes, padding="same", bias=False)
+    (size,) = convolution.kernel_size
+    channels = convolution.in_channels, convolution.out_channels
+    return nn.Conv1d(*channels, size, padding=size // 2, bias=False)
 
 
 def matmul(settings: Settings, data: Data | None) -> Work:
