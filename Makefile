@@ -13,12 +13,15 @@ KERAS_INSTALLED := $(KERAS)/.installed
 # The lowest versions that pyproject.toml allows.
 LOWEST := .venv-lowest
 LOWEST_INSTALLED := $(LOWEST)/.installed
+# Another Python than that of .venv, whose torch can use the GPU: make gpu GPU_PYTHON=python3
+GPU_PYTHON ?= $(BIN)/python
+GPU_INSTALLED := $(if $(filter $(BIN)/python,$(GPU_PYTHON)),$(INSTALLED))
 # The networks of demo, docs and tests are too small for a second thread to help, and a team of
 # threads that shares its cores with anything else spends its time waiting for its own members.
 SINGLE := OMP_NUM_THREADS=1
 PYTEST := $(SINGLE) $(BIN)/python -m pytest -n 2 --dist worksteal
 
-.PHONY: demo test test-slow test-gpu test-lowest lint format docs bench bench-gpu bench-long clean
+.PHONY: demo test test-slow test-gpu test-lowest lint format docs bench bench-gpu bench-long gpu clean
 
 demo: $(SHOWN)
 	$(SINGLE) $(BIN)/python -B docs/examples/plot_1_japanese_vowels.py
@@ -29,10 +32,19 @@ test: $(INSTALLED)
 test-slow: $(INSTALLED)
 	$(PYTEST) -m slow
 
-# Processes share the GPU, and each has a context of some hundred megabytes there.
-test-gpu: $(INSTALLED)
-	$(SINGLE) $(BIN)/python -m pytest -n 8 --dist worksteal -m "not slow" --device cuda \
-		tests/contract tests/training tests/inference tests/test_classifier.py tests/test_base.py
+# Processes share the GPU, and each has a context of some hundred megabytes there. Where one hangs,
+# pytest tells where.
+test-gpu: $(GPU_INSTALLED)
+	$(SINGLE) $(GPU_PYTHON) -m pytest -n 8 --dist worksteal -m "not slow" --device cuda \
+		-o faulthandler_timeout=60 tests/contract/test_gpu.py tests/contract tests/training \
+		tests/inference tests/test_classifier.py tests/test_regressor.py tests/test_base.py
+
+# All that needs a GPU, in five minutes at most.
+gpu: $(GPU_INSTALLED)
+	@failed=0; \
+	timeout -k 5 175 $(MAKE) test-gpu || failed=1; \
+	timeout -k 5 115 $(MAKE) bench-gpu || failed=1; \
+	exit $$failed
 
 test-lowest: $(LOWEST_INSTALLED)
 	$(SINGLE) $(LOWEST)/bin/python -m pytest -n 2 --dist worksteal -m "not slow"
@@ -53,8 +65,8 @@ docs: $(INSTALLED)
 bench: $(INSTALLED) $(KERAS_INSTALLED)
 	$(BIN)/python -m benchmarks
 
-bench-gpu: $(INSTALLED)
-	$(BIN)/python -m benchmarks.gpu
+bench-gpu: $(GPU_INSTALLED)
+	$(GPU_PYTHON) -m benchmarks.gpu
 
 bench-long: $(INSTALLED) $(KERAS_INSTALLED)
 	$(BIN)/python -m benchmarks --long

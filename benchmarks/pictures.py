@@ -16,6 +16,8 @@ COLOURS = {
     "Keras": "#66a182",
     "scikeras": "#66a182",
     "MLPClassifier": "#8d6a9f",
+    "onnxruntime": "#d1495b",
+    "bare network": "#edae49",
 }
 OTHER = "#7d8491"
 

@@ -25,6 +25,7 @@ __all__ = [
     "datasets",
     "exceptions",
     "export",
+    "inspection",
     "load_model",
     "model_card",
     "model_selection",

@@ -11,11 +11,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils.validation import check_is_fitted
 
 from sklstm._batching._loader import HostSequences
 from sklstm._batching._scaling import Scaling
-from sklstm._config._configuration import NetworkConfiguration
+from sklstm._config._configuration import Configuration, NetworkConfiguration
 from sklstm._config._options import PARAMETER_CONSTRAINTS, Options
 from sklstm._config._parameters import check_parameters
 from sklstm._config._without_effect import warn_without_effect
@@ -35,13 +36,18 @@ from sklstm._training._callbacks import check_callbacks, sets_learning_rate
 from sklstm._training._configure import configure
 from sklstm._training._fitting import Job, fit_model
 from sklstm._training._net import SequenceNet, SequenceReader
+from sklstm._training._sklearn_callbacks import FitTask
+from sklstm._training._time_limit import TimeLimit, now
 from sklstm._training._train import TrainingSummary
 from sklstm._validation._columns import Categories, StaticColumns
 from sklstm._validation._features import InputSchema, check_first
 from sklstm._validation._held_out import check_held_out
+from sklstm._validation._inputs import Inputs
 
 
-class BaseSequenceEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class BaseSequenceEstimator(
+    CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
     """Base class of estimators of a `SequenceNetwork`, for any task."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = PARAMETER_CONSTRAINTS
@@ -63,6 +69,7 @@ class BaseSequenceEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
 
     def _fit(self, given: Given, given_val: Given) -> Self:
         """Implementation of `fit`."""
+        began = now()
         check_parameters(self)
         options = Options.of(self)
         check_callbacks(options.callbacks)
@@ -75,7 +82,9 @@ class BaseSequenceEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
         )
         is_further = options.warm_start and hasattr(self, "net_")
         task = self._task if is_further else self._task_type
-        return self._set_fitted(options, given, given_val if has_val else None, task, is_further)
+        given_val_or_none = given_val if has_val else None
+        limit = None if options.max_time is None else TimeLimit(options.max_time, began)
+        return self._set_fitted(options, given, given_val_or_none, task, is_further, False, limit)
 
     def _fit_partially(self, given: Given, task: Task | type[Task]) -> Self:
         """Implementation of `partial_fit`: one epoch without schedule and early stopping."""
@@ -92,19 +101,28 @@ class BaseSequenceEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
         return self._set_fitted(options, given, None, task, is_further, True)
 
     def _set_fitted(self, *arguments: Any) -> Self:
-        """Train and set all fitted attributes at once."""
+        """Train and set all fitted attributes at once, or leave all as it was."""
+        before = dict(vars(self))
+        try:
+            self._fit_as_task(*arguments)
+        except BaseException:
+            # A single assignment: an interruption leaves the old state or the new one.
+            self.__dict__ = before
+            raise
+        return self
+
+    @with_callbacks  # type: ignore[untyped-decorator]
+    def _fit_as_task(self, *arguments: Any) -> None:
+        """Train, set all fitted attributes at once and end the task of the fit."""
         settings = own_settings(
             training=True,
             on_gpu=str(self.device) != "cpu",
             may_use_tf32=self.precision == "tf32",
         )
         contexts = [settings, own_modes(gradients=True), single_threaded()]
-        fitted = within(contexts, lambda: self._train(*arguments))
-        # An X without column names replaces one with names.
-        kept = {name: value for name, value in vars(self).items() if name != "feature_names_in_"}
-        # A single assignment: an interruption leaves the old state or the new one.
-        self.__dict__ = kept | fitted
-        return self
+        fitted, fit_task = within(contexts, lambda: self._train(*arguments))
+        self.__dict__ = vars(self) | fitted
+        fit_task.end()
 
     def _train(
         self,
@@ -114,21 +132,55 @@ class BaseSequenceEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
         task: Task | type[Task],
         is_further: bool,
         is_partial: bool = False,
-    ) -> dict[str, Any]:
-        """Check, encode, configure and train; return the fitted attributes."""
-        name = type(self).__name__
+        limit: TimeLimit | None = None,
+    ) -> tuple[dict[str, Any], FitTask]:
+        """Check, encode, configure and train; return the fitted attributes, and the task."""
+        schema, data, configuration = self._configure(options, given, task, is_further)
         if is_further:
-            schema = self._input_schema
-            inputs = schema.check_X(given.X, mask_value=options.mask_value, estimator=name)
+            self._network.check_same(configuration.network)
         else:
-            inputs, schema = check_first(
-                given.X,
-                mask_value=options.mask_value,
-                estimator=name,
-                takes_tokens=options.takes_tokens,
-                vocabulary_size=options.given_vocabulary_size,
-            )
-        data = label(inputs.sequences, given, task, options, estimator=name)
+            # An X without column names replaces one with names.
+            self.__dict__.pop("feature_names_in_", None)
+        seen_before = getattr(self, "_extent", None) if is_further else {}
+
+        def attributes(net: SequenceNet, summary: TrainingSummary, seed: int) -> dict[str, Any]:
+            return {
+                **schema.attributes,
+                **data.task.attributes,
+                "net_": net,
+                "resolved_params_": configuration.resolved,
+                "_network": configuration.network,
+                "_scaling": net.reader.scaling,
+                "_n_features_out": net.module_.output_size,
+                **_attributes_of(summary),
+                "_n_columns_in": schema.n_columns,
+                "_categories": dict(schema.categories),
+                "_static": schema.static,
+                "_extent": extent_of(data.sequences, seen_before, adds=is_partial),
+                "_seed": seed,
+            }
+
+        fit_task = FitTask(self, given, attributes)
+        job = Job(
+            configuration,
+            data,
+            self._checker(schema),
+            held_out=self._check_val(given_val, schema, data, options),
+            previous=self.net_ if is_further else None,
+            has_seed=is_further or self.random_state is not None,
+            is_partial=is_partial,
+            limit=limit,
+            fit_task=fit_task,
+        )
+        trained = within([own_turn()], lambda: _fit_resumably(job))
+        return attributes(*trained), fit_task
+
+    def _configure(
+        self, options: Options, given: Given, task: Task | type[Task], is_further: bool
+    ) -> tuple[InputSchema, Labelled, Configuration]:
+        """Check and encode X and y, and resolve the options for them."""
+        inputs, schema = self._check_X(given.X, options, is_further)
+        data = label(inputs.sequences, given, task, options, estimator=type(self).__name__)
         if not is_further and len(data.sequences) < len(inputs.sequences):
             schema, sequences = schema.without_absent(data.sequences)
             data = replace(data, sequences=sequences)
@@ -139,43 +191,26 @@ class BaseSequenceEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
             predicts_numbers=data.task.predicts_numbers,
             widths=schema.widths,
             # Further training holds out the same sequences.
-            seed=self._seed if is_further else draw_seed(self.random_state),
+            seed=self._seed if is_further else draw_seed(options.random_state),
             # In further training check_same compares it.
             vocabulary_size=options.given_vocabulary_size or inputs.vocabulary_size,
             previous=self._network if is_further else None,
         )
+        return schema, data, configuration
+
+    def _check_X(self, X: Any, options: Options, is_further: bool) -> tuple[Inputs, InputSchema]:
+        """Check X against an earlier fit, or find out what a first one is given."""
+        name, mask_value = type(self).__name__, options.mask_value
         if is_further:
-            self._network.check_same(configuration.network)
-        job = Job(
-            configuration,
-            data,
-            self._checker(schema),
-            held_out=self._check_val(given_val, schema, data, options),
-            previous=self.net_ if is_further else None,
-            has_seed=is_further or self.random_state is not None,
-            is_partial=is_partial,
+            schema = self._input_schema
+            return schema.check_X(X, mask_value=mask_value, estimator=name), schema
+        return check_first(
+            X,
+            mask_value=mask_value,
+            estimator=name,
+            takes_tokens=options.takes_tokens,
+            vocabulary_size=options.given_vocabulary_size,
         )
-        seen_before = getattr(self, "_extent", None) if is_further else {}
-        net, summary, seed = within([own_turn()], lambda: _fit_resumably(job))
-        return {
-            **schema.attributes,
-            **data.task.attributes,
-            "net_": net,
-            "resolved_params_": configuration.resolved,
-            "_network": configuration.network,
-            "_scaling": net.reader.scaling,
-            "_n_features_out": net.module_.output_size,
-            "history_": summary.history,
-            "n_iter_": len(summary.history["epoch"]),
-            "best_epoch_": summary.best_epoch,
-            "best_score_": summary.best_score,
-            "stop_reason_": summary.stop_reason,
-            "_n_columns_in": schema.n_columns,
-            "_categories": dict(schema.categories),
-            "_static": schema.static,
-            "_extent": extent_of(data.sequences, seen_before, adds=is_partial),
-            "_seed": seed,
-        }
 
     def _check_val(
         self, given: Given | None, schema: InputSchema, data: Labelled, options: Options
@@ -312,6 +347,16 @@ class Fitted(NamedTuple):
     task: Task
 
 
+def configured_of(estimator: BaseSequenceEstimator, X: Any, y: Any) -> NetworkConfiguration:
+    """Configuration of the network that `fit` would build for X and y."""
+    check_parameters(estimator)
+    # The seed has no effect, and a RandomState must not be drawn from.
+    options = Options.of(estimator, random_state=0)
+    arguments = (options, Given(X, y), estimator._task_type, False)
+    contexts = [own_settings(), own_modes(gradients=True), single_threaded()]
+    return within(contexts, lambda: estimator._configure(*arguments))[2].network
+
+
 def fitted_of(estimator: BaseSequenceEstimator) -> Fitted:
     """The parts of a fitted estimator."""
     return Fitted(estimator._input_schema, estimator._network, estimator._task)
@@ -329,4 +374,20 @@ def _check_later_X(schema: InputSchema, X: Any, **options: Any) -> Sequences:
 
 def _fit_resumably(job: Job) -> tuple[SequenceNet, TrainingSummary, int]:
     with open_checkpoint(job) as checkpoint:
-        return fit_model(job, checkpoint)
+        if job.fit_task is not None:
+            n_epochs_done = 0 if checkpoint is None else checkpoint.n_epochs_done
+            job.fit_task.begin(job.configuration.max_epochs, n_epochs_done)
+        fitted = fit_model(job, checkpoint)
+        if checkpoint is not None:
+            checkpoint.is_complete = fitted[1].stop_reason != "max_time"
+        return fitted
+
+
+def _attributes_of(summary: TrainingSummary) -> dict[str, Any]:
+    return {
+        "history_": summary.history,
+        "n_iter_": len(summary.history["epoch"]),
+        "best_epoch_": summary.best_epoch,
+        "best_score_": summary.best_score,
+        "stop_reason_": summary.stop_reason,
+    }

@@ -155,6 +155,11 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
     max_epochs : int or "auto", default="auto"
         Maximum number of epochs. "auto" makes 3000 training steps, 800 for token ids, in 10 to 100
         epochs.
+    max_time : float, default=None
+        Maximum duration of ``fit``, in seconds from its call. Training ends after a step, at least
+        one, in time for what follows it; the annealing of ``lr_schedule`` ("one_cycle", "cosine",
+        "exponential") and mixup then end sooner. As long as all epochs fit into the time, the model
+        is the same, bit for bit, as without a limit. None: no limit.
     early_stopping : bool or "last", default=False
         Whether to stop when the validation score no longer improves and to restore the weights of
         the best epoch (of equal scores, that of the smallest loss). Without ``X_val``, a part of
@@ -171,9 +176,14 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
         the warm-up of "one_cycle" and epochs with mixup do not count.
     tol : float, default=1e-4
         Minimum improvement of the score for ``early_stopping``, absolute.
-    scoring : str or callable, default="loss"
+    scoring : str, callable, list of str or dict of str to str or callable, default="loss"
         Validation score: "loss" (its negative is the score), the name of a scikit-learn scorer, or
-        a scorer from ``sklearn.metrics.make_scorer``.
+        a scorer from ``sklearn.metrics.make_scorer``. Of a list of names, or a dict of scorers by
+        names of your own, all are recorded, and the first decides about stopping.
+    return_train_score : bool, default=False
+        Whether the training sequences are scored by ``scoring`` after each epoch, too, as they are
+        predicted: unmixed and without dropout. That is another pass through the network, and
+        changes nothing else. Without validation data ``scoring`` serves for it alone.
     device : str or torch.device, default="cpu"
         "cpu", "cuda", "cuda:1" and so on, or "auto": a GPU if there is one.
     precision : {"auto", "bfloat16", "float32", "tf32"}, default="float32"
@@ -191,14 +201,17 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
         needs.
     callbacks : list of skorch callbacks, default=None
         Callbacks of skorch. The history that they see has ``train_loss``, ``learning_rate``,
-        ``dur`` and, with validation data, ``valid_loss`` and ``valid_score``. In place of
-        ``EpochScoring`` and ``BatchScoring``, which are refused, there is ``scoring``.
+        ``dur`` and the scores, as ``history_`` has. In place of ``EpochScoring`` and
+        ``BatchScoring``, which are refused, there is ``scoring``. Those of scikit-learn are set by
+        ``set_callbacks``.
     random_state : int, RandomState instance or None, default=None
         Seed of initialisation, batches, mixup, dropout and validation split. Pass an int for
         reproducible results. None takes fresh entropy from the operating system. The global states
         of NumPy and torch are neither used nor changed.
     verbose : int, default=0
-        1 shows a progress bar over the epochs, except in parallel workers; 0 is silent.
+        1 shows a progress bar over the epochs, except in parallel workers; 0 is silent. Within a
+        search of scikit-learn the bar says which of its fits this is. For nested bars, those of
+        workers included, see `sklearn.callback.ProgressBar`.
 
     Attributes
     ----------
@@ -222,6 +235,11 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
         cross-entropy without penalties; of mixtures under mixup), ``learning_rate``; with
         ``early_stopping`` or ``X_val`` also ``valid_loss`` and ``valid_score``.
         ``pandas.DataFrame(history_)`` makes a table.
+
+        Mixup adds ``mixup_alpha``, which is 0 where nothing is mixed; several metrics in
+        ``scoring`` add ``valid_<name>`` for each; ``return_train_score`` adds ``train_score``,
+        ``train_<name>``, and ``train_eval_loss``, the loss of the training sequences as they are
+        predicted. ``valid_score`` and ``train_score`` are those of the first metric.
     n_iter_ : int
         Number of epochs in ``history_``, earlier calls included with ``warm_start`` or
         ``partial_fit``.
@@ -230,11 +248,12 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
         otherwise the last.
     best_score_ : float
         Validation score of that epoch; without validation data, the negative training loss.
-    stop_reason_ : {"callback", "max_epochs", "no_improvement"}
+    stop_reason_ : {"callback", "max_epochs", "max_time", "no_improvement"}
         Why training ended.
 
         - "callback": requested by a callback, such as skorch's ``EarlyStopping``
         - "max_epochs": all epochs were run
+        - "max_time": the time was over; the last epoch of ``history_`` may be a partial one
         - "no_improvement": no better score for ``n_iter_no_change`` epochs
     resolved_params_ : dict
         Values of the parameters that may be "auto".
@@ -355,11 +374,16 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
         max_grad_norm: float | None = 1.0,
         batch_size: int | Literal["auto"] = "auto",
         max_epochs: int | Literal["auto"] = "auto",
+        max_time: float | None = None,
         early_stopping: bool | Literal["last"] = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
         tol: float = 1e-4,
-        scoring: str | Callable[..., float] = "loss",
+        scoring: str
+        | Callable[..., float]
+        | Sequence[str]
+        | Mapping[str, str | Callable[..., float]] = "loss",
+        return_train_score: bool = False,
         device: str | torch.device = "cpu",
         precision: Literal["auto", "bfloat16", "float32", "tf32"] = "float32",
         warm_start: bool = False,
@@ -393,11 +417,13 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
         self.max_grad_norm = max_grad_norm
         self.batch_size = batch_size
         self.max_epochs = max_epochs
+        self.max_time = max_time
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
         self.tol = tol
         self.scoring = scoring
+        self.return_train_score = return_train_score
         self.device = device
         self.precision = precision
         self.warm_start = warm_start
@@ -485,8 +511,8 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
 
         Features are standardised by the first call's sequences. Without effect, and without a
         warning, are ``verbose``, ``lr_schedule``, ``early_stopping`` and what belongs to it,
-        ``max_epochs``, ``mixup_alpha`` and ``checkpoint``. With ``n_kernels`` the linear model
-        stays as `fit` has left it, and without an earlier `fit` there is none.
+        ``max_epochs``, ``max_time``, ``mixup_alpha`` and ``checkpoint``. With ``n_kernels`` the
+        linear model stays as `fit` has left it, and without an earlier `fit` there is none.
 
         Parameters
         ----------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from typing import Any, Literal
 
@@ -112,6 +112,10 @@ class LSTMSequenceRegressor(RegressorMixin, BaseSequenceEstimator):
         most one. "auto" is a sixty-fourth of the sequences, as a power of two from 32 to 128.
     max_epochs : int or "auto", default="auto"
         Maximum number of epochs. "auto" makes 800 training steps, in 5 to 100 epochs.
+    max_time : float, default=None
+        Maximum duration of ``fit``, in seconds from its call. Training ends after a step, at least
+        one, in time for what follows it; annealing and mixup then end sooner. As long as all epochs
+        fit into the time, the model is the same as without a limit. None: no limit.
     early_stopping : bool or "last", default=False
         Whether to stop when the validation score no longer improves and to restore the weights of
         the best epoch. Without ``X_val``, a random part of the training sequences is held out, or
@@ -122,9 +126,12 @@ class LSTMSequenceRegressor(RegressorMixin, BaseSequenceEstimator):
         Number of epochs without improvement before ``early_stopping`` stops (patience).
     tol : float, default=1e-4
         Minimum improvement of the score for ``early_stopping``, absolute.
-    scoring : str or callable, default="loss"
+    scoring : str, callable, list of str or dict of str to str or callable, default="loss"
         Validation score: "loss" (its negative is the score), the name of a scikit-learn scorer, or
-        a scorer from ``sklearn.metrics.make_scorer``.
+        a scorer from ``sklearn.metrics.make_scorer``. Of several, all are recorded, and the first
+        decides about stopping.
+    return_train_score : bool, default=False
+        Whether the training sequences are scored after each epoch, too, as they are predicted.
     device : str or torch.device, default="cpu"
         "cpu", "cuda", "cuda:1" and so on, or "auto": a GPU if there is one.
     precision : {"auto", "bfloat16", "float32", "tf32"}, default="float32"
@@ -144,7 +151,8 @@ class LSTMSequenceRegressor(RegressorMixin, BaseSequenceEstimator):
         Seed of initialisation, batches, mixup, dropout and held-out parts. Pass an int for
         reproducible results. The global states of NumPy and torch are neither used nor changed.
     verbose : int, default=0
-        1 shows a progress bar over the epochs, except in parallel workers; 0 is silent.
+        1 shows a progress bar over the epochs, except in parallel workers; 0 is silent. Within a
+        search of scikit-learn the bar says which of its fits this is.
 
     Attributes
     ----------
@@ -165,7 +173,8 @@ class LSTMSequenceRegressor(RegressorMixin, BaseSequenceEstimator):
     history_ : dict of ndarray of shape (`n_iter_`,)
         Figures of each epoch: ``epoch`` (from 1), ``dur`` (seconds), ``train_loss`` (of the
         standardised targets, without penalties), ``learning_rate``; with ``early_stopping`` or
-        ``X_val`` also ``valid_loss`` and ``valid_score``.
+        ``X_val`` also ``valid_loss`` and ``valid_score``. What several metrics and
+        ``return_train_score`` add is described at `LSTMSequenceClassifier`.
     n_iter_ : int
         Number of epochs in ``history_``, earlier calls included with ``warm_start`` or
         ``partial_fit``.
@@ -173,9 +182,10 @@ class LSTMSequenceRegressor(RegressorMixin, BaseSequenceEstimator):
         Epoch whose weights are used: with ``early_stopping`` the best one, otherwise the last.
     best_score_ : float
         Validation score of that epoch; without validation data, the negative training loss.
-    stop_reason_ : {"callback", "max_epochs", "no_improvement"}
-        Why training ended: a callback asked for it, all epochs were run, or there was no better
-        score for ``n_iter_no_change`` epochs.
+    stop_reason_ : {"callback", "max_epochs", "max_time", "no_improvement"}
+        Why training ended: a callback asked for it, all epochs were run, ``max_time`` was over (the
+        last epoch of ``history_`` may then be a partial one), or there was no better score for
+        ``n_iter_no_change`` epochs.
     resolved_params_ : dict
         Values of the parameters that may be "auto".
 
@@ -256,11 +266,16 @@ class LSTMSequenceRegressor(RegressorMixin, BaseSequenceEstimator):
         max_grad_norm: float | None = 1.0,
         batch_size: int | Literal["auto"] = "auto",
         max_epochs: int | Literal["auto"] = "auto",
+        max_time: float | None = None,
         early_stopping: bool | Literal["last"] = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
         tol: float = 1e-4,
-        scoring: str | Callable[..., float] = "loss",
+        scoring: str
+        | Callable[..., float]
+        | Sequence[str]
+        | Mapping[str, str | Callable[..., float]] = "loss",
+        return_train_score: bool = False,
         device: str | torch.device = "cpu",
         precision: Literal["auto", "bfloat16", "float32", "tf32"] = "float32",
         warm_start: bool = False,
@@ -295,11 +310,13 @@ class LSTMSequenceRegressor(RegressorMixin, BaseSequenceEstimator):
         self.max_grad_norm = max_grad_norm
         self.batch_size = batch_size
         self.max_epochs = max_epochs
+        self.max_time = max_time
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
         self.tol = tol
         self.scoring = scoring
+        self.return_train_score = return_train_score
         self.device = device
         self.precision = precision
         self.warm_start = warm_start

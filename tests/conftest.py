@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from sklstm import LSTMSequenceClassifier
+from sklstm import LSTMSequenceClassifier, LSTMSequenceRegressor
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -20,7 +20,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     device = config.getoption("device")
     if device != "cpu":
-        LSTMSequenceClassifier.__init__.__kwdefaults__["device"] = device
+        for estimator in (LSTMSequenceClassifier, LSTMSequenceRegressor):
+            estimator.__init__.__kwdefaults__["device"] = device
         torch.set_default_device(device)
     # What a shell starts in the background ignores SIGINT, and then nobody can press Ctrl-C.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -1,10 +1,21 @@
 """The benchmarks' own machinery, and their recorded report."""
 
+import json
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from benchmarks import __main__, gpu, report
+from benchmarks import __main__, calibration, prediction_sets, rejection, report
 from benchmarks.data import Generated, load
+from benchmarks.gpu import __main__ as gpu
+from benchmarks.gpu import with_keras
+from benchmarks.gpu.by_hand import packed_loop
+from benchmarks.gpu.ours import captures
+from benchmarks.gpu.searches import searches_table
+from benchmarks.gpu.targets import WHOLE, targets_table
+from benchmarks.gpu.work import SMALL, STEPS, ragged
 from benchmarks.harness import Case, Entry, Record, Shelf, measure
 from benchmarks.processes import Pool, Process, WorkerFailedError
 from benchmarks.results import ratio
@@ -105,7 +116,92 @@ def test_the_recorded_report_is_that_of_the_recorded_results(folder):
 
 
 def test_the_contestants_on_a_gpu_run():
-    (row,) = gpu.steps_table(gpu.SMALL, "cpu")
-    assert row["loop / sklstm"] == row["loop by hand"] / row["sklstm"] > 0
-    assert gpu.packed_loop(*gpu.ragged(4), "cpu") > 0
-    assert gpu.captures(lambda: None) == []
+    rows = gpu.steps_table(SMALL[-1:], "cpu")
+    assert rows[0]["loop / sklstm"] == rows[0]["loop by hand"] / rows[0]["sklstm"] > 0
+    limits = gpu.limits_table(rows, SMALL[-1:], "cpu")
+    assert [row["work"] for row in limits[:1]] == [str(STEPS[-1])]
+    assert packed_loop(*ragged(4), "cpu") > 0
+    assert captures(lambda: None) == []
+    # More processes would take seconds to start.
+    (row,) = searches_table("cpu", small=True, n_jobs=(1,))
+    assert row["fits a minute"] > 0
+    assert row["over one process"] == 1.0
+
+
+def test_what_was_aimed_at_on_a_gpu_is_compared_with_what_was_found():
+    names = [str(work) for work in STEPS]
+    figures = {
+        "steps": [{"work": n, "sklstm": 2.0, "loop by hand": 5.0, "kernels alone": 1.9}
+                  for n in names],
+        "predictions": [{"work": "one", "sklstm": 0.3, "bare network": 0.1}],
+        "fits": [
+            {"work": WHOLE, "sklstm": 1.0, "without graphs": 5.0, "on the CPU": 0.5},
+            {"work": "fit of 10 epochs, a", "sklstm": 1.0, "without graphs": 1.2},
+            {"work": "fit of 10 epochs, b", "sklstm": 1.0, "without graphs": 0.9},
+        ],
+    }  # fmt: skip
+    rows = targets_table(figures, counts=True)
+    verdicts = [row["verdict"] for row in rows]
+    assert verdicts == [
+        "missed", "missed", "reached", "reached", "reached", "reached", "not measured",
+        "not measured", "not measured", "reached", "missed", "not measured", "missed", "missed",
+    ]  # fmt: skip
+    assert {row["work"] for row in rows[:6]} <= set(names)
+    assert (rows[-2]["found"], rows[-1]["found"], rows[-1]["target"]) == ("0.9", "0.15", "<= 0.1")
+    assert not {"reached", "missed"} & {r["verdict"] for r in targets_table(figures, counts=False)}
+
+
+def test_keras_on_torch_gives_figures_or_reasons(tmp_path, monkeypatch):
+    monkeypatch.setattr(with_keras, "_has_keras", lambda python: False)
+    assert with_keras.keras_steps(SMALL[:2], "cpu") == [with_keras.NO_KERAS] * 2
+    script = tmp_path / "fits.py"
+    script.write_text("print(0.5, flush=True)\nraise OSError('no GPU')")
+    monkeypatch.setattr(with_keras, "SCRIPT", script)
+    monkeypatch.setattr(with_keras, "_has_keras", lambda python: True)
+    monkeypatch.setattr(with_keras, "KERAS_PYTHON", Path(sys.executable))
+    assert with_keras.keras_steps(SMALL[:2], "cpu") == [0.5, "OSError: no GPU"]
+
+
+class Guesses:
+    """Probabilities that know nothing; a sequence is a number."""
+
+    classes_ = np.array(["a", "b", "c"])
+
+    def predict_proba(self, X):
+        raw = np.random.default_rng(0).uniform(0.1, 1, size=(len(X), 3))
+        return raw / raw.sum(axis=1, keepdims=True)
+
+
+def test_sets_of_guesses_hold_nine_of_ten_and_are_large():
+    y = np.random.default_rng(1).choice(Guesses.classes_, size=200, p=[0.6, 0.3, 0.1])
+    rows = prediction_sets.judge(Guesses(), list(range(200)), y, range(30))
+    for form in ("all", "by class"):
+        coverage = np.mean([row[form]["coverage"] for row in rows])
+        # The mean of 30 splits of the same sequences; a split has a standard deviation of .04.
+        assert coverage == pytest.approx(0.9, abs=0.02)
+        assert np.mean([row[form]["size"] for row in rows]) == pytest.approx(2.7, abs=0.1)
+    assert rows[0]["all"] == prediction_sets.judge(Guesses(), list(range(200)), y, [0])[0]["all"]
+
+
+def test_halves_share_nothing_and_leave_nothing_out():
+    calibration, test = prediction_sets.halves(np.arange(7, 18), seed=3)
+    assert sorted([*calibration, *test]) == list(range(7, 18))
+    assert len(calibration) == 5
+
+
+@pytest.mark.parametrize(
+    ("module", "file", "key", "table", "page"),
+    [
+        (prediction_sets, "splits.json", "sets", prediction_sets.table_of_sets, "sets.rst"),
+        (
+            prediction_sets, "splits.json", "intervals",
+            prediction_sets.table_of_intervals, "intervals.rst",
+        ),
+        (calibration, "fits.json", None, calibration.table, "test.rst"),
+        (rejection, "speakers.json", None, rejection.table, "test.rst"),
+    ],
+)  # fmt: skip
+def test_the_tables_of_the_guide_are_those_of_the_recorded_figures(module, file, key, table, page):
+    recorded = json.loads((module.RESULTS / file).read_text())
+    rows = recorded if key is None else recorded[key]
+    assert (module.RESULTS / page).read_text() == table(rows, "rst") + "\n"

@@ -1,4 +1,4 @@
-"""What the hardware and torch's kernels can do, with nothing around them."""
+"""What the hardware and torch's modules can do, with nothing around them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
+from benchmarks.contestants import ours
 from benchmarks.data import Data
 from benchmarks.work import Settings, Work
 from sklstm._runtime._heap import kept_heap
+from sklstm._runtime._threads import single_threaded
+from sklstm.nn import LSTMLayer
 
 SIDE = 2048
 
@@ -28,6 +31,43 @@ def lstm(settings: Settings, data: Data) -> Work:
         return settings.calls
 
     return Work(run, lambda n_steps: {"steps": n_steps})
+
+
+def lstm_and_convolutions(settings: Settings, data: Data) -> Work:
+    """``calls`` forward passes through ``nn.LSTM`` and ``nn.Conv1d`` of the estimator's sizes.
+
+    No fixed convolution, normalisation, pooling, check or scaling: what is left of a prediction if
+    all else took no time.
+    """
+    parts = list(ours.fitted(settings, data).net_.module_.modules())
+    lstms = [_bare_lstm(part) for part in parts if isinstance(part, LSTMLayer)]
+    convolutions = nn.Sequential(*map(_bare, (p for p in parts if isinstance(p, nn.Conv1d))))
+    requests = [
+        torch.stack([torch.from_numpy(x) for x in X]) for X in ours.requests_of(settings, data)
+    ]
+
+    def run(repeat: int) -> int:
+        # As the estimator computes a single batch.
+        with torch.inference_mode(), single_threaded():
+            for batch in requests:
+                states = batch
+                for layer in lstms:
+                    states, _ = layer(states)
+                convolutions(batch.transpose(1, 2))
+        return settings.calls
+
+    return Work(run, lambda n_calls: {"calls": n_calls})
+
+
+def _bare_lstm(layer: LSTMLayer) -> nn.LSTM:
+    lstm, both = layer.forwards.lstm, layer.backwards is not None
+    return nn.LSTM(lstm.input_size, lstm.hidden_size, batch_first=True, bidirectional=both)
+
+
+def _bare(convolution: nn.Conv1d) -> nn.Conv1d:
+    (size,) = convolution.kernel_size
+    channels = convolution.in_channels, convolution.out_channels
+    return nn.Conv1d(*channels, size, padding=size // 2, bias=False)
 
 
 def matmul(settings: Settings, data: Data | None) -> Work:

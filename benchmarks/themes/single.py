@@ -16,11 +16,14 @@ SIZES = ((45, 3, None), (150, 3, None), (51, 24, None), (100, 10, 64))
 N_TOGETHER = (1, 8, 64)
 # Sequences and longest length of the last case.
 N_RAGGED, LONGEST = 1000, 150
-BARE, ONNX = "bare network", "onnxruntime"
+BARE, ONNX, KERNELS = "bare network", "onnxruntime", "bare LSTM and convolutions"
 
 
 def cases(long: bool) -> list[Case]:
-    """The estimator and onnxruntime with the same model, and a plain LSTM with its bare network."""
+    """The estimator, onnxruntime with the same model, and torch's modules with nothing around them.
+
+    A plain LSTM with its bare network as well.
+    """
     several = [_case(*size, n) for size in SIZES for n in N_TOGETHER]
     return [*several, _ragged()]
 
@@ -32,6 +35,7 @@ def _case(n_timesteps: int, n_features: int, width: int | None, n_together: int)
     entries = [
         Entry("sklstm", "ours", "predict_one_by_one", many, data, calls, process="sklstm"),
         Entry(ONNX, "with_onnxruntime", "predict_one_by_one", many, data, calls),
+        Entry(KERNELS, "kernel", "lstm_and_convolutions", many, data, calls, process="sklstm"),
     ]
     if width is not None and n_together == 1:
         few = _settings(width, 5, 1)

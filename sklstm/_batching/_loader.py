@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -104,20 +105,23 @@ class DeviceSequences:
         overlaps: bool = False,
     ) -> None:
         self.device = device
-        on_host = torch.from_numpy(values)
-        if overlaps and device.type == "cuda":
-            on_host = on_host.pin_memory()
-        self.values = on_host.to(device, non_blocking=overlaps)
+        self.values = transfer(values, device, overlaps=overlaps)
         self.static = static
         self.host_lengths = np.diff(offsets)
         self.host_starts = offsets[:-1]
-        self.lengths = torch.from_numpy(self.host_lengths).to(device)
-        self.starts = torch.from_numpy(self.host_starts).to(device)
         self.padding_row = len(values) - 1
         self.have_one_length = len(set(self.host_lengths.tolist())) == 1
+        self._overlaps = overlaps
 
     def __len__(self) -> int:
         return len(self.host_lengths)
+
+    @cached_property
+    def lengths_and_starts(self) -> tuple[Tensor, Tensor]:
+        """Numbers of timesteps and first rows, on the device: one transfer, if any are needed."""
+        both = np.stack([self.host_lengths, self.host_starts])
+        lengths, starts = transfer(both, self.device, overlaps=self._overlaps)
+        return lengths, starts
 
     def batch(self, indices: IntArray) -> PaddedInputs:
         """Inputs of the sequences at ``indices``, right-padded with zeros.
@@ -125,10 +129,17 @@ class DeviceSequences:
         Values are batch-major in shape and time-major in memory: the LSTM kernels copy anything
         else (a step at B64 T100 H128 took twice as long, benchmarks/LOG.md).
         """
-        if len(indices) == 1 and self.device.type == "cpu":
+        if len(indices) == 1:
             return self._single(int(indices[0]))
         rows_B = torch.from_numpy(indices).to(self.device)
         return self.gather(rows_B, *self.padded_length(indices))
+
+    def all(self) -> PaddedInputs:
+        """The same of all sequences, in their order, with no transfer of indices."""
+        if len(self) == 1:
+            return self._single(0)
+        rows_B = torch.arange(len(self), device=self.device)
+        return self.gather(rows_B, *self.padded_length(slice(None)))
 
     def _single(self, index: int) -> PaddedInputs:
         """The same of one sequence, without a copy."""
@@ -138,9 +149,10 @@ class DeviceSequences:
 
     def gather(self, rows_B: Tensor, n_timesteps: int, is_padded: bool) -> PaddedInputs:
         """The same of indices on the device and a padded length, without a read by the host."""
-        lengths_B = self.lengths.index_select(0, rows_B) if is_padded else None
+        lengths_N, starts_N = self.lengths_and_starts
+        lengths_B = lengths_N.index_select(0, rows_B) if is_padded else None
         steps_T1 = torch.arange(n_timesteps, device=self.device).unsqueeze(1)
-        positions_TB = self.starts.index_select(0, rows_B) + steps_T1
+        positions_TB = starts_N.index_select(0, rows_B) + steps_T1
         if lengths_B is not None:
             positions_TB = positions_TB.masked_fill(steps_T1 >= lengths_B, self.padding_row)
         values_TBF = self.values.index_select(0, positions_TB.flatten())
@@ -148,10 +160,10 @@ class DeviceSequences:
         static_BS = None if self.static is None else self.static.index_select(0, rows_B)
         return PaddedInputs(values_TBF.view(shape).transpose(0, 1), lengths_B, static_BS)
 
-    def padded_length(self, indices: IntArray) -> tuple[int, bool]:
+    def padded_length(self, indices: IntArray | slice) -> tuple[int, bool]:
         """Padded length of a batch, and whether it may be padded."""
         if self.have_one_length:
-            return int(self.host_lengths[indices[0]]), False
+            return int(self.host_lengths[0]), False
         lengths = self.host_lengths[indices]
         longest = int(lengths.max())
         if self.device.type != "cpu":
@@ -185,11 +197,21 @@ class HostSequences:
     def batch(self, indices: IntArray) -> PaddedInputs:
         """Inputs of the sequences at ``indices``, as of `DeviceSequences`."""
         taken = self.sequences.take(indices) if len(self) > 1 else self.sequences
-        part = to_device(taken, self.scaling, self.device, overlaps=True)
-        return part.batch(np.arange(len(indices)))
+        return to_device(taken, self.scaling, self.device, overlaps=True).all()
 
 
 Source = DeviceSequences | HostSequences
+
+
+def transfer(array: Array, device: torch.device, *, overlaps: bool = False) -> Tensor:
+    """Copy an array to the device; one that ``overlaps`` does not wait for a GPU's computations.
+
+    Only a copy from pinned memory goes beside them; any other waits for all that was begun before.
+    """
+    on_host = torch.from_numpy(array)
+    if overlaps and device.type == "cuda":
+        on_host = on_host.pin_memory()
+    return on_host.to(device, non_blocking=overlaps)
 
 
 def rounded_up(n_timesteps: int, n_values: int = N_ROUNDED) -> int:
@@ -271,7 +293,9 @@ class ShuffledBatches(Iterable[Batch]):
         return -(-len(self.dataset) // self.batch_size)
 
     def __iter__(self) -> Iterator[Batch]:
-        return map(self._gather, self.plans())
+        if gathers_by_batch(self.dataset.targets.device):
+            return map(self._gather, self.plans())
+        return self._gather_epoch(list(self.plans()))
 
     def plans(self) -> Iterator[Plan]:
         """The mini-batches of a newly shuffled epoch, not gathered yet."""
@@ -296,12 +320,40 @@ class ShuffledBatches(Iterable[Batch]):
         weights = self.rng.beta(self.mixup_alpha, self.mixup_alpha, size=len(indices))
         return Plan(indices, parts, np.maximum(weights, 1 - weights).astype(np.float32))
 
+    def _gather_epoch(self, plans: list[Plan]) -> Iterator[Batch]:
+        """All batches, with one transfer of their indices and one of their mixup weights."""
+        device, sequences = self.dataset.targets.device, self.dataset.sequences
+        order, weights = concatenate_plans(plans)
+        order_N = torch.from_numpy(order).to(device)
+        weights_N = None if weights is None else torch.from_numpy(weights).to(device)
+        position = 0
+        for plan in plans:
+            place = slice(position, position + len(plan.indices))
+            targets = self.dataset.targets_of(order_N[place])
+            if weights_N is not None:
+                targets = targets._replace(mixup_weights=weights_N[place])
+            padded = sequences.padded_length(plan.indices)
+            yield Batch([sequences.gather(order_N[place], *padded)], targets)
+            position = place.stop
+
     def _gather(self, plan: Plan) -> Batch:
         batch = self.dataset.batch(plan.indices, plan.parts)
         if plan.mixup_weights is None:
             return batch
         weights_B = torch.from_numpy(plan.mixup_weights).to(batch.targets.weights.device)
         return batch._replace(targets=batch.targets._replace(mixup_weights=weights_B))
+
+
+def concatenate_plans(plans: Sequence[Plan]) -> tuple[IntArray, Array | None]:
+    """Indices of the sequences of all batches, and mixup weights if there are any."""
+    weights = [plan.mixup_weights for plan in plans if plan.mixup_weights is not None]
+    order = np.concatenate([plan.indices for plan in plans])
+    return order, np.concatenate(weights) if weights else None
+
+
+def gathers_by_batch(device: torch.device) -> bool:
+    """Whether indices go to the device with each batch: a GPU would have to end a step before."""
+    return device.type == "cpu"
 
 
 def to_device(
@@ -323,5 +375,7 @@ def to_device(
         if sequences.codes is not None:
             codes = np.pad(sequences.codes, ((0, 1), (0, 0))).astype(np.float32)
             values = np.concatenate([values, codes], axis=1)
-    static = None if sequences.static is None else torch.from_numpy(sequences.static).to(device)
+    static = None
+    if sequences.static is not None:
+        static = transfer(sequences.static, device, overlaps=overlaps)
     return DeviceSequences(values, sequences.offsets, device, static, overlaps=overlaps)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import torch
+from torch import Tensor
 
 
 def expect_plain_steps(optimizer: torch.optim.Optimizer) -> None:
@@ -30,3 +33,19 @@ def set_function_modes(modes: list[Any]) -> None:
 def version_of(tensor: torch.Tensor) -> int | None:
     """Number of operations in place on a tensor so far; None if torch does not count them."""
     return None if tensor.is_inference() else tensor._version
+
+
+@cache
+def onednn_linear() -> Callable[[Tensor, Tensor], Tensor] | None:
+    """oneDNN's product of rows (N, D) and weight (E, D), shape (N, E), without gradients.
+
+    None where torch is built without it, or where it is no faster than torch's own, which MKL
+    computes: it has kernels for AVX-512 on processors of any vendor.
+    """
+    if torch.backends.cpu.get_cpu_capability() != "AVX512":
+        return None
+    try:
+        linear = torch.ops.mkldnn._linear_pointwise.default
+    except AttributeError:
+        return None
+    return lambda rows_ND, weight_ED: linear(rows_ND, weight_ED, None, "none", [], "")

@@ -23,6 +23,9 @@ POSITIVE = Interval(Real, 0, None, closed="neither")
 AT_LEAST_ONE = Interval(Integral, 1, None, closed="left")
 SIZES = (AT_LEAST_ONE, list, tuple)
 AUTO = StrOptions({"auto"})
+# "loss", the name of a scorer or a scorer; several by name.
+Scorer = str | Callable[..., float]
+Scoring = Scorer | Sequence[str] | Mapping[str, Scorer]
 
 
 def option(
@@ -147,11 +150,13 @@ class Options(NetworkOptions):
     max_grad_norm: float | None = option(1.0, POSITIVE, None)
     batch_size: int = option("auto", AT_LEAST_ONE, AUTO, convert=int)
     max_epochs: int = option("auto", AT_LEAST_ONE, AUTO, convert=int)
+    max_time: float | None = option(None, POSITIVE, None, convert=float, is_of_run=True)
     early_stopping: bool | str = option(False, "boolean", StrOptions({"last"}), convert=as_bool)
     validation_fraction: float = option(0.1, Interval(Real, 0, 1, closed="neither"))
     n_iter_no_change: int = option(10, AT_LEAST_ONE)
     tol: float = option(1e-4, NON_NEGATIVE)
-    scoring: str | Callable[..., float] = option("loss", str, callable)
+    scoring: Scoring = option("loss", str, callable, list, tuple, dict)
+    return_train_score: bool = option(False, "boolean", convert=bool)
     device: Any = option("cpu", is_of_run=True)
     warm_start: bool = option(False, "boolean", convert=bool)
     checkpoint: str | os.PathLike[str] | None = option(None, str, os.PathLike, None, is_of_run=True)

@@ -20,6 +20,15 @@ from sklstm._compat._sklearn import (
 from sklstm._config._options import OPTIONS, choices
 from sklstm._validation._forms import as_host
 
+# Entries of the history that are not those of a metric, by the name that such a metric would have.
+TAKEN = {
+    "batch_count": "train_batch_count",
+    "eval_loss": "train_eval_loss",
+    "loss": "valid_loss",
+    "loss_best": "valid_loss_best",
+    "score": "valid_score",
+}
+
 
 def check_parameters(estimator: Any) -> None:
     """Raise InvalidParameterError for the first invalid parameter."""
@@ -54,20 +63,67 @@ def validate_parameters(estimator: Any) -> None:
 
 
 def _check_scoring(scoring: Any) -> None:
+    if isinstance(scoring, Mapping):
+        named = [*scoring.items()]
+    elif isinstance(scoring, (list, tuple)):
+        named = [(name, name) for name in scoring]
+    else:
+        _check_scorer(scoring, None)
+        return
+    if not named:
+        raise InvalidParameterError(
+            f"The 'scoring' parameter must have at least one metric. Got {scoring!r} instead."
+        )
+    for name, scorer in named:
+        if not isinstance(name, str) and callable(scorer):
+            _check_scorer(scorer, getattr(scorer, "__name__", "name"))
+        _check_name_of_metric(name, scorer)
+        _check_scorer(scorer, name)
+    names = [name for name, _ in named]
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise InvalidParameterError(
+            f"The 'scoring' parameter must have each metric once. Got {twice[0]!r} more than once."
+        )
+
+
+def _check_name_of_metric(name: Any, scorer: Any) -> None:
+    """Check the name of one of several metrics, which history_ has with a prefix."""
+    if not isinstance(name, str):
+        raise InvalidParameterError(
+            "The 'scoring' parameter must name each of several metrics by a string. Got"
+            f" {name!r} instead.\n\nSet names of scorers, scoring=['accuracy', 'neg_log_loss'], or"
+            " a dict, scoring={'name': scorer}."
+        )
+    # "loss" is its own name.
+    is_loss = name == "loss" and isinstance(scorer, str) and scorer == "loss"
+    if name in TAKEN and not is_loss:
+        raise InvalidParameterError(
+            f"The 'scoring' parameter must not name a metric {name!r}: history_ has"
+            f" {TAKEN[name]!r} beside it.\n\nChoose another name."
+        )
+
+
+def _check_scorer(scorer: Any, name: str | None) -> None:
+    """Check "loss", the name of a scorer or a scorer, alone or of this name in a dict."""
     names = ("loss", *get_scorer_names())
     accepted = "must be 'loss', the name of a scikit-learn scorer or a callable"
-    if isinstance(scoring, str) and scoring not in names:
+    if not callable(scorer) and (not isinstance(scorer, str) or scorer not in names):
+        hint = did_you_mean(scorer, names) if isinstance(scorer, str) else ""
         raise InvalidParameterError(
-            f"The 'scoring' parameter {accepted}. Got {scoring!r} instead."
-            f"{did_you_mean(scoring, names)}"
+            f"The 'scoring' parameter {accepted}. Got {scorer!r} instead.{hint}"
         )
-    if not isinstance(scoring, str) and is_metric(scoring):
-        metric, known = getattr(scoring, "__name__", "..."), names_of_scorers(scoring)
-        by_name = f"scoring={min(known, key=len)!r} or " if known else ""
+    if callable(scorer) and is_metric(scorer):
+
+        def setting(value: str) -> str:
+            return f"scoring={value}" if name is None else f"scoring={{{name!r}: {value}}}"
+
+        metric, known = getattr(scorer, "__name__", "..."), names_of_scorers(scorer)
+        by_name = f"{setting(repr(min(known, key=len)))} or " if known else ""
         raise InvalidParameterError(
-            f"The 'scoring' parameter {accepted} of an estimator, X and y. Got {scoring!r}, which"
+            f"The 'scoring' parameter {accepted} of an estimator, X and y. Got {scorer!r}, which"
             f" is a metric of labels and predictions.\n\nSet {by_name}"
-            f"scoring=sklearn.metrics.make_scorer({metric})."
+            f"{setting(f'sklearn.metrics.make_scorer({metric})')}."
         )
 
 
@@ -136,9 +192,11 @@ def _check_callbacks(callbacks: Sequence[Any] | None) -> None:
     for item in callbacks or ():
         callback = item[1] if isinstance(item, tuple) and len(item) == 2 else item
         if not hasattr(callback, "on_epoch_end"):
+            is_of_sklearn = hasattr(callback, "on_fit_task_end")
+            remedy = "\n\nCall set_callbacks(...) for one of scikit-learn." if is_of_sklearn else ""
             raise InvalidParameterError(
                 "The 'callbacks' parameter must be a list of skorch callbacks, or of pairs of a"
-                f" name and a callback. Got {item!r} in it."
+                f" name and a callback. Got {item!r} in it.{remedy}"
             )
 
 

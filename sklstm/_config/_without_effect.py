@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sklstm._config._options import OPTIONS, is_auto
 from sklstm._warnings import warn_user
 
 # Parameters without effect, the reason, and the remedy.
-Reason = tuple[tuple[str, ...], str, str]
+Reason = tuple[Sequence[str], str, str]
 OF_STOPPING = ("n_iter_no_change", "tol")
 
 
@@ -40,8 +40,10 @@ def _reasons(
         reason = "with X_val, which is used instead of a held-out part of X"
         yield ("validation_fraction",), reason, "Leave out one or the other."
     if not estimator.early_stopping:
-        # The user's validation data are scored without early stopping, too.
-        names = OF_STOPPING if has_val else ("validation_fraction", *OF_STOPPING, "scoring")
+        # Validation data of the user's, and training sequences, are scored all the same.
+        is_scored = has_val or estimator.return_train_score
+        names = [*OF_STOPPING] if has_val else ["validation_fraction", *OF_STOPPING]
+        names += [] if is_scored else ["scoring"]
         yield names, "with early_stopping=False", "Set early_stopping=True, or leave them out."
     if has_scheduler:
         reason = "beside skorch's LRScheduler in callbacks, which sets the learning rate"

@@ -17,8 +17,8 @@ from sklstm._config._options import Options
 from sklstm._data._split import split_in_runs, split_rows
 from sklstm._sequences import Array, IntArray, Sequences
 from sklstm._tasks._task import Task
-from sklstm._validation._frames import long_table_remedy
 from sklstm._validation._groups import check_groups, number_groups
+from sklstm._validation._targets import check_one_each
 from sklstm._validation._weights import check_weights
 
 # From this number of sequences on, this fraction is held out for shares and shifts of outputs.
@@ -86,12 +86,7 @@ def label(
     """
     y_name = f"y{suffix}"
     y = task.check_y(given.y, estimator=estimator, input_name=y_name)
-    if len(y) != len(sequences):
-        raise ValueError(
-            f"Found input variables with inconsistent numbers of samples: X{suffix} has"
-            f" {len(sequences)} sequences, {y_name} has {len(y)} {task.noun}."
-            f"{long_table_remedy(given.X, f'X{suffix}')}"
-        )
+    check_one_each(y, len(sequences), given.X, noun=task.noun, suffix=suffix)
     weights = check_weights(
         given.sample_weight, len(sequences), input_name=f"sample_weight{suffix}"
     )
@@ -219,25 +214,36 @@ def put_on_device(
 
 
 @dataclass(frozen=True, eq=False)
-class Validation:
-    """Validation data: on the device for the loss, on the host for scikit-learn's scorers."""
+class ScoredData:
+    """What is scored after each epoch: on the device for the loss, on the host for scorers."""
 
     dataset: LabelledSequences
     task: Task
     X: list[Array]
     y: Array
     sample_weight: Array | None
+    is_held_out: bool
 
 
 def as_validation(
     data: Labelled, factors: Factors, scaling: Scaling | None, device: torch.device
-) -> Validation:
-    """Prepare data to be scored after each epoch."""
+) -> ScoredData:
+    """Prepare held-out data to be scored after each epoch."""
     data = drop_zero_weight(data, factors)
-    return Validation(
-        put_on_device(data, factors, scaling, device),
+    return _as_scored(data, put_on_device(data, factors, scaling, device), is_held_out=True)
+
+
+def as_scored_training(data: Labelled, factors: Factors, training: LabelledSequences) -> ScoredData:
+    """Prepare training data to be scored after each epoch, which are on the device already."""
+    return _as_scored(drop_zero_weight(data, factors), training, is_held_out=False)
+
+
+def _as_scored(data: Labelled, dataset: LabelledSequences, *, is_held_out: bool) -> ScoredData:
+    return ScoredData(
+        dataset,
         data.task,
         list(data.sequences),
         data.task.decode(data.targets),
         data.sample_weight if data.is_weighted else None,
+        is_held_out,
     )

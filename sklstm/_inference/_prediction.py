@@ -12,6 +12,7 @@ import torch
 from sklstm._batching._buckets import prediction_batches
 from sklstm._batching._loader import Source
 from sklstm._runtime._concurrency import ThreadTeam, run_all
+from sklstm._runtime._device import give_back_memory
 from sklstm._runtime._heap import keep_some, kept_heap
 from sklstm._runtime._modes import own_modes
 from sklstm._runtime._threads import thread_team
@@ -31,7 +32,7 @@ N_AHEAD = {"cpu": 0, "cuda": 1}
 # Maximum number of tasks that a team is given, of some kilobytes each.
 MAX_TASKS = 512
 # Up to this number of batches what is gained by a kept heap is lost when it is trimmed.
-FEW_BATCHES = 8
+FEW_BATCHES = 32
 
 
 def embed(
@@ -90,7 +91,8 @@ def _compute(
     def work(batches: list[IntArray]) -> None:
         pending: deque[tuple[IntArray, Callable[[], Array]]] = deque()
         for indices in batches:
-            pending.append((indices, to_host(function(*source.batch(indices)))))
+            values = function(*source.batch(indices))
+            pending.append((indices, to_host(values, overlaps=len(batches) > 1)))
             if len(pending) > n_ahead:
                 done, receive = pending.popleft()
                 outputs[done] = receive()
@@ -110,13 +112,18 @@ def _compute(
         own = thread_team(source.device)
         heap = [kept_heap()] if len(batches) > FEW_BATCHES else []
         within([modes, *heap, own], lambda: run_all(tasks, own.team))
+        give_back_memory(source.device)
     return outputs
 
 
-def to_host(values: torch.Tensor) -> Callable[[], Array]:
-    """Begin to copy a tensor to the host; a function that waits for the copy and returns it."""
-    if values.device.type == "cpu":
-        return values.numpy
+def to_host(values: torch.Tensor, *, overlaps: bool) -> Callable[[], Array]:
+    """Copy a tensor to the host; a function that returns the copy.
+
+    One that ``overlaps`` is only begun, and the function waits for it. For a single copy that would
+    take longer.
+    """
+    if values.device.type == "cpu" or not overlaps:
+        return values.cpu().numpy
     copy = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
     copy.copy_(values, non_blocking=True)
     has_arrived = torch.cuda.Event()

@@ -14,6 +14,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from sklstm._base import BaseSequenceEstimator
+from sklstm._compat._sklearn_callbacks import OF_CALLBACKS
 from sklstm._config._options import OF_RUN
 from sklstm._config._parameters import check_parameters
 from sklstm._files._container import MALFORMED, Kind, read_file, write_file
@@ -52,7 +53,7 @@ def save_model(
     an existing file is unchanged.
 
     Parameters of the run are not saved: ``callbacks``, ``checkpoint``, ``device`` and ``verbose``.
-    A loaded estimator has their defaults.
+    A loaded estimator has their defaults, and no callbacks of ``set_callbacks``.
 
     Parameters
     ----------
@@ -168,7 +169,7 @@ def _describe(estimator: Any) -> Description:
     """Content of the file of an estimator; names of parameters and attributes left out of it."""
     _check_estimator(estimator)
     given = estimator.get_params(deep=False)
-    state = _without(estimator.__getstate__(), given)
+    state = _without(estimator.__getstate__(), given.keys() | OF_CALLBACKS)
     parameters = _without(given, OF_RUN)
     parameters["optimizer"] = _describe_optimizer(estimator.optimizer)
     if estimator.embedding_weights is not None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from sklstm._compat._sklearn_callbacks import OF_CALLBACKS
 from sklstm._config._parameters import validate_parameters
 from sklstm._optional import require
 from sklstm._persistence._checks import (
@@ -47,7 +48,8 @@ MEASURED: dict[str, dict[str, float]] = {
 def describe_transformer(step: Any) -> tuple[dict[str, Any], list[str]]:
     """Class, parameters and state of a fitted transformer; names of attributes that no fit sets."""
     name, parameters = type(step).__name__, step.get_params(deep=False)
-    attributes = {key: value for key, value in vars(step).items() if key not in parameters}
+    left_out = parameters.keys() | OF_CALLBACKS
+    attributes = {key: value for key, value in vars(step).items() if key not in left_out}
     state = {key: value for key, value in attributes.items() if key in CHECKS[name]}
     if isinstance(step, TokenEncoder):
         parameters["vocabulary"] = _plain_vocabulary(step.vocabulary)

@@ -194,7 +194,7 @@ def _as_here(function: Callable[[], Any]) -> Callable[[], Any]:
     """Wrap a function to run elsewhere with this thread's context variables and torch modes."""
     context = copy_context()
     # Tasks do not nest: `in_background` within a task computes immediately.
-    context.run(_tasks.set, None)
+    context.run(module_runner.set, None)
     gradients, inference = torch.is_grad_enabled(), torch.is_inference_mode_enabled()
     autocast, dtype = torch.is_autocast_enabled("cpu"), torch.get_autocast_dtype("cpu")
 
@@ -231,21 +231,30 @@ class having(AbstractContextManager[None], Generic[T]):
 
 # Modules in the background ------------------------------------------------------------------------
 
-_tasks: ContextVar[BackgroundTasks | None] = ContextVar("tasks", default=None)
+# Begins to compute a module, as `in_background`; None: it is computed immediately.
+ModuleRunner = Callable[..., Callable[[], Tensor]]
+module_runner: ContextVar[ModuleRunner | None] = ContextVar("module_runner", default=None)
 
 
 class background_tasks(AbstractContextManager[None]):
-    """Let `in_background` share modules among the team within the context; CPU only."""
+    """Let `in_background` share modules among the team within the context; CPU only.
+
+    Without a team nothing changes.
+    """
 
     def __init__(self, team: ThreadTeam | None) -> None:
         self._tasks = None if team is None or team.n_others == 0 else BackgroundTasks(team)
-        self._having = having(_tasks, self._tasks)
+        self._having: having[ModuleRunner | None] | None = None
+        if self._tasks is not None:
+            self._having = having(module_runner, partial(_in_task, self._tasks))
 
     def __enter__(self) -> None:
-        self._having.__enter__()
+        if self._having is not None:
+            self._having.__enter__()
 
     def __exit__(self, *error: object) -> None:
-        self._having.__exit__()
+        if self._having is not None:
+            self._having.__exit__()
         if self._tasks is not None:
             self._tasks.__exit__()
 
@@ -253,14 +262,22 @@ class background_tasks(AbstractContextManager[None]):
 def in_background(module: nn.Module, *inputs: Tensor | None) -> Callable[[], Tensor]:
     """Call a module in the background; return a function that waits for its output.
 
-    Outside `background_tasks`, or without gradients, the module is called immediately. Inside, the
-    backward pass also runs in the background and is not twice differentiable. The module must not
-    draw random numbers: the order of draws would depend on timing.
+    Outside `background_tasks` and `side_stream`, or without gradients, the module is called
+    immediately. Inside, the backward pass also runs in the background; in a task it is not twice
+    differentiable. The module must not draw random numbers: the order of draws would depend on
+    timing.
     """
-    tasks = _tasks.get()
-    if tasks is None or not torch.is_grad_enabled():
+    run = module_runner.get()
+    if run is None or not torch.is_grad_enabled():
         output: Tensor = module(*inputs)
         return lambda: output
+    return run(module, *inputs)
+
+
+def _in_task(
+    tasks: BackgroundTasks, module: nn.Module, *inputs: Tensor | None
+) -> Callable[[], Tensor]:
+    """The same by a task."""
     call = _Call(tasks, module, inputs)
     token: Tensor = _Start.apply(call, *inputs, *call.parameters)  # type: ignore[no-untyped-call]
     return partial(_wait_for, call, token)

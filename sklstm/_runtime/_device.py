@@ -11,6 +11,9 @@ from sklstm._compat._sklearn import InvalidParameterError
 
 # Smaller layers gain little from bfloat16 (benchmarks/LOG.md).
 MIN_BFLOAT16_SIZE = 64
+# Memory of a GPU that torch may keep for later, in bytes. Other processes cannot have it, and small
+# fits would lose the time in which it is allocated again.
+MAX_KEPT = 2**28
 
 
 def resolve_device(device: str | torch.device) -> torch.device:
@@ -47,6 +50,15 @@ def _has_bfloat16_arithmetic() -> bool:
     """Whether the CPU has bfloat16 instructions; False if torch cannot tell."""
     capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return bool(capabilities.get("avx512_bf16", False))
+
+
+def give_back_memory(device: torch.device) -> None:
+    """Let other processes have what torch keeps of a GPU's memory beyond `MAX_KEPT`."""
+    if device.type != "cuda":
+        return
+    kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    if kept > MAX_KEPT:
+        torch.cuda.empty_cache()
 
 
 def count_cuda_devices() -> int:

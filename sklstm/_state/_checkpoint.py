@@ -34,12 +34,21 @@ class Checkpoint:
         Fingerprint of the fit. A file with a different one is an error.
     seed : int
         Seed of the fit, unless the file has one.
+
+    Attributes
+    ----------
+    n_epochs_done : int
+        Number of epochs whose result the file has.
+    is_complete : bool
+        Whether the fit ended otherwise than by its time limit.
     """
 
     def __init__(self, path: Path, fingerprint: Fingerprint, seed: int) -> None:
         self.path = path
         self.fingerprint = fingerprint
         self.seed = seed
+        self.n_epochs_done = 0
+        self.is_complete = True
         self._snapshot: Mapping[str, Any] | None = None
         if path.exists():
             self._read()
@@ -61,12 +70,16 @@ class Checkpoint:
             )
 
     def _take(self, content: Mapping[str, Any]) -> None:
-        """Take seed and snapshot; raise ValueError if no such fit can have written the seed."""
+        """Take seed and snapshot; raise ValueError if no such fit can have written them."""
         seed = content["seed"]
         is_drawn = self.fingerprint.parameters["random_state"] == as_text(None)
         if not (is_integer(seed) and 0 <= seed < 2**63 and (is_drawn or seed == self.seed)):
             raise ValueError(f"The seed cannot be {seed!r:.60}.")
-        self.seed, self._snapshot = int(seed), content["net"]
+        n_epochs_done = content["net"]["n_epochs_done"]
+        if not is_integer(n_epochs_done) or n_epochs_done < 0:
+            raise ValueError(f"n_epochs_done cannot be {n_epochs_done!r:.60}.")
+        self.seed, self.n_epochs_done = int(seed), int(n_epochs_done)
+        self._snapshot = content["net"]
 
     def begin(self, net: SequenceNet) -> None:
         """Restore the saved state, if any, to a net whose training has just begun."""
@@ -103,8 +116,8 @@ class Checkpoint:
 def open_checkpoint(job: Job) -> Iterator[Checkpoint | None]:
     """Open and lock the checkpoint of a fit; None if the parameter is None.
 
-    The file is kept at the end, so that the same call returns at once, unless the seed was drawn or
-    the training diverged.
+    The file is kept at the end, so that the same call returns at once, unless the training diverged
+    or the seed was drawn and the training is complete.
     """
     configuration = job.configuration
     if configuration.checkpoint is None:
@@ -132,9 +145,10 @@ def open_checkpoint(job: Job) -> Iterator[Checkpoint | None]:
                 f" name another one. {FOLDER}"
             ) from error
         try:
-            yield Checkpoint(path, of_this_fit, configuration.random_state)
+            checkpoint = Checkpoint(path, of_this_fit, configuration.random_state)
+            yield checkpoint
         except TrainingDivergedError:
             path.unlink(missing_ok=True)
             raise
-        if not job.has_seed:
+        if not job.has_seed and checkpoint.is_complete:
             path.unlink(missing_ok=True)

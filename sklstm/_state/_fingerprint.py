@@ -69,6 +69,9 @@ def fingerprint(
     texts = {name: as_text(getattr(configuration, name)) for name in names}
     texts |= {"device": as_text(configuration.device.type), "random_state": as_text(seed)}
     texts["optimizer"] = optimizer
+    if isinstance(configuration.scoring, Mapping):
+        # In its order: the first decides.
+        texts["scoring"] = as_text(list(configuration.scoring.items()))
     texts |= {name: repr(importlib.import_module(name).__version__) for name in PACKAGES}
     digests = digests_of(data, "")
     if held_out is not None:

@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.utils.validation import check_array
 from torch import nn
 
 from sklstm._config._options import Options
@@ -20,9 +19,7 @@ from sklstm._tasks._ridge import (
     predict_sparse_left_out,
 )
 from sklstm._tasks._task import Task
-from sklstm._validation._forms import as_host
-from sklstm._validation._missing import reject_missing
-from sklstm._validation._numbers import reject_non_numbers
+from sklstm._validation._targets import check_numbers
 
 # Shares of a network that are tried, and the number of sequences that equal ones count as.
 SHARES = np.linspace(0.0, 1.0, 41).tolist()
@@ -57,26 +54,7 @@ class Regression(Task):
         "_n_dimensions": lambda value: value in (1, 2),
     }
 
-    @staticmethod
-    def check_y(y: Any, *, estimator: str, input_name: str = "y") -> Array:
-        if y is None:
-            raise ValueError(f"{estimator} requires y to be passed, but the target y is None.")
-        reject_missing(y, input_name, "value")
-        reject_non_numbers(y, input_name)
-        numbers: Array = check_array(
-            as_host(y),
-            dtype=np.float64,
-            ensure_2d=False,
-            allow_nd=True,
-            input_name=input_name,
-            estimator=estimator,
-        )
-        if numbers.ndim > 2 or numbers.shape[1:] == (0,):
-            raise ValueError(
-                f"{input_name} must have shape (n_sequences,), or (n_sequences, n_outputs) with a"
-                f" column for each number to predict. Got shape {numbers.shape}."
-            )
-        return numbers
+    check_y = staticmethod(check_numbers)
 
     @classmethod
     def learn(cls, y: Array, weights: Array, options: Options) -> Regression:

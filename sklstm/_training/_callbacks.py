@@ -14,15 +14,25 @@ from skorch.callbacks import (
     EpochScoring,
     LRScheduler,
     PassthroughScoring,
+    TensorBoard,
 )
 from tqdm.auto import tqdm
 
 from sklstm._compat._sklearn import InvalidParameterError
-from sklstm._training._optimizers import build_schedule, learning_rate
+from sklstm._training._optimizers import (
+    ANNEALED,
+    annealed,
+    build_schedule,
+    learning_rate,
+    set_learning_rate,
+)
 
 
 class LearningRate(Callback):
     """Steps the learning-rate schedule, and records the rate of each epoch's last step.
+
+    Where a time limit puts the next step at another place of the schedule, the optimizer has the
+    rate of that place during an epoch, and the planned one between epochs.
 
     Parameters
     ----------
@@ -51,6 +61,9 @@ class LearningRate(Callback):
     def on_train_begin(self, net: Any, **kwargs: Any) -> None:
         self._scheduler: Any = None
         self.steps_by_batch = False
+        self._highest = learning_rate(net.optimizer_)
+        # While the optimizer has another one.
+        self._planned: float | None = None
         if self.schedule is None:
             # torch requires initial_lr of schedules that resume, as that of a user's callback may.
             for group in net.optimizer_.param_groups:
@@ -62,15 +75,43 @@ class LearningRate(Callback):
         self._n_steps_left = self.n_epochs * self.n_batches
         self._learning_rate = learning_rate(net.optimizer_)
 
+    def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
+        self._follow(net)
+
     def on_batch_end(self, net: Any, training: bool = False, **kwargs: Any) -> None:
         self._learning_rate = learning_rate(net.optimizer_)
+        self._return(net)
+        self._step()
+        if net.pace is not None:
+            net.pace.advance()
+        self._follow(net)
+
+    def _step(self) -> None:
         self._n_steps_left -= 1
         # Not after the last step: one-cycle raises an error beyond its number of steps.
         if self.steps_by_batch and self._n_steps_left > 0:
             self._scheduler.step()
 
+    def _follow(self, net: Any) -> None:
+        """Let the optimizer have the rate of its place, if that is not the planned one."""
+        if self.schedule in ANNEALED and net.pace is not None and not net.pace.is_on_plan:
+            sizes = (self.n_epochs, self.n_batches)
+            self._planned = learning_rate(net.optimizer_)
+            rate = annealed(self.schedule, self._highest, net.pace.place, *sizes)
+            set_learning_rate(net.optimizer_, rate)
+
+    def _return(self, net: Any) -> None:
+        """Let the optimizer have the planned rate."""
+        if self._planned is not None:
+            set_learning_rate(net.optimizer_, self._planned)
+            self._planned = None
+
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         net.history.record("learning_rate", self._learning_rate)
+        self._return(net)
+        # An epoch that the time did not suffice for counts as one.
+        while self._n_steps_left % self.n_batches:
+            self._step()
         if self.schedule == "plateau":
             if not net.uses_mixup:
                 epoch = net.history[-1]
@@ -94,8 +135,10 @@ class LearningRate(Callback):
 def looks_at_batches(callback: Callback) -> bool:
     """Whether a callback, other than our schedule, is to be called at each step."""
     hooks = ("on_batch_begin", "on_grad_computed", "on_batch_end")
+    # skorch's TensorBoard notes in it that there was a batch, and does not look at it.
+    idle = [getattr(Callback, hook) for hook in hooks] + [TensorBoard.on_batch_end]
     return not isinstance(callback, LearningRate) and any(
-        getattr(type(callback), hook) is not getattr(Callback, hook) for hook in hooks
+        getattr(type(callback), hook) not in idle for hook in hooks
     )
 
 
@@ -129,15 +172,18 @@ def _kinds(callbacks: Iterable[Any] | None) -> Iterator[tuple[type, Any]]:
 class ProgressBar(Callback):
     """Progress bar over the epochs on standard error, with the latest ``figures`` of the history.
 
+    ``label`` says what is fitted.
+
     Not closed in ``on_train_end``, which an error or Ctrl-C skips.
     """
 
-    def __init__(self, n_epochs: int, figures: tuple[str, ...]) -> None:
+    def __init__(self, n_epochs: int, figures: tuple[str, ...], label: str = "fit") -> None:
         self.n_epochs = n_epochs
         self.figures = figures
+        self.label = label
 
     def on_train_begin(self, net: Any, **kwargs: Any) -> None:
-        self._bar = tqdm(total=self.n_epochs, desc="fit", unit="epoch")
+        self._bar = tqdm(total=self.n_epochs, desc=self.label, unit="epoch")
 
     def skip(self, n_epochs: int) -> None:
         """Count resumed epochs as done, without effect on the estimate of time."""

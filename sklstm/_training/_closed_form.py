@@ -133,7 +133,8 @@ def _deviations(convolutions: FixedConvolutions, sequences: DeviceSequences) -> 
     values = convolutions.expand(sequences.values[:-1])
     differences = values.diff(dim=0, append=values[-1:])
     # As the convolutions read them: 0 at the last timestep of a sequence.
-    differences[sequences.starts + sequences.lengths - 1] = 0.0
+    lengths, starts = sequences.lengths_and_starts
+    differences[starts + lengths - 1] = 0.0
     deviations = [v.std(dim=0, keepdim=True, correction=0) for v in (values, differences)]
     return torch.stack(deviations).nan_to_num().clamp(min=SMALLEST_SCALE)
 

@@ -11,6 +11,7 @@ from sklstm._batching._loader import LabelledSequences
 from sklstm._config._configuration import Configuration
 from sklstm._data._labelled import (
     Labelled,
+    as_scored_training,
     as_validation,
     drop_zero_weight,
     fit_scaling,
@@ -21,6 +22,8 @@ from sklstm._data._labelled import (
 from sklstm._data._memory import training_memory
 from sklstm._sequences import Sequences
 from sklstm._training._net import SequenceNet, SequenceReader
+from sklstm._training._sklearn_callbacks import FitTask
+from sklstm._training._time_limit import TimeLimit
 from sklstm._training._tokens import Calibration
 from sklstm._training._train import Resumable, TrainingSummary, train
 
@@ -32,7 +35,8 @@ class Job:
     ``check_X`` validates X of later predictions; ``held_out`` are the user's validation data;
     ``previous`` is the net that is trained further. ``is_partial`` leaves the linear model beside
     the network as it is. ``has_seed`` is False if the seed was drawn, so that the same call gives a
-    different model.
+    different model. ``limit`` is the time for all of it; ``fit_task`` is what scikit-learn's
+    callbacks are told of.
     """
 
     configuration: Configuration
@@ -42,6 +46,8 @@ class Job:
     previous: SequenceNet | None = None
     has_seed: bool = True
     is_partial: bool = False
+    fit_task: FitTask | None = None
+    limit: TimeLimit | None = None
 
 
 def fit_model(
@@ -77,6 +83,8 @@ def fit_model(
 
         training = place(data)
         validation = None if held_out is None else as_validation(held_out, *placed)
+        is_scored = configuration.return_train_score
+        scored = as_scored_training(data, factors, training) if is_scored else None
         calibration = None
         if for_calibration is not None and factors(for_calibration.targets).any():
             # All only then: another copy of X.
@@ -91,5 +99,8 @@ def fit_model(
             is_partial=job.is_partial,
             calibration=calibration,
             checkpoint=checkpoint,
+            fit_task=job.fit_task,
+            scored=scored,
+            limit=job.limit,
         )
     return net, summary, configuration.random_state

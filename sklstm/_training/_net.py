@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from sklstm._batching._loader import (
     HostSequences,
     LabelledSequences,
     PaddedInputs,
+    Plan,
     ShuffledBatches,
     Targets,
 )
@@ -41,6 +43,7 @@ from sklstm._training._optimizers import (
     make_capturable,
 )
 from sklstm._training._steps import DeviceSteps
+from sklstm._training._time_limit import Pace
 from sklstm._warnings import warn_user
 from sklstm.exceptions import TrainingDivergedError
 from sklstm.nn import SequenceNetwork
@@ -86,11 +89,13 @@ class SequenceNet(PlainNet):
         self.records_batches = records_batches
         self.should_stop = False
         self.n_halvings = 0
+        self.is_capturing = False
         self.autotuner: ThreadingAutotuner | None = None
         self.n_epochs_done = 0
         self.after_epoch: Callable[[SequenceNet], None] | None = None
         self.rate: RateOnDevice | None = None
         self.steps: DeviceSteps | None = None
+        self.pace: Pace | None = None
         super().__init__(*args, **kwargs)
 
     def forward_iter(self, X: Any, training: bool = False, device: str = "cpu") -> Iterator[Tensor]:
@@ -143,7 +148,8 @@ class SequenceNet(PlainNet):
             self.n_epochs_done += 1
             if self.after_epoch is not None:
                 self.after_epoch(self)
-            if self.should_stop:
+            is_over = self.pace is not None and self.pace.end_epoch()
+            if self.should_stop or is_over:
                 break
         return self
 
@@ -172,7 +178,14 @@ class SequenceNet(PlainNet):
     def get_iterator(self, dataset: LabelledSequences, training: bool = False) -> ShuffledBatches:
         """Shuffled batches of the next epoch, with mixup in the first epochs."""
         alpha = self.mixup_alpha if self.uses_mixup else 0.0
-        return ShuffledBatches(dataset, self.batch_size, self.batch_rng, self.cost, alpha)
+        batches = ShuffledBatches(dataset, self.batch_size, self.batch_rng, self.cost, alpha)
+        self._end_mixup(batches)
+        return batches
+
+    def _end_mixup(self, batches: ShuffledBatches) -> None:
+        """End mixup in the middle of an epoch, if a time limit asks for it."""
+        if self.pace is not None and self.pace.place >= self.n_mixup_epochs * len(batches):
+            batches.mixup_alpha = 0.0
 
     def run_single_epoch(
         self, iterator: ShuffledBatches, training: bool, prefix: str, step_fn: Any, **_: Any
@@ -190,6 +203,8 @@ class SequenceNet(PlainNet):
         self.history.record(f"{prefix}_loss", loss)
         self.history.record(f"{prefix}_loss_best", loss < min(earlier, default=math.inf))
         self.history.record(f"{prefix}_batch_count", len(losses))
+        if self.n_mixup_epochs:
+            self.history.record("mixup_alpha", self.mixup_alpha if self.uses_mixup else 0.0)
 
     def _run_steps(
         self, iterator: ShuffledBatches, training: bool, prefix: str, step_fn: Any
@@ -203,20 +218,41 @@ class SequenceNet(PlainNet):
             weights.append(batch.targets.weights.sum())
             if self.records_batches:
                 self._record_batch(prefix, step["loss"].item(), len(batch.targets.weights))
+            is_over = self._is_over(1)
             self.notify("on_batch_end", batch=batch, training=training, **step)
+            self._end_mixup(iterator)
+            if is_over:
+                break
         return torch.stack(losses), torch.stack(weights)
 
     def _run_on_device(self, iterator: ShuffledBatches, prefix: str) -> tuple[Tensor, Tensor]:
         """The same where no callback looks at batches: all on the device."""
-        plans = list(iterator.plans())
         if self.steps is None:
-            self.steps = DeviceSteps(self, iterator.dataset, len(plans))
-        losses, weights = self.steps.run_epoch(plans, self._next_rates(len(plans)))
+            self.steps = DeviceSteps(self, iterator.dataset, len(iterator))
+        self.steps.begin_epoch()
+        plans, taken, is_over = iterator.plans(), list[Plan](), False
+        while not is_over and (some := list(islice(plans, self._n_at_once(iterator)))):
+            losses, weights = self.steps.run(some, self._next_rates(len(some)))
+            taken += some
+            is_over = self._is_over(len(some))
+            self._end_mixup(iterator)
         if self.records_batches:
-            for plan, loss in zip(plans, losses.tolist(), strict=True):
+            for plan, loss in zip(taken, losses.tolist(), strict=True):
                 self.history.new_batch()
                 self._record_batch(prefix, loss, len(plan.indices))
         return losses, weights
+
+    def _n_at_once(self, batches: ShuffledBatches) -> int:
+        """Number of steps of a GPU before the clock is read: all without a time limit."""
+        return len(batches) if self.pace is None else self.pace.n_at_once
+
+    def _is_over(self, n_steps: int) -> bool:
+        """Whether the time is over after steps that were just taken."""
+        if self.pace is None:
+            return False
+        if torch.device(self.device).type == "cuda":
+            torch.cuda.current_stream(self.device).synchronize()
+        return self.pace.take(n_steps)
 
     def _next_rates(self, n_steps: int) -> list[float]:
         """Learning rates of the next steps, by the schedule, which then is that far."""
@@ -252,6 +288,19 @@ class SequenceNet(PlainNet):
             self.optimizer_.step()
         return loss
 
+    def end_steps(self) -> None:
+        """Free what steps on the device hold; an error's traceback may keep this net alive."""
+        if self.steps is not None:
+            self.steps.close()
+            self.steps = None
+
+    def addresses(self) -> list[int]:
+        """Memory addresses of weights, statistics and the optimizer's state."""
+        states = [value for state in self.optimizer_.state.values() for value in state.values()]
+        tensors = [*self.module_.parameters(), *self.module_.buffers()]
+        tensors += [value for value in states if isinstance(value, Tensor)]
+        return [tensor.data_ptr() for tensor in tensors]
+
     def on_batch_begin(self, net: Any, batch: Any = None, training: bool = False, **_: Any) -> None:
         """Start a record of the batch, if batches are recorded."""
         if self.records_batches:
@@ -277,7 +326,9 @@ class SequenceNet(PlainNet):
                         return self._backward(batch.inputs[0], batch.targets, team)
                     return self._backward_by_parts(batch, team)
             except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error) or len(batch.inputs) == len(batch.targets.weights):
+                # What cannot be captured may still be computed.
+                is_final = self.is_capturing or len(batch.inputs) == len(batch.targets.weights)
+                if not is_out_of_memory(error) or is_final:
                     raise
             # Outside the handler: the error's traceback keeps the step's tensors alive.
             batch = self._halve(batch)
@@ -321,13 +372,13 @@ class SequenceNet(PlainNet):
         """Loss and logits of a batch in parts, which run in parallel, each with its own dropout."""
         parts, weight = batch.parts(), batch.targets.weights.sum()
         parameters = [p for p in self.module_.parameters() if p.requires_grad]
-        seeds = torch.randint(2**62, (len(parts),)).tolist()
+        seeds, device = torch.randint(2**62, (len(parts),)).tolist(), torch.device(self.device)
         records: list[Record] = [[] for _ in parts]
 
         def work(
             inputs: PaddedInputs, targets: Targets, seed: int, record: Record
         ) -> tuple[Tensor, Tensor, Any]:
-            with drawing_from(torch.Generator().manual_seed(seed)), statistics_into(record):
+            with drawing_from(torch.Generator(device).manual_seed(seed)), statistics_into(record):
                 loss, logits_BC = self._loss(inputs, targets)
             fraction = targets.weights.sum() / weight
             gradients = torch.autograd.grad(loss * fraction, parameters)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,6 +16,12 @@ from sklstm._compat._torch import expect_plain_steps
 
 # Fraction of the steps in which one-cycle raises the learning rate.
 ONE_CYCLE_RISE = 0.3
+# The highest learning rate is so many times the first one, which is so many times the last one.
+ONE_CYCLE_FACTOR, ONE_CYCLE_FALL = 25.0, 1e4
+# Of "exponential" the last epoch's learning rate is this fraction, for any number of epochs.
+LAST_RATE = 0.01
+# Schedules that depend on the number of epochs.
+ANNEALED = ("cosine", "exponential", "one_cycle")
 
 OptimizerFactory = Callable[..., optim.Optimizer]
 
@@ -113,10 +120,8 @@ def build_schedule(
     if name == "cosine":
         return lr_scheduler.CosineAnnealingLR(optimizer, T_max=n_steps), True
     if name == "exponential":
-        # Down to 1/100 in the last epoch, for any number of epochs.
-        return lr_scheduler.ExponentialLR(
-            optimizer, gamma=0.01 ** (1 / max(n_epochs - 1, 1))
-        ), False
+        gamma = LAST_RATE ** (1 / max(n_epochs - 1, 1))
+        return lr_scheduler.ExponentialLR(optimizer, gamma=gamma), False
     # patience=4: torch acts one epoch later. Absolute: with a relative threshold an unchanged
     # negative score would count as an improvement.
     plateau = lr_scheduler.ReduceLROnPlateau(
@@ -133,12 +138,46 @@ def _build_one_cycle(optimizer: optim.Optimizer, n_steps: int) -> Any:
         max_lr=float(group["lr"]),
         total_steps=max(n_steps, 2),
         pct_start=ONE_CYCLE_RISE,
+        div_factor=ONE_CYCLE_FACTOR,
+        final_div_factor=ONE_CYCLE_FALL,
         # torch would overwrite the optimizer's momentum or betas.
         cycle_momentum=False,
     )
+
+
+def annealed(name: str, highest: float, place: float, n_epochs: int, n_batches: int) -> float:
+    """Learning rate of an annealed schedule at any place between its steps.
+
+    At places that are steps it is that of `build_schedule`, up to rounding; "exponential" falls
+    with each step instead of each epoch.
+    """
+    n_steps = n_epochs * n_batches
+    if name == "exponential":
+        return highest * math.pow(LAST_RATE, min(place / max(n_steps - n_batches, 1), 1.0))
+    if name == "cosine":
+        return _between(highest, 0.0, place / n_steps)
+    lowest, n_steps = highest / ONE_CYCLE_FACTOR, max(n_steps, 2)
+    peak = ONE_CYCLE_RISE * n_steps - 1
+    if place <= peak:
+        return _between(lowest, highest, place / peak)
+    return _between(highest, lowest / ONE_CYCLE_FALL, (place - peak) / (n_steps - 1 - peak))
+
+
+def _between(start: float, stop: float, share: float) -> float:
+    """From one rate to another, along half a wave of the cosine."""
+    return stop + (start - stop) * (1 + math.cos(math.pi * share)) / 2
 
 
 def learning_rate(optimizer: optim.Optimizer) -> float:
     """Learning rate of the next step."""
     rate = optimizer.param_groups[0]["lr"]
     return float(rate.item() if isinstance(rate, torch.Tensor) else rate)
+
+
+def set_learning_rate(optimizer: optim.Optimizer, rate: float) -> None:
+    """Set the learning rate of all weights, a number or a tensor."""
+    for group in optimizer.param_groups:
+        if isinstance(group["lr"], torch.Tensor):
+            group["lr"].fill_(rate)
+        else:
+            group["lr"] = rate

@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
 import torch
-from sklearn.metrics import get_scorer
 from skorch.callbacks import Callback
 
-from sklstm._compat._sklearn import accepts_sample_weight
-from sklstm._data._labelled import Validation
+from sklstm._config._options import Scoring
+from sklstm._data._labelled import ScoredData
 from sklstm._inference._prediction import compute_outputs
+from sklstm._training._scores import describe, evaluate, scorers_of
 from sklstm._warnings import warn_user
 
 
 class ValidationScores(Callback):
-    """Records the validation loss and score after each epoch.
+    """Records the validation loss and scores after each epoch.
 
     Parameters
     ----------
-    validation : Validation
+    validation : ScoredData
         Validation data.
-    scoring : str or callable
-        "loss" (the score is its negative), the name of a scikit-learn scorer, or a scorer.
+    scoring : str, callable, list or dict
+        As the parameter of the estimators.
     """
 
-    def __init__(self, validation: Validation, scoring: str | Callable[..., float]) -> None:
+    def __init__(self, validation: ScoredData, scoring: Scoring) -> None:
         self.validation = validation
         self.scoring = scoring
 
@@ -45,38 +44,14 @@ class ValidationScores(Callback):
             setattr(self, name, value)
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        loss, score = self._evaluate(net)
+        team = net.autotuner.team if net.autotuner else None
+        outputs = compute_outputs(net.module_, self.validation.dataset.sequences, team)
+        loss, scores = evaluate(net, self.validation, outputs, self.scoring)
         net.history.record("valid_loss", loss)
-        net.history.record("valid_score", score)
+        for name, score in scores.items():
+            net.history.record(f"valid_{name}", score)
         net.history.record("valid_loss_best", loss < self._lowest_loss)
         self._lowest_loss = min(loss, self._lowest_loss)
-
-    def _evaluate(self, net: Any) -> tuple[float, float]:
-        """Validation loss, and score, of which greater is better."""
-        dataset = self.validation.dataset
-        team = net.autotuner.team if net.autotuner else None
-        outputs = compute_outputs(net.module_, dataset.sequences, team)
-        with torch.no_grad():
-            on_device = torch.from_numpy(outputs).to(dataset.weights.device, torch.float32)
-            loss = float(net.criterion_(on_device, dataset.targets, dataset.weights))
-        if self.scoring == "loss":
-            return loss, -loss
-        return loss, self._score(self.validation.task.predictor(outputs))
-
-    def _score(self, predictor: Any) -> float:
-        validation, scorer = self.validation, get_scorer(self.scoring)
-        options = {}
-        if validation.sample_weight is not None and accepts_sample_weight(scorer):
-            options["sample_weight"] = validation.sample_weight
-        try:
-            return float(scorer(predictor, validation.X, validation.y, **options))
-        except ValueError as error:
-            held_out = f"{len(validation.y)} held-out sequences"
-            lack = validation.task.lack(validation.dataset.targets.cpu().numpy())
-            raise ValueError(
-                f"scoring={self.scoring!r} cannot score the {held_out}{lack}: {error}\n\nUse"
-                " another scoring, such as 'loss', or more validation data."
-            ) from error
 
 
 class ValidationMonitor(ValidationScores):
@@ -97,8 +72,8 @@ class ValidationMonitor(ValidationScores):
 
     def __init__(
         self,
-        validation: Validation,
-        scoring: str | Callable[..., float],
+        validation: ScoredData,
+        scoring: Scoring,
         n_iter_no_change: int,
         tol: float,
         n_warmup_epochs: int = 0,
@@ -142,7 +117,8 @@ class ValidationMonitor(ValidationScores):
     def on_train_end(self, net: Any, **kwargs: Any) -> None:
         net.module_.load_state_dict(self.best_weights_)
         if self.best_score_ == -np.inf:
+            decides = describe(self.scoring, next(iter(scorers_of(self.scoring))))
             warn_user(
-                f"scoring={self.scoring!r} was NaN on the held-out sequences in every epoch; the"
-                " epoch of the smallest loss was kept.",
+                f"{decides} was NaN on the held-out sequences in every epoch; the epoch of the"
+                " smallest loss was kept.",
             )

@@ -9,12 +9,14 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
+from sklearn.exceptions import ConvergenceWarning
 from skorch.callbacks import EpochTimer
 
 from sklstm._batching._loader import LabelledSequences, ShuffledBatches
 from sklstm._batching._parts import Cost
 from sklstm._config._configuration import Configuration
-from sklstm._data._labelled import Validation
+from sklstm._data._labelled import ScoredData
+from sklstm._runtime._device import give_back_memory
 from sklstm._runtime._heap import kept_heap
 from sklstm._runtime._modes import own_modes
 from sklstm._runtime._randomness import own_torch_generator, seeds_for
@@ -31,12 +33,16 @@ from sklstm._training._closed_form import (
     shift_outputs,
 )
 from sklstm._training._configure import build_network
-from sklstm._training._net import SequenceNet, SequenceReader, divergence_error
+from sklstm._training._net import SequenceNet, SequenceReader, bare_net, divergence_error
 from sklstm._training._optimizers import ONE_CYCLE_RISE, RateOnDevice, resolve_optimizer
+from sklstm._training._scores import TrainingScores, follows_loss
+from sklstm._training._sklearn_callbacks import FitTask
 from sklstm._training._soundness import LARGEST_WEIGHT
 from sklstm._training._steps import can_stay_on_device
 from sklstm._training._stopping import ValidationMonitor, ValidationScores
+from sklstm._training._time_limit import Pace, Reserve, TimeLimit, now
 from sklstm._training._tokens import Calibration, calibrate, fit_tokens
+from sklstm._warnings import warn_user
 from sklstm.nn._ensemble import ConvolutionEnsemble, TokenEnsemble
 
 # Entries of a net's history that only skorch's callbacks use.
@@ -69,21 +75,26 @@ def train(
     configuration: Configuration,
     task: Task,
     training: LabelledSequences,
-    validation: Validation | None = None,
+    validation: ScoredData | None = None,
     *,
     reader: SequenceReader,
     previous: SequenceNet | None = None,
     is_partial: bool = False,
     calibration: Calibration | None = None,
     checkpoint: Resumable | None = None,
+    fit_task: FitTask | None = None,
+    scored: ScoredData | None = None,
+    limit: TimeLimit | None = None,
 ) -> tuple[SequenceNet, TrainingSummary]:
     """Train a new net, or a copy of ``previous`` further.
 
     What is fitted in closed form is fitted first: fixed convolutions and rare tokens not in further
     training, the linear model of an ensemble not if ``is_partial``; ``calibration`` follows last.
+    ``scored`` are the training sequences, if they are to be scored after each epoch.
 
-    With a ``checkpoint``, resume from it and write it after each epoch. Errors, Ctrl-C included,
-    propagate and leave everything else unchanged.
+    With a ``checkpoint``, resume from it and write it after each epoch; with a ``limit``, end in
+    time, after one step at least. Errors, Ctrl-C included, propagate and leave everything else
+    unchanged.
     """
     device = configuration.device
     n_epochs_done = len(previous.history) if previous is not None else 0
@@ -93,39 +104,54 @@ def train(
     def run() -> tuple[SequenceNet, TrainingSummary]:
         monitor = _build_monitor(configuration, validation)
         rng = np.random.default_rng(batch_seed)
-        net = _build_net(configuration, task, training, monitor, rng)
+        train_scores = None if scored is None else TrainingScores(scored, configuration.scoring)
+        net = _build_net(configuration, task, training, monitor, rng, train_scores, fit_task)
         net.autotuner = ThreadingAutotuner(threads.team)
         net.reader, net.task = reader, task
         if can_stay_on_device(device, net.optimizer_):
             net.rate = RateOnDevice(net.optimizer_)
         if previous is not None:
             _continue_from(net, previous)
-        else:
-            fit_static(net.trained, training)
-        read, of_linear, left_out = training, None if is_partial else task, None
-        if isinstance(net.module_, ConvolutionEnsemble):
-            seed = None if previous is not None else configuration.random_state
-            read, left_out = fit_closed_form(net.module_, training, of_linear, seed=seed)
-        elif isinstance(net.module_, TokenEnsemble):
-            # Pretrained vectors say something about rare tokens, too.
-            is_pretrained = configuration.embedding_weights is not None
-            finds_rare = previous is None and not is_partial and not is_pretrained
-            read = fit_tokens(net.module_, training, of_linear, finds_rare=finds_rare)
+        began = now()
+        read, left_out = _fit_closed_form(net, configuration, training, previous, is_partial)
+        fits_share = left_out is not None and task.fits_network_share(configuration, len(read))
+        known = None if validation is None else validation.dataset
+
+        def finish(net: SequenceNet) -> tuple[SequenceNet, TrainingSummary]:
+            if left_out is not None and fits_share:
+                fit_network_share(net.module_, read, left_out, task)
+            if not is_partial:
+                _calibrate(net.module_, calibration, known, task)
+            return net, _finish(net, monitor)
+
+        if fit_task is not None:
+            fit_task.trained = lambda: (*finish(_copy(net, monitor)), configuration.random_state)
+        if limit is not None:
+            reserve = Reserve.of(
+                net.module_,
+                task,
+                n_read=len(read),
+                n_shared=len(read) if fits_share else 0,
+                held_out=None if is_partial or calibration is None else calibration.held_out,
+                known=known,
+                seconds=now() - began,
+            )
+            n_batches = len(net.get_iterator(read))
+            net.pace = Pace(limit, net.max_epochs, n_batches, net.batch_size, reserve)
         _run(net, read, checkpoint)
         _check_weights(net, read)
-        if left_out is not None and task.fits_network_share(configuration, len(read)):
-            fit_network_share(net.module_, read, left_out, task)
-        if not is_partial:
-            known = None if validation is None else validation.dataset
-            _calibrate(net.module_, calibration, known, task)
-        return net, _finish(net, monitor)
+        _warn_of_one_step(net, limit)
+        return finish(net)
 
     modes, generator = own_modes(gradients=True), own_torch_generator(torch_seed, device)
-    return within([modes, generator, kept_heap(), threads], run)
+    try:
+        return within([modes, generator, kept_heap(), threads], run)
+    finally:
+        give_back_memory(device)
 
 
 def _build_monitor(
-    configuration: Configuration, validation: Validation | None
+    configuration: Configuration, validation: ScoredData | None
 ) -> ValidationScores | None:
     if validation is None:
         return None
@@ -148,11 +174,14 @@ def _build_net(
     training: LabelledSequences,
     monitor: ValidationScores | None,
     batch_rng: np.random.Generator,
+    train_scores: TrainingScores | None = None,
+    fit_task: FitTask | None = None,
 ) -> SequenceNet:
     """Initialized net, not trained."""
     n_batches = len(ShuffledBatches(training, configuration.batch_size, batch_rng))
-    # The monitor precedes the callbacks that read its records: schedule, bar and the user's.
-    callbacks: list[Any] = [EpochTimer()] if monitor is None else [EpochTimer(), monitor]
+    # Scores precede the callbacks that read them: schedule, bars and the user's. Those of skorch
+    # come last, since one that stops training by an error lets none follow.
+    callbacks: list[Any] = [cb for cb in (EpochTimer(), train_scores, monitor) if cb is not None]
     schedule = LearningRate(
         configuration.lr_schedule,
         configuration.max_epochs,
@@ -161,9 +190,12 @@ def _build_net(
     )
     callbacks.append(schedule)
     if configuration.verbose and not is_parallel_worker():
-        # With scoring="loss" the score is just the negative loss.
-        score = "valid_loss" if configuration.scoring == "loss" else "valid_score"
-        callbacks.append(ProgressBar(configuration.max_epochs, ("train_loss", score)))
+        # The score of "loss" is just the negative loss.
+        score = "valid_loss" if follows_loss(configuration.scoring) else "valid_score"
+        label = "fit" if fit_task is None else fit_task.label
+        callbacks.append(ProgressBar(configuration.max_epochs, ("train_loss", score), label))
+    if fit_task is not None and fit_task.has_callbacks:
+        callbacks.append(fit_task)
     optimizer, options = resolve_optimizer(configuration.optimizer)
     network = configuration.network
     net = SequenceNet(
@@ -188,6 +220,28 @@ def _build_net(
         **{f"optimizer__{name}": value for name, value in options.items()},
     )
     return net.initialize()  # type: ignore[no-any-return]
+
+
+def _fit_closed_form(
+    net: SequenceNet,
+    configuration: Configuration,
+    training: LabelledSequences,
+    previous: SequenceNet | None,
+    is_partial: bool,
+) -> tuple[LabelledSequences, Array | None]:
+    """The sequences as the network reads them, and what the linear model says of left-out ones."""
+    if previous is None:
+        fit_static(net.trained, training)
+    of_linear = None if is_partial else net.task
+    if isinstance(net.module_, ConvolutionEnsemble):
+        seed = None if previous is not None else configuration.random_state
+        return fit_closed_form(net.module_, training, of_linear, seed=seed)
+    if isinstance(net.module_, TokenEnsemble):
+        # Pretrained vectors say something about rare tokens, too.
+        is_pretrained = configuration.embedding_weights is not None
+        finds_rare = previous is None and not is_partial and not is_pretrained
+        return fit_tokens(net.module_, training, of_linear, finds_rare=finds_rare), None
+    return training, None
 
 
 def _calibrate(
@@ -230,11 +284,14 @@ def _run(
         net.notify("on_train_begin", X=training, y=None)
         if checkpoint is not None:
             _begin_at(checkpoint, net)
+        if net.pace is not None:
+            net.pace.begin(net.n_epochs_done)
         # A resumed training may have stopped early already.
         if not net.should_stop:
             net.fit_loop(training, epochs=net.max_epochs - net.n_epochs_done)
         net.notify("on_train_end", X=training, y=None)
     finally:
+        net.end_steps()
         for _, callback in net.callbacks_:
             if isinstance(callback, ProgressBar):
                 callback.close()
@@ -246,6 +303,26 @@ def _begin_at(checkpoint: Resumable, net: SequenceNet) -> None:
     for _, callback in net.callbacks_:
         if isinstance(callback, ProgressBar):
             callback.skip(net.n_epochs_done)
+
+
+def _copy(net: SequenceNet, monitor: ValidationScores | None) -> SequenceNet:
+    """The net as of the current epoch, or of the best one in early stopping, without its state."""
+    module = copy.deepcopy(net.module_)
+    if isinstance(monitor, ValidationMonitor):
+        module.load_state_dict(monitor.best_weights_)
+    copied = bare_net(module, torch.device(net.device))
+    copied.history.extend(dict(epoch) for epoch in net.history)
+    copied.reader, copied.task = net.reader, net.task
+    return copied
+
+
+def _warn_of_one_step(net: SequenceNet, limit: TimeLimit | None) -> None:
+    if limit is not None and net.pace is not None and net.pace.has_one_step:
+        warn_user(
+            f"max_time={limit.seconds:g} seconds were over after a single training step of"
+            f" {net.pace.n_steps}.\n\nSet a larger max_time, or a smaller batch_size or network.",
+            ConvergenceWarning,
+        )
 
 
 def _check_weights(net: SequenceNet, training: LabelledSequences) -> None:
@@ -262,13 +339,12 @@ def _finish(net: SequenceNet, monitor: ValidationScores | None) -> TrainingSumma
     net.module_.zero_grad(set_to_none=True)
     net.callbacks = None
     net.callbacks_ = []
-    net.batch_rng = net.autotuner = net.after_epoch = net.rate = net.steps = None
+    net.batch_rng = net.autotuner = net.after_epoch = net.rate = None
+    stop_reason, net.pace = _stop_reason(net, monitor), None
     for epoch in net.history:
         epoch.pop("batches", None)
     best_epoch, best_score = _best(net.history, monitor)
-    return TrainingSummary(
-        _as_arrays(net.history), best_epoch, best_score, _stop_reason(net, monitor)
-    )
+    return TrainingSummary(_as_arrays(net.history), best_epoch, best_score, stop_reason)
 
 
 def _best(history: list[dict[str, Any]], monitor: ValidationScores | None) -> tuple[int, float]:
@@ -282,7 +358,9 @@ def _best(history: list[dict[str, Any]], monitor: ValidationScores | None) -> tu
 def _stop_reason(net: SequenceNet, monitor: ValidationScores | None) -> str:
     if isinstance(monitor, ValidationMonitor) and monitor.is_out_of_patience:
         return "no_improvement"
-    return "callback" if net.should_stop else "max_epochs"
+    if net.should_stop:
+        return "callback"
+    return "max_time" if net.pace is not None and net.pace.is_over else "max_epochs"
 
 
 def _as_arrays(history: list[dict[str, Any]]) -> dict[str, Array]:

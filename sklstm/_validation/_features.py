@@ -35,8 +35,12 @@ def check_first(
     estimator: str,
     takes_tokens: bool = False,
     vocabulary_size: int | None = None,
+    check_finite: bool = True,
 ) -> tuple[Inputs, InputSchema]:
-    """Validate X of the first fit of an estimator; the inputs, and what later X must be like."""
+    """Validate X of the first fit of an estimator; the inputs, and what later X must be like.
+
+    A report on data does not ``check_finite``: it counts what is missing and infinite.
+    """
     static, table, name = None, None, "X"
     column = column_of_sequences(X)
     if column is not None:
@@ -51,6 +55,7 @@ def check_first(
         names = names_of_frames(X, name)
         features = {} if names is None else learn_features(X, names.tolist(), name)
         options: dict[str, Any] = {"mask_value": mask_value, "estimator": estimator}
+        options["check_finite"] = check_finite
         inputs = _read(X, features, names, **options, input_name=name)
         warn_of_misreading(X, inputs, name)
     if static is not None:

@@ -55,6 +55,7 @@ def check_inputs(
     mask_value: float | None = None,
     allow_nan: bool = False,
     can_impute: bool = True,
+    check_finite: bool = True,
     input_name: str = "X",
 ) -> Inputs:
     """Convert X to sequences of float32 or float64, without modifying it.
@@ -72,6 +73,8 @@ def check_inputs(
         Whether values may be NaN; infinity never may.
     can_impute : bool, default=True
         Whether `SequenceImputer` takes X, for messages.
+    check_finite : bool, default=True
+        Whether to raise for infinity and NaN.
     input_name : str, default="X"
         Name of X in messages.
     """
@@ -85,8 +88,9 @@ def check_inputs(
             Reader(_read_item, partial(_read_rectangle, estimator=estimator), _as_float),
         )
     sequences = cut_padding(inputs.sequences, mask_value, input_name)
-    imputer = f"make_pipeline({IMPUTER}, {estimator}())" if can_impute else ""
-    _check_finite(sequences, allow_nan, input_name, imputer)
+    if check_finite:
+        imputer = f"make_pipeline({IMPUTER}, {estimator}())" if can_impute else ""
+        _check_finite(sequences, allow_nan, input_name, imputer)
     names = inputs.column_names if fields is None else np.array(fields, dtype=object)
     return inputs._replace(sequences=sequences, column_names=names)
 

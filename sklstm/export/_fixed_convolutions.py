@@ -11,13 +11,8 @@ from sklstm.export._columns import write_one_hot
 from sklstm.export._graph import Graph, Padded, Value, integers, numbers
 from sklstm.export._network import write_timestep_linear
 from sklstm.nn._competition import GROUP_SIZE
-from sklstm.nn._fixed_convolutions import (
-    GRID,
-    KERNEL_SIZE,
-    N_KERNELS,
-    SMALLEST_MEAN,
-    FixedConvolutions,
-)
+from sklstm.nn._dilated import KERNEL_SIZE
+from sklstm.nn._fixed_convolutions import GRID, N_KERNELS, SMALLEST_MEAN, FixedConvolutions
 
 
 class Features(NamedTuple):

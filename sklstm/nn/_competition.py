@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from sklstm.nn._derived import may_reuse_memory
+
 # Number of kernels of a group, as in Hydra.
 GROUP_SIZE = 8
 # Weights are multiples of 1 / GRID.
@@ -29,10 +31,12 @@ def draw_kernels(*shape: int) -> Tensor:
     return kernels / GRID
 
 
-def compete(responses_SKG2BT: Tensor, padding_BT: Tensor | None = None) -> Tensor:
+def compete(responses_SKG2BT: Tensor, n_padding_B: Tensor | None = None) -> Tensor:
     """Sums of winning responses and numbers of losses, shape (S, 2, K, G, 2, B), float64.
 
     At each timestep that is not padding the largest response of a group wins, the smallest loses.
+    In the padding all responses are 0, so that each one loses; ``n_padding_B`` are the numbers of
+    such timesteps.
     """
     largest_S1G2BT = responses_SKG2BT.amax(dim=1, keepdim=True)
     smallest_S1G2BT = responses_SKG2BT.amin(dim=1, keepdim=True)
@@ -41,15 +45,11 @@ def compete(responses_SKG2BT: Tensor, padding_BT: Tensor | None = None) -> Tenso
     is_largest_SKG2BT = _equal(responses_SKG2BT, largest_S1G2BT, memory)
     won_SKG2BT = torch.mul(is_largest_SKG2BT, responses_SKG2BT, out=memory)
     # In float64: the order of summation depends on the shape.
-    won_SKG2B = _without(padding_BT, won_SKG2BT).sum(dim=5, dtype=torch.float64)
-    lost_SKG2BT = _equal(responses_SKG2BT, smallest_S1G2BT, memory)
-    lost_SKG2B = _without(padding_BT, lost_SKG2BT).sum(dim=5).double()
+    won_SKG2B = won_SKG2BT.sum(dim=5, dtype=torch.float64)
+    lost_SKG2B = _equal(responses_SKG2BT, smallest_S1G2BT, memory).sum(dim=5).double()
+    if n_padding_B is not None:
+        lost_SKG2B -= n_padding_B
     return torch.stack([won_SKG2B, lost_SKG2B], dim=1)
-
-
-def may_reuse_memory() -> bool:
-    """Whether results may be written into arrays that are there: no gradient needs these."""
-    return not (torch.is_grad_enabled() or torch.compiler.is_exporting())
 
 
 def _equal(values: Tensor, others: Tensor, memory: Tensor | None) -> Tensor:
@@ -58,8 +58,3 @@ def _equal(values: Tensor, others: Tensor, memory: Tensor | None) -> Tensor:
         return (values == others).float()
     # Several times as fast as a conversion of booleans (benchmarks/LOG.md).
     return torch.eq(values, others, out=memory)
-
-
-def _without(padding_BT: Tensor | None, values_SKG2BT: Tensor) -> Tensor:
-    """The values, 0 in the padding."""
-    return values_SKG2BT if padding_BT is None else values_SKG2BT.masked_fill(padding_BT, 0)

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from sklstm.nn._derived import Derived
+from sklstm.nn._derived import Derived, may_reuse_memory
 from sklstm.nn._linear import Linear, in_enough_rows
 from sklstm.nn._long import cut_long
 from sklstm.nn._normalization import BatchNorm
-from sklstm.nn._pooling import MeanPooling, is_padding, padding_mask
+from sklstm.nn._pooling import MeanPooling, is_padding, limited, padding_mask
 
 # Kernel sizes of LSTM-FCN; further layers have the last one.
 KERNEL_SIZES = (8, 5, 3)
@@ -56,7 +56,7 @@ class ConvolutionBranch(nn.Module):
             ConvolutionLayer(*size, squeeze_excite=i < len(filters))
             for i, size in enumerate(sizes, start=1)
         )
-        self.pooling = MeanPooling()
+        self.pooling = MeanPooling(is_padded_with_zeros=True)
         self.output_size = filters[-1]
 
     def forward(self, inputs_BTF: Tensor, lengths_B: Tensor | None = None) -> Tensor:
@@ -190,6 +190,8 @@ class ConvolutionLayer(nn.Module):
             if lengths_B is None:
                 return activated_BTD
             # The next layer requires zeros in the padding.
+            if may_reuse_memory():
+                return limited(activated_BTD, lengths_B, 0.0, out=activated_BTD)
             return activated_BTD.masked_fill(is_padding(lengths_B, values_BTD), 0)
         if not gathers_real(values_BTD):
             padding_BT1 = is_padding(lengths_B, values_BTD)
@@ -240,10 +242,10 @@ class SqueezeExcite(nn.Module):
         width = max(1, n_filters // REDUCTION)
         self.squeeze = _Projection(n_filters, width, bias=False)
         self.excite = _Projection(width, n_filters, bias=False)
-        self.mean = MeanPooling()
+        self.mean = MeanPooling(is_padded_with_zeros=True)
 
     def forward(self, values_BTD: Tensor, lengths_B: Tensor | None = None) -> Tensor:
-        """Scaled filters, shape (B, T, D)."""
+        """Scaled filters, shape (B, T, D); padding is 0."""
         means_BD = self.mean(values_BTD, lengths_B)
         scores_BD = self.excite(torch.relu(self.squeeze(means_BD)))
         # torch's sigmoid rounds the last few elements of a tensor differently, its tanh does not.

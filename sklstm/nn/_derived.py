@@ -33,7 +33,7 @@ class Derived(Generic[T]):
 
     def __call__(self, *sources: Tensor) -> T:
         """Value for these tensors."""
-        if torch.is_grad_enabled() or torch.compiler.is_exporting():
+        if not may_reuse_memory():
             return self._compute(*sources)
         kept = self._kept
         if kept is not None and all(map(_is_same, kept[0], sources)):
@@ -51,6 +51,11 @@ class Derived(Generic[T]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Derived, (self._compute,)
+
+
+def may_reuse_memory() -> bool:
+    """Whether results may be written into arrays that are there: no gradient needs these."""
+    return not (torch.is_grad_enabled() or torch.compiler.is_exporting())
 
 
 def _is_same(kept: tuple[Tensor, int, torch.device], source: Tensor) -> bool:

@@ -17,8 +17,9 @@ from sklstm.nn._long import cut_long
 class LSTM(nn.LSTM):
     """``nn.LSTM`` of one layer and one direction, batch first.
 
-    In evaluation mode results are bit-identical for any batch composition, and long sequences are
-    computed in parts.
+    In evaluation mode results are bit-identical on a CPU for any batch composition, and long
+    sequences are computed in parts. On a GPU the weights are views of one buffer, as cuDNN needs
+    them: others it copies to one at every call.
     """
 
     weight_ih_l0: Tensor
@@ -28,6 +29,21 @@ class LSTM(nn.LSTM):
 
     def __init__(self, input_size: int, hidden_size: int) -> None:
         super().__init__(input_size, hidden_size, batch_first=True)
+        # torch does so itself when a module is moved.
+        self.register_load_state_dict_post_hook(_flatten_loaded)  # type: ignore[no-untyped-call]
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore an unpickled or copied module."""
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        self.make_flat()
+
+    def make_flat(self) -> None:
+        """On a GPU gather weights that lie apart in one buffer; the parameters stay the same.
+
+        Nothing is moved that lies together: captured steps have its addresses.
+        """
+        if is_on_gpu(self.weight_hh_l0) and lie_apart(list(self.parameters())):
+            self.flatten_parameters()
 
     def forward(  # type: ignore[override]
         self, inputs_BTF: Tensor, initial: tuple[Tensor, Tensor] | None = None
@@ -37,7 +53,8 @@ class LSTM(nn.LSTM):
         ``initial`` hidden and cell states (1, B, H) continue an earlier call; None means 0.
         """
         weight_ih = self.weight_ih_l0
-        if not self.training and self.input_size == self.hidden_size:
+        has_square_weight = self.input_size == self.hidden_size
+        if has_square_weight and not self.training and not is_on_gpu(inputs_BTF):
             # oneDNN fuses both matrix products of a timestep if their sizes are equal, but not for
             # a single sequence, with different rounding. An additional input of 0 prevents that.
             weight_ih = nn.functional.pad(weight_ih, (0, 1))
@@ -72,6 +89,21 @@ class LSTM(nn.LSTM):
                 all_BTH = states_BTH.new_empty(shape).transpose(0, 1)
             all_BTH[:, part] = states_BTH
         return cast("Tensor", all_BTH), last
+
+
+def _flatten_loaded(module: LSTM, incompatible_keys: object) -> None:
+    """After weights were loaded, by ``assign=True`` possibly as tensors of their own."""
+    module.make_flat()
+
+
+def is_on_gpu(tensor: Tensor) -> bool:
+    """Whether a tensor is computed with by cuDNN."""
+    return tensor.is_cuda
+
+
+def lie_apart(tensors: Sequence[Tensor]) -> bool:
+    """Whether tensors are not all views of one buffer."""
+    return len({tensor.untyped_storage().data_ptr() for tensor in tensors}) > 1
 
 
 class Direction(nn.Module):

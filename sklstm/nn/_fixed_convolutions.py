@@ -10,16 +10,17 @@ import torch
 from torch import Tensor, nn
 
 from sklstm.nn._categories import OneHot
-from sklstm.nn._competition import GROUP_SIZE, compete, draw_kernels, may_reuse_memory
+from sklstm.nn._competition import GROUP_SIZE, compete, draw_kernels
 from sklstm.nn._convolution import convolve, in_layout
-from sklstm.nn._derived import Derived
-from sklstm.nn._linear import MIN_ROWS, TimestepLinear
+from sklstm.nn._derived import Derived, may_reuse_memory
+from sklstm.nn._dilated import KERNEL_SIZE, is_product, multiply, multiply_at_once
+from sklstm.nn._linear import TimestepLinear
 from sklstm.nn._long import cut_long
 from sklstm.nn._network import as_patches
 from sklstm.nn._pooling import is_padding, padding_mask
 
 # The kernels of MiniRocket: 9 weights, three of them 2 and all others -1, so that they sum to 0.
-KERNEL_SIZE, N_KERNELS = 9, 84
+N_KERNELS = 84
 # Inputs, in standard deviations, are rounded to multiples of 1 / GRID. A response to magnitudes
 # below a dozen is then an exact number of float32, in whatever order it is summed (ADR 54).
 GRID = 4096
@@ -29,8 +30,6 @@ MAX_DILATIONS = 6
 SMALLEST_MEAN = 1e-12
 # Up to this number of timesteps responses at all dilations are computed at once.
 FEW_TIMESTEPS = 512
-# Up to this number of features a convolution is a matrix product.
-FEW_CHANNELS = 8
 # Maximum size of a projected window.
 MAX_COMPONENTS = 64
 
@@ -177,20 +176,23 @@ class FixedConvolutions(nn.Module):
         for part in cut_long(inputs_BTF, self.window_size or 1):
             # Not positive where a sequence ends before.
             rest_B = None if lengths_B is None else lengths_B - part.start
+            real_BT = None if rest_B is None else _is_real(rest_B, part)
             of_groups = [
-                self._pool_part(some, self._respond(values_F2BT, some, part), rest_B)
+                self._pool_part(some, self._respond(values_F2BT, some, part, real_BT), real_BT)
                 for some in self._groups(inputs_BTF)
             ]
-            counts_BP, results_BP, sums_BWR = map(_concatenate, zip(*of_groups, strict=True))
-            counts.append(counts_BP)
-            results.append(results_BP)
+            counts_of, results_of, sums_of = zip(*of_groups, strict=True)
+            counts.append(_concatenate(counts_of, 0))
+            results.append(_concatenate(results_of, 0))
+            sums_BWR = _concatenate(sums_of, 2)
             means_BWR = self._average(sums_BWR, part.stop - part.start, rest_B)
             windows.append(means_BWR if project is None else project(means_BWR))
-        n_real = n_timesteps if lengths_B is None else lengths_B.unsqueeze(1)
+        n_real = n_timesteps if lengths_B is None else lengths_B
         # The gradient of the root of 0 would be infinite.
-        roots_BP = (_sum(results) / n_real).clamp(min=SMALLEST_MEAN).sqrt().float()
-        summaries_BP = torch.cat([_sum(counts) / n_real, roots_BP], dim=1)
-        return summaries_BP, torch.cat(windows, dim=1) if len(windows) > 1 else windows[0]
+        roots_PB = (_sum(results) / n_real).clamp(min=SMALLEST_MEAN).sqrt().float()
+        # Sequences last in memory: what is computed of them has this order.
+        summaries_PB = torch.cat([_sum(counts) / n_real, roots_PB])
+        return summaries_PB.T, torch.cat(windows, dim=1) if len(windows) > 1 else windows[0]
 
     def _average(self, sums_BWR: Tensor, n_timesteps: int, lengths_B: Tensor | None) -> Tensor:
         """Means of the windows, shape (B, W, R), of their sums."""
@@ -210,10 +212,25 @@ class FixedConvolutions(nn.Module):
             return [slice(0, n_dilations)]
         return [slice(i, i + 1) for i in range(n_dilations)]
 
-    def _respond(self, values_F2BT: Tensor, some: slice, part: slice) -> Tensor:
+    def _respond(
+        self, values_F2BT: Tensor, some: slice, part: slice, real_BT: Tensor | None
+    ) -> Tensor:
         """Responses at some dilations, shape (S, K, 2, B, T)."""
-        responses = [self.convolve(values_F2BT, i, part) for i in range(len(self.dilations))[some]]
+        numbers = range(len(self.dilations))[some]
+        if len(numbers) > 1 and real_BT is None and may_reuse_memory():
+            weights = self._weights(self.kernels, self.channels)
+            if isinstance(weights, Tensor):
+                values = [self._within_reach(values_F2BT, i, part) for i in numbers]
+                at_once_SK2BT = multiply_at_once(weights, values, self.dilations)
+                if at_once_SK2BT is not None:
+                    return at_once_SK2BT
+        responses = [self.convolve(values_F2BT, i, part, real_BT) for i in numbers]
         return torch.stack(responses) if len(responses) > 1 else responses[0].unsqueeze(0)
+
+    def _within_reach(self, values_F2BT: Tensor, i: int, part: slice) -> Tensor:
+        """The values that a part of the timesteps is computed of at dilation number ``i``."""
+        margin = self.reach - KERNEL_SIZE // 2 * self.dilations[i]
+        return values_F2BT[..., part.start + margin : part.stop + 2 * self.reach - margin]
 
     def with_differences(self, inputs_BTF: Tensor, lengths_B: Tensor | None) -> Tensor:
         """Each sequence and its first differences, scaled and padded, shape (F, 2, B, T + padding).
@@ -230,49 +247,55 @@ class FixedConvolutions(nn.Module):
         padding = (self.reach, self.reach)
         return nn.functional.pad(_on_grid(both_2BTF).permute(3, 0, 1, 2), padding)
 
-    def convolve(self, values_F2BT: Tensor, i: int, part: slice | None = None) -> Tensor:
+    def convolve(
+        self,
+        values_F2BT: Tensor,
+        i: int,
+        part: slice | None = None,
+        real_BT: Tensor | None = None,
+    ) -> Tensor:
         """Responses of all kernels at dilation number ``i``, shape (K, 2, B, T), or of a part of T.
 
-        The values are as of `with_differences`. Results are bit-identical for any batch
-        composition.
+        The values are as of `with_differences`. Where ``real_BT`` (B, T), which otherwise is 1, is
+        0, so are the responses. Results are bit-identical for any batch composition.
         """
         dilation = self.dilations[i]
         if part is None:
             part = slice(0, values_F2BT.shape[3] - 2 * self.reach)
-        reach = KERNEL_SIZE // 2 * dilation
-        start, stop = self.reach + part.start - reach, self.reach + part.stop + reach
-        values_F2BT = values_F2BT[..., start:stop]
+        values_F2BT = self._within_reach(values_F2BT, i, part)
         weights = self._weights(self.kernels, self.channels)
-        if self.channels.shape[2] <= FEW_CHANNELS:
-            return _multiply(weights[i], values_F2BT, dilation)
+        if isinstance(weights, Tensor):
+            return multiply(weights[i], values_F2BT, dilation, real_BT)
         # As two batches, which `convolve` reads with the features last.
         values_NTF = values_F2BT.permute(1, 2, 3, 0).flatten(0, 1)
         responses_NKT = convolve(values_NTF, weights[i], dilation)
         responses_2BKT: Tensor = responses_NKT.unflatten(0, values_F2BT.shape[1:3])
-        return responses_2BKT.permute(2, 0, 1, 3).contiguous()
+        responses_K2BT = responses_2BKT.permute(2, 0, 1, 3).contiguous()
+        return responses_K2BT if real_BT is None else responses_K2BT * real_BT
 
     def _pool_part(
-        self, some: slice, responses_SK2BT: Tensor, lengths_B: Tensor | None
+        self, some: slice, responses_SK2BT: Tensor, real_BT: Tensor | None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Of some dilations counts above thresholds (B, P), and results of competitions (B, P).
+        """Of some dilations counts above thresholds (P, B), and results of competitions (P, B).
 
-        The third are the sums of activations in windows (B, W, R).
+        The third are the sums of activations in windows (B, W, R). Responses in the padding are 0,
+        so that it is known what these count for.
         """
         thresholds_SK2Q = self.thresholds[some].transpose(1, 2)
         competing_SKG2BT = responses_SK2BT[:, N_KERNELS:].unflatten(1, (GROUP_SIZE, -1))
         responses_SK2BT = responses_SK2BT[:, :N_KERNELS]
         active_SK2BT = self._activate(some, responses_SK2BT)
-        padding_BT: Tensor | None = None
-        if lengths_B is not None:
-            padding_BT = ~padding_mask(lengths_B, responses_SK2BT.shape[4])
-            active_SK2BT = active_SK2BT.masked_fill(padding_BT, 0)
-            responses_SK2BT = responses_SK2BT.masked_fill(padding_BT, -torch.inf)
-        counts_SK2BQ = _count_above(responses_SK2BT, thresholds_SK2Q)
-        results_SRKG2B = compete(competing_SKG2BT, padding_BT)
+        counts_SK2QB = _count_above(responses_SK2BT, thresholds_SK2Q)
+        n_padding_B: Tensor | None = None
+        if real_BT is not None:
+            active_SK2BT = active_SK2BT * real_BT
+            n_padding_B = real_BT.shape[1] - real_BT.sum(dim=1)
+            counts_SK2QB = counts_SK2QB - (thresholds_SK2Q < 0).unsqueeze(4) * n_padding_B
+        results_SRKG2B = compete(competing_SKG2BT, n_padding_B)
         sums_SK2BW = _sums_of_windows(active_SK2BT, self.window_size)
         return (
-            counts_SK2BQ.permute(3, 0, 2, 1, 4).flatten(1),
-            results_SRKG2B.permute(5, 0, 4, 1, 2, 3).flatten(1),
+            counts_SK2QB.transpose(1, 2).flatten(0, 3),
+            results_SRKG2B.permute(0, 4, 1, 2, 3, 5).flatten(0, 4),
             sums_SK2BW.permute(3, 4, 0, 2, 1).flatten(2),
         )
 
@@ -289,45 +312,20 @@ class FixedConvolutions(nn.Module):
         return (active_SK2BT / scale).clamp(-1, 1)
 
 
-def _weigh(kernels_SKW: Tensor, channels_SKF: Tensor) -> list[Tensor]:
-    """Weights of all kernels at each dilation: (K, F, 9), or (K, F * 9) for few features."""
+def _weigh(kernels_SKW: Tensor, channels_SKF: Tensor) -> Tensor | list[Tensor]:
+    """Weights of all kernels at each dilation: (S, K, F * 9) for products, otherwise (K, F, 9)."""
     # The kernels of a group have the same channels.
     of_minirocket, of_groups = channels_SKF[:, :N_KERNELS], channels_SKF[:, N_KERNELS:]
     channels_SKF = torch.cat([of_minirocket, *[of_groups] * GROUP_SIZE], dim=1)
     weights_SKFW = channels_SKF.unsqueeze(3) * kernels_SKW.unsqueeze(2)
-    if channels_SKF.shape[2] <= FEW_CHANNELS:
-        return list(weights_SKFW.flatten(2).unbind())
+    if is_product(channels_SKF.shape[2], channels_SKF.device):
+        return weights_SKFW.flatten(2)
     return [in_layout(weight_KFW) for weight_KFW in weights_SKFW.unbind()]
 
 
-def _multiply(weights_KP: Tensor, values_F2BT: Tensor, dilation: int) -> Tensor:
-    """Convolution without padding as a matrix product, shape (K, 2, B, T').
-
-    For few features several times as fast as oneDNN's convolution (benchmarks/LOG.md).
-    """
-    n_timesteps = values_F2BT.shape[3] - (KERNEL_SIZE - 1) * dilation
-    columns_PN = _shifted(values_F2BT, dilation, n_timesteps).flatten(2).flatten(0, 1)
-    n_columns = columns_PN.shape[1]
-    # Of few columns with different rounding.
-    missing = 0 if torch.compiler.is_exporting() else max(0, MIN_ROWS - n_columns)
-    if missing:
-        columns_PN = nn.functional.pad(columns_PN, (0, missing))
-    responses_KN = (weights_KP @ columns_PN)[:, :n_columns]
-    return responses_KN.view(-1, *values_F2BT.shape[1:3], n_timesteps)
-
-
-def _shifted(values_F2BT: Tensor, dilation: int, n_timesteps: int) -> Tensor:
-    """What each weight of a kernel is multiplied with, shape (F, 9, 2, B, n_timesteps)."""
-    if not may_reuse_memory():
-        starts = range(0, KERNEL_SIZE * dilation, dilation)
-        return torch.stack([values_F2BT[..., t : t + n_timesteps] for t in starts], dim=1)
-    n_features, *others = values_F2BT.shape[:3]
-    of_features, *strides = values_F2BT.stride()
-    # The same without nine views.
-    return values_F2BT.as_strided(
-        (n_features, KERNEL_SIZE, *others, n_timesteps),
-        (of_features, dilation * strides[-1], *strides),
-    )
+def _is_real(lengths_B: Tensor, part: slice) -> Tensor:
+    """1 at real timesteps, otherwise 0, shape (B, T), float32."""
+    return padding_mask(lengths_B, part.stop - part.start).float()
 
 
 def _on_grid(values: Tensor) -> Tensor:
@@ -354,17 +352,17 @@ def dilations_for(n_timesteps: int) -> tuple[int, ...]:
 
 
 def _count_above(responses_SK2BT: Tensor, thresholds_SK2Q: Tensor) -> Tensor:
-    """Number of timesteps above each threshold, shape (S, K, 2, B, Q), float32."""
+    """Number of timesteps above each threshold, shape (S, K, 2, Q, B), float32."""
     thresholds = [threshold[..., None, None] for threshold in thresholds_SK2Q.unbind(3)]
     if not may_reuse_memory():
         counts = [(responses_SK2BT > threshold).float().sum(dim=4) for threshold in thresholds]
-        return torch.stack(counts, dim=4)
+        return torch.stack(counts, dim=3)
     # Ten times as fast as a sum of booleans (benchmarks/LOG.md).
     above_SK2BT, counts = torch.empty_like(responses_SK2BT), []
     for threshold in thresholds:
         torch.gt(responses_SK2BT, threshold, out=above_SK2BT)
         counts.append(above_SK2BT.sum(dim=4))
-    return torch.stack(counts, dim=4)
+    return torch.stack(counts, dim=3)
 
 
 def _sums_of_windows(values_SK2BT: Tensor, size: int | None) -> Tensor:
@@ -377,9 +375,9 @@ def _sums_of_windows(values_SK2BT: Tensor, size: int | None) -> Tensor:
     return sums_SK2BW
 
 
-def _concatenate(parts: tuple[Tensor, ...]) -> Tensor:
-    """Concatenation in the last dimension, without a copy of a single part."""
-    return torch.cat(parts, dim=-1) if len(parts) > 1 else parts[0]
+def _concatenate(parts: Sequence[Tensor], dim: int) -> Tensor:
+    """Concatenation without a copy of a single part."""
+    return torch.cat(list(parts), dim=dim) if len(parts) > 1 else parts[0]
 
 
 def _sum(parts: Sequence[Tensor]) -> Tensor:

@@ -99,17 +99,25 @@ class BatchNorm(nn.Module):
 
     def update(self, parts: Sequence[Statistics]) -> None:
         """Update the running statistics by a step, whose batch may consist of parts."""
-        size = sum(part.size for part in parts)
-        mean = torch.stack([part.mean * (part.size / size) for part in parts]).sum(dim=0)
-        # Pooled unbiased variance: sums of squares about the common mean, divided by size - 1.
-        squares = [
-            part.variance * (part.size - 1) + (part.mean - mean) ** 2 * part.size for part in parts
-        ]
-        variance = torch.stack(squares).sum(dim=0) / (size - 1)
         self.n_steps += 1
         weight = (1 / self.n_steps).clamp(min=MOMENTUM)
-        self.mean.lerp_(mean, weight)
-        self.variance.lerp_(variance, weight)
+        for running, latest in zip((self.mean, self.variance), _pooled(parts), strict=True):
+            running.lerp_(latest, weight)
+
+
+def _pooled(parts: Sequence[Statistics]) -> tuple[Tensor, Tensor]:
+    """Mean and unbiased variance of all timesteps of the parts."""
+    if len(parts) == 1:
+        # Nine operations fewer, each of which a GPU has to be told of; rounded as below.
+        ((size, mean, variance),) = parts
+        return mean, variance * (size - 1) / (size - 1)
+    total = sum(part.size for part in parts)
+    mean = torch.stack([part.mean * (part.size / total) for part in parts]).sum(dim=0)
+    # Sums of squares about the common mean, divided by the number of timesteps less one.
+    squares = [
+        part.variance * (part.size - 1) + (part.mean - mean) ** 2 * part.size for part in parts
+    ]
+    return mean, torch.stack(squares).sum(dim=0) / (total - 1)
 
 
 # Parts of one step -------------------------------------------------------------------------------

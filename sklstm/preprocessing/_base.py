@@ -7,9 +7,11 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.callback import CallbackSupportMixin
 from sklearn.utils.validation import check_is_fitted
 
 from sklstm._compat._sklearn import check_feature_names_in
+from sklstm._compat._sklearn_callbacks import fit_task
 from sklstm._config._parameters import validate_parameters
 from sklstm._sequences import Array, Sequences
 from sklstm._validation._features import InputSchema
@@ -17,7 +19,7 @@ from sklstm._validation._hints import reject_token_ids
 from sklstm._validation._inputs import Inputs, check_inputs
 
 
-class SequenceTransformer(TransformerMixin, BaseEstimator, ABC):
+class SequenceTransformer(CallbackSupportMixin, TransformerMixin, BaseEstimator, ABC):
     """Base class of transformers that keep the sequences and the timesteps of X.
 
     A subclass has `_transform_values`, which computes the new values of all timesteps, `_suffixes`,
@@ -51,9 +53,10 @@ class SequenceTransformer(TransformerMixin, BaseEstimator, ABC):
         object
             The transformer itself.
         """
-        inputs = self._check_new_X(X)
-        self._learn(inputs.sequences)
-        self._set_input_schema(inputs)
+        with fit_task(self, X, y):
+            inputs = self._check_new_X(X)
+            self._learn(inputs.sequences)
+            self._set_input_schema(inputs)
         return self
 
     def _learn(self, sequences: Sequences) -> None:

@@ -11,6 +11,7 @@ from sklearn import config_context
 from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
 
 from sklstm._compat._sklearn import StrOptions
+from sklstm._compat._sklearn_callbacks import fit_task
 from sklstm._moments import EPSILON, means_and_deviations, scaled_within
 from sklstm._sequences import Array, Sequences
 from sklstm._validation._weights import check_weights
@@ -123,10 +124,11 @@ class SequenceScaler(SequenceTransformer):
         SequenceScaler
             The transformer itself.
         """
-        inputs = self._check_new_X(X)
-        self.scaler_ = self._fit_scaler(None, inputs.sequences, sample_weight)
-        self._set_input_schema(inputs)
-        self._fitted_as = (self.method, self.per)
+        with fit_task(self, X, y, sample_weight=sample_weight):
+            inputs = self._check_new_X(X)
+            self.scaler_ = self._fit_scaler(None, inputs.sequences, sample_weight)
+            self._set_input_schema(inputs)
+            self._fitted_as = (self.method, self.per)
         return self
 
     def partial_fit(
@@ -166,7 +168,9 @@ class SequenceScaler(SequenceTransformer):
                 "partial_fit requires the method and per of the first call,"
                 f" {self._fitted_as}. Got {(self.method, self.per)}.\n\nSet them back, or call fit."
             )
-        self.scaler_ = self._fit_scaler(self.scaler_, self._check_X(X).sequences, sample_weight)
+        with fit_task(self, X, y, sample_weight=sample_weight):
+            sequences = self._check_X(X).sequences
+            self.scaler_ = self._fit_scaler(self.scaler_, sequences, sample_weight)
         return self
 
     def inverse_transform(self, X: Any) -> Array | list[Array]:

@@ -10,10 +10,12 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.callback import CallbackSupportMixin
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.utils.validation import check_is_fitted
 
 from sklstm._compat._sklearn import Interval, RealNotInt, StrOptions
+from sklstm._compat._sklearn_callbacks import fit_task
 from sklstm._config._parameters import validate_parameters
 from sklstm._optional import require
 from sklstm._sequences import PADDING_ID, UNKNOWN_ID, IntArray
@@ -29,7 +31,9 @@ DEFAULT_BPE_TOKENS = 8_000
 Tokens = Sequence[str]
 
 
-class TokenEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
+class TokenEncoder(  # type: ignore[call-arg]
+    CallbackSupportMixin, TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
+):
     r"""Tokenize texts and encode them as sequences of token ids, for an embedding.
 
     Id 0 is reserved for padding, id 1 is the unknown token, for any token that is not in the
@@ -156,16 +160,23 @@ class TokenEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         ValueError
             If an item of X is not a text, or if no token is frequent enough.
         """
+        with fit_task(self, X, y):
+            self._fit_documents(X)
+        return self
+
+    def _fit_documents(self, X: Iterable[str | Tokens]) -> None:
+        """Implementation of `fit`."""
         validate_parameters(self)
         documents = check_documents(X)
         if hasattr(self, "tokenizer_"):
             del self.tokenizer_
         if self.analyzer == "bpe":
-            return self._fit_bpe(documents)
+            self._fit_bpe(documents)
+            return
         if self.vocabulary is not None:
             self.vocabulary_ = check_vocabulary(self.vocabulary)
             self._warn_of_capitals()
-            return self
+            return
         # Counted after truncation: a token that is always cut off would have an id that the network
         # never sees.
         kept = (self._truncate(list(text)) for text in self._analyze(documents))
@@ -176,7 +187,6 @@ class TokenEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
             raise self._no_token(len(documents))
         frequent.sort(key=lambda token: (-counts[token], token))
         self.vocabulary_ = assign_ids(frequent[: self.max_vocabulary])
-        return self
 
     def transform(self, X: Iterable[str | Tokens]) -> list[IntArray]:
         """Encode texts as token ids.
@@ -259,7 +269,7 @@ class TokenEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
             return tokens
         return tokens[: self.max_length] if self.cut == "end" else tokens[-self.max_length :]
 
-    def _fit_bpe(self, documents: list[str | Tokens]) -> TokenEncoder:
+    def _fit_bpe(self, documents: list[str | Tokens]) -> None:
         if self.vocabulary is not None:
             raise ValueError(
                 "analyzer='bpe' learns its own vocabulary.\n\nSet vocabulary=None, or another"
@@ -288,7 +298,6 @@ class TokenEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         if not self.vocabulary_:
             raise self._no_token(len(documents))
         self.tokenizer_ = tokenizer
-        return self
 
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = dict(super().__getstate__())
@@ -392,3 +401,12 @@ def encode(tokenizer: Any, documents: list[str | Tokens]) -> Iterable[list[int]]
 def as_text(document: str | Tokens) -> str:
     """The text itself, or tokens joined by spaces."""
     return document if isinstance(document, str) else " ".join(document)
+
+
+def tokens_of(encoder: TokenEncoder, X: Iterable[str | Tokens]) -> list[list[str]]:
+    """Tokens of texts as a fitted encoder cuts them, those not in its vocabulary included."""
+    documents = check_documents(X)
+    if encoder.analyzer == "bpe":
+        return encoder.inverse_transform(encoder.transform(documents))
+    cut = (encoder._truncate(list(text)) for text in encoder._analyze(documents))
+    return [tokens or [UNKNOWN_TOKEN] for tokens in cut]

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from sklstm._batching import _loader
 from sklstm._batching._loader import (
+    HostSequences,
     LabelledSequences,
     ShuffledBatches,
     rounded_up,
@@ -145,3 +147,90 @@ def test_halves_have_the_static_columns_of_their_sequences():
     batch = source.batch(np.array([3, 1, 4]))
     assert batch.static.ravel().tolist() == [3, 1, 4]
     assert [half.static.ravel().tolist() for half in batch.halves()] == [[3], [1, 4]]
+
+
+# Transfers to a GPU ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def transfers(monkeypatch):
+    """Whether each transfer overlaps with what is computed."""
+    seen, transfer = [], _loader.transfer
+
+    def watched(array, device, *, overlaps=False):
+        seen.append(overlaps)
+        return transfer(array, device, overlaps=overlaps)
+
+    monkeypatch.setattr(_loader, "transfer", watched)
+    return seen
+
+
+def on_host(X, static=None):
+    sequences = Sequences.from_lengths(np.concatenate(X), [len(x) for x in X])
+    if static is not None:
+        sequences = replace(sequences, static=static)
+    return HostSequences(sequences, Scaling.identity(X[0].shape[1]), CPU)
+
+
+@pytest.mark.parametrize(("n", "n_transfers"), [(1, 1), (5, 2)])
+@pytest.mark.parametrize("has_static", [False, True])
+def test_a_batch_of_predictions_takes_few_transfers(transfers, n, n_transfers, has_static):
+    X = make_ragged(8)[0]
+    source = on_host(X, np.ones((8, 2)) if has_static else None)
+    source.batch(np.arange(n))
+    # No other may be made, each of which would wait for the batch before.
+    assert transfers == [True] * (n_transfers + has_static)
+
+
+def test_a_batch_from_the_host_is_that_of_sequences_on_the_device():
+    X = make_ragged(8)[0]
+    for indices in ([3], [0, 1, 2], [5, 2, 7, 6]):
+        found, expected = (source.batch(np.array(indices)) for source in (on_host(X), build(X)))
+        assert torch.equal(found.values, expected.values)
+        if expected.lengths is None:
+            assert found.lengths is None
+        else:
+            assert torch.equal(found.lengths, expected.lengths)
+
+
+def test_transfers_that_overlap_go_by_way_of_pinned_memory(monkeypatch):
+    log = []
+
+    class Tensor:
+        def pin_memory(self):
+            log.append("pin")
+            return self
+
+        def to(self, device, *, non_blocking):
+            log.append(non_blocking)
+
+    monkeypatch.setattr(torch, "from_numpy", lambda array: Tensor())
+    for device in ("cpu", "cuda"):
+        for overlaps in (False, True):
+            _loader.transfer(np.ones(2), torch.device(device), overlaps=overlaps)
+    assert log == [False, True, False, "pin", True]
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.3])
+@pytest.mark.parametrize("n_features", [1, 3])
+def test_an_epoch_of_plain_steps_on_a_gpu_has_the_same_batches(monkeypatch, alpha, n_features):
+    X, y = make_ragged(23, n_features=n_features)
+    dataset = LabelledSequences(build(X), torch.from_numpy(y), torch.arange(23.0))
+    expected = list(ShuffledBatches(dataset, 5, np.random.default_rng(0), mixup_alpha=alpha))
+    monkeypatch.setattr(_loader, "gathers_by_batch", lambda device: False)
+    copies, from_numpy = [], torch.from_numpy
+
+    def watched(array):
+        copies.append(array)
+        return from_numpy(array)
+
+    monkeypatch.setattr(torch, "from_numpy", watched)
+    found = list(ShuffledBatches(dataset, 5, np.random.default_rng(0), mixup_alpha=alpha))
+    assert len(copies) == (2 if alpha else 1)
+    assert len(found) == len(expected) == 5
+    for one, other in zip(found, expected, strict=True):
+        for a, b in zip(
+            (*one.inputs[0], *one.targets), (*other.inputs[0], *other.targets), strict=True
+        ):
+            assert (a is None) == (b is None)
+            assert a is None or torch.equal(a, b)

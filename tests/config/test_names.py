@@ -21,6 +21,7 @@ START = r"^LSTMSequenceClassifier{}\(\) got an unexpected keyword argument '{}'\
         ("n_epochs", "max_epochs"), ("max_iter", "max_epochs"), ("lr", "learning_rate"),
         ("batchsize", "batch_size"), ("dropout_rate", "dropout"), ("patience", "n_iter_no_change"),
         ("class_weights", "class_weight"), ("seed", "random_state"), ("metrics", "scoring"),
+        ("return_train_scores", "return_train_score"),
         ("earlystopping", "early_stopping"), ("bidirectionl", "bidirectional"),
     ],
 )  # fmt: skip

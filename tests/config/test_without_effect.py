@@ -60,6 +60,14 @@ def test_beside_validation_data(parameters, expected):
     assert messages(has_val=True, **parameters) == expected
 
 
+def test_scores_of_the_training_sequences_are_an_effect_of_scoring():
+    scored = {"scoring": ["accuracy", "loss"], "return_train_score": True}
+    assert messages(**scored) == []
+    assert messages(**scored, tol=0.0) == [f"tol=0.0 has no effect {NO_STOP}"]
+    [message] = messages(scoring=["accuracy", "loss"])
+    assert message == f"scoring=['accuracy', 'loss'] has no effect {NO_STOP}"
+
+
 @pytest.mark.parametrize(
     ("parameters", "beginning"),
     [

@@ -14,13 +14,21 @@ PUBLIC = {
     "sklstm": [
         "BatchScorer", "LSTMSequenceClassifier", "LSTMSequenceRegressor", "SKOPS_TRUSTED",
         "__version__",
-        "datasets", "exceptions", "export", "load_model", "model_card", "nn", "model_selection",
-        "predict_batches", "preprocessing", "save_model", "streaming",
+        "datasets", "exceptions", "export", "inspection", "load_model", "model_card", "nn",
+        "model_selection", "predict_batches", "preprocessing", "save_model", "streaming",
     ],
-    "sklstm.datasets": ["make_temporal_order", "make_trends"],
+    "sklstm.datasets": [
+        "SequenceDataReport", "describe", "make_temporal_order", "make_trends",
+    ],
     "sklstm.exceptions": ["ModelFileError", "TrainingDivergedError"],
     "sklstm.export": ["to_onnx", "to_onnx_stream"],
-    "sklstm.model_selection": ["param_distributions"],
+    "sklstm.inspection": [
+        "AttributionDisplay", "Attributions", "Faithfulness", "FaithfulnessDisplay",
+        "LayerSummary", "ModelSummary", "PermutationImportanceDisplay", "TrainingHistoryDisplay",
+        "activation_maps", "attention_weights", "attributions", "faithfulness",
+        "permutation_importance", "summary",
+    ],
+    "sklstm.model_selection": ["param_distributions", "time_per_fit"],
     "sklstm.nn": [
         "AttentionPooling", "ConvolutionBranch", "ConvolutionEnsemble",
         "DenseHead", "FixedConvolutions", "LSTMEncoder", "LSTMLayer", "LastPooling", "MaxPooling",
@@ -45,8 +53,9 @@ PARAMETERS = {
     "mixup_alpha": 0.2, "l1": 0.0, "l2": 0.0,
     "optimizer": "adam",
     "learning_rate": 0.005, "lr_schedule": "one_cycle", "max_grad_norm": 1.0, "batch_size": "auto",
-    "max_epochs": "auto", "early_stopping": False,
+    "max_epochs": "auto", "max_time": None, "early_stopping": False,
     "validation_fraction": 0.1, "n_iter_no_change": 10, "tol": 1e-4, "scoring": "loss",
+    "return_train_score": False,
     "device": "cpu", "precision": "float32", "warm_start": False,
     "checkpoint": None, "callbacks": None, "random_state": None,
     "verbose": 0,
@@ -69,8 +78,8 @@ TRANSFORMER_PARAMETERS = {
 METHODS = [
     "decision_function", "fit", "fit_transform", "get_feature_names_out", "get_metadata_routing",
     "get_params", "partial_fit", "predict", "predict_log_proba", "predict_proba", "score",
-    "set_fit_request", "set_output", "set_params", "set_partial_fit_request", "set_score_request",
-    "transform",
+    "set_callbacks", "set_fit_request", "set_output", "set_params", "set_partial_fit_request",
+    "set_score_request", "transform",
 ]  # fmt: skip
 
 
@@ -166,8 +175,12 @@ def test_importing_the_package_does_not_import_torch():
     assert result.stdout.split() == ["False", "False"]
 
 
-def test_importing_the_preprocessing_does_not_import_torch():
-    result = run("import sys, sklstm.preprocessing; print('torch' in sys.modules)")
+def test_preprocessing_and_a_report_on_data_do_not_import_torch():
+    result = run(
+        "import sys, sklstm.preprocessing, sklstm.datasets\n"
+        "sklstm.datasets.describe([[1.0, 2.0], [3.0]], [0, 1])\n"
+        "print('torch' in sys.modules)"
+    )
     assert result.stdout.split() == ["False"]
 
 

@@ -20,6 +20,7 @@ TESTED = [
     *EXTRAS["frames"],
 ]
 TESTED += [*EXTRAS["subwords"], *EXTRAS["search"], *EXTRAS["arrow"], *EXTRAS["onnx"]]
+TESTED += EXTRAS["progress"]
 BOUNDS = dict(line.split(">=") for line in TESTED if not line.startswith("sklstm["))
 
 

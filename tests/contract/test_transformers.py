@@ -18,6 +18,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from sklstm import preprocessing
 from sklstm.preprocessing import RollingFeatures, SequenceImputer, SequenceScaler
 from tests.helpers import make_cube, make_ragged, quick
+from tests.watching import Record, whole
 
 TRANSFORMERS = [
     SequenceScaler(),
@@ -392,3 +393,37 @@ def test_tags_are_honest(transformer):
     assert tags.input_tags.two_d_array
     assert not tags.target_tags.required
     assert tags.transformer_tags.preserves_dtype == ["float64", "float32"]
+
+
+# scikit-learn's callbacks
+
+
+@every_transformer
+def test_a_fit_is_a_task_whose_end_has_the_fitted_transformer(transformer):
+    X, y = make_ragged(12)
+    watched = clone(transformer).set_callbacks(record := Record())
+    transformed = watched.fit_transform(X, y)
+    assert record.calls == whole()
+    ((given, given_y, metadata, fitted),) = record.given
+    assert (given is X, given_y is y, metadata) == (True, True, None)
+    for found, expected in zip(fitted.transform(X), transformed, strict=True):
+        np.testing.assert_array_equal(found, expected)
+    clone(watched).set_callbacks().fit(X)
+    assert record.calls == whole()
+
+
+def test_partial_fit_and_its_weights_are_a_task():
+    X, _ = make_ragged(12)
+    weights = np.linspace(1, 2, 12)
+    scaler = SequenceScaler().set_callbacks(record := Record())
+    scaler.partial_fit(X, sample_weight=weights).partial_fit(X)
+    assert record.calls == whole() * 2
+    assert [metadata for _, _, metadata, _ in record.given] == [{"sample_weight": weights}, None]
+
+
+@every_class
+def test_callbacks_are_told_of_the_end_of_a_fit_that_fails(transformer):
+    watched = transformer().set_callbacks(record := Record())
+    with pytest.raises(ValueError, match="timesteps"):
+        watched.fit([np.empty((0, 2))])
+    assert record.calls == ["setup", ("begin", "fit", 0), "teardown"]

@@ -9,6 +9,7 @@ from sklstm._inference._prediction import (
     check_outputs,
     compute_outputs,
     embed,
+    to_host,
 )
 from sklstm._sequences import Sequences
 from sklstm.nn import SequenceNetwork
@@ -99,7 +100,8 @@ def test_outputs_that_come_one_batch_later_are_in_their_places(network, monkeypa
     X, _ = make_ragged(30)
     expected, log = compute_outputs(network, put(X)), []
 
-    def to_host(values):
+    def to_host(values, *, overlaps):
+        assert overlaps
         log.append("begin")
 
         def receive():
@@ -113,3 +115,62 @@ def test_outputs_that_come_one_batch_later_are_in_their_places(network, monkeypa
     np.testing.assert_array_equal(compute_outputs(network, put(X)), expected)
     assert log[:4] == ["begin", "begin", "end", "begin"]
     assert log.count("begin") == log.count("end") == 8
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_outputs_of_a_single_batch_are_copied_at_once(network, monkeypatch, n):
+    told, to_host = [], _prediction.to_host
+
+    def watched(values, *, overlaps):
+        told.append(overlaps)
+        return to_host(values, overlaps=overlaps)
+
+    monkeypatch.setattr(_prediction, "to_host", watched)
+    compute_outputs(network, put(make_ragged(n)[0]))
+    assert told == [False]
+
+
+class OnGpu:
+    """Stands for a tensor on a GPU; logs what is done with it."""
+
+    device, shape, dtype = torch.device("cuda"), (2, 3), torch.float32
+
+    def __init__(self, log):
+        self.log = log
+
+    def cpu(self):
+        self.log.append("copied at once")
+        return torch.ones(2, 3)
+
+
+def test_on_a_gpu_only_copies_that_overlap_go_by_pinned_memory(monkeypatch):
+    log, empty = [], torch.empty
+
+    class Pinned:
+        def copy_(self, values, non_blocking):
+            log.append(("begun", non_blocking))
+
+        def numpy(self):
+            log.append("read")
+            return np.ones((2, 3))
+
+    class Event:
+        def record(self, stream):
+            log.append("recorded")
+
+        def synchronize(self):
+            log.append("waited for")
+
+    def pinned(*shape, pin_memory=False, **options):
+        return Pinned() if pin_memory else empty(*shape, **options)
+
+    monkeypatch.setattr(torch, "empty", pinned)
+    monkeypatch.setattr(torch.cuda, "Event", Event)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: None)
+    assert to_host(OnGpu(log), overlaps=False)().shape == (2, 3)
+    assert log == ["copied at once"]
+    log.clear()
+    receive = to_host(OnGpu(log), overlaps=True)
+    assert log == [("begun", True), "recorded"]
+    receive()
+    assert log[2:] == ["waited for", "read"]

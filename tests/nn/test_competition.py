@@ -17,14 +17,13 @@ def test_kernels_sum_to_0_and_their_magnitudes_to_about_1():
 def test_at_each_real_timestep_one_kernel_wins_and_one_loses():
     # One group of a sequence of two real timesteps: the third one wins both, the first loses both.
     responses = torch.zeros(1, GROUP_SIZE, 1, 1, 1, 3)
-    responses[0, 2] = torch.tensor([3.0, 4.0, 9.0])
-    responses[0, 0] = torch.tensor([-1.0, -2.0, -9.0])
-    padding = torch.tensor([[False, False, True]])
-    won, lost = compete(responses, padding)[0, :, :, 0, 0, 0]
+    responses[0, 2] = torch.tensor([3.0, 4.0, 0.0])
+    responses[0, 0] = torch.tensor([-1.0, -2.0, 0.0])
+    won, lost = compete(responses, torch.tensor([1]))[0, :, :, 0, 0, 0]
     assert won.tolist() == [0, 0, 7, 0, 0, 0, 0, 0]
     assert lost.tolist() == [2, 0, 0, 0, 0, 0, 0, 0]
     won, lost = compete(responses, None)[0, :, :, 0, 0, 0]
-    assert (won[2], lost[0]) == (16, 3)
+    assert (won[2], lost[0], lost[1]) == (7, 3, 1)
 
 
 def test_gradients_are_those_of_the_winning_responses():

@@ -28,6 +28,14 @@ def test_the_product_is_given_enough_rows_for_its_usual_kernel(n_rows, given, mo
     assert MIN_ROWS >= 5
 
 
+@pytest.mark.parametrize("bias", [False, True])
+def test_rows_that_are_columns_in_memory_have_the_same_outputs(bias):
+    linear, columns = Linear(300, 3, bias=bias).eval(), torch.randn(300, 40)
+    expected = linear(columns.T.contiguous())
+    torch.testing.assert_close(linear(columns.T), expected, **FLOAT32)
+    assert torch.equal(linear(columns[:, 5:6].T)[0], linear(columns.T)[5])
+
+
 @pytest.mark.parametrize("n_inputs", [3, 17, 64])
 @pytest.mark.parametrize("n_columns", [1, 2, 5])
 def test_a_row_has_the_same_bits_among_any_number(n_inputs, n_columns):

@@ -1,6 +1,7 @@
+import pytest
 import torch
 
-from sklstm.nn._normalization import BatchNorm, statistics_into, update_all
+from sklstm.nn._normalization import BatchNorm, Statistics, statistics_into, update_all
 from tests.helpers import FLOAT32
 
 
@@ -56,3 +57,16 @@ def test_by_parts_the_running_statistics_are_those_of_the_whole_batch():
     assert by_parts.n_steps == 1
     torch.testing.assert_close(by_parts.mean, whole.mean)
     torch.testing.assert_close(by_parts.variance, whole.variance)
+
+
+@pytest.mark.parametrize("size", [7, torch.tensor(7.0)])
+def test_statistics_of_one_part_are_rounded_as_those_of_several(size):
+    mean, variance = torch.randn(5), torch.rand(5)
+    alone, among = BatchNorm(5), BatchNorm(5)
+    alone.update([Statistics(size, mean, variance)])
+    # A part without a timestep adds nothing.
+    among.update([Statistics(size, mean, variance), Statistics(0, mean, torch.zeros(5))])
+    assert torch.equal(alone.mean, among.mean)
+    torch.testing.assert_close(alone.variance, among.variance, rtol=1e-6, atol=0)
+    first = variance * (size - 1) / (size - 1)
+    assert torch.equal(alone.variance, BatchNorm(5).variance.lerp(first, torch.tensor(1.0)))

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from sklstm.nn import AttentionPooling, LastPooling, MaxPooling, MeanPooling
-from sklstm.nn._pooling import build_pooling, padding_mask
+from sklstm.nn._pooling import build_pooling, limited, padding_mask
 from tests.helpers import FLOAT32, POOLINGS
 
 STATES = torch.tensor(
@@ -26,6 +26,23 @@ def test_mask_is_true_where_real():
 def test_by_hand(pooling, padded, full):
     torch.testing.assert_close(pooling(STATES, LENGTHS), torch.tensor(padded, dtype=torch.float32))
     torch.testing.assert_close(pooling(STATES), torch.tensor(full, dtype=torch.float32))
+
+
+@torch.no_grad()
+def test_padding_counts_for_nothing_without_gradients_either():
+    padded = torch.tensor([[3.0, -2.0], [5.0, -6.0]])
+    assert torch.equal(MaxPooling()(STATES, LENGTHS), padded)
+    # In the padding at most 0, in place.
+    values = STATES.clone()
+    assert limited(values, LENGTHS, 0.0, out=values) is values
+    assert values.tolist() == [[[1, -4], [3, -2], [0, 0]], [[5, -6], [0, 0], [0, 0]]]
+
+
+def test_zeros_in_the_padding_need_not_be_left_out():
+    mean = MeanPooling(is_padded_with_zeros=True)
+    zeros = STATES * padding_mask(LENGTHS, 3).unsqueeze(2)
+    assert torch.equal(mean(zeros, LENGTHS), MeanPooling()(STATES, LENGTHS))
+    assert torch.equal(mean(STATES), MeanPooling()(STATES))
 
 
 def test_attention_alone_is_to_the_bit_that_in_company():

@@ -262,6 +262,21 @@ def test_the_file_tells_people_what_it_is(path, classifier):
     assert content["parameters"]["max_epochs"] == 2
 
 
+@pytest.mark.parametrize(
+    "scoring", [["accuracy", "loss"], ("f1_macro",), {"z": "neg_log_loss", "a": "loss"}]
+)
+def test_several_metrics_are_read_back_in_their_order(path, scoring):
+    options = {"early_stopping": True, "scoring": scoring, "return_train_score": True}
+    estimator = quick(max_epochs=2, **options).fit(X, Y)
+    save_model(estimator, path)
+    loaded = load_model(path)
+    assert loaded.scoring == scoring
+    assert list(loaded.scoring) == list(scoring)
+    assert loaded.return_train_score is True
+    for name, figures in estimator.history_.items():
+        np.testing.assert_array_equal(loaded.history_[name], figures)
+
+
 # What is left out ---------------------------------------------------------------------------------
 
 
@@ -294,6 +309,10 @@ def test_callbacks_and_functions_are_left_out_with_a_warning(path):
     for name in ("callbacks", "optimizer", "random_state", "scoring"):
         assert getattr(loaded, name) == defaults[name]
     assert not hasattr(loaded, "note")
+    several = {"accuracy": "accuracy", "own": get_scorer("accuracy")}
+    with pytest.warns(UserWarning, match="The model file lacks 'scoring': it holds"):
+        save_model(quick(max_epochs=1, scoring=several).partial_fit(X, Y, classes=[0, 1]), path)
+    assert load_model(path).scoring == "loss"
     # What callbacks recorded is kept where it is plain.
     assert loaded.history_["plain"].tolist() == [1.5, 1.5]
     assert [pair.tolist() for pair in loaded.history_["pair"]] == [[0, 1], [0, 1]]

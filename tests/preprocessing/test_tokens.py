@@ -14,6 +14,8 @@ from sklearn.utils._param_validation import InvalidParameterError
 
 from sklstm import LSTMSequenceClassifier
 from sklstm.preprocessing import TokenEncoder
+from sklstm.preprocessing._tokens import tokens_of
+from tests.watching import Record, whole
 
 TEXTS = ["Which way is north?", "Which is it?", "It is north.", ""]
 
@@ -287,3 +289,28 @@ def test_words_of_a_test_fold_have_no_id():
     texts = [f"word{i} thing" for i in range(20)]
     seen = cross_val_score(pipeline(max_epochs=1), texts, np.arange(20) % 2, cv=4)
     assert np.isfinite(seen).all()
+
+
+@pytest.mark.parametrize(
+    "encoder", [TokenEncoder(), TokenEncoder(analyzer="bpe"), TokenEncoder(vocabulary=["north"])]
+)
+def test_a_fit_is_a_task_of_scikit_learns_callbacks(encoder):
+    texts = ["which way is north", "north is there"]
+    encoder.set_callbacks(record := Record()).fit(texts)
+    assert record.calls == whole()
+    ((_, _, _, fitted),) = record.given
+    assert fitted.vocabulary_ == encoder.vocabulary_
+
+
+@pytest.mark.parametrize("analyzer", ["word", "char", "bpe", str.split])
+def test_tokens_of_texts_are_as_many_as_their_ids(analyzer):
+    texts = ["Which way is north?", "Which is it?", ""]
+    encoder = TokenEncoder(analyzer=analyzer, max_length=4, cut="start").fit(texts)
+    tokens = tokens_of(encoder, [*texts, "south"])
+    assert [len(own) for own in tokens] == [
+        len(ids) for ids in encoder.transform([*texts, "south"])
+    ]
+    assert tokens[2] == ["[UNK]"]
+    if analyzer == "word":
+        assert tokens[0] == ["way", "is", "north", "?"]
+        assert tokens[3] == ["south"]

@@ -2,7 +2,12 @@ import pytest
 import torch
 from sklearn.utils._param_validation import InvalidParameterError
 
-from sklstm._runtime._device import resolve_device, resolve_precision
+from sklstm._runtime._device import (
+    MAX_KEPT,
+    give_back_memory,
+    resolve_device,
+    resolve_precision,
+)
 
 
 @pytest.mark.parametrize("device", ["cpu", torch.device("cpu")])
@@ -58,3 +63,15 @@ def test_precision(precision, device, sizes, has_arithmetic, expected, monkeypat
 def test_a_torch_that_cannot_tell_gives_float32(monkeypatch):
     monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
     assert resolve_precision("auto", torch.device("cpu"), (128,)) == "float32"
+
+
+@pytest.mark.parametrize(("kept", "is_given_back"), [(MAX_KEPT, False), (MAX_KEPT + 1, True)])
+def test_much_memory_of_a_gpu_that_is_only_kept_is_given_back(monkeypatch, kept, is_given_back):
+    calls = []
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 1000 + kept)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 1000)
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: calls.append("emptied"))
+    give_back_memory(torch.device("cpu"))
+    assert not calls
+    give_back_memory(torch.device("cuda"))
+    assert calls == ["emptied"] * is_given_back

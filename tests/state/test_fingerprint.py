@@ -106,6 +106,15 @@ def of(configuration, previous=None):
     return fingerprint(configuration, labelled(), None, previous, optimizer="adam", seed=0)
 
 
+def test_the_order_of_metrics_counts():
+    first, other = {"a": "f1", "b": "loss"}, {"b": "loss", "a": "f1"}
+    one, two, same = (of(configuration(scoring=s)) for s in (first, other, dict(first)))
+    assert one == same
+    assert two.differences(one) == [
+        "'scoring' was (('a', 'f1'), ('b', 'loss')) and is (('b', 'loss'), ('a', 'f1')) now"
+    ]
+
+
 def test_a_device_counts_by_its_type():
     cpu = configuration()
     first, second = (replace(cpu, device=torch.device("cuda", index)) for index in (0, 1))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sklstm import LSTMSequenceClassifier
+from sklstm import LSTMSequenceClassifier, LSTMSequenceRegressor
 from tests.helpers import make_documents, make_ragged, make_tagged
 
 EQUAL = np.random.default_rng(0).normal(size=(40, 12, 3)), np.arange(40) % 3
@@ -47,8 +47,23 @@ CASES = {
 }  # fmt: skip
 
 
-def fit(case: str, **options: Any) -> LSTMSequenceClassifier:
+TARGETS = np.array([x.mean() for x in RAGGED[0]])
+# The same of a regressor.
+NUMBERS = {
+    "numbers": ((RAGGED[0], TARGETS), CONVOLVED),
+    "quantiles": ((RAGGED[0], TARGETS), PLAIN | {"loss": "quantile", "l2": 1e-3}),
+    "several numbers": (
+        (EQUAL[0], np.stack([TARGETS, -TARGETS], axis=1)),
+        PLAIN | {"loss": "huber", "mixup_alpha": 0.2},
+    ),
+    "numbers of static columns": ((STATIC[0], TARGETS), PLAIN | {"loss": "absolute_error"}),
+}  # fmt: skip
+EVERY_CASE = CASES | NUMBERS
+
+
+def fit(case: str, **options: Any) -> Any:
     """Four epochs of a case, with these options."""
-    (X, y), changes = CASES[case]
+    (X, y), changes = EVERY_CASE[case]
     options = {"hidden_sizes": 4, "max_epochs": 4, "batch_size": 8, "random_state": 0} | options
-    return LSTMSequenceClassifier(**options | changes).fit(X, y)
+    estimator = LSTMSequenceRegressor if case in NUMBERS else LSTMSequenceClassifier
+    return estimator(**options | changes).fit(X, y)

@@ -244,6 +244,47 @@ def test_a_step_in_parts_is_that_of_the_whole(data, monkeypatch, optimizer, laye
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=5e-4)
 
 
+@pytest.mark.parametrize("order", ["the kernels' own", "columns first"])
+@pytest.mark.parametrize("parts", [[slice(12)], [slice(0, 5), slice(5, 6), slice(6, 12)]])
+@pytest.mark.parametrize("layers", ["convolutions", "convolutions of patches", "dense"])
+def test_gradients_lie_in_memory_as_their_weights(data, monkeypatch, layers, parts, order):
+    """A fused optimizer refuses others on a GPU, and pairs the wrong elements on a CPU."""
+    if order == "columns first":
+        grad = torch.autograd.grad
+        monkeypatch.setattr(torch.autograd, "grad", lambda *a: map(columns_first, grad(*a)))
+    net = build(data, l2=1e-3, **LAYERS[layers])
+    net._set_training(True)
+    for _ in range(2):
+        net.module_.zero_grad()
+        net.train_step_single(data.batch(np.arange(12), parts))
+        for parameter in net.module_.parameters():
+            assert parameter.grad.stride() == parameter.stride()
+
+
+def test_parts_on_a_gpu_draw_dropout_there(data, monkeypatch):
+    net, devices, generator = build(data, dropout=0.3), [], torch.Generator
+
+    def watched(device="cpu"):
+        devices.append(device)
+        return generator()
+
+    monkeypatch.setattr(torch, "Generator", watched)
+    monkeypatch.setattr(net, "device", "cuda:1")
+    net._set_training(True)
+    net.train_step_single(data.batch(np.arange(12), [slice(0, 5), slice(5, 12)]))
+    assert devices == [torch.device("cuda:1")] * 2
+
+
+def test_a_capture_that_runs_out_of_memory_halves_nothing(data, monkeypatch):
+    net = build(data)
+    batch = data.batch(np.arange(12), [slice(12)])
+    forget_memory_beyond(3, monkeypatch)
+    net.is_capturing = True
+    with pytest.raises(torch.OutOfMemoryError):
+        gradient_of_step(net, batch)
+    assert net.n_halvings == 0
+
+
 def test_a_step_of_mixed_sequences_is_the_one_by_hand(data):
     """Each part is mixed within itself, so its first sequence with its last."""
     net = build(data)

@@ -39,7 +39,7 @@ def test_a_seed_gives_the_same_bits(data):
 
 def test_the_history_has_one_entry_per_epoch(data):
     history = train_net(small_configuration(), data).history
-    assert set(history) == {"epoch", "train_loss", "learning_rate", "dur"}
+    assert set(history) == {"epoch", "train_loss", "mixup_alpha", "learning_rate", "dur"}
     assert history["epoch"].tolist() == [1, 2, 3]
     assert (history["dur"] > 0).all()
     assert history["train_loss"][-1] < history["train_loss"][0]
@@ -120,7 +120,8 @@ def test_skorchs_callbacks_find_their_figures(data, tmp_path):
     trained = train_net(small_configuration(callbacks=[checkpoint, passthrough]), data)
     assert (tmp_path / "params.pt").exists()
     # What a callback records for itself is kept; what is kept for skorch's callbacks is not.
-    assert set(trained.history) == {"epoch", "train_loss", "learning_rate", "dur", "event_cp"}
+    kept = {"epoch", "train_loss", "mixup_alpha", "learning_rate", "dur", "event_cp"}
+    assert set(trained.history) == kept
 
 
 class Watch(Callback):

@@ -1,0 +1,236 @@
+"""describe: what X and y hold, before a fit."""
+
+from __future__ import annotations
+
+from numbers import Real
+from typing import Any, Literal
+
+import numpy as np
+
+from sklstm._compat._sklearn import StrOptions, validate_parameter_constraints
+from sklstm._config._options import Options
+from sklstm._data._auto import resolve_auto
+from sklstm._sequences import UNKNOWN_ID, Array, Sequences
+from sklstm.datasets._columns import (
+    FeatureStatistics,
+    features_table,
+    static_table,
+    statistics_of,
+)
+from sklstm.datasets._given import Given, read
+from sklstm.datasets._hints import hints_of
+from sklstm.datasets._report import SequenceDataReport
+from sklstm.preprocessing import SequenceImputer
+
+PARAMETER_CONSTRAINTS: dict[str, list[Any]] = {
+    "mask_value": [Real, None],
+    "token_ids": ["boolean"],
+    "task": [StrOptions({"auto", "classification", "regression"})],
+}
+# Any dimension: what "auto" becomes does not depend on it.
+EMBEDDING_DIM = 32
+# Examples that a report keeps to draw them.
+N_EXAMPLES, N_TOKENS = 4, 20
+
+
+def describe(
+    X: Any,
+    y: Any = None,
+    *,
+    groups: Any = None,
+    mask_value: float | None = None,
+    token_ids: bool = False,
+    task: Literal["auto", "classification", "regression"] = "auto",
+) -> SequenceDataReport:
+    """Describe sequences and their targets before a fit.
+
+    The report says how many sequences there are and how long they are, what their features and
+    static columns hold, how the target is distributed, what hints at leakage, and what "auto"
+    becomes in a fit of the default estimator.
+
+    Parameters
+    ----------
+    X : array-like
+        Sequences in any of the forms that `LSTMSequenceClassifier.fit` takes, or texts. Values may
+        be missing (NaN) or infinite.
+    y : array-like, default=None
+        Labels, an indicator matrix of several labels, or numbers.
+    groups : array-like of shape (n_sequences,), default=None
+        Group of each sequence, such as its person.
+    mask_value : float, default=None
+        Trailing timesteps whose features all equal it are padding, as in a fit.
+    token_ids : bool, default=False
+        Whether integers are token ids instead of measurements. Texts and the output of
+        `TokenEncoder` need not say so.
+    task : {"auto", "classification", "regression"}, default="auto"
+        What y is for. "auto": regression if y has fractions, several columns of numbers, or so many
+        different whole numbers that a class would have fewer than two sequences on average.
+
+    Returns
+    -------
+    SequenceDataReport
+        The report: ``print`` shows it, notebooks show tables, ``plot`` draws it.
+
+    Raises
+    ------
+    ValueError, TypeError
+        The errors of a fit with the same X, y and groups, except that NaN and infinity are counted.
+
+    See Also
+    --------
+    SequenceDataReport : All that a report holds.
+
+    Notes
+    -----
+    Texts are read by ``TokenEncoder()``. If values are missing, "auto" is resolved for X after
+    ``SequenceImputer()``, and not at all if values are infinite. The warnings of a fit about an X
+    that is probably not meant as it is read are among the hints.
+
+    Moments take one pass over the values, duplicates one more. ``benchmarks/LOG.md`` has figures.
+
+    Examples
+    --------
+    >>> from sklstm.datasets import describe, make_trends
+    >>> X, y = make_trends(40, random_state=0)
+    >>> report = describe(X, y)
+    >>> report.n_sequences, report.target["classes"], report.hints
+    (40, ['falling', 'rising'], ())
+    """
+    parameters: dict[str, Any] = {"mask_value": mask_value, "token_ids": token_ids, "task": task}
+    validate_parameter_constraints(PARAMETER_CONSTRAINTS, parameters, caller_name="describe")
+    given = read(X, y, groups, **parameters)
+    statistics = statistics_of(given.sequences)
+    features = features_table(
+        given.sequences,
+        statistics,
+        given.names,
+        given.schema.categories,
+        kind="token id" if given.takes_tokens else "number",
+    )
+    return SequenceDataReport(
+        kind=given.kind,
+        lengths=given.sequences.lengths,
+        features=features,
+        static=static_table(given.sequences.static, given.schema.static),
+        tokens=_tokens(given),
+        target=_target(given),
+        groups=_groups(given),
+        hints=tuple(hints_of(given, statistics, features)),
+        estimator=given.estimator,
+        resolved_params=_resolved(given, statistics),
+        examples=_examples(given),
+    )
+
+
+# Parts of the report ------------------------------------------------------------------------------
+
+
+def _tokens(given: Given) -> dict[str, Any] | None:
+    """Size of the vocabulary, share of unknown tokens, and the most frequent ones."""
+    if not given.takes_tokens:
+        return None
+    ids = given.sequences.values[:, 0]
+    counts = np.bincount(ids)
+    frequent = np.argsort(-counts, kind="stable")[:N_TOKENS]
+    frequent = frequent[counts[frequent] > 0]
+    words = {} if given.encoder is None else {i: t for t, i in given.encoder.vocabulary_.items()}
+    return {
+        "vocabulary_size": given.inputs.vocabulary_size,
+        "n_distinct": int((counts > 0).sum()),
+        "unknown": float((ids == UNKNOWN_ID).mean()),
+        "frequent": {str(words.get(i, i)): int(counts[i]) for i in frequent.tolist()},
+    }
+
+
+def _target(given: Given) -> dict[str, Any] | None:
+    """How the target is distributed."""
+    targets = given.targets
+    if targets is None:
+        return None
+    if given.predicts_numbers:
+        columns = targets.reshape(len(targets), -1)
+        quartiles = np.quantile(columns, [0, 0.25, 0.5, 0.75, 1], axis=0)
+        return {
+            "kind": "numbers",
+            "mean": columns.mean(axis=0).tolist(),
+            "std": columns.std(axis=0).tolist(),
+            "quartiles": quartiles.T.tolist(),
+            "values": columns,
+        }
+    if targets.ndim > 1:
+        counts = targets.sum(axis=0).astype(int).tolist()
+        without = int((targets.sum(axis=1) == 0).sum())
+        return {"kind": "several labels", "classes": [*range(len(counts))], "counts": counts} | {
+            "n_without": without,
+            "mean_number": float(targets.sum(axis=1).mean()),
+        }
+    classes, of_classes = np.unique(targets, return_counts=True)
+    return {
+        "kind": "classes",
+        "classes": classes.tolist(),
+        "counts": of_classes.tolist(),
+        "imbalance": float(of_classes.max() / of_classes.min()),
+    }
+
+
+def _groups(given: Given) -> dict[str, Any] | None:
+    """Number and sizes of the groups."""
+    groups, targets = given.groups, given.targets
+    if groups is None:
+        return None
+    _, numbers, counts = np.unique(groups.astype(str), return_inverse=True, return_counts=True)
+    found = {
+        "n_groups": len(counts),
+        "smallest": int(counts.min()),
+        "largest": int(counts.max()),
+    }
+    if targets is not None and targets.ndim == 1 and not given.predicts_numbers:
+        pairs = np.unique(np.stack([numbers, np.unique(targets, return_inverse=True)[1]]), axis=1)
+        found["n_of_one_class"] = int((np.bincount(pairs[0]) == 1).sum())
+    return found
+
+
+def _resolved(given: Given, statistics: FeatureStatistics) -> dict[str, Any] | None:
+    """What "auto" becomes in a fit of the default estimator; None if it would refuse X."""
+    sequences = given.sequences
+    if statistics.n_infinite.any():
+        return None
+    if statistics.n_missing.any():
+        filled = SequenceImputer().fit_transform(list(sequences))
+        sequences = Sequences(np.concatenate(filled), sequences.offsets, sequences.codes)
+    options = Options(embedding_dim=EMBEDDING_DIM if given.takes_tokens else None)
+    return resolve_auto(options, sequences, predicts_numbers=given.predicts_numbers)
+
+
+def _examples(given: Given) -> list[tuple[Any, Array]]:
+    """Some sequences and their targets: of the first classes, or from small to large numbers."""
+    sequences = given.sequences
+    rows = _rows_of_examples(given.targets, len(sequences), given.predicts_numbers)
+    values, offsets = sequences.values, sequences.offsets
+    return [
+        (_target_of(row, given), values[offsets[row] : offsets[row + 1]].copy()) for row in rows
+    ]
+
+
+def _rows_of_examples(targets: Array | None, n: int, predicts_numbers: bool) -> list[int]:
+    if targets is None:
+        return [*range(min(N_EXAMPLES, n))]
+    if predicts_numbers:
+        order = np.argsort(targets.reshape(n, -1)[:, 0], kind="stable")
+        places = np.linspace(0, n - 1, min(N_EXAMPLES, n)).round().astype(int)
+        return [int(row) for row in order[places]]
+    if targets.ndim > 1:
+        of_labels = (int(column.argmax()) for column in targets.T if column.any())
+        return [*dict.fromkeys(of_labels)][:N_EXAMPLES] or [0]
+    return [int(row) for row in np.unique(targets, return_index=True)[1][:N_EXAMPLES]]
+
+
+def _target_of(row: int, given: Given) -> Any:
+    """The label or number of a sequence, or a list of several."""
+    if given.targets is None:
+        return None
+    target = given.targets[row]
+    # Of an array of objects it is none of NumPy's.
+    if np.ndim(target) == 0:
+        return target.item() if hasattr(target, "item") else target
+    return target.tolist() if given.predicts_numbers else np.flatnonzero(target).tolist()

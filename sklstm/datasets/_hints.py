@@ -1,0 +1,147 @@
+"""The hints of a report: what should be looked at before a fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from sklstm._sequences import Array
+from sklstm._validation._messages import enumerate_names
+from sklstm.datasets._columns import FeatureStatistics, Table, percent
+from sklstm.datasets._given import Given
+from sklstm.datasets._leakage import (
+    Hint,
+    Target,
+    duplicates,
+    identifies,
+    reveals,
+    telling_names,
+)
+
+LAST = " in the last timestep"
+
+
+class Candidate(NamedTuple):
+    """One value for each sequence, NaN where there is none, that might tell the target."""
+
+    column: str
+    values: Array
+    are_codes: bool = False
+    is_last: bool = False
+    # What the values are, for texts: of a static column nothing needs to be said.
+    which: str = ""
+
+
+def hints_of(given: Given, statistics: FeatureStatistics, features: Table) -> Iterator[Hint]:
+    """All hints."""
+    yield from (Hint("misread", None, text) for text in given.warnings)
+    yield from _at_values(features, given.estimator)
+    if not given.takes_tokens:
+        yield from telling_names([*given.names, *given.static_names])
+        yield from _at_time(given, statistics)
+    yield from duplicates(given.sequences, given.targets, given.groups)
+    targets = [*_targets(given)]
+    yield from _at_rare_classes(targets)
+    lengths = given.sequences.lengths.astype(np.float64)
+    for target in targets:
+        if reveals(lengths, target):
+            yield Hint("lengths_reveal_target", None, f"The lengths alone tell {target.name}.")
+    for candidate in _candidates(given, statistics):
+        yield from _at_candidate(candidate, targets)
+
+
+def _at_values(features: Table, estimator: str) -> Iterator[Hint]:
+    columns = zip(*features.values(), strict=True)
+    rows: list[dict[str, Any]] = [dict(zip(features, column, strict=True)) for column in columns]
+    infinite = [row for row in rows if row["n_infinite"]]
+    if infinite:
+        found = enumerate_names(infinite, lambda row: f"{row['name']!r} ({row['n_infinite']})")
+        yield _of(infinite, "infinite", f"Infinite values, which a fit refuses: {found}.")
+    missing = [row for row in rows if row["missing"] and row["kind"] == "number"]
+    if missing:
+        found = enumerate_names(missing, lambda row: f"{row['name']!r} ({percent(row['missing'])})")
+        remedy = f"Put sklstm.preprocessing.SequenceImputer() before {estimator}"
+        yield _of(missing, "missing", f"Missing values: {found}. {remedy}.")
+    constant = [row for row in rows if row["constant"] and row["missing"] < 1]
+    if constant:
+        found = enumerate_names(constant, lambda row: repr(row["name"]))
+        yield _of(constant, "constant", f"Constant, so they say nothing: {found}.")
+
+
+def _of(rows: list[dict[str, Any]], kind: str, text: str) -> Hint:
+    """The hint at one feature, or at several."""
+    return Hint(kind, rows[0]["name"] if len(rows) == 1 else None, text)
+
+
+def _at_time(given: Given, statistics: FeatureStatistics) -> Iterator[Hint]:
+    """Numbers that only count."""
+    is_short = (given.sequences.lengths < 2).all() and len(given.sequences) < 10
+    numbers = [name for name in given.names if name not in given.schema.categories]
+    for at, name in enumerate(numbers):
+        if statistics.increases[at] and len(given.sequences) > 1 and not is_short:
+            text = f"{name!r} grows from each timestep to the next over all data, as an index does."
+            yield Hint("identifier", name, text)
+        elif not np.isnan(statistics.step[at]):
+            text = f"{name!r} grows by {statistics.step[at]:.6g} a timestep, as a clock does."
+            yield Hint("clock", name, text)
+
+
+def _targets(given: Given) -> Iterator[Target]:
+    if given.targets is None:
+        return
+    if given.targets.ndim == 1:
+        values = given.targets
+        if not given.predicts_numbers:
+            values = np.unique(values, return_inverse=True)[1]
+        yield Target(values, not given.predicts_numbers, "the target")
+        return
+    for column, values in enumerate(given.targets.T):
+        yield Target(values, not given.predicts_numbers, f"y[:, {column}]")
+
+
+def _at_rare_classes(targets: list[Target]) -> Iterator[Hint]:
+    for target in targets:
+        if target.are_classes:
+            rare = int((np.unique(target.values, return_counts=True)[1] == 1).sum())
+            if rare:
+                text = f"{rare} class(es) of {target.name} have one sequence, too few for a split."
+                yield Hint("rare_class", None, text)
+
+
+def _candidates(given: Given, statistics: FeatureStatistics) -> Iterator[Candidate]:
+    sequences = given.sequences
+    if not given.takes_tokens:
+        lows, highs = statistics.lowest, statistics.highest
+        last = sequences.values[sequences.offsets[1:] - 1]
+        numbers = [name for name in given.names if name not in given.schema.categories]
+        for at, name in enumerate(numbers):
+            is_constant = bool((lows[:, at] == highs[:, at]).all())
+            if is_constant and (sequences.lengths > 1).any():
+                yield Candidate(name, lows[:, at], which=", constant in each sequence,")
+            elif np.isfinite(last[:, at]).all():
+                yield Candidate(name, last[:, at], False, True, LAST)
+    codes, static = sequences.codes, given.schema.static
+    for at, name in enumerate(given.schema.categories):
+        if codes is not None:
+            ends = codes[sequences.offsets[1:] - 1, at].astype(np.float64)
+            yield Candidate(name, ends, True, True, LAST)
+    if static is not None and sequences.static is not None:
+        table, n = sequences.static, len(static.numbers)
+        for at, name in enumerate(static.numbers):
+            yield Candidate(name, table[:, at])
+        for at, name in enumerate(static.categories, start=n):
+            yield Candidate(name, table[:, at], True)
+
+
+def _at_candidate(candidate: Candidate, targets: list[Target]) -> Iterator[Hint]:
+    column, which = candidate.column, candidate.which
+    if identifies(candidate.values) and not candidate.is_last:
+        text = f"{column!r}{which} has another value for each sequence, as an id has."
+        yield Hint("identifier", column, text)
+    for target in targets:
+        # A measurement whose last values are apart is what classes may differ in.
+        kind = {"are_codes": candidate.are_codes, "by_range": not candidate.is_last}
+        if reveals(candidate.values, target, **kind):
+            yield Hint("reveals_target", column, f"{column!r}{which} alone tells {target.name}.")

@@ -1,0 +1,298 @@
+"""attributions: what each value of a sequence contributes to a prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from numbers import Integral, Real
+from typing import Any, Literal
+
+import numpy as np
+
+from sklstm._batching._buckets import prediction_batches
+from sklstm._compat._sklearn import Interval, StrOptions, validate_parameter_constraints
+from sklstm._inference._prediction import check_outputs, compute_outputs
+from sklstm._sequences import Array
+from sklstm._warnings import warn_user
+from sklstm.inspection._baselines import Pair, pair_with_baseline
+from sklstm.inspection._explained import Explained, as_given, read_model
+from sklstm.inspection._integrated import integrated_gradients
+from sklstm.inspection._mixtures import Mixtures
+from sklstm.inspection._occlusion import MAX_SEQUENCES, MAX_TIMESTEPS, occlude
+from sklstm.inspection._targets import Targets, read_targets
+
+# Part of the tolerance that integrals may take; rounding takes some of the rest.
+OF_INTEGRAL = 0.5
+# Maximum number of gradients along a path.
+MAX_NODES = 2048
+AT_LEAST_ONE = Interval(Integral, 1, None, closed="left")
+CONSTRAINTS = {
+    "method": [StrOptions({"integrated_gradients", "occlusion"})],
+    "window": [AT_LEAST_ONE, None],
+    "stride": [AT_LEAST_ONE, None],
+    "by_feature": ["boolean"],
+    "tol": [Interval(Real, 0, None, closed="neither")],
+}
+
+
+class Attributions(list[Array]):
+    """List of the attributions of each sequence, which `attributions` returns.
+
+    Parameters
+    ----------
+    values : iterable of ndarray
+        Attributions of each sequence, of shape (n_timesteps_i, n_features), or (n_tokens_i,) of
+        texts and token ids.
+    target : ndarray of shape (n_sequences,)
+        Explained class of each sequence, or the index of the label or of the output.
+    output : ndarray of shape (n_sequences,)
+        What is explained: the logit of the target, as ``decision_function`` gives it, or the
+        number.
+    baseline_output : ndarray of shape (n_sequences,)
+        The same for the baseline.
+    static : ndarray of shape (n_sequences, n_columns), default=None
+        Attributions of the static columns, if there are such.
+    feature_names : list of str, default=None
+        Names of the features, if they have such.
+    static_names : list of str, default=None
+        Names of the static columns: those of numbers first.
+    words : list of list of str, default=None
+        Tokens of each text, for a pipeline that begins with a `TokenEncoder`.
+
+    Attributes
+    ----------
+    completeness_error : ndarray of shape (n_sequences,)
+        By how much the sum of all attributions of a sequence misses the difference of ``output``
+        and ``baseline_output``.
+    """
+
+    def __init__(
+        self,
+        values: Iterable[Array],
+        target: Array,
+        output: Array,
+        baseline_output: Array,
+        static: Array | None = None,
+        feature_names: list[str] | None = None,
+        static_names: list[str] | None = None,
+        words: list[list[str]] | None = None,
+    ) -> None:
+        super().__init__(values)
+        self.target = target
+        self.output = output
+        self.baseline_output = baseline_output
+        self.static = static
+        self.feature_names = feature_names
+        self.static_names = static_names
+        self.words = words
+
+    @property
+    def completeness_error(self) -> Array:
+        """What the sums miss, shape (n_sequences,)."""
+        totals = np.array([values.sum() for values in self])
+        if self.static is not None:
+            totals = totals + self.static.sum(axis=1)
+        errors: Array = np.abs(totals - (self.output - self.baseline_output))
+        return errors
+
+
+def attributions(
+    estimator: Any,
+    X: Any,
+    method: Literal["integrated_gradients", "occlusion"] = "integrated_gradients",
+    target: Any = None,
+    *,
+    baseline: Any = None,
+    window: int | None = None,
+    stride: int | None = None,
+    by_feature: bool = True,
+    tol: float = 1e-3,
+) -> Attributions:
+    r"""What each value of each sequence contributes to a prediction.
+
+    The attributions of a sequence sum to the difference between the explained output for the
+    sequence and for a baseline, a sequence of the same length in which nothing is told.
+
+    Parameters
+    ----------
+    estimator : LSTMSequenceClassifier, LSTMSequenceRegressor or Pipeline
+        A fitted model. A pipeline may have `SequenceScaler`, `SequenceImputer` and, first, a
+        `TokenEncoder` before it.
+    X : array-like
+        Sequences in any of the forms that the model takes.
+    method : {"integrated_gradients", "occlusion"}, default="integrated_gradients"
+        How the difference is attributed.
+
+        - "integrated_gradients": gradients, integrated along the straight path from the baseline to
+          the sequence [1]_. Features without a gradient, the counts and competitions of fixed
+          convolutions and TF-IDF, are integrated exactly or in steps, see Notes
+        - "occlusion": windows are replaced by the baseline one after the other, from the first to
+          the last and from the last to the first; a window gets the mean of the differences that
+          it makes in both orders, shared equally by its values
+    target : object, default=None
+        What is explained. Of classes a label, or an array of one for each sequence; None: the
+        predicted one. Of several labels per sequence the number of a label, or an array; None: the
+        one of the largest logit. Of a regressor the index of an output, which may be left out if
+        there is one; with ``loss="quantile"`` quantile j of number i is output
+        i * n_quantiles + j, and None is the one that ``predict`` gives. Where quantiles of a
+        sequence cross, it is the output that ``predict_quantiles`` has sorted to this place.
+    baseline : float, array-like of shape (n_features,), sequences or int, default=None
+        The baseline: one value of each feature for all timesteps, or sequences in the form of X and
+        of the same lengths. None: the mean of the training timesteps; 0 where
+        ``standardize=False``. Categories are missing ones there, static columns of numbers are the
+        training mean. Of token ids an id; None: no token at all, whose vector is 0.
+    window : int, default=None
+        Number of timesteps of a window of "occlusion". None: one token, or a twentieth of the
+        sequence, rounded up.
+    stride : int, default=None
+        Number of timesteps between the starts of overlapping windows of "occlusion", up to
+        ``window``: all windows are shifted by it, and the results averaged. None: no overlap.
+    by_feature : bool, default=True
+        Whether "occlusion" replaces the features of a window one by one, instead of all at once.
+    tol : float, default=1e-3
+        Largest error of the sum of "integrated_gradients", in logits, or in standard deviations of
+        the training targets: paths get as many points as that needs.
+
+    Returns
+    -------
+    Attributions
+        A list of one array for each sequence, of shape (n_timesteps_i, n_features), or
+        (n_tokens_i,) of tokens, float64. It has as many timesteps as the sequence in X, and is 0 at
+        those that are padding. Its attributes hold target, outputs, static columns and words.
+
+    Raises
+    ------
+    TypeError
+        If the estimator is not one of this package.
+    ValueError
+        If X is not what the model accepts, such as with NaN and without an imputer; if there is no
+        such target; if the baseline does not fit; or if a step of the pipeline mixes timesteps or
+        features.
+
+    Warns
+    -----
+    UserWarning
+        If a sum misses ``tol`` with 2048 gradients.
+
+    See Also
+    --------
+    faithfulness : Whether the values of large attributions matter to the model.
+    AttributionDisplay : Drawing of attributions.
+
+    Notes
+    -----
+    For two classes the logit of a class is its log-odds: ``decision_function``, or its negative.
+
+    What the network reads is on the path: standardised values, vectors of tokens, one-hot vectors
+    of categories. Attributions to several numbers of one value are summed. With
+    ``standardize="sequence"`` or "both" the level and the scale of a sequence count as known: the
+    attribution is that of the standardised values. An imputed value's attribution belongs to the
+    place where it was missing.
+
+    A response of a fixed convolution is linear in the inputs, so along the path it crosses a
+    threshold once at most. What that changes is shared among the inputs that move the response in
+    that direction, in proportion to their parts in it (ADR 61). Competitions are followed in 16
+    steps. TF-IDF is integrated along the counts of its terms, pairs being shared by their tokens.
+
+    Results for a sequence do not depend on others in X but for rounding, which may change the
+    points of a path: by a fraction of ``tol``. With ``precision="bfloat16"`` gradients are those in
+    float32, and the sums miss the rounding of bfloat16.
+
+    "integrated_gradients" takes from 17 gradients of a sequence to some hundred, at most 2048;
+    "occlusion" two predictions for each window. The estimator's ``device`` computes both.
+
+    References
+    ----------
+    .. [1] M. Sundararajan, A. Taly, Q. Yan, "Axiomatic Attribution for Deep Networks", ICML 2017.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklstm import LSTMSequenceClassifier
+    >>> from sklstm.datasets import make_trends
+    >>> from sklstm.inspection import attributions
+    >>> X, y = make_trends(n_sequences=60, random_state=0)
+    >>> classifier = LSTMSequenceClassifier(8, max_epochs=20, random_state=0).fit(X, y)
+    >>> explained = attributions(classifier, X[:2])
+    >>> [values.shape for values in explained], explained.target.tolist()
+    ([(17, 1), (14, 1)], ['falling', 'falling'])
+    >>> bool((explained.completeness_error < 1e-3).all())
+    True
+    """
+    given = {"method": method, "window": window, "stride": stride, "by_feature": by_feature}
+    validate_parameter_constraints(CONSTRAINTS, {**given, "tol": tol}, caller_name="attributions")
+    _check_stride(window, stride)
+    explained = read_model(estimator, "attributions")
+    sequences = explained.read(explained.transform(X))
+
+    def work() -> Attributions:
+        pair = pair_with_baseline(explained, sequences, baseline)
+        outputs = check_outputs(compute_outputs(explained.module, pair.given), sequences)
+        targets = read_targets(explained.fitted.task, target, outputs)
+        if method == "occlusion":
+            cells, static = occlude(
+                explained,
+                pair,
+                targets.weights,
+                window=window,
+                stride=stride,
+                by_feature=by_feature,
+            )
+        else:
+            cells, static = _integrate(explained, pair, targets, tol)
+        return Attributions(
+            as_given(explained, [_in_the_shape_of_X(explained, own) for own in cells], X),
+            targets.names,
+            targets.of(outputs),
+            targets.of(baseline_outputs(explained, pair)),
+            static,
+            explained.feature_names,
+            explained.static_names,
+            explained.words(X),
+        )
+
+    return explained.compute(work, sequences)
+
+
+def _check_stride(window: int | None, stride: int | None) -> None:
+    if stride is not None and (window is None or stride > window):
+        raise ValueError(
+            f"stride must be at most window. Got stride={stride} and window={window}.\n\nSet a"
+            " window of at least as many timesteps."
+        )
+
+
+def _integrate(
+    explained: Explained, pair: Pair, targets: Targets, tol: float
+) -> tuple[list[Array], Array | None]:
+    """Integrated gradients, with a warning where a sum misses the tolerance."""
+    scale = 1.0
+    if explained.fitted.task.predicts_numbers:
+        scale = float(np.abs(targets.weights).sum(axis=1).max())
+    cells, static, errors = integrated_gradients(
+        explained, pair, targets.weights, tol=OF_INTEGRAL * tol * scale, max_nodes=MAX_NODES
+    )
+    n_missed = int((np.abs(errors) > OF_INTEGRAL * tol * scale).sum())
+    if n_missed:
+        warn_user(
+            f"The sums of {n_missed} of {len(cells)} sequences miss the difference of the outputs"
+            f" by up to {np.abs(errors).max():.3g}, more than tol={tol:g} allows, after {MAX_NODES}"
+            " gradients. Raise tol, or give method='occlusion'."
+        )
+    return cells, static
+
+
+def _in_the_shape_of_X(explained: Explained, values: Array) -> Array:
+    return values[:, 0] if explained.takes_tokens else values
+
+
+def baseline_outputs(explained: Explained, pair: Pair) -> Array:
+    """Outputs of the baselines, (n, C), float64."""
+    outputs = np.empty((len(pair.lengths), explained.module.n_classes))
+    for indices in prediction_batches(pair.lengths, MAX_TIMESTEPS, MAX_SEQUENCES):
+        mixtures = Mixtures(explained, *pair.batch(indices))
+        shape = (len(indices), mixtures.n_timesteps, explained.n_features)
+        names = explained.static_names
+        static = None if names is None else np.zeros((len(indices), len(names)), dtype=bool)
+        rows = np.arange(len(indices))
+        outputs[indices] = mixtures.outputs(rows, np.zeros(shape, dtype=bool), static)
+    return outputs

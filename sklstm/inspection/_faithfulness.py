@@ -1,0 +1,253 @@
+"""faithfulness: whether the values that attributions call important matter to the model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any, Literal
+
+import numpy as np
+
+from sklstm._batching._buckets import prediction_batches
+from sklstm._compat._sklearn import Interval, StrOptions, validate_parameter_constraints
+from sklstm._inference._prediction import check_outputs, compute_outputs
+from sklstm._runtime._randomness import draw_seed
+from sklstm._sequences import Array, IntArray, Sequences
+from sklstm._tasks._classification import Classification
+from sklstm._tasks._task import Task
+from sklstm.inspection._attributions import Attributions
+from sklstm.inspection._baselines import Pair, pair_with_baseline
+from sklstm.inspection._explained import Explained, read_model
+from sklstm.inspection._mixtures import Mixtures
+from sklstm.inspection._occlusion import MAX_SEQUENCES, MAX_TIMESTEPS
+from sklstm.inspection._targets import Targets, read_targets
+
+CONSTRAINTS = {
+    "response": [StrOptions({"auto", "output", "probability"})],
+    "n_steps": [Interval(Integral, 1, None, closed="left")],
+    "n_random": [Interval(Integral, 1, None, closed="left")],
+    "random_state": ["random_state"],
+}
+
+
+@dataclass(frozen=True)
+class Faithfulness:
+    """Deletion and insertion curves, which `faithfulness` returns.
+
+    Attributes
+    ----------
+    fractions : ndarray of shape (n_steps + 1,)
+        Fraction of the values that are removed or inserted, from 0 to 1.
+    deletion : ndarray of shape (n_sequences, n_steps + 1)
+        Response when the values of the largest attributions are removed first.
+    insertion : ndarray of shape (n_sequences, n_steps + 1)
+        Response when they are inserted into the baseline first.
+    random_deletion : ndarray of shape (n_sequences, n_steps + 1)
+        The same in random order, mean over the orders.
+    random_insertion : ndarray of shape (n_sequences, n_steps + 1)
+        The same in random order, mean over the orders.
+    response : str
+        What the response is: "probability" or "output".
+    """
+
+    fractions: Array
+    deletion: Array
+    insertion: Array
+    random_deletion: Array
+    random_insertion: Array
+    response: str
+
+    @property
+    def areas(self) -> dict[str, Array]:
+        """Area under each curve of each sequence, by name, each of shape (n_sequences,).
+
+        Small for deletion and large for insertion if attributions are faithful.
+        """
+        names = ("deletion", "insertion", "random_deletion", "random_insertion")
+        return {name: np.trapezoid(getattr(self, name), self.fractions, axis=1) for name in names}
+
+
+def faithfulness(
+    estimator: Any,
+    X: Any,
+    attributions: Sequence[Array],
+    *,
+    target: Any = None,
+    baseline: Any = None,
+    response: Literal["auto", "output", "probability"] = "auto",
+    n_steps: int = 20,
+    n_random: int = 5,
+    random_state: Any = None,
+) -> Faithfulness:
+    """Deletion and insertion curves of attributions, beside those of a random order.
+
+    Values are replaced by the baseline in the order of their attributions, the largest first, or
+    put into the baseline in that order [1]_. If attributions are faithful, the response falls early
+    in the first case and rises early in the second, earlier than in a random order.
+
+    Parameters
+    ----------
+    estimator : LSTMSequenceClassifier, LSTMSequenceRegressor or Pipeline
+        A fitted model, as for `attributions`.
+    X : array-like
+        Sequences in any of the forms that the model takes.
+    attributions : Attributions or list of ndarray
+        Attributions of X: what `attributions` returns, or arrays of the same shapes.
+    target : object, default=None
+        As for `attributions`; None: that of the attributions if they are `Attributions`.
+    baseline : float, array-like of shape (n_features,), sequences or int, default=None
+        As for `attributions`.
+    response : {"auto", "output", "probability"}, default="auto"
+        What the curves show.
+
+        - "auto": "probability" of a classifier, "output" of a regressor
+        - "output": the logit of the target, or the number
+        - "probability": the probability of the target
+    n_steps : int, default=20
+        Number of steps from 0 to all values.
+    n_random : int, default=5
+        Number of random orders that are averaged.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the random orders.
+
+    Returns
+    -------
+    Faithfulness
+        Curves of each sequence and the areas under them.
+
+    Raises
+    ------
+    ValueError
+        If attributions do not have the shapes of X, and as for `attributions`.
+
+    See Also
+    --------
+    attributions : The attributions.
+    FaithfulnessDisplay : Drawing of the curves.
+
+    Notes
+    -----
+    A sequence of which some values are those of the baseline is unlike all training sequences, and
+    the curves tell what the model makes of such. Static columns stay as they are in deletion and in
+    insertion. It takes 2 (n_random + 1) n_steps predictions of each sequence.
+
+    References
+    ----------
+    .. [1] V. Petsiuk, A. Das, K. Saenko, "RISE: Randomized Input Sampling for Explanation of
+       Black-box Models", BMVC 2018.
+
+    Examples
+    --------
+    >>> from sklstm import LSTMSequenceClassifier
+    >>> from sklstm.datasets import make_trends
+    >>> from sklstm.inspection import attributions, faithfulness
+    >>> X, y = make_trends(n_sequences=60, random_state=0)
+    >>> classifier = LSTMSequenceClassifier(8, max_epochs=20, random_state=0).fit(X, y)
+    >>> explained = attributions(classifier, X[:8])
+    >>> areas = faithfulness(classifier, X[:8], explained, random_state=0).areas
+    >>> bool(areas["insertion"].mean() > areas["random_insertion"].mean())
+    True
+    """
+    given = {"response": response, "n_steps": n_steps, "n_random": n_random}
+    given["random_state"] = random_state
+    validate_parameter_constraints(CONSTRAINTS, given, caller_name="faithfulness")
+    explained = read_model(estimator, "faithfulness")
+    sequences = explained.read(explained.transform(X))
+    orders = _orders(explained, attributions, sequences)
+    rng = np.random.default_rng(draw_seed(random_state))
+    if target is None and isinstance(attributions, Attributions):
+        target = attributions.target
+
+    def work() -> Faithfulness:
+        pair = pair_with_baseline(explained, sequences, baseline)
+        outputs = check_outputs(compute_outputs(explained.module, pair.given), sequences)
+        task = explained.fitted.task
+        kind = _kind_of(response, task)
+        curves = _Curves(explained, read_targets(task, target, outputs), kind, n_steps)
+        return curves.compute(pair, orders, n_random, rng)
+
+    return explained.compute(work, sequences)
+
+
+def _kind_of(response: str, task: Task) -> str:
+    if response == "auto":
+        return "output" if task.predicts_numbers else "probability"
+    if response == "probability" and task.predicts_numbers:
+        raise ValueError(
+            "response='probability' is for classifiers: a regressor predicts none.\n\nSet"
+            " response='output'."
+        )
+    return response
+
+
+def _orders(
+    explained: Explained, attributions: Sequence[Array], sequences: Sequences
+) -> list[IntArray]:
+    """Cells of each sequence, those of the largest attributions first."""
+    orders, n_features = [], explained.n_features
+    if len(attributions) != len(sequences):
+        raise ValueError(
+            f"attributions must have one array for each of the {len(sequences)} sequences of X. Got"
+            f" {len(attributions)}."
+        )
+    for i, (values, length) in enumerate(zip(attributions, sequences.lengths, strict=True)):
+        array = np.asarray(values, dtype=np.float64)
+        if array.shape[1:] not in ((n_features,), (n_features,)[: n_features - 1]) or (
+            len(array) < length
+        ):
+            raise ValueError(
+                f"attributions[{i}] must have the shape of X[{i}], which has {length} timesteps of"
+                f" {n_features} features. Got shape {array.shape}."
+            )
+        orders.append(np.argsort(-array[:length].reshape(-1), kind="stable"))
+    return orders
+
+
+class _Curves:
+    """Curves of one target and response."""
+
+    def __init__(self, explained: Explained, targets: Targets, kind: str, n_steps: int) -> None:
+        self.explained, self.targets, self.kind = explained, targets, kind
+        self.fractions = np.linspace(0.0, 1.0, n_steps + 1)
+
+    def compute(
+        self, pair: Pair, orders: Sequence[IntArray], n_random: int, rng: np.random.Generator
+    ) -> Faithfulness:
+        """All curves."""
+        shape = (4, len(orders), len(self.fractions))
+        curves = np.zeros(shape)
+        # Drawn in the order of X: results do not depend on how batches are made.
+        shuffled = [[rng.permutation(order) for _ in range(n_random)] for order in orders]
+        for indices in prediction_batches(pair.lengths, MAX_TIMESTEPS, MAX_SEQUENCES):
+            mixtures = Mixtures(self.explained, *pair.batch(indices))
+            for place, index in enumerate(indices):
+                curves[:2, index] = self._of_order(mixtures, place, index, orders[index])
+                others = [self._of_order(mixtures, place, index, o) for o in shuffled[index]]
+                curves[2:, index] = np.mean(others, axis=0)
+        deletion, insertion, *random = curves
+        return Faithfulness(self.fractions, deletion, insertion, random[0], random[1], self.kind)
+
+    def _of_order(self, mixtures: Mixtures, place: int, index: int, order: IntArray) -> Array:
+        """Deletion and insertion, (2, n_steps + 1)."""
+        n_features = self.explained.n_features
+        counts = np.rint(self.fractions * len(order)).astype(np.int64)
+        ranks = np.empty_like(order)
+        ranks[order] = np.arange(len(order))
+        is_chosen = ranks < counts[:, None]
+        masks = np.ones((2 * len(counts), mixtures.n_timesteps, n_features), dtype=bool)
+        cells = np.concatenate([~is_chosen, is_chosen]).reshape(2 * len(counts), -1, n_features)
+        masks[:, : cells.shape[1]] = cells
+        outputs = mixtures.outputs(np.full(len(masks), place), masks)
+        return self._respond(outputs, index).reshape(2, -1)
+
+    def _respond(self, outputs: Array, index: int) -> Array:
+        """Responses (R,) of outputs (R, C)."""
+        if self.kind == "output":
+            numbers: Array = outputs @ self.targets.weights[index]
+            return np.asarray(numbers + self.targets.offsets[index])
+        task = self.explained.fitted.task
+        target = self.targets.names[index]
+        place = task.classes.tolist().index(target) if isinstance(task, Classification) else target
+        probabilities: Array = task.predictor(outputs).predict_proba()[:, place]
+        return probabilities

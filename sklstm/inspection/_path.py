@@ -1,0 +1,155 @@
+"""Integrals of gradients along straight paths."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sklstm._sequences import Array
+
+# Cells that every path has at first.
+N_CELLS = 8
+# Cells whose error is at least this part of the largest one are halved.
+LARGE = 0.3
+# The errors of the cells cancel in their sum: without signs they may be as many times as large.
+CANCELLING = 16
+
+# Function of inputs, each (R, ...), of the sequences (R,) -> outputs (R,).
+Function = Callable[[Sequence[Tensor], Tensor], Tensor]
+
+
+class Node(NamedTuple):
+    """Point of a path: output there, its derivative along the path, and gradients."""
+
+    output: float
+    slope: float
+    gradients: list[Tensor]
+
+
+class Integral(NamedTuple):
+    """Integrated gradients, one for each input, and how much they miss, (B,)."""
+
+    gradients: list[Tensor]
+    errors: Array
+
+
+class Path:
+    """Straight path of one sequence, cut into cells for Simpson's rule.
+
+    The rule is refined where it misses most of the difference of outputs, which is known: kinks of
+    maxima and of ReLU make gradients jump, so that equal steps would have to be many.
+    """
+
+    def __init__(self) -> None:
+        bounds = np.linspace(0.0, 1.0, N_CELLS + 1).tolist()
+        self.cells = list(pairwise(bounds))
+        self.nodes: dict[float, Node] = {}
+
+    def missing(self) -> list[float]:
+        """Points that the rule needs and that are not known yet."""
+        points = {p for a, b in self.cells for p in (a, (a + b) / 2, b)}
+        return sorted(points.difference(self.nodes))
+
+    def errors(self) -> Array:
+        """What the rule misses in each cell."""
+        errors = []
+        for a, b in self.cells:
+            first, middle, last = (self.nodes[p] for p in (a, (a + b) / 2, b))
+            simpson = (b - a) / 6 * (first.slope + 4 * middle.slope + last.slope)
+            errors.append(last.output - first.output - simpson)
+        return np.array(errors)
+
+    def refine(self, errors: Array) -> None:
+        """Halve the cells of large errors."""
+        is_large = np.abs(errors) >= LARGE * np.abs(errors).max()
+        cells = []
+        for (a, b), is_cut in zip(self.cells, is_large, strict=True):
+            middle = (a + b) / 2
+            cells += [(a, middle), (middle, b)] if is_cut else [(a, b)]
+        self.cells = cells
+
+    def mean_gradients(self) -> list[Tensor]:
+        """Integrals of the gradients."""
+        weights: dict[float, float] = {}
+        for a, b in self.cells:
+            for point, factor in ((a, 1), ((a + b) / 2, 4), (b, 1)):
+                weights[point] = weights.get(point, 0.0) + factor * (b - a) / 6
+        totals: list[Tensor] = []
+        for point, weight in weights.items():
+            gradients = [weight * gradient.double() for gradient in self.nodes[point].gradients]
+            totals = gradients if not totals else [
+                total + gradient for total, gradient in zip(totals, gradients, strict=True)
+            ]  # fmt: skip
+        return totals
+
+
+def integrate(
+    function: Function,
+    starts: Sequence[Tensor],
+    ends: Sequence[Tensor],
+    *,
+    tol: float,
+    max_nodes: int,
+    n_rows: int,
+) -> Integral:
+    """Gradients of a function, integrated along the paths from starts to ends, each (B, ...).
+
+    Their products with the differences of both sum to the difference of the outputs but for errors
+    of at most ``tol``, unless ``max_nodes`` are not enough. The function is computed of ``n_rows``
+    rows at a time.
+    """
+    paths = [Path() for _ in starts[0]]
+    open_paths = set(range(len(paths)))
+    while open_paths:
+        wanted = [(i, point) for i in sorted(open_paths) for point in paths[i].missing()]
+        for start in range(0, len(wanted), n_rows):
+            rows = wanted[start : start + n_rows]
+            for (i, point), node in zip(rows, _evaluate(function, starts, ends, rows), strict=True):
+                paths[i].nodes[point] = node
+        for i in sorted(open_paths):
+            errors, path = paths[i].errors(), paths[i]
+            is_exact = abs(errors.sum()) <= tol and np.abs(errors).sum() <= CANCELLING * tol
+            if is_exact or len(path.nodes) >= max_nodes:
+                open_paths.discard(i)
+            else:
+                path.refine(errors)
+    means = [path.mean_gradients() for path in paths]
+    errors = np.array([path.errors().sum() for path in paths])
+    return Integral([torch.stack(parts) for parts in zip(*means, strict=True)], errors)
+
+
+def _evaluate(
+    function: Function,
+    starts: Sequence[Tensor],
+    ends: Sequence[Tensor],
+    rows: Sequence[tuple[int, float]],
+) -> list[Node]:
+    """Nodes of rows (sequence, point of its path)."""
+    indices_R = torch.tensor([i for i, _ in rows], device=starts[0].device)
+    points_R = torch.tensor([p for _, p in rows], device=starts[0].device, dtype=torch.float32)
+    differences, inputs = [], []
+    for start, end in zip(starts, ends, strict=True):
+        first, difference = start[indices_R], (end - start)[indices_R]
+        points = points_R.view(-1, *[1] * (start.ndim - 1))
+        # The ends themselves: a sum of differences rounds.
+        at = torch.where(points == 1, end[indices_R], first + points * difference)
+        differences.append(difference)
+        inputs.append(at.requires_grad_())
+    outputs_R = function(inputs, indices_R)
+    gradients = torch.autograd.grad(outputs_R.sum(), inputs, allow_unused=True)
+    known = [
+        torch.zeros_like(given) if gradient is None else gradient
+        for given, gradient in zip(inputs, gradients, strict=True)
+    ]
+    slopes_R = sum(
+        (gradient.double() * difference.double()).flatten(1).sum(dim=1)
+        for gradient, difference in zip(known, differences, strict=True)
+    )
+    assert isinstance(slopes_R, Tensor)
+    pairs = zip(outputs_R.detach().tolist(), slopes_R.tolist(), strict=True)
+    return [Node(*pair, [g[row] for g in known]) for row, pair in enumerate(pairs)]

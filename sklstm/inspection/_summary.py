@@ -1,0 +1,122 @@
+"""Summary of an estimator: what its layers are, and what they cost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import Pipeline
+
+from sklstm._base import BaseSequenceEstimator, configured_of, fitted_of
+from sklstm._training._configure import build_network
+from sklstm.inspection._layers import layers_of, patch_size_of
+from sklstm.inspection._model_summary import ModelSummary
+
+
+def summary(estimator: Any, X: Any = None, y: Any = None) -> ModelSummary:
+    """Layers of an estimator, their output shapes, parameters and costs.
+
+    Parameters
+    ----------
+    estimator : estimator or Pipeline
+        An `LSTMSequenceClassifier` or `LSTMSequenceRegressor`, or a pipeline that ends with one. It
+        is fitted, unless X and y are given. It is not changed.
+    X, y : array-like, default=None
+        Data as for ``fit``, of which only sizes and labels matter. The summary then is that of the
+        network that a fit to them would build, whatever the estimator was fitted to. Nothing is
+        trained, but earlier steps of a pipeline are fitted, as copies, to transform X.
+
+    Returns
+    -------
+    ModelSummary
+        An object to be printed, or shown by a notebook. Its ``layers`` hold the numbers.
+
+    Raises
+    ------
+    NotFittedError
+        If the estimator is not fitted, and X and y are not given.
+    TypeError
+        If it is something else, or only one of X and y is given.
+
+    Notes
+    -----
+    Multiplications are those of matrix products and convolutions in a prediction, for each timestep
+    (or patch of them) or each sequence. Sums, maxima, activation functions and lookups in tables
+    come on top. The LSTM layers' are :math:`4 H (F + H)` for each direction, with F inputs and H
+    units.
+
+    ``seconds_per_epoch`` is the median of ``history_["dur"]``: what the steps of an epoch took in
+    the fit, on its machine and device, without validation scores. An epoch that was cut off by
+    ``max_time`` does not count. What is fitted in closed form, before and after the epochs, comes
+    on top.
+
+    Examples
+    --------
+    >>> from sklstm import LSTMSequenceClassifier
+    >>> from sklstm.datasets import make_trends
+    >>> from sklstm.inspection import summary
+    >>> X, y = make_trends(n_sequences=40, random_state=0)
+    >>> classifier = LSTMSequenceClassifier(hidden_sizes=8, n_kernels=0, conv_filters=())
+    >>> before = summary(classifier, X, y)
+    >>> before.n_trained
+    802
+    >>> [layer.kind for layer in before.layers]
+    ['Bidirectional LSTM', 'Max pooling', 'Output']
+    """
+    if (X is None) != (y is None):
+        raise TypeError(f"Give X and y, or none of them: {'X' if X is None else 'y'} is missing.")
+    *steps, last = [step for _, step in _steps(estimator)]
+    name = type(last).__name__
+    if not isinstance(last, BaseSequenceEstimator):
+        raise TypeError(
+            "The estimator must be an LSTMSequenceClassifier, an LSTMSequenceRegressor, or a"
+            f" Pipeline that ends with one. Got {name}.\n\nOf a search, give"
+            " search.best_estimator_."
+        )
+    model = " > ".join([*(type(step).__name__ for step in steps), name])
+    if X is not None:
+        return _of_configured(model, last, _transformed(estimator, X, y), y)
+    if not hasattr(last, "net_"):
+        raise NotFittedError(
+            f"This {name} is not fitted yet.\n\nCall fit first, or give data that it would be"
+            " fitted to: summary(estimator, X, y)."
+        )
+    return _of_fitted(model, last)
+
+
+def _steps(estimator: Any) -> list[tuple[str, Any]]:
+    return estimator.steps if isinstance(estimator, Pipeline) else [("", estimator)]
+
+
+def _transformed(estimator: Any, X: Any, y: Any) -> Any:
+    """X as the last step of a pipeline reads it."""
+    if len(_steps(estimator)) == 1:
+        return X
+    return clone(estimator[:-1]).fit_transform(X, y)
+
+
+def _of_configured(model: str, estimator: BaseSequenceEstimator, X: Any, y: Any) -> ModelSummary:
+    network = configured_of(estimator, X, y)
+    # Shapes without memory, whatever the size.
+    with torch.device("meta"):
+        module = build_network(network)
+    layers = tuple(layers_of(module))
+    return ModelSummary(model, layers, patch_size_of(module), network.n_timesteps, None, None)
+
+
+def _of_fitted(model: str, estimator: BaseSequenceEstimator) -> ModelSummary:
+    module, network = estimator.net_.module_, fitted_of(estimator).network
+    layers, patch_size = tuple(layers_of(module)), patch_size_of(module)
+    seconds, n_epochs = _seconds_per_epoch(estimator), len(estimator.history_["dur"])
+    return ModelSummary(model, layers, patch_size, network.n_timesteps, seconds, n_epochs)
+
+
+def _seconds_per_epoch(estimator: Any) -> float | None:
+    """Median over the whole epochs; None if there is none."""
+    durations = estimator.history_["dur"]
+    if estimator.stop_reason_ == "max_time":
+        durations = durations[:-1]
+    return float(np.median(durations)) if len(durations) else None

@@ -1,0 +1,135 @@
+"""Each hint fires where its reason is planted, and nowhere else."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sklstm.datasets import describe
+
+N = 40
+RNG = np.random.default_rng(0)
+LENGTHS = RNG.integers(5, 12, N)
+CLASSES = RNG.permutation(np.arange(N) % 2)
+
+
+def clean():
+    rng = np.random.default_rng(1)
+    return [rng.normal(size=(length, 2)) for length in LENGTHS]
+
+
+def with_feature(of_sequence):
+    """The clean sequences with one more feature."""
+    return [
+        np.column_stack([x, np.broadcast_to(of_sequence(i, len(x)), len(x))])
+        for i, x in enumerate(clean())
+    ]
+
+
+def with_column(**columns):
+    return pd.DataFrame({"pulse": [x[:, 0] for x in clean()], **columns})
+
+
+def found(X, y=CLASSES, **parameters):
+    return [(hint.kind, hint.column) for hint in describe(X, y, **parameters).hints]
+
+
+def test_clean_data_have_none():
+    assert found(clean()) == []
+    assert found(clean(), RNG.normal(size=N)) == []
+    assert found(with_column(age=RNG.normal(size=N), ward=RNG.choice([*"abc"], N))) == []
+    assert found(clean(), groups=np.arange(N) % 5) == []
+
+
+def gap(value, i, n):
+    """A feature with this value at its third timestep."""
+    return np.where(np.arange(n) == 2, value, np.sin(i + np.arange(n)))
+
+
+def starts():
+    return np.cumsum(LENGTHS) - LENGTHS
+
+
+@pytest.mark.parametrize(
+    ("feature", "expected"),
+    [
+        (lambda i, n: 3.0, [("constant", "x2")]),
+        (lambda i, n: gap(np.nan, i, n), [("missing", "x2")]),
+        (lambda i, n: gap(np.inf, i, n), [("infinite", "x2")]),
+        (lambda i, n: 0.5 * np.arange(n), [("clock", "x2")]),
+        (lambda i, n: starts()[i] + np.arange(n), [("identifier", "x2")]),
+        (lambda i, n: (i * 7) % N, [("identifier", "x2")]),
+        (lambda i, n: CLASSES[i], [("reveals_target", "x2")]),
+        (lambda i, n: 5 - 2 * CLASSES[i], [("reveals_target", "x2")]),
+        (lambda i, n: (np.arange(n) == n - 1) * CLASSES[i], [("reveals_target", "x2")]),
+        (lambda i, n: np.linspace(0, CLASSES[i] + 0.01 * i, n), []),
+        (lambda i, n: i % 3, []),
+    ],
+)  # fmt: skip
+def test_a_feature(feature, expected):
+    assert found(with_feature(feature)) == expected
+
+
+def test_a_feature_of_numbers_that_is_the_target():
+    y = RNG.normal(size=N)
+    assert found(with_feature(lambda i, n: 3 * y[i] + 1), y) == [("reveals_target", "x2")]
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        ({"patient_id": np.arange(N)}, [("identifier", "patient_id")] * 2),
+        ({"number": RNG.permutation(N)}, [("identifier", "number")]),
+        ({"code": [f"a{i}" for i in range(N)]}, [("identifier", "code")]),
+        ({"label": RNG.normal(size=N)}, [("name_of_target", "label")]),
+        ({"dose": 10.0 * CLASSES}, [("reveals_target", "dose")]),
+        ({"drug": np.where(CLASSES, "a", "b")}, [("reveals_target", "drug")]),
+        ({"dose": CLASSES + RNG.uniform(0, 0.5, N)}, [("reveals_target", "dose")]),
+    ],
+)
+def test_a_static_column(columns, expected):
+    assert found(with_column(**columns)) == expected
+
+
+def test_names_of_features():
+    X = [pd.DataFrame(x, columns=["timestamp", "target"]) for x in clean()]
+    assert found(X) == [("identifier", "timestamp"), ("name_of_target", "target")]
+
+
+def test_equal_sequences():
+    X, y = clean(), CLASSES.copy()
+    X[7], y[7] = X[3], y[3]
+    assert found(X, y) == [("duplicates", None)]
+    y[7] = 1 - y[3]
+    assert found(X, y) == [("duplicates", None), ("conflicting_targets", None)]
+    groups = np.arange(N)
+    assert found(X, y, groups=groups)[-1] == ("duplicates_across_groups", None)
+
+
+def test_lengths():
+    X = [RNG.normal(size=(5 + 3 * label, 2)) for label in CLASSES]
+    assert found(X) == [("lengths_reveal_target", None)]
+
+
+def test_a_class_of_one_sequence():
+    y = CLASSES.copy()
+    y[0] = 2
+    assert found(clean(), y) == [("rare_class", None)]
+
+
+def test_each_of_several_labels_is_looked_at():
+    y = np.column_stack([CLASSES, RNG.permutation(CLASSES)])
+    hints = describe(with_feature(lambda i, n: CLASSES[i]), y).hints
+    assert [hint.text for hint in hints] == [
+        "'x2', constant in each sequence, alone tells y[:, 0]."
+    ]
+
+
+def test_the_warnings_of_a_fit():
+    assert found(RNG.normal(size=(N, 3, 30)).cumsum(axis=2)) == [("misread", None)]
+
+
+def test_several_features_share_a_hint():
+    X = [np.column_stack([x, np.ones((len(x), 5))]) for x in clean()]
+    hints = describe(X, CLASSES).hints
+    assert [hint.kind for hint in hints] == ["constant"]
+    assert "'x2', 'x3', 'x4' and 2 more" in hints[0].text
