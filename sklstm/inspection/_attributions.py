@@ -171,7 +171,7 @@ def attributions(
     Warns
     -----
     UserWarning
-        If a sum misses ``tol`` with 2048 gradients.
+        If a sum misses ``tol``: 2048 gradients are not enough, or the output jumps.
 
     See Also
     --------
@@ -275,7 +275,7 @@ def _integrate(
     if n_missed:
         warn_user(
             f"The sums of {n_missed} of {len(cells)} sequences miss the difference of the outputs"
-            f" by up to {np.abs(errors).max():.3g}, more than tol={tol:g} allows, after {MAX_NODES}"
+            f" by up to {np.abs(errors).max():.3g}, more than tol={tol:g} allows, with up to {MAX_NODES}"
             " gradients. Raise tol, or give method='occlusion'."
         )
     return cells, static

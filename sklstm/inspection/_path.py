@@ -18,6 +18,10 @@ N_CELLS = 8
 LARGE = 0.3
 # The errors of the cells cancel in their sum: without signs they may be as many times as large.
 CANCELLING = 16
+# Width of a cell that is not halved: float32 hardly tells its points apart. Where an output all but
+# jumps, its slope there is that between its ends, if by Simpson's rule it is at most so many times
+# as large or as small.
+SMALLEST, LARGEST_FACTOR = 2.0**-20, 2.0
 
 # Function of inputs, each (R, ...), of the sequences (R,) -> outputs (R,).
 Function = Callable[[Sequence[Tensor], Tensor], Tensor]
@@ -57,28 +61,42 @@ class Path:
 
     def errors(self) -> Array:
         """What the rule misses in each cell."""
-        errors = []
-        for a, b in self.cells:
-            first, middle, last = (self.nodes[p] for p in (a, (a + b) / 2, b))
-            simpson = (b - a) / 6 * (first.slope + 4 * middle.slope + last.slope)
-            errors.append(last.output - first.output - simpson)
-        return np.array(errors)
+        return np.array([self._miss(*cell) for cell in self.cells])
 
-    def refine(self, errors: Array) -> None:
-        """Halve the cells of large errors."""
-        is_large = np.abs(errors) >= LARGE * np.abs(errors).max()
+    def _miss(self, a: float, b: float) -> float:
+        found = self._factor(a, b) * self._by_simpson(a, b)
+        return self.nodes[b].output - self.nodes[a].output - found
+
+    def _by_simpson(self, a: float, b: float) -> float:
+        first, middle, last = (self.nodes[p].slope for p in (a, (a + b) / 2, b))
+        return (b - a) / 6 * (first + 4 * middle + last)
+
+    def _factor(self, a: float, b: float) -> float:
+        """What the gradients of a cell are multiplied with: 1, but for the smallest cells."""
+        change, found = self.nodes[b].output - self.nodes[a].output, self._by_simpson(a, b)
+        if b - a > SMALLEST or not found:
+            return 1.0
+        factor = change / found
+        return factor if 1 / LARGEST_FACTOR <= factor <= LARGEST_FACTOR else 1.0
+
+    def refine(self, errors: Array) -> bool:
+        """Halve the cells of large errors; whether there was one that can be halved."""
+        sizes = np.array([b - a > SMALLEST for a, b in self.cells]) * np.abs(errors)
+        is_large = (sizes > 0) & (sizes >= LARGE * sizes.max())
         cells = []
         for (a, b), is_cut in zip(self.cells, is_large, strict=True):
             middle = (a + b) / 2
             cells += [(a, middle), (middle, b)] if is_cut else [(a, b)]
         self.cells = cells
+        return bool(is_large.any())
 
     def mean_gradients(self) -> list[Tensor]:
         """Integrals of the gradients."""
         weights: dict[float, float] = {}
         for a, b in self.cells:
             for point, factor in ((a, 1), ((a + b) / 2, 4), (b, 1)):
-                weights[point] = weights.get(point, 0.0) + factor * (b - a) / 6
+                own = self._factor(a, b) * factor * (b - a) / 6
+                weights[point] = weights.get(point, 0.0) + own
         totals: list[Tensor] = []
         for point, weight in weights.items():
             gradients = [weight * gradient.double() for gradient in self.nodes[point].gradients]
@@ -114,10 +132,8 @@ def integrate(
         for i in sorted(open_paths):
             errors, path = paths[i].errors(), paths[i]
             is_exact = abs(errors.sum()) <= tol and np.abs(errors).sum() <= CANCELLING * tol
-            if is_exact or len(path.nodes) >= max_nodes:
+            if is_exact or len(path.nodes) >= max_nodes or not path.refine(errors):
                 open_paths.discard(i)
-            else:
-                path.refine(errors)
     means = [path.mean_gradients() for path in paths]
     errors = np.array([path.errors().sum() for path in paths])
     return Integral([torch.stack(parts) for parts in zip(*means, strict=True)], errors)

@@ -42,6 +42,21 @@ def test_it_ends_with_the_number_of_nodes():
     np.testing.assert_allclose(found.errors, 1.0)
 
 
+def test_it_ends_where_float32_tells_no_more_points_apart():
+    found = run(lambda inputs, rows: (inputs[0] > 0.3).float().sum(dim=1) + 0 * inputs[0][:, 0],
+                [[[0.0]]], [[[1.0]]], max_nodes=5000)  # fmt: skip
+    np.testing.assert_allclose(found.errors, 1.0)
+
+
+def test_an_output_that_all_but_jumps_is_integrated():
+    def steep(inputs, rows):
+        return torch.sigmoid((inputs[0][:, 0] - 0.3) * 3e6)
+
+    found = run(steep, [[[0.0]]], [[[1.0]]], max_nodes=5000)
+    np.testing.assert_allclose(found.gradients[0].numpy(), [[1.0]], atol=1e-3)
+    assert abs(found.errors[0]) <= 1e-4
+
+
 def test_an_input_without_influence_has_gradient_zero():
     found = run(lambda inputs, rows: inputs[0].sum(dim=1), [[[0.0]], [[0.0]]], [[[1.0]], [[1.0]]])
     assert found.gradients[1].numpy().tolist() == [[0.0]]
