@@ -275,8 +275,8 @@ def _integrate(
     if n_missed:
         warn_user(
             f"The sums of {n_missed} of {len(cells)} sequences miss the difference of the outputs"
-            f" by up to {np.abs(errors).max():.3g}, more than tol={tol:g} allows, with up to {MAX_NODES}"
-            " gradients. Raise tol, or give method='occlusion'."
+            f" by up to {np.abs(errors).max():.3g}, more than tol={tol:g} allows, with up to"
+            f" {MAX_NODES} gradients. Raise tol, or give method='occlusion'."
         )
     return cells, static
 
