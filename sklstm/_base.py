@@ -23,6 +23,7 @@ from sklstm._config._without_effect import warn_without_effect
 from sklstm._data._labelled import Given, Labelled, extent_of, label
 from sklstm._data._memory import prediction_memory
 from sklstm._inference._prediction import check_outputs, compute_outputs, embed
+from sklstm._runtime._device import give_back_memory
 from sklstm._runtime._modes import own_modes
 from sklstm._runtime._randomness import draw_seed, own_turn
 from sklstm._runtime._threads import single_threaded
@@ -284,7 +285,11 @@ class BaseSequenceEstimator(
         def work() -> Array:
             source = HostSequences(sequences(), net.reader.scaling, torch.device(net.device))
             with prediction_memory(self._network, source.sequences, net.device):
-                return check_outputs(function(net.module_, source), source.sequences)
+                outputs = check_outputs(function(net.module_, source), source.sequences)
+            # Not of a single sequence: an answer is waited for, and it takes little memory.
+            if len(source.host_lengths) > 1:
+                give_back_memory(source.device)
+            return outputs
 
         may_use_tf32 = self._network.precision == "tf32"
         settings = own_settings(on_gpu=net.device != "cpu", may_use_tf32=may_use_tf32)

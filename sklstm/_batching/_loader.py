@@ -330,7 +330,8 @@ class ShuffledBatches(Iterable[Batch]):
         for plan in plans:
             place = slice(position, position + len(plan.indices))
             targets = self.dataset.targets_of(order_N[place])
-            if weights_N is not None:
+            # A time limit may have ended mixup since.
+            if weights_N is not None and self.mixup_alpha:
                 targets = targets._replace(mixup_weights=weights_N[place])
             padded = sequences.padded_length(plan.indices)
             yield Batch([sequences.gather(order_N[place], *padded)], targets)

@@ -12,7 +12,6 @@ import torch
 from sklstm._batching._buckets import prediction_batches
 from sklstm._batching._loader import Source
 from sklstm._runtime._concurrency import ThreadTeam, run_all
-from sklstm._runtime._device import give_back_memory
 from sklstm._runtime._heap import keep_some, kept_heap
 from sklstm._runtime._modes import own_modes
 from sklstm._runtime._threads import thread_team
@@ -112,7 +111,6 @@ def _compute(
         own = thread_team(source.device)
         heap = [kept_heap()] if len(batches) > FEW_BATCHES else []
         within([modes, *heap, own], lambda: run_all(tasks, own.team))
-        give_back_memory(source.device)
     return outputs
 
 

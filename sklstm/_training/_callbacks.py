@@ -113,8 +113,8 @@ class LearningRate(Callback):
         while self._n_steps_left % self.n_batches:
             self._step()
         if self.schedule == "plateau":
-            if not net.uses_mixup:
-                epoch = net.history[-1]
+            epoch = net.history[-1]
+            if not epoch.get("mixup_alpha"):
                 progress = epoch["valid_score"] if self.follows_score else -epoch["train_loss"]
                 self._scheduler.step(progress)
         elif self._scheduler is not None and not self.steps_by_batch:

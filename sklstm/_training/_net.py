@@ -192,6 +192,8 @@ class SequenceNet(PlainNet):
     ) -> None:
         """Run all steps of an epoch and record the mean loss, without penalties."""
         self.module_.train(training)
+        # A time limit may end mixup within the epoch.
+        mixup_alpha = iterator.mixup_alpha
         if self.rate is None or any(looks_at_batches(cb) for _, cb in self.callbacks_):
             losses, weights = self._run_steps(iterator, training, prefix, step_fn)
         else:
@@ -204,7 +206,7 @@ class SequenceNet(PlainNet):
         self.history.record(f"{prefix}_loss_best", loss < min(earlier, default=math.inf))
         self.history.record(f"{prefix}_batch_count", len(losses))
         if self.n_mixup_epochs:
-            self.history.record("mixup_alpha", self.mixup_alpha if self.uses_mixup else 0.0)
+            self.history.record("mixup_alpha", mixup_alpha)
 
     def _run_steps(
         self, iterator: ShuffledBatches, training: bool, prefix: str, step_fn: Any

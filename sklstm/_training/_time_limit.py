@@ -83,20 +83,22 @@ class Reserve:
         n_shared: int,
         held_out: LabelledSequences | None,
         known: LabelledSequences | None,
+        n_scored: int,
         seconds: float,
     ) -> Self:
         """Reserve of a training of ``n_read`` sequences.
 
         ``n_shared`` of them are predicted for the share of the network, ``held_out`` sequences for
-        shares and shifts, ``known`` ones in each epoch. What is fitted in closed form has taken
-        some ``seconds`` before.
+        shares and shifts, ``known`` ones and ``n_scored`` of the training in each epoch. What is
+        fitted in closed form has taken some ``seconds`` before.
         """
         n_held_out, n_known = (0 if part is None else len(part) for part in (held_out, known))
         n_shifted = (n_held_out or n_known) if task.fits_shifts else 0
         # With the linear model of tokens, which is then fitted to all; or with convolutions.
         fits_again = isinstance(module, TokenEnsemble) and n_held_out > 0
         n_again = n_held_out + (n_read if fits_again else n_shifted)
-        return cls(seconds * n_again / n_read, n_shared + n_held_out + n_shifted, n_known)
+        n_predicted = n_shared + n_held_out + n_shifted
+        return cls(seconds * n_again / n_read, n_predicted, n_known + n_scored)
 
 
 class Pace:

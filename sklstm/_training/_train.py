@@ -134,6 +134,7 @@ def train(
                 n_shared=len(read) if fits_share else 0,
                 held_out=None if is_partial or calibration is None else calibration.held_out,
                 known=known,
+                n_scored=0 if scored is None else len(read),
                 seconds=now() - began,
             )
             n_batches = len(net.get_iterator(read))
@@ -312,7 +313,7 @@ def _copy(net: SequenceNet, monitor: ValidationScores | None) -> SequenceNet:
         module.load_state_dict(monitor.best_weights_)
     copied = bare_net(module, torch.device(net.device))
     copied.history.extend(dict(epoch) for epoch in net.history)
-    copied.reader, copied.task = net.reader, net.task
+    copied.reader, copied.task, copied.pace = net.reader, net.task, net.pace
     return copied
 
 

@@ -78,7 +78,7 @@ def with_static(planted: Planted, seed: int) -> Any:
     )
 
 
-def explain_one(name: str, seed: int, methods: Any, n: int = 100) -> dict[str, tuple[bool, float]]:
+def explain_one(name: str, seed: int, methods: Any, n: int = 200) -> dict[str, tuple[bool, float]]:
     """Whether each method finds the evidence in a test sequence, and its completeness error.
 
     The sequence is the first one of label 1 that was not trained on and that the model recognises.

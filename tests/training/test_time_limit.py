@@ -1,11 +1,13 @@
 import contextlib
+from typing import ClassVar
 
 import numpy as np
 import pytest
 from sklearn.exceptions import ConvergenceWarning
 
 from sklstm import LSTMSequenceClassifier, LSTMSequenceRegressor, _base
-from sklstm._training import _stopping, _time_limit, _train
+from sklstm._batching import _loader
+from sklstm._training import _scores, _stopping, _time_limit, _train
 from sklstm._training._net import SequenceNet
 from sklstm._training._optimizers import is_capturable
 from sklstm._training._stopping import ValidationScores
@@ -252,12 +254,55 @@ def mixed_steps(monkeypatch):
 
 def test_mixup_ends_with_half_of_the_schedule(clock, steps, monkeypatch):
     mixed = mixed_steps(monkeypatch)
-    fitted(max_time=20 + A_BIT)
+    classifier = fitted(max_time=20 + A_BIT)
     # As many as without a limit, in relation to the steps. The schedule follows the pace after an
     # epoch; a GPU's mixup ends where the clock is read.
     assert mixed == sorted(mixed, reverse=True)
     assert len(mixed) == 20
     assert 0.4 <= np.mean(mixed) <= 0.7
+    # Of each epoch: whether any of its steps was.
+    first_of_epochs = mixed[::N_BATCHES]
+    np.testing.assert_array_equal(classifier.history_["mixup_alpha"] > 0, first_of_epochs)
+
+
+def test_mixup_ends_within_an_epoch_whose_indices_went_over_at_once(clock, monkeypatch):
+    monkeypatch.setattr(_loader, "gathers_by_batch", lambda device: False)
+    mixed = mixed_steps(monkeypatch)
+    fitted(max_time=20 + A_BIT)
+    assert mixed == sorted(mixed, reverse=True)
+    assert sum(mixed) % N_BATCHES
+
+
+def test_scores_of_the_training_are_reserved_in_the_first_epoch(clock, monkeypatch):
+    outputs = _scores.TrainingScores._outputs
+
+    def timed(scores, net):
+        # A third of a step for 8 sequences.
+        clock.seconds += 5 / 3
+        return outputs(scores, net)
+
+    monkeypatch.setattr(_scores.TrainingScores, "_outputs", timed)
+    began = clock.seconds
+    fitted(max_time=4.5, return_train_score=True)
+    assert clock.n_steps == 2
+    assert clock.seconds - began <= 4.5
+
+
+def test_callbacks_see_the_estimator_that_the_limit_leaves(clock):
+    class Keep:
+        reasons: ClassVar[list[str]] = []
+
+        def setup(self, estimator, context): ...
+        def teardown(self, estimator, context): ...
+        def on_fit_task_begin(self, estimator, context): ...
+
+        def on_fit_task_end(self, estimator, context, *, fitted_estimator):
+            if context.task_name == "epoch":
+                self.reasons.append(fitted_estimator.stop_reason_)
+
+    classifier = LSTMSequenceClassifier(**OPTIONS, max_time=7 + A_BIT).set_callbacks(Keep())
+    assert classifier.fit(X, Y).stop_reason_ == "max_time"
+    assert Keep.reasons == ["max_epochs", "max_time"]
 
 
 # Going on -----------------------------------------------------------------------------------------
