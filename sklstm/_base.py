@@ -35,7 +35,7 @@ from sklstm._state._packing import pack_state, unpack_state
 from sklstm._tasks._task import Task
 from sklstm._training._callbacks import check_callbacks, sets_learning_rate
 from sklstm._training._configure import configure
-from sklstm._training._fitting import Job, fit_model
+from sklstm._training._fitting import Job, estimate_epoch, fit_model
 from sklstm._training._net import SequenceNet, SequenceReader
 from sklstm._training._sklearn_callbacks import FitTask
 from sklstm._training._time_limit import TimeLimit, now
@@ -352,14 +352,28 @@ class Fitted(NamedTuple):
     task: Task
 
 
-def configured_of(estimator: BaseSequenceEstimator, X: Any, y: Any) -> NetworkConfiguration:
-    """Configuration of the network that `fit` would build for X and y."""
+class Planned(NamedTuple):
+    """Configuration of a network that is not trained yet, and what an epoch will take."""
+
+    network: NetworkConfiguration
+    seconds_per_epoch: float
+
+
+def planned_of(estimator: BaseSequenceEstimator, X: Any, y: Any) -> Planned:
+    """What `fit` would build for X and y; the time is that of a few batches, in a fit of its own."""
     check_parameters(estimator)
     # The seed has no effect, and a RandomState must not be drawn from.
     options = Options.of(estimator, random_state=0)
-    arguments = (options, Given(X, y), estimator._task_type, False)
-    contexts = [own_settings(), own_modes(gradients=True), single_threaded()]
-    return within(contexts, lambda: estimator._configure(*arguments))[2].network
+
+    def work() -> Planned:
+        arguments = (options, Given(X, y), estimator._task_type, False)
+        schema, data, configuration = estimator._configure(*arguments)
+        checker = estimator._checker(schema)
+        seconds = within([own_turn()], lambda: estimate_epoch(Job(configuration, data, checker)))
+        return Planned(configuration.network, seconds)
+
+    settings = own_settings(training=True, on_gpu=str(estimator.device) != "cpu")
+    return within([settings, own_modes(gradients=True), single_threaded()], work)
 
 
 def fitted_of(estimator: BaseSequenceEstimator) -> Fitted:

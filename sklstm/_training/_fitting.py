@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from sklstm._batching._loader import LabelledSequences
 from sklstm._config._configuration import Configuration
 from sklstm._data._labelled import (
@@ -26,6 +28,9 @@ from sklstm._training._sklearn_callbacks import FitTask
 from sklstm._training._time_limit import TimeLimit
 from sklstm._training._tokens import Calibration
 from sklstm._training._train import Resumable, TrainingSummary, train
+
+# Number of batches by which the time of an epoch is estimated.
+N_TIMED = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +53,19 @@ class Job:
     is_partial: bool = False
     fit_task: FitTask | None = None
     limit: TimeLimit | None = None
+
+
+def estimate_epoch(job: Job) -> float:
+    """Seconds that the steps of an epoch take, by those of a few batches."""
+    n, batch_size = len(job.data.targets), job.configuration.batch_size
+    n_batches = -(-n // batch_size)
+    few = np.linspace(0, n - 1, min(n, N_TIMED * batch_size)).astype(np.int64)
+    # The first epoch is slower: kernels are compiled. Classes may be missing from a few batches.
+    options = {"max_epochs": 2, "early_stopping": False, "class_weight": None, "verbose": 0}
+    configuration = replace(job.configuration, **options, callbacks=None, return_train_score=False)
+    trial = replace(job, configuration=configuration, data=job.data.take(few), is_partial=True)
+    _, summary, _ = fit_model(trial)
+    return float(summary.history["dur"][-1]) * n_batches / -(-len(few) // batch_size)
 
 
 def fit_model(

@@ -59,7 +59,8 @@ class ModelSummary:
     n_timesteps : int
         Length of a typical training sequence.
     seconds_per_epoch : float or None
-        Median duration of the epochs of the fit, in seconds; None before.
+        Median duration of the epochs of the fit, in seconds; before, an estimate. None if no epoch
+        was whole.
     n_epochs : int or None
         Number of epochs that were run; None before.
     """
@@ -142,7 +143,9 @@ class ModelSummary:
 
     def _time(self) -> str:
         if self.seconds_per_epoch is None:
-            return "Time: unknown before a fit"
+            return "Time: unknown, no epoch was whole"
+        if self.n_epochs is None:
+            return f"Time: about {self.seconds_per_epoch:.2g} s an epoch, estimated"
         return f"Time: {self.seconds_per_epoch:.3g} s an epoch, in the fit of {self.n_epochs}"
 
 

@@ -10,7 +10,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline
 
-from sklstm._base import BaseSequenceEstimator, configured_of, fitted_of
+from sklstm._base import BaseSequenceEstimator, fitted_of, planned_of
 from sklstm._training._configure import build_network
 from sklstm.inspection._layers import layers_of, patch_size_of
 from sklstm.inspection._model_summary import ModelSummary
@@ -26,8 +26,9 @@ def summary(estimator: Any, X: Any = None, y: Any = None) -> ModelSummary:
         is fitted, unless X and y are given. It is not changed.
     X, y : array-like, default=None
         Data as for ``fit``, of which only sizes and labels matter. The summary then is that of the
-        network that a fit to them would build, whatever the estimator was fitted to. Nothing is
-        trained, but earlier steps of a pipeline are fitted, as copies, to transform X.
+        network that a fit to them would build, whatever the estimator was fitted to. For the
+        time, a few batches are trained on and forgotten; earlier steps of a pipeline are fitted, as
+        copies, to transform X.
 
     Returns
     -------
@@ -48,9 +49,10 @@ def summary(estimator: Any, X: Any = None, y: Any = None) -> ModelSummary:
     come on top. The LSTM layers' are :math:`4 H (F + H)` for each direction, with F inputs and H
     units.
 
-    ``seconds_per_epoch`` is the median of ``history_["dur"]``: what the steps of an epoch took in
-    the fit, on its machine and device, without validation scores. An epoch that was cut off by
-    ``max_time`` does not count. What is fitted in closed form, before and after the epochs, comes
+    ``seconds_per_epoch`` of a fitted estimator is the median of ``history_["dur"]``: what the steps
+    of an epoch took in the fit, on its machine and device, without validation scores. The last
+    epoch does not count if ``max_time`` cut it off. Before a fit it is an estimate, by the second
+    of two epochs of four batches. What is fitted in closed form, before and after the epochs, comes
     on top.
 
     Examples
@@ -99,12 +101,12 @@ def _transformed(estimator: Any, X: Any, y: Any) -> Any:
 
 
 def _of_configured(model: str, estimator: BaseSequenceEstimator, X: Any, y: Any) -> ModelSummary:
-    network = configured_of(estimator, X, y)
+    network, seconds = planned_of(estimator, X, y)
     # Shapes without memory, whatever the size.
     with torch.device("meta"):
         module = build_network(network)
     layers = tuple(layers_of(module))
-    return ModelSummary(model, layers, patch_size_of(module), network.n_timesteps, None, None)
+    return ModelSummary(model, layers, patch_size_of(module), network.n_timesteps, seconds, None)
 
 
 def _of_fitted(model: str, estimator: BaseSequenceEstimator) -> ModelSummary:

@@ -5,8 +5,10 @@ from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
+from skorch.callbacks import Callback
 
 from sklstm import LSTMSequenceClassifier, load_model, save_model
+from sklstm._training import _fitting
 from sklstm.inspection import summary
 from sklstm.preprocessing import SequenceScaler
 
@@ -26,6 +28,31 @@ def test_seconds_are_the_median_of_whole_epochs(tmp_path):
     assert summary(classifier).seconds_per_epoch == 3.0
     classifier.history_["dur"] = np.array([5.0])
     assert summary(classifier).seconds_per_epoch is None
+
+
+def test_before_a_fit_the_time_is_that_of_a_few_batches(monkeypatch):
+    trained, fit_model = [], _fitting.fit_model
+
+    def timed(job, *args):
+        net, found, seed = fit_model(job, *args)
+        trained.append(len(job.data.targets))
+        found.history["dur"] = np.array([9.0, 2.0])
+        return net, found, seed
+
+    monkeypatch.setattr(_fitting, "fit_model", timed)
+    y = np.zeros(40, dtype=int)
+    y[1] = 1  # not among the few
+    options = PLAIN | {"batch_size": 4, "class_weight": "balanced", "max_epochs": 50}
+    silent = {"verbose": 1, "callbacks": [Refuses()], "early_stopping": True}
+    classifier = LSTMSequenceClassifier(**options, **silent)
+    # Ten batches of 4, of which 4 take two seconds.
+    assert summary(classifier, X, y).seconds_per_epoch == 5.0
+    assert trained == [16]
+
+
+class Refuses(Callback):
+    def on_train_begin(self, net, **kwargs):
+        raise AssertionError
 
 
 def test_pipelines():
