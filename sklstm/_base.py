@@ -360,7 +360,7 @@ class Planned(NamedTuple):
 
 
 def planned_of(estimator: BaseSequenceEstimator, X: Any, y: Any) -> Planned:
-    """What `fit` would build for X and y; the time is that of a few batches, in a fit of its own."""
+    """What `fit` would build for X and y, and its time, by a fit to a few batches."""
     check_parameters(estimator)
     # The seed has no effect, and a RandomState must not be drawn from.
     options = Options.of(estimator, random_state=0)

@@ -61,8 +61,15 @@ def estimate_epoch(job: Job) -> float:
     n_batches = -(-n // batch_size)
     few = np.linspace(0, n - 1, min(n, N_TIMED * batch_size)).astype(np.int64)
     # The first epoch is slower: kernels are compiled. Classes may be missing from a few batches.
-    options = {"max_epochs": 2, "early_stopping": False, "class_weight": None, "verbose": 0}
-    configuration = replace(job.configuration, **options, callbacks=None, return_train_score=False)
+    configuration = replace(
+        job.configuration,
+        max_epochs=2,
+        early_stopping=False,
+        class_weight=None,
+        callbacks=None,
+        return_train_score=False,
+        verbose=0,
+    )
     trial = replace(job, configuration=configuration, data=job.data.take(few), is_partial=True)
     _, summary, _ = fit_model(trial)
     return float(summary.history["dur"][-1]) * n_batches / -(-len(few) // batch_size)
