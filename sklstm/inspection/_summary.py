@@ -49,9 +49,9 @@ def summary(estimator: Any, X: Any = None, y: Any = None) -> ModelSummary:
     units.
 
     ``seconds_per_epoch`` is the median of ``history_["dur"]``: what the steps of an epoch took in
-    the fit, on its machine and device, without validation scores. An epoch that was cut off by
-    ``max_time`` does not count. What is fitted in closed form, before and after the epochs, comes
-    on top.
+    the fit, on its machine and device, without validation scores. The last epoch does not count,
+    if ``max_time`` cut it off. What is fitted in closed form, before and after the epochs, comes on
+    top.
 
     Examples
     --------
