@@ -17,7 +17,7 @@ N_REPEATS, SCORING = 5, "neg_log_loss"
 
 
 def interpolated(donor: Array, n_timesteps: int) -> Array:
-    """One channel of a donor at the middles of so many timesteps."""
+    """One feature of a donor at the middles of so many timesteps."""
     return np.interp(middles(n_timesteps), middles(len(donor)), donor)
 
 
@@ -41,7 +41,7 @@ def importances_by_interpolation(model: LSTMSequenceClassifier, X: list[Array], 
 
 
 def main() -> None:
-    """Print rank correlation, ratio of sums, and the importance of a channel of noise."""
+    """Print rank correlation, ratio of sums, and the importance of a feature of noise."""
     arrays, y = load_classification("JapaneseVowels")
     rng = np.random.default_rng(0)
     X = [np.column_stack([x, rng.normal(size=len(x))]) for x in from_channel_first(arrays)]

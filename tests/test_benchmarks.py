@@ -1,5 +1,6 @@
 """The benchmarks' own machinery, and their recorded report."""
 
+import importlib
 import json
 import sys
 from pathlib import Path
@@ -23,6 +24,13 @@ from benchmarks.themes import THEMES, growth
 from benchmarks.work import Settings
 
 RECORDED = [path.parent for path in __main__.RESULTS.glob("*/machine.rst")]
+
+
+@pytest.mark.parametrize(
+    "name", ["callbacks", "data_report", "exchange", "time_limit", "training_scores"]
+)
+def test_the_commands_of_the_log_can_be_imported(name):
+    assert callable(importlib.import_module(f"benchmarks.{name}").main)
 
 
 def entry(name, module="", **options):

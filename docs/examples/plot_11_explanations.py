@@ -3,7 +3,7 @@ Explanations: which values a prediction rests on
 ================================================
 
 ``attributions`` says what each value of a sequence contributes to a prediction. Here it is known
-what should be found, since the evidence was put there: a bump in one channel of noisy recordings,
+what should be found, since the evidence was put there: a bump in one feature of noisy recordings,
 and words of requests.
 """
 
@@ -24,7 +24,7 @@ from sklstm.preprocessing import TokenEncoder
 # Recordings with a bump
 # ----------------------
 #
-# Three channels of noise, of unequal length. Of class "lift" the second channel has a bump of eight
+# Three features of noise, of unequal length. Of class "lift" the second feature has a bump of eight
 # timesteps somewhere, of class "turn" the third; of class "rest" none has.
 
 N_BUMP = 8
@@ -39,9 +39,9 @@ def make_recordings(n, seed):
         recording = rng.normal(size=(rng.integers(30, 60), 3))
         start = rng.integers(len(recording) - N_BUMP)
         if label != "rest":
-            channel = {"lift": 1, "turn": 2}[label]
+            feature = {"lift": 1, "turn": 2}[label]
             bump = 3 * np.sin(np.linspace(0, np.pi, N_BUMP))
-            recording[start : start + N_BUMP, channel] += bump
+            recording[start : start + N_BUMP, feature] += bump
         X.append(recording)
         starts.append(start)
     return X, y, starts
@@ -70,14 +70,14 @@ explained = attributions(classifier, X_test[:20])
 print(f"largest error of a sum: {explained.completeness_error.max():.1e}")
 
 # %%
-# How often is the most important value part of the bump, and in its channel?
+# How often is the most important value part of the bump, and in its feature?
 
 hits, n = 0, 0
 for values, label, start in zip(explained, y_test, starts, strict=False):
     if label != "rest":
-        timestep, channel = np.unravel_index(values.argmax(), values.shape)
+        timestep, feature = np.unravel_index(values.argmax(), values.shape)
         is_in_bump = start <= timestep < start + N_BUMP
-        hits += is_in_bump and channel == {"lift": 1, "turn": 2}[label]
+        hits += is_in_bump and feature == {"lift": 1, "turn": 2}[label]
         n += 1
 print(f"{hits} of {n} recordings")
 

@@ -21,12 +21,12 @@ from sklstm.preprocessing import from_channel_first
 # Before the fit
 # --------------
 #
-# As data frames, the recordings have names for their channels. There are ten seconds of each, in
+# As data frames, the recordings have names for their features. There are ten seconds of each, in
 # ten timesteps a second.
 
-channels = [f"{sensor} {axis}" for sensor in ("acceleration", "rotation") for axis in "xyz"]
+features = [f"{sensor} {axis}" for sensor in ("acceleration", "rotation") for axis in "xyz"]
 arrays, y = load_classification("BasicMotions")
-X = [pd.DataFrame(x, columns=channels) for x in from_channel_first(arrays)]
+X = [pd.DataFrame(x, columns=features) for x in from_channel_first(arrays)]
 
 report = describe(X, y)
 print(report)
@@ -52,12 +52,12 @@ for hint in describe(with_clock, y).hints:
     print(f"{hint.kind}: {hint.text}")
 
 # %%
-# After the fit: which channels?
+# After the fit: which features?
 # ------------------------------
 #
-# The values of one channel at a time are exchanged between the recordings of the test set. The
+# The values of one feature at a time are exchanged between the recordings of the test set. The
 # score is the logarithm of the probability of the true class: the accuracy of 20 recordings moves
-# in steps of 5 %, and not at all where channels stand in for each other.
+# in steps of 5 %, and not at all where features stand in for each other.
 
 X_train, X_test, y_train, y_test = train_test_split(X, y, stratify=y, random_state=0)
 classifier = LSTMSequenceClassifier(16, max_epochs=30, n_kernels=0, random_state=0)
@@ -68,10 +68,10 @@ scored = {"scoring": "neg_log_loss", "random_state": 0}
 display = PermutationImportanceDisplay.from_estimator(classifier, X_test, y_test, **scored)
 
 # %%
-# Which channels, and when?
+# Which features, and when?
 # -------------------------
 #
-# A fifth of one channel is worth little by itself: the rest of the recording shows the same.
+# A fifth of one feature is worth little by itself: the rest of the recording shows the same.
 
 display = PermutationImportanceDisplay.from_estimator(
     classifier, X_test, y_test, by="both", n_segments=5, **scored

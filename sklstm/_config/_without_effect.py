@@ -22,15 +22,17 @@ def warn_without_effect(
     learning rate.
     """
     for names, reason, remedy in _reasons(estimator, takes_tokens, has_val, has_scheduler):
-        values = {name: getattr(estimator, name) for name in names}
-        idle = [
-            f"{name}={value!r}"
-            for name, value in values.items()
-            if not is_auto(value) and value not in OPTIONS[name].metadata["neutral"]
-        ]
+        set_names = [name for name in names if _is_set(estimator, name)]
+        idle = [f"{name}={getattr(estimator, name)!r}" for name in set_names]
         if idle:
             has = "has" if len(idle) == 1 else "have"
             warn_user(f"{', '.join(idle)} {has} no effect {reason}.\n\n{remedy}")
+
+
+def _is_set(estimator: Any, name: str) -> bool:
+    """Whether a parameter asks for something."""
+    value = getattr(estimator, name)
+    return not is_auto(value) and value not in OPTIONS[name].metadata["neutral"]
 
 
 def _reasons(
@@ -43,8 +45,12 @@ def _reasons(
         # Validation data of the user's, and training sequences, are scored all the same.
         is_scored = has_val or estimator.return_train_score
         names = [*OF_STOPPING] if has_val else ["validation_fraction", *OF_STOPPING]
-        names += [] if is_scored else ["scoring"]
-        yield names, "with early_stopping=False", "Set early_stopping=True, or leave them out."
+        remedy = "Set early_stopping=True, or leave them out."
+        if not is_scored:
+            names.append("scoring")
+            if _is_set(estimator, "scoring"):
+                remedy += " For scoring, return_train_score=True or X_val will do as well."
+        yield names, "with early_stopping=False", remedy
     if has_scheduler:
         reason = "beside skorch's LRScheduler in callbacks, which sets the learning rate"
         yield ("lr_schedule",), reason, "Set lr_schedule=None, or leave out the LRScheduler."

@@ -12,7 +12,7 @@ from sklstm._batching._loader import LabelledSequences
 from sklstm._tasks._task import Task
 from sklstm.nn._ensemble import TokenEnsemble
 
-# Cost of a prediction relative to that of a training step of as many sequences (benchmarks/LOG.md).
+# Cost of a prediction relative to that of a training step of as many sequences.
 PREDICTION_COST = 1 / 3
 # Seconds that the end of a fit takes in any case: threads and heap are given back.
 END_SECONDS = 0.005

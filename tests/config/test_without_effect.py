@@ -17,6 +17,7 @@ TOKENS = {"embedding_dim": 4}
 STOPS = {"early_stopping": True}
 STEPWISE = {"callbacks": [LRScheduler("StepLR", step_size=1)]}
 NO_STOP = "with early_stopping=False.\n\nSet early_stopping=True, or leave them out."
+NO_SCORE = f"{NO_STOP} For scoring, return_train_score=True or X_val will do as well."
 
 
 def messages(*, has_val=False, has_scheduler=False, **parameters):
@@ -39,7 +40,7 @@ def test_all_settings_of_one_reason_are_in_one_warning():
     given = {"validation_fraction": 0.2, "n_iter_no_change": 5, "tol": 0.0, "scoring": "accuracy"}
     assert messages(**given) == [
         "validation_fraction=0.2, n_iter_no_change=5, tol=0.0, scoring='accuracy' have no effect"
-        f" {NO_STOP}"
+        f" {NO_SCORE}"
     ]
     assert messages(**given, **STOPS) == []
 
@@ -65,7 +66,8 @@ def test_scores_of_the_training_sequences_are_an_effect_of_scoring():
     assert messages(**scored) == []
     assert messages(**scored, tol=0.0) == [f"tol=0.0 has no effect {NO_STOP}"]
     [message] = messages(scoring=["accuracy", "loss"])
-    assert message == f"scoring=['accuracy', 'loss'] has no effect {NO_STOP}"
+    assert message == f"scoring=['accuracy', 'loss'] has no effect {NO_SCORE}"
+    assert messages(tol=0.0) == [f"tol=0.0 has no effect {NO_STOP}"]
 
 
 @pytest.mark.parametrize(
