@@ -104,7 +104,7 @@ def permutation_importance(
         - ``feature_names``: list of str, the names of the features in X, "x0", "x1" and so on
           where they have none
         - ``segment_bounds``: ndarray of shape (n_segments + 1,), bounds of the segments as
-          fractions of the length
+          shares of the length
         - ``by``: str, as passed
 
     Raises

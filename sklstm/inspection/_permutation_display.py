@@ -32,7 +32,7 @@ class PermutationImportanceDisplay:
     feature_names : list of str
         Names of the features.
     segment_bounds : ndarray of shape (n_segments + 1,)
-        Bounds of the segments as fractions of the length.
+        Bounds of the segments as shares of the length.
     score_name : str, default="score"
         Name of the score.
 
