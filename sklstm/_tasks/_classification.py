@@ -15,6 +15,7 @@ from sklstm._config._options import Options
 from sklstm._sequences import Array, IntArray
 from sklstm._tasks._class_weights import balanced_weights, weights_of_dict
 from sklstm._tasks._indicators import has_columns, reject_one_hot
+from sklstm._tasks._known import of_known
 from sklstm._tasks._labels import are_classes, check_classes, check_labels, encode_labels
 from sklstm._tasks._logistic import fit_logistic, fit_shares, match_confidence
 from sklstm._tasks._losses import WeightedCrossEntropy
@@ -149,24 +150,28 @@ class Classification(Task):
 class ClassifierOfLogits(ClassifierMixin, BaseEstimator):
     """Fitted classifier of precomputed logits (n, C), for predictions and scikit-learn's scorers.
 
-    X is ignored.
+    X is not needed, and only that of ``X_`` is accepted, where it is set.
     """
 
     def __init__(self, logits: Array, classes: Array) -> None:
         self.logits = logits
         self.classes_ = classes
 
-    def predict(self, X: Any = None) -> Array:
+    @of_known
+    def predict(self) -> Array:
         labels: Array = self.classes_[self.logits.argmax(axis=1)]
         return labels
 
-    def predict_proba(self, X: Any = None) -> Array:
+    @of_known
+    def predict_proba(self) -> Array:
         return np.asarray(softmax(self.logits, axis=1))
 
-    def predict_log_proba(self, X: Any = None) -> Array:
+    @of_known
+    def predict_log_proba(self) -> Array:
         return np.asarray(log_softmax(self.logits, axis=1))
 
-    def decision_function(self, X: Any = None) -> Array:
+    @of_known
+    def decision_function(self) -> Array:
         """Logits (n, C), or for two classes their difference (n,), as in scikit-learn."""
         logits = self.logits
         return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits

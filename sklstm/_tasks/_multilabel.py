@@ -14,6 +14,7 @@ from sklstm._config._options import Options
 from sklstm._sequences import Array, IntArray
 from sklstm._tasks._class_weights import weights_of_labels
 from sklstm._tasks._indicators import check_indicators, has_columns
+from sklstm._tasks._known import of_known
 from sklstm._tasks._logistic import fit_logistic_labels, fit_shares_of_labels
 from sklstm._tasks._losses import WeightedBinaryCrossEntropy
 from sklstm._tasks._ridge import fit_labels
@@ -120,23 +121,28 @@ class Multilabel(Task):
 class ClassifierOfLabels(ClassifierMixin, BaseEstimator):
     """Fitted multilabel classifier of precomputed logits (n, k), for predictions and scorers.
 
-    X is ignored. ``classes_`` lists the classes of each label, as of scikit-learn's forests:
-    scorers would take two labels with ``classes_`` [0, 1] for a single one.
+    X is not needed, and only that of ``X_`` is accepted, where it is set. ``classes_`` lists the
+    classes of each label, as of scikit-learn's forests: scorers would take two labels with
+    ``classes_`` [0, 1] for a single one.
     """
 
     def __init__(self, logits: Array) -> None:
         self.logits = logits
         self.classes_ = [np.arange(2)] * logits.shape[1]
 
-    def predict(self, X: Any = None) -> Array:
+    @of_known
+    def predict(self) -> Array:
         """Indicator matrix: 1 where the probability exceeds 0.5."""
         return (self.logits > 0).astype(np.int64)
 
-    def predict_proba(self, X: Any = None) -> Array:
+    @of_known
+    def predict_proba(self) -> Array:
         return np.asarray(expit(self.logits))
 
-    def predict_log_proba(self, X: Any = None) -> Array:
+    @of_known
+    def predict_log_proba(self) -> Array:
         return -np.logaddexp(0.0, -self.logits)
 
-    def decision_function(self, X: Any = None) -> Array:
+    @of_known
+    def decision_function(self) -> Array:
         return self.logits

@@ -12,6 +12,7 @@ from torch import nn
 
 from sklstm._config._options import Options
 from sklstm._sequences import Array, IntArray
+from sklstm._tasks._known import of_known
 from sklstm._tasks._losses import WeightedRegressionLoss
 from sklstm._tasks._ridge import (
     fit_regression,
@@ -223,18 +224,20 @@ class Regression(Task):
 class RegressorOfOutputs(RegressorMixin, BaseEstimator):
     """Fitted regressor of precomputed outputs, for predictions and scikit-learn's scorers.
 
-    X is ignored.
+    X is not needed, and only that of ``X_`` is accepted, where it is set.
     """
 
     def __init__(self, outputs: Array, task: Regression) -> None:
         self.outputs = outputs
         self.task = task
 
-    def predict(self, X: Any = None) -> Array:
+    @of_known
+    def predict(self) -> Array:
         """Numbers, in the shape of y."""
         return self.task.point(self.outputs)
 
-    def predict_quantiles(self, X: Any = None) -> Array:
+    @of_known
+    def predict_quantiles(self) -> Array:
         """Quantiles, ascending along the last axis."""
         return self.task.quantiles_of(self.outputs)
 

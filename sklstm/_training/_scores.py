@@ -58,6 +58,7 @@ def evaluate(
         loss = float(net.criterion_(on_device, dataset.targets, dataset.weights))
     # One for all scorers.
     predictor, scores = data.task.predictor(outputs), {}
+    predictor.X_ = data.X
     for name, scorer in scorers_of(scoring).items():
         described = describe(scoring, name)
         scores[name] = -loss if _is_loss(scorer) else _score(data, predictor, scorer, described)
@@ -71,7 +72,7 @@ def _score(data: ScoredData, predictor: Any, scoring: Scorer, described: str) ->
     if data.sample_weight is not None and accepts_sample_weight(scorer):
         options["sample_weight"] = data.sample_weight
     try:
-        return float(scorer(predictor, data.X, data.y, **options))
+        score = scorer(predictor, data.X, data.y, **options)
     except ValueError as error:
         kind = "held-out" if data.is_held_out else "training"
         lack = data.task.lack(data.dataset.targets.cpu().numpy())
@@ -80,6 +81,12 @@ def _score(data: ScoredData, predictor: Any, scoring: Scorer, described: str) ->
             f"{described} cannot score the {len(data.y)} {kind} sequences{lack}: {error}\n\nUse"
             f" another scoring, such as 'loss', or {remedy}."
         ) from error
+    try:
+        return float(score)
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"A scorer must return a number. Got {score!r:.60} of {described}."
+        ) from None
 
 
 class TrainingScores(Callback):

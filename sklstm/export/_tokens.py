@@ -36,6 +36,7 @@ def _write_terms(linear: TfidfLinear, ids: Padded) -> Value:
     hashed = graph.add("Add", graph.add("Mul", ids.values, np.int64(FACTOR)), following)
     buckets = graph.add("Mod", hashed, np.int64(linear.n_buckets))
     pairs = graph.add("Add", buckets, np.int64(linear.vocabulary_size))
-    is_pair = graph.add("Greater", following, np.int64(0))
+    both = (graph.add("Greater", part, np.int64(0)) for part in (ids.values, following))
+    is_pair = graph.add("And", *both)
     pairs = graph.add("Where", is_pair, pairs, np.int64(0))
     return graph.concat([ids.values, pairs], 1)

@@ -9,9 +9,6 @@ from torch import Tensor
 from sklstm._batching._loader import PaddedInputs
 from sklstm._sequences import Array, IntArray
 from sklstm.inspection._explained import Explained
-from sklstm.inspection._terms import linear_outputs
-from sklstm.nn import TokenEnsemble
-from sklstm.nn._tfidf import without_padding
 
 # Timesteps that outputs are computed of at a time.
 MAX_ROWS = {"cpu": 4096, "cuda": 2**16}
@@ -60,21 +57,5 @@ class Mixtures:
             if static_is_given is not None:
                 kept_RS = torch.from_numpy(np.ascontiguousarray(static_is_given)).to(device)
                 static_RS = torch.where(kept_RS, static_RS, self.baseline.static[rows_R])
-        outputs_RC: Tensor = self._forward(values, lengths_R, static_RS)
+        outputs_RC: Tensor = self.module(values, lengths_R, static_RS)
         return outputs_RC.cpu().numpy()
-
-    def _forward(
-        self, inputs: Tensor, lengths_B: Tensor | None, static_BS: Tensor | None
-    ) -> Tensor:
-        module = self.module
-        if not isinstance(module, TokenEnsemble):
-            outputs_BC: Tensor = module(inputs, lengths_B, static_BS)
-            return outputs_BC
-        # As the module, but without pairs of a token that is left out.
-        ids_BT = without_padding(inputs, lengths_B)
-        of_network_BC = module.network(module.read(ids_BT), lengths_B, static_BS)
-        of_linear_BC = linear_outputs(module.linear, ids_BT)
-        if module.linear_static is not None:
-            of_linear_BC = of_linear_BC + module.linear_static(*module.expand(static_BS))
-        total_BC: Tensor = module.shares[0] * of_network_BC + module.shares[1] * of_linear_BC
-        return total_BC

@@ -6,26 +6,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sklstm._sequences import PADDING_ID
 from sklstm.nn import TfidfLinear
 from sklstm.nn._tfidf import SMALLEST_NORM
 
 # Points of Gauss-Legendre quadrature along the path of counts.
 N_POINTS = 32
-
-
-def terms_of(linear: TfidfLinear, ids_BT: Tensor) -> Tensor:
-    """Numbers of tokens and of pairs, (B, 2 T); there is no pair with a token that is left out."""
-    terms_B2T = linear.terms(ids_BT)
-    is_absent_BT = ids_BT == PADDING_ID
-    return terms_B2T.masked_fill(torch.cat([is_absent_BT, is_absent_BT], dim=1), PADDING_ID)
-
-
-def linear_outputs(linear: TfidfLinear, ids_BT: Tensor) -> Tensor:
-    """Outputs (B, C) of token ids, 0 where there is no token, at any place."""
-    sums_BC = linear.table[terms_of(linear, ids_BT)].sum(dim=1)
-    norms_B1 = sums_BC[:, -1:].clamp(min=SMALLEST_NORM**2).sqrt()
-    return sums_BC[:, :-1] / norms_B1 + linear.bias
 
 
 def attribute_terms(
@@ -57,7 +42,7 @@ def attribute_terms(
 
 def _rows(linear: TfidfLinear, ids_BT: Tensor, weights_BC: Tensor) -> Tensor:
     """Weighted sum of the weights of each term, and the square of its frequency, (B, 2 T, 2)."""
-    rows = linear.table[terms_of(linear, ids_BT)].double()
+    rows = linear.table[linear.terms(ids_BT)].double()
     weighted = (rows[..., :-1] * weights_BC.double().unsqueeze(1)).sum(dim=2)
     return torch.stack([weighted, rows[..., -1]], dim=2)
 

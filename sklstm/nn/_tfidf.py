@@ -84,7 +84,8 @@ class TfidfLinear(nn.Module):
         ids_BT = without_padding(ids_BT, lengths_B)
         following_BT = nn.functional.pad(ids_BT[:, 1:], (0, 1), value=PADDING_ID)
         pairs_BT = self.vocabulary_size + (ids_BT * FACTOR + following_BT) % self.n_buckets
-        pairs_BT = pairs_BT.masked_fill(following_BT == PADDING_ID, PADDING_ID)
+        is_pair_BT = (ids_BT != PADDING_ID) & (following_BT != PADDING_ID)
+        pairs_BT = pairs_BT.masked_fill(~is_pair_BT, PADDING_ID)
         return torch.cat([ids_BT, pairs_BT], dim=1)
 
 

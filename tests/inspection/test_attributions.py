@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from sklstm import LSTMSequenceClassifier
 from sklstm.inspection import attributions
 from sklstm.inspection._attributions import Attributions
 from tests.helpers import FLOAT32
@@ -183,7 +184,7 @@ def test_parameters_are_checked():
 def test_a_path_that_misses_the_tolerance_is_reported(monkeypatch):
     monkeypatch.setattr("sklstm.inspection._attributions.MAX_NODES", 17)
     model, given = _first("lstm")
-    with pytest.warns(UserWarning, match="more than tol=1e-12 allows, after 17 gradients"):
+    with pytest.warns(UserWarning, match="more than tol=1e-12 allows, with up to 17 gradients"):
         attributions(model, given, tol=1e-12)
 
 
@@ -228,3 +229,12 @@ def test_shap_agrees_about_the_exact_values_of_two_halves():
     exact = shap.explainers.Exact(play, np.zeros((1, 2)))(np.ones((1, 2))).values[0]
     halves = [explained[0][:length].sum(), explained[0][length:].sum()]
     np.testing.assert_allclose(halves, exact, atol=1e-4)
+
+
+def test_ids_that_are_no_token_may_stand_anywhere():
+    ids = [[0, 1, 2], [3, 0, 2], [0, 3], [1, 2, 3]] * 10
+    classifier = LSTMSequenceClassifier(4, embedding_dim=4, max_epochs=3, random_state=0)
+    classifier.fit(ids, [0, 1, 0, 1] * 10)
+    for method in ("integrated_gradients", "occlusion"):
+        found = attributions(classifier, ids[:4], method, 1)
+        assert (found.completeness_error < 1e-3).all()

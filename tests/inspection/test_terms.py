@@ -1,6 +1,6 @@
 import torch
 
-from sklstm.inspection._terms import attribute_terms, linear_outputs, terms_of
+from sklstm.inspection._terms import attribute_terms
 from sklstm.nn import TfidfLinear
 
 
@@ -14,15 +14,6 @@ def linear():
 
 IDS = torch.tensor([[3, 5, 2, 5], [7, 8, 0, 0]])
 WEIGHTS = torch.tensor([[1.0, 0.0], [-1.0, 1.0]])
-
-
-def test_outputs_are_those_of_the_module():
-    torch.testing.assert_close(linear_outputs(linear(), IDS), linear()(IDS))
-
-
-def test_a_token_that_is_left_out_has_no_pairs():
-    terms = terms_of(linear(), torch.tensor([[3, 0, 4]]))
-    assert (terms > 0).tolist() == [[True, False, True, False, False, False]]
 
 
 def test_attributions_sum_to_the_change_from_no_tokens():
@@ -50,7 +41,7 @@ def test_a_pair_belongs_to_the_token_that_the_baseline_does_not_have():
 def test_from_no_tokens_the_integral_is_known():
     module = linear()
     (found,) = attribute_terms(module, IDS[:1], torch.zeros(1, 4, dtype=torch.int64), WEIGHTS[:1])
-    rows = module.table[terms_of(module, IDS[:1])][0].double()
+    rows = module.table[module.terms(IDS[:1])][0].double()
     total, square = rows[:, 0].sum(), rows[:, 2].sum()
     # Twice the term's part of s / sqrt(q), less its share of the norm.
     terms = 2 * rows[:, 0] / square.sqrt() - total * rows[:, 2] / square**1.5

@@ -54,6 +54,8 @@ def test_terms_are_tokens_and_then_pairs(linear):
     one, two = (9 + (a * 1_000_003 + b) % 36 for a, b in ((2, 3), (4, 4)))
     assert terms.tolist() == [[2, 3, 0, one, 0, 0], [4, 4, 4, two, two, 0]]
     assert linear.terms(torch.tensor([[5]])).tolist() == [[5, 0]]
+    # Id 0 is no token anywhere, and in no pair.
+    assert linear.terms(torch.tensor([[3, 0, 4]])).tolist() == [[3, 0, 4, 0, 0, 0]]
 
 
 def test_a_sequence_has_the_same_bits_alone_in_company_and_with_any_padding(linear, ids):

@@ -252,3 +252,10 @@ def test_the_epochs_with_mixup_are_recorded():
     assert "mixup_alpha" not in quick(mixup_alpha=0.0).fit(X, LABELS).history_
     mixed.partial_fit(X, LABELS)
     np.testing.assert_array_equal(mixed.history_["mixup_alpha"], [0.2, 0.2, 0.0, 0.0, np.nan])
+
+
+@pytest.mark.parametrize("score", [None, "high", [1, 2]])
+def test_a_score_that_is_no_number_names_its_scorer(score):
+    classifier = quick(scoring={"mine": lambda *_: score})
+    with pytest.raises(TypeError, match=r"A scorer must return a number. Got .* of 'mine'"):
+        classifier.fit(X, LABELS, **VAL)
