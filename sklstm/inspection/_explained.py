@@ -9,12 +9,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from sklstm._base import BaseSequenceEstimator, Fitted, fitted_of
 from sklstm._batching._loader import HostSequences
 from sklstm._data._memory import prediction_memory
+from sklstm._models import split_model
 from sklstm._runtime._modes import own_modes
 from sklstm._runtime._threads import single_threaded
 from sklstm._runtime._torch_settings import own_settings
@@ -174,28 +174,13 @@ class Explained:
 
 def read_model(model: Any, caller: str) -> Explained:
     """Steps and estimator of a fitted model; TypeError or ValueError if it has others."""
-    named = model.steps if isinstance(model, Pipeline) else [("", model)]
-    *steps, (_, estimator) = named
-    if not isinstance(estimator, BaseSequenceEstimator):
-        kind = f"an object of type {type(estimator).__name__}"
-        got = kind if model is estimator else f"a Pipeline that ends in {kind}"
-        raise TypeError(
-            f"{caller} takes a fitted LSTMSequenceClassifier or LSTMSequenceRegressor, or a"
-            f" Pipeline that ends in one. Got {got}.{_remedy(model)}"
-        )
+    steps, estimator = split_model(model, caller)
     check_is_fitted(estimator)
-    kept = [(name, step) for name, step in steps if step is not None and step != "passthrough"]
-    _check_steps(kept, caller)
-    transformers = [step for _, step in kept]
+    _check_steps(steps, caller)
+    transformers = [step for _, step in steps]
     if transformers and isinstance(transformers[0], TokenEncoder):
         return Explained(estimator, tuple(transformers[1:]), transformers[0])
     return Explained(estimator, tuple(transformers))
-
-
-def _remedy(model: Any) -> str:
-    if hasattr(model, "best_estimator_"):
-        return "\n\nGive the estimator that the search has refitted: search.best_estimator_."
-    return ""
 
 
 def _check_steps(steps: Sequence[tuple[str, Any]], caller: str) -> None:

@@ -11,6 +11,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from sklstm._base import BaseSequenceEstimator
+from sklstm._models import split_model
 from sklstm._optional import require
 from sklstm._sequences import Array
 
@@ -133,15 +134,7 @@ class TrainingHistoryDisplay:
         ImportError
             If matplotlib is not installed.
         """
-        last = estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
-        if not isinstance(last, BaseSequenceEstimator):
-            found = hasattr(last, "best_estimator_")
-            remedy = "\n\nPass its best_estimator_." if found else ""
-            raise TypeError(
-                "TrainingHistoryDisplay.from_estimator takes an LSTMSequenceClassifier, an"
-                " LSTMSequenceRegressor, or a Pipeline that ends with one. Got an instance of"
-                f" {type(last).__name__} instead.{remedy}"
-            )
+        _, last = split_model(estimator, "TrainingHistoryDisplay.from_estimator")
         check_is_fitted(last)
         scoring: Any = getattr(last, "scoring", None)
         if score_name is None and isinstance(scoring, str):

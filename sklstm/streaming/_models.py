@@ -8,11 +8,11 @@ from functools import reduce
 from typing import Any, TypeVar
 
 import torch
-from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from sklstm._base import BaseSequenceEstimator, fitted_of
 from sklstm._batching._scaling import Scaling
+from sklstm._models import split_model
 from sklstm._runtime._modes import own_modes
 from sklstm._runtime._threads import single_threaded
 from sklstm._runtime._torch_settings import own_settings
@@ -97,13 +97,7 @@ class Model:
 
 def read_model(model: Any, caller: str) -> Model:
     """What a fitted estimator or pipeline is made of; TypeError if it is neither."""
-    named = model.steps if isinstance(model, Pipeline) else [("", model)]
-    *steps, (_, estimator) = named
-    if not isinstance(estimator, BaseSequenceEstimator):
-        raise TypeError(
-            f"{caller} takes a fitted LSTMSequenceClassifier or LSTMSequenceRegressor, or a"
-            f" Pipeline that ends in one. Got {_describe(model, estimator)}.{_remedy(model)}"
-        )
+    steps, estimator = split_model(model, caller)
     check_is_fitted(estimator)
     net, schema = estimator.net_, fitted_of(estimator).schema
     module: SequenceNetwork | Ensemble = net.module_
@@ -123,23 +117,10 @@ def read_model(model: Any, caller: str) -> Model:
     )
 
 
-def _describe(model: Any, last: Any) -> str:
-    kind = f"an object of type {type(last).__name__}"
-    return kind if model is last else f"a Pipeline that ends in {kind}"
-
-
-def _remedy(model: Any) -> str:
-    if hasattr(model, "best_estimator_"):
-        return "\n\nGive the estimator that the search has refitted: search.best_estimator_."
-    return ""
-
-
 def _check_steps(steps: Sequence[tuple[str, Any]]) -> list[SequenceScaler]:
     """The transformers before an estimator, each of which must treat timesteps one by one."""
     kept = []
     for name, step in steps:
-        if step is None or step == "passthrough":
-            continue
         if not isinstance(step, SequenceScaler) or step.per != "dataset":
             per = f" with per={step.per!r}" if isinstance(step, SequenceScaler) else ""
             raise ValueError(

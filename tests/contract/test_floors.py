@@ -23,7 +23,7 @@ FLOORS = {
     "_training": 7,
     "_state": 8,
     "_base": 9,
-    "_classifier": 10, "_regressor": 10,
+    "_classifier": 10, "_regressor": 10, "_models": 10,
     "_persistence": 11, "inspection": 11, "model_selection": 11, "distributed": 11,
     "streaming": 12, "_scoring": 12,
     "export": 13,
