@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from sklstm._optional import require
 from sklstm._sequences import Array, IntArray
 from sklstm.datasets._columns import Table, percent
 from sklstm.datasets._leakage import Hint
@@ -118,7 +117,6 @@ class SequenceDataReport:
         ImportError
             If matplotlib is not installed.
         """
-        require("matplotlib", extra="plots")
         return draw(self, figure)
 
     def __repr__(self) -> str:

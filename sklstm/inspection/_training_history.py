@@ -168,7 +168,6 @@ class TrainingHistoryDisplay:
         TrainingHistoryDisplay
             The display itself.
         """
-        require("matplotlib", extra="plots")
         figures = _numbers_of(self.history)
         epochs = figures.get("epoch")
         if epochs is None:
@@ -199,11 +198,10 @@ class TrainingHistoryDisplay:
             ax.axvline(self.best_epoch, color="0.2", linestyle="--", lw=1, zorder=0, label=label)
 
     def _label(self, ax: Any, panel: str) -> None:
-        from matplotlib.ticker import MaxNLocator
-
+        ticker = require("matplotlib.ticker", extra="plots")
         named = self.score_name if panel == "score" else None
         ax.set(xlabel="epoch", ylabel=named or PANEL_LABELS.get(panel, panel))
-        ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
+        ax.xaxis.set_major_locator(ticker.MaxNLocator("auto", integer=True))
         if ax.get_legend_handles_labels()[1]:
             ax.legend()
 
@@ -267,17 +265,15 @@ def _select(
 
 def _axes_for(ax: Any, n_panels: int) -> list[Any]:
     """One Axes for each panel: those given, parts of a single one, or those of a new figure."""
-    import matplotlib.pyplot as plt
-    from matplotlib.axes import Axes
-
+    pyplot = require("matplotlib.pyplot", extra="plots")
     n_rows = -(-n_panels // MAX_COLUMNS)
     n_columns = -(-n_panels // n_rows)
     if ax is None:
         size = (PANEL_SIZE[0] * n_columns, PANEL_SIZE[1] * n_rows)
-        figure = plt.figure(figsize=size, layout="constrained")
+        figure = pyplot.figure(figsize=size, layout="constrained")
         return _fill(figure, figure.add_gridspec(n_rows, n_columns), n_panels)
     axes: list[Any] = (
-        [ax] if isinstance(ax, Axes) else np.asarray(ax, dtype=object).ravel().tolist()
+        [ax] if isinstance(ax, pyplot.Axes) else np.asarray(ax, dtype=object).ravel().tolist()
     )
     if len(axes) == 1 < n_panels and axes[0].get_subplotspec() is not None:
         axes[0].set_axis_off()
