@@ -9,6 +9,7 @@ import numpy as np
 
 from sklstm._optional import require
 from sklstm._sequences import Array
+from sklstm.inspection._colors import COLORMAP, axes_for, largest_of
 from sklstm.inspection._permutation import permutation_importance
 
 # Of segments, a tick at each fifth of the length.
@@ -194,15 +195,16 @@ class PermutationImportanceDisplay:
         ImportError
             If matplotlib is not installed.
         """
-        require("matplotlib", extra="plots")
-        if ax is None:
-            n_rows = 0 if self.by == "segment" else min(max_features, len(self.feature_names))
-            pyplot = require("matplotlib.pyplot", extra="plots")
-            size = (6.4, max(2.4, 1.4 + 0.28 * n_rows) if n_rows else 3.2)
-            _, ax = pyplot.subplots(figsize=size, layout="constrained")
-        self.figure_, self.ax_, self.bars_, self.image_ = ax.figure, ax, None, None
-        draw = {"feature": self._bars_of_features, "both": self._heat_map}
-        draw.get(self.by, self._bars_of_segments)(max_features)
+        n_rows = 0 if self.by == "segment" else min(max_features, len(self.feature_names))
+        height = max(2.4, 1.4 + 0.28 * n_rows) if n_rows else 3.2
+        self.ax_, self.figure_ = axes_for(ax, (6.4, height))
+        self.bars_, self.image_ = None, None
+        if self.by == "segment":
+            self._bars_of_segments()
+        elif self.by == "feature":
+            self._bars_of_features(max_features)
+        else:
+            self._heat_map(max_features)
         return self
 
     def _bars_of_features(self, max_features: int) -> None:
@@ -221,7 +223,7 @@ class PermutationImportanceDisplay:
         self._name(rows)
         self.ax_.invert_yaxis()
 
-    def _bars_of_segments(self, max_features: int) -> None:
+    def _bars_of_segments(self) -> None:
         means, spread = self.importances.mean(axis=1), self.importances.std(axis=1)
         bounds = np.asarray(self.segment_bounds)
         self.bars_ = self.ax_.bar(
@@ -243,12 +245,12 @@ class PermutationImportanceDisplay:
         means = self.importances.mean(axis=-1)
         # In the order of X, as related channels often are neighbours.
         rows = np.sort(np.argsort(-means.max(axis=1), kind="stable")[:max_features])
-        largest = np.abs(means).max() or 1.0
+        limit = largest_of(means)
         self.image_ = self.ax_.imshow(
             means[rows],
-            cmap="RdBu_r",
-            vmin=-largest,
-            vmax=largest,
+            cmap=COLORMAP,
+            vmin=-limit,
+            vmax=limit,
             aspect="auto",
             interpolation="nearest",
             extent=(0, 1, len(rows) - 0.5, -0.5),
