@@ -21,7 +21,7 @@ from sklstm._runtime._torch_settings import own_settings
 from sklstm._runtime._within import within
 from sklstm._sequences import Array, IntArray, Sequences
 from sklstm.nn import SequenceNetwork
-from sklstm.nn._ensemble import Ensemble
+from sklstm.nn._ensemble import Ensemble, network_of
 from sklstm.preprocessing._base import SequenceTransformer, widths_of
 from sklstm.preprocessing._imputer import SequenceImputer
 from sklstm.preprocessing._scaler import SequenceScaler
@@ -69,8 +69,7 @@ class Explained:
     @property
     def network(self) -> SequenceNetwork:
         """The network that is trained by gradients."""
-        module = self.module
-        return module.network if isinstance(module, Ensemble) else module
+        return network_of(self.module)
 
     @property
     def device(self) -> torch.device:

@@ -21,7 +21,7 @@ from sklstm._sequences import Array
 from sklstm._tasks._task import Task
 from sklstm._validation._features import InputSchema
 from sklstm.nn import ConvolutionEnsemble, SequenceNetwork
-from sklstm.nn._ensemble import Ensemble
+from sklstm.nn._ensemble import Ensemble, network_of
 from sklstm.nn._network import lstm_takes_bfloat16
 from sklstm.preprocessing import SequenceScaler
 from sklstm.streaming._network import CausalNetwork
@@ -80,8 +80,7 @@ class Model:
     @property
     def network(self) -> SequenceNetwork:
         """The network, without a linear model beside it."""
-        module = self.module
-        return module.network if isinstance(module, Ensemble) else module
+        return network_of(self.module)
 
     def causal_network(self, *, exactly: bool = True) -> CausalNetwork | None:
         """The network as one that reads timestep by timestep; None if it cannot.
