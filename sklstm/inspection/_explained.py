@@ -17,7 +17,7 @@ from sklstm._data._memory import prediction_memory
 from sklstm._models import split_model
 from sklstm._runtime._modes import own_modes
 from sklstm._runtime._threads import single_threaded
-from sklstm._runtime._torch_settings import own_settings
+from sklstm._runtime._torch_settings import prediction_settings
 from sklstm._runtime._within import within
 from sklstm._sequences import Array, IntArray, Sequences
 from sklstm.nn import SequenceNetwork
@@ -159,9 +159,7 @@ class Explained:
     def compute(self, work: Callable[[], T], sequences: Sequences) -> T:
         """Result of ``work`` under the settings of a prediction, but with gradients."""
         network = self.fitted.network
-        settings = own_settings(
-            on_gpu=self.device.type != "cpu", may_use_tf32=network.precision == "tf32"
-        )
+        settings = prediction_settings(self.device, network.precision)
         contexts = [settings, single_threaded(), own_modes(gradients=True)]
 
         def limited() -> T:

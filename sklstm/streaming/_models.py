@@ -15,7 +15,7 @@ from sklstm._batching._scaling import Scaling
 from sklstm._models import split_model
 from sklstm._runtime._modes import own_modes
 from sklstm._runtime._threads import single_threaded
-from sklstm._runtime._torch_settings import own_settings
+from sklstm._runtime._torch_settings import prediction_settings
 from sklstm._runtime._within import within
 from sklstm._sequences import Array
 from sklstm._tasks._task import Task
@@ -71,10 +71,7 @@ class Model:
 
     def compute(self, work: Callable[[], T]) -> T:
         """Result of ``work`` under the settings of a prediction."""
-        settings = own_settings(
-            on_gpu=self.device.type != "cpu",
-            may_use_tf32=self.network.precision == "tf32",
-        )
+        settings = prediction_settings(self.device, self.network.precision)
         return within([settings, single_threaded(), own_modes(gradients=False)], work)
 
     @property
