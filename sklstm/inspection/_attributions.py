@@ -8,7 +8,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from sklstm._batching._buckets import prediction_batches
 from sklstm._compat._sklearn import Interval, StrOptions, validate_parameter_constraints
 from sklstm._inference._prediction import check_outputs, compute_outputs
 from sklstm._sequences import Array
@@ -17,7 +16,7 @@ from sklstm.inspection._baselines import Pair, pair_with_baseline
 from sklstm.inspection._explained import Explained, as_given, read_model
 from sklstm.inspection._integrated import integrated_gradients
 from sklstm.inspection._mixtures import Mixtures
-from sklstm.inspection._occlusion import MAX_SEQUENCES, MAX_TIMESTEPS, occlude
+from sklstm.inspection._occlusion import occlude
 from sklstm.inspection._targets import Targets, read_targets
 
 # Part of the tolerance that integrals may take; rounding takes some of the rest.
@@ -288,7 +287,7 @@ def _in_the_shape_of_X(explained: Explained, values: Array) -> Array:
 def baseline_outputs(explained: Explained, pair: Pair) -> Array:
     """Outputs of the baselines, (n, C), float64."""
     outputs = np.empty((len(pair.lengths), explained.module.n_classes))
-    for indices in prediction_batches(pair.lengths, MAX_TIMESTEPS, MAX_SEQUENCES):
+    for indices in pair.batches():
         mixtures = Mixtures(explained, *pair.batch(indices))
         shape = (len(indices), mixtures.n_timesteps, explained.n_features)
         names = explained.static_names

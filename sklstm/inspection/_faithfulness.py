@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from sklstm._batching._buckets import prediction_batches
 from sklstm._compat._sklearn import Interval, StrOptions, validate_parameter_constraints
 from sklstm._inference._prediction import check_outputs, compute_outputs
 from sklstm._runtime._randomness import draw_seed
@@ -20,7 +19,6 @@ from sklstm.inspection._attributions import Attributions
 from sklstm.inspection._baselines import Pair, pair_with_baseline
 from sklstm.inspection._explained import Explained, read_model
 from sklstm.inspection._mixtures import Mixtures
-from sklstm.inspection._occlusion import MAX_SEQUENCES, MAX_TIMESTEPS
 from sklstm.inspection._targets import Targets, read_targets
 
 CONSTRAINTS = {
@@ -219,7 +217,7 @@ class _Curves:
         curves = np.zeros(shape)
         # Drawn in the order of X: results do not depend on how batches are made.
         shuffled = [[rng.permutation(order) for _ in range(n_random)] for order in orders]
-        for indices in prediction_batches(pair.lengths, MAX_TIMESTEPS, MAX_SEQUENCES):
+        for indices in pair.batches():
             mixtures = Mixtures(self.explained, *pair.batch(indices))
             for place, index in enumerate(indices):
                 curves[:2, index] = self._of_order(mixtures, place, index, orders[index])

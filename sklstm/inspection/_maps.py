@@ -13,10 +13,10 @@ from sklstm._batching._buckets import prediction_batches
 from sklstm._batching._loader import PaddedInputs
 from sklstm._inference._prediction import check_outputs, compute_outputs
 from sklstm._sequences import Array, IntArray, Sequences
+from sklstm.inspection._baselines import MAX_SEQUENCES, MAX_TIMESTEPS
 from sklstm.inspection._expanded import expand_codes, expand_static, expanded_network
 from sklstm.inspection._explained import Explained, as_given, read_model
 from sklstm.inspection._layers import patch_size_of
-from sklstm.inspection._occlusion import MAX_SEQUENCES, MAX_TIMESTEPS
 from sklstm.inspection._targets import read_targets
 from sklstm.nn import AttentionPooling, ConvolutionEnsemble, TokenEnsemble
 from sklstm.nn._ensemble import Ensemble
