@@ -183,7 +183,7 @@ def test_parameters_are_checked():
 def test_a_path_that_misses_the_tolerance_is_reported(monkeypatch):
     monkeypatch.setattr("sklstm.inspection._attributions.MAX_NODES", 17)
     model, given = _first("lstm")
-    with pytest.warns(UserWarning, match="more than tol=1e-12 allows, after 17 gradients"):
+    with pytest.warns(UserWarning, match="more than tol=1e-12 allows, with up to 17 gradients"):
         attributions(model, given, tol=1e-12)
 
 
