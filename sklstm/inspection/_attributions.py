@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from numbers import Integral, Real
 from typing import Any, Literal
 
 import numpy as np
 
-from sklstm._compat._sklearn import Interval, StrOptions, validate_parameter_constraints
+from sklstm._compat._sklearn import StrOptions, validate_parameter_constraints
+from sklstm._config._options import AT_LEAST_ONE, POSITIVE
 from sklstm._inference._prediction import check_outputs, compute_outputs
 from sklstm._sequences import Array
 from sklstm._warnings import warn_user
@@ -23,13 +23,12 @@ from sklstm.inspection._targets import Targets, read_targets
 OF_INTEGRAL = 0.5
 # Maximum number of gradients along a path.
 MAX_NODES = 2048
-AT_LEAST_ONE = Interval(Integral, 1, None, closed="left")
-CONSTRAINTS = {
+PARAMETER_CONSTRAINTS: dict[str, list[Any]] = {
     "method": [StrOptions({"integrated_gradients", "occlusion"})],
     "window": [AT_LEAST_ONE, None],
     "stride": [AT_LEAST_ONE, None],
     "by_feature": ["boolean"],
-    "tol": [Interval(Real, 0, None, closed="neither")],
+    "tol": [POSITIVE],
 }
 
 
@@ -218,7 +217,9 @@ def attributions(
     True
     """
     given = {"method": method, "window": window, "stride": stride, "by_feature": by_feature}
-    validate_parameter_constraints(CONSTRAINTS, {**given, "tol": tol}, caller_name="attributions")
+    validate_parameter_constraints(
+        PARAMETER_CONSTRAINTS, {**given, "tol": tol}, caller_name="attributions"
+    )
     _check_stride(window, stride)
     explained = read_model(estimator, "attributions")
     sequences = explained.read(explained.transform(X))
