@@ -21,9 +21,9 @@ def summary(estimator: Any, X: Any = None, y: Any = None) -> ModelSummary:
 
     Parameters
     ----------
-    estimator : estimator or Pipeline
-        An `LSTMSequenceClassifier` or `LSTMSequenceRegressor`, or a pipeline that ends with one. It
-        is fitted, unless X and y are given. It is not changed.
+    estimator : LSTMSequenceClassifier, LSTMSequenceRegressor or Pipeline
+        An estimator, or a pipeline that ends with one. It is fitted, unless X and y are given. It
+        is not changed.
     X, y : array-like, default=None
         Data as for ``fit``, of which only sizes and labels matter. The summary then is that of the
         network that a fit to them would build, whatever the estimator was fitted to. Nothing is
