@@ -19,9 +19,9 @@ PERCENTS = np.linspace(0, 1, 6)
 class PermutationImportanceDisplay:
     """Permutation importance as bars, or as a heat map of features and segments.
 
-    Build it with `from_estimator` or `from_importances`. Bars have the standard deviation over the
-    repetitions. In the heat map, red is a decrease of the score by the exchange, and blue an
-    increase, which is chance.
+    Bars have the standard deviation over the repetitions. In the heat map, red is a decrease of the
+    score by the exchange, and blue an increase, which is chance. Use `from_estimator` or
+    `from_importances` to create a display.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class PermutationImportanceDisplay:
         Axes of the last plot.
     bars_ : matplotlib BarContainer or None
         The bars, None for ``by="both"``.
-    image_ : matplotlib AxesImage or None
+    im_ : matplotlib AxesImage or None
         The heat map, None unless ``by="both"``.
 
     See Also
@@ -70,11 +70,12 @@ class PermutationImportanceDisplay:
     figure_: Any
     ax_: Any
     bars_: Any
-    image_: Any
+    im_: Any
 
     def __init__(
         self,
         importances: Array,
+        *,
         by: str,
         feature_names: Sequence[str],
         segment_bounds: Array,
@@ -171,19 +172,23 @@ class PermutationImportanceDisplay:
                 f" Got {len(names)}."
             )
         display = cls(
-            result["importances"], result["by"], names, result["segment_bounds"], score_name
+            result["importances"],
+            by=result["by"],
+            feature_names=names,
+            segment_bounds=result["segment_bounds"],
+            score_name=score_name,
         )
         return display.plot(max_features=max_features, ax=ax)
 
-    def plot(self, *, max_features: int = 20, ax: Any = None) -> Self:
+    def plot(self, ax: Any = None, *, max_features: int = 20) -> Self:
         """Draw the importances.
 
         Parameters
         ----------
-        max_features : int, default=20
-            The most features that are drawn, the most important ones.
         ax : matplotlib Axes, default=None
             Axes to draw on. None: those of a new figure.
+        max_features : int, default=20
+            The most features that are drawn, the most important ones.
 
         Returns
         -------
@@ -198,7 +203,7 @@ class PermutationImportanceDisplay:
         n_rows = 0 if self.by == "segment" else min(max_features, len(self.feature_names))
         height = max(2.4, 1.4 + 0.28 * n_rows) if n_rows else 3.2
         self.ax_, self.figure_ = axes_for(ax, (6.4, height))
-        self.bars_, self.image_ = None, None
+        self.bars_, self.im_ = None, None
         if self.by == "segment":
             self._bars_of_segments()
         elif self.by == "feature":
@@ -243,10 +248,10 @@ class PermutationImportanceDisplay:
 
     def _heat_map(self, max_features: int) -> None:
         means = self.importances.mean(axis=-1)
-        # In the order of X, as related channels often are neighbours.
+        # In the order of X, as related features often are neighbours.
         rows = np.sort(np.argsort(-means.max(axis=1), kind="stable")[:max_features])
         limit = largest_of(means)
-        self.image_ = self.ax_.imshow(
+        self.im_ = self.ax_.imshow(
             means[rows],
             cmap=COLORMAP,
             vmin=-limit,
@@ -255,7 +260,7 @@ class PermutationImportanceDisplay:
             interpolation="nearest",
             extent=(0, 1, len(rows) - 0.5, -0.5),
         )
-        self.figure_.colorbar(self.image_, ax=self.ax_, label=f"decrease of {self.score_name}")
+        self.figure_.colorbar(self.im_, ax=self.ax_, label=f"decrease of {self.score_name}")
         self.ax_.set(ylabel=self._label_of(rows))
         self._name(rows)
         self._name_time()

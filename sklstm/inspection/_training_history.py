@@ -33,10 +33,10 @@ MAX_COLUMNS, PANEL_SIZE = 3, (4.0, 3.0)
 class TrainingHistoryDisplay:
     """Curves of a training: loss, scores and learning rate of each epoch.
 
-    It is recommended to use `from_estimator` to create an instance. There is a panel for the loss,
-    one for each score, and one for the learning rate, if the history has it. A vertical line marks
-    the epoch whose weights were kept, and another one the end of mixup: up to there the loss of the
-    training batches is that of mixtures, which is higher.
+    There is a panel for the loss, one for each score, and one for the learning rate, if the history
+    has it. A vertical line marks the epoch whose weights were kept, and another one the end of
+    mixup: up to there the loss of the training batches is that of mixtures, which is higher. Use
+    `from_estimator` to create a display.
 
     Parameters
     ----------
@@ -85,8 +85,8 @@ class TrainingHistoryDisplay:
 
     def __init__(
         self,
-        *,
         history: Mapping[str, npt.ArrayLike],
+        *,
         best_epoch: int | None = None,
         score_name: str | None = None,
     ) -> None:

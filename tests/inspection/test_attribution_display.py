@@ -73,6 +73,19 @@ def test_html_is_escaped():
     assert 'title="-0.500"' in html
 
 
+def test_html_has_the_colour_map_that_was_drawn():
+    display = AttributionDisplay(np.array([1.0, -1.0]), words=["a", "b"])
+    before = display._repr_html_()
+    assert display.plot(cmap="PiYG")._repr_html_() != before
+    assert display.plot()._repr_html_() == before
+
+
+def test_what_is_not_drawn_is_none():
+    words = AttributionDisplay(np.array([1.0, -1.0]), words=["a", "b"]).plot()
+    assert words.im_ is words.lines_ is None
+    assert AttributionDisplay(np.ones((3, 2))).plot().texts_ is None
+
+
 def test_token_ids_are_drawn_as_numbers():
     model, given = fitted("ids")
     display = draw(AttributionDisplay.from_estimator(model, given, index=0))
