@@ -1,19 +1,13 @@
 from itertools import pairwise
 
-import matplotlib as mpl
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
 from sklstm.inspection import AttributionDisplay, attributions
 from tests.inspection.fitted import fitted
 
-mpl.use("agg")
-
-
-@pytest.fixture(autouse=True)
-def _close():
-    yield
-    mpl.pyplot.close("all")
+pytestmark = pytest.mark.usefixtures("figures")
 
 
 def draw(display):
@@ -37,7 +31,7 @@ def test_a_heat_map_centred_at_zero_with_the_sequence():
 
 def test_names_of_features_and_given_axes():
     model, given = fitted("category windows")
-    _, ax = mpl.pyplot.subplots()
+    _, ax = plt.subplots()
     display = draw(AttributionDisplay.from_estimator(model, given, index=-1, ax=ax))
     assert display.ax_ is ax
     assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "kind", "b"]

@@ -1,4 +1,3 @@
-import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -7,17 +6,10 @@ from sklearn.utils import Bunch
 from sklstm.inspection import PermutationImportanceDisplay, permutation_importance
 from tests.helpers import make_ragged, quick
 
+pytestmark = pytest.mark.usefixtures("figures")
+
 X, Y = make_ragged(20)
 MODEL = quick(max_epochs=1).fit(X, Y)
-
-
-@pytest.fixture(autouse=True)
-def _agg():
-    before = mpl.get_backend()
-    plt.switch_backend("Agg")
-    yield
-    plt.close("all")
-    plt.switch_backend(before)
 
 
 def result_of(by, importances, n_features=3, n_segments=4):

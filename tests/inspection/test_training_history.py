@@ -2,7 +2,6 @@
 
 import sys
 
-import matplotlib as mpl
 import numpy as np
 import pytest
 from sklearn.exceptions import NotFittedError
@@ -16,18 +15,12 @@ from sklstm.inspection import TrainingHistoryDisplay
 from sklstm.preprocessing import SequenceScaler
 from tests.helpers import make_ragged, quick
 
-mpl.use("agg")
 plt = pytest.importorskip("matplotlib.pyplot")
+pytestmark = pytest.mark.usefixtures("figures")
 
 X, Y = make_ragged(40)
 VAL = {"X_val": X[:10], "y_val": Y[:10]}
 HISTORY = {"epoch": [1, 2, 3], "train_loss": [0.5, 0.4, 0.3], "learning_rate": [0.1, 0.1, 0.1]}
-
-
-@pytest.fixture(autouse=True)
-def no_figure_is_left_open():
-    yield
-    plt.close("all")
 
 
 def display_of(estimator, **options):
