@@ -37,6 +37,18 @@ def _fixed_torch_seed():
 
 
 @pytest.fixture
+def figures():
+    """Figures without a screen, closed in the end."""
+    matplotlib = pytest.importorskip("matplotlib")
+    plt = pytest.importorskip("matplotlib.pyplot")
+    before = matplotlib.get_backend()
+    plt.switch_backend("agg")
+    yield
+    plt.close("all")
+    plt.switch_backend(before)
+
+
+@pytest.fixture
 def say(record_property: Callable[[str, str], None]) -> Callable[[str], None]:
     """Says a measured figure in the summary at the end, from whatever worker."""
     return lambda text: record_property("figure", text)

@@ -33,6 +33,13 @@ def device() -> torch.device:
     return torch.get_default_device()
 
 
+def as_objects(items: Any) -> np.ndarray:
+    """A 1-D array of the items, which np.array would stack if they have one length."""
+    array = np.empty(len(items), dtype=object)
+    array[:] = items
+    return array
+
+
 def assert_same_in_company(found: Any, expected: Any) -> None:
     """The same bits; on a GPU up to rounding, since its kernels follow from the size of a batch."""
     if device().type == "cpu":

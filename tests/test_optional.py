@@ -18,6 +18,18 @@ def test_a_package_that_is_missing_is_an_error_with_the_pip_line():
     assert caught.value.name == "no_such_package"
 
 
+def test_a_module_of_a_package():
+    assert require("json.decoder", extra="frames") is json.decoder
+    with pytest.raises(ImportError, match="needs the package 'no_such_package', which") as caught:
+        require("no_such_package.module", extra="frames")
+    assert caught.value.name == "no_such_package"
+
+
+def test_a_module_that_a_package_lacks_is_its_own_error():
+    with pytest.raises(ModuleNotFoundError, match=r"No module named 'json\.no_such_module'"):
+        require("json.no_such_module", extra="frames")
+
+
 def test_what_a_package_lacks_itself_is_its_own_error(tmp_path, monkeypatch):
     (tmp_path / "half_installed.py").write_text("import no_such_package")
     monkeypatch.syspath_prepend(tmp_path)

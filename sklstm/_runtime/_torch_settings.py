@@ -62,6 +62,12 @@ class own_settings(AbstractContextManager[None]):
             set_function_modes(self._function_modes)
 
 
+def prediction_settings(device: torch.device | str, precision: str) -> own_settings:
+    """Settings of a prediction on a device, with the ``precision`` of an estimator."""
+    on_gpu = torch.device(device).type != "cpu"
+    return own_settings(on_gpu=on_gpu, may_use_tf32=precision == "tf32")
+
+
 @dataclass(eq=False)
 class Shared:
     """Process-wide setting that must have our value as long as any thread computes.

@@ -48,7 +48,7 @@ from sklstm._warnings import warn_user
 from sklstm.exceptions import TrainingDivergedError
 from sklstm.nn import SequenceNetwork
 from sklstm.nn._dropout import drawing_from
-from sklstm.nn._ensemble import Ensemble
+from sklstm.nn._ensemble import network_of
 from sklstm.nn._normalization import Record, statistics_into, update_all
 
 
@@ -167,8 +167,7 @@ class SequenceNet(PlainNet):
     @property
     def trained(self) -> SequenceNetwork:
         """The network that is trained by gradients: the module or a part of it."""
-        module = self.module_
-        return module.network if isinstance(module, Ensemble) else module
+        return network_of(self.module_)
 
     @property
     def uses_mixup(self) -> bool:

@@ -37,7 +37,7 @@ def _is_loss(scorer: Scorer) -> bool:
     return isinstance(scorer, str) and scorer == "loss"
 
 
-def describe(scoring: Scoring, name: str) -> str:
+def named_in_messages(scoring: Scoring, name: str) -> str:
     """One of the scorers, for a message."""
     if isinstance(scoring, str) or callable(scoring):
         return f"scoring={scoring!r}"
@@ -60,7 +60,7 @@ def evaluate(
     predictor, scores = data.task.predictor(outputs), {}
     predictor.X_ = data.X
     for name, scorer in scorers_of(scoring).items():
-        described = describe(scoring, name)
+        described = named_in_messages(scoring, name)
         scores[name] = -loss if _is_loss(scorer) else _score(data, predictor, scorer, described)
     decides = next(iter(scores.values()))
     scores.pop("loss", None)

@@ -11,7 +11,7 @@ from skorch.callbacks import Callback
 from sklstm._config._options import Scoring
 from sklstm._data._labelled import ScoredData
 from sklstm._inference._prediction import compute_outputs
-from sklstm._training._scores import describe, evaluate, scorers_of
+from sklstm._training._scores import evaluate, named_in_messages, scorers_of
 from sklstm._warnings import warn_user
 
 
@@ -117,7 +117,7 @@ class ValidationMonitor(ValidationScores):
     def on_train_end(self, net: Any, **kwargs: Any) -> None:
         net.module_.load_state_dict(self.best_weights_)
         if self.best_score_ == -np.inf:
-            decides = describe(self.scoring, next(iter(scorers_of(self.scoring))))
+            decides = named_in_messages(self.scoring, next(iter(scorers_of(self.scoring))))
             warn_user(
                 f"{decides} was NaN on the held-out sequences in every epoch; the epoch of the"
                 " smallest loss was kept.",

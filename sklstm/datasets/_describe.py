@@ -11,13 +11,13 @@ from sklstm._compat._sklearn import StrOptions, validate_parameter_constraints
 from sklstm._config._options import Options
 from sklstm._data._auto import resolve_auto
 from sklstm._sequences import UNKNOWN_ID, Array, Sequences
+from sklstm.datasets._checked import Checked, read
 from sklstm.datasets._columns import (
     FeatureStatistics,
     features_table,
     static_table,
     statistics_of,
 )
-from sklstm.datasets._given import Given, read
 from sklstm.datasets._hints import hints_of
 from sklstm.datasets._report import SequenceDataReport
 from sklstm.preprocessing import SequenceImputer
@@ -98,56 +98,58 @@ def describe(
     """
     parameters: dict[str, Any] = {"mask_value": mask_value, "token_ids": token_ids, "task": task}
     validate_parameter_constraints(PARAMETER_CONSTRAINTS, parameters, caller_name="describe")
-    given = read(X, y, groups, **parameters)
-    statistics = statistics_of(given.sequences)
+    checked = read(X, y, groups, **parameters)
+    statistics = statistics_of(checked.sequences)
     features = features_table(
-        given.sequences,
+        checked.sequences,
         statistics,
-        given.names,
-        given.schema.categories,
-        kind="token id" if given.takes_tokens else "number",
+        checked.names,
+        checked.schema.categories,
+        kind="token id" if checked.takes_tokens else "number",
     )
     return SequenceDataReport(
-        kind=given.kind,
-        lengths=given.sequences.lengths,
+        kind=checked.kind,
+        lengths=checked.sequences.lengths,
         features=features,
-        static=static_table(given.sequences.static, given.schema.static),
-        tokens=_tokens(given),
-        target=_target(given),
-        groups=_groups(given),
-        hints=tuple(hints_of(given, statistics, features)),
-        estimator=given.estimator,
-        resolved_params=_resolved(given, statistics),
-        examples=_examples(given),
+        static=static_table(checked.sequences.static, checked.schema.static),
+        tokens=_tokens(checked),
+        target=_target(checked),
+        groups=_groups(checked),
+        hints=tuple(hints_of(checked, statistics, features)),
+        estimator=checked.estimator,
+        resolved_params=_resolved(checked, statistics),
+        examples=_examples(checked),
     )
 
 
 # Parts of the report ------------------------------------------------------------------------------
 
 
-def _tokens(given: Given) -> dict[str, Any] | None:
+def _tokens(checked: Checked) -> dict[str, Any] | None:
     """Size of the vocabulary, share of unknown tokens, and the most frequent ones."""
-    if not given.takes_tokens:
+    if not checked.takes_tokens:
         return None
-    ids = given.sequences.values[:, 0]
+    ids = checked.sequences.values[:, 0]
     counts = np.bincount(ids)
     frequent = np.argsort(-counts, kind="stable")[:N_TOKENS]
     frequent = frequent[counts[frequent] > 0]
-    words = {} if given.encoder is None else {i: t for t, i in given.encoder.vocabulary_.items()}
+    words = (
+        {} if checked.encoder is None else {i: t for t, i in checked.encoder.vocabulary_.items()}
+    )
     return {
-        "vocabulary_size": given.inputs.vocabulary_size,
+        "vocabulary_size": checked.inputs.vocabulary_size,
         "n_distinct": int((counts > 0).sum()),
         "unknown": float((ids == UNKNOWN_ID).mean()),
         "frequent": {str(words.get(i, i)): int(counts[i]) for i in frequent.tolist()},
     }
 
 
-def _target(given: Given) -> dict[str, Any] | None:
+def _target(checked: Checked) -> dict[str, Any] | None:
     """How the target is distributed."""
-    targets = given.targets
+    targets = checked.targets
     if targets is None:
         return None
-    if given.predicts_numbers:
+    if checked.predicts_numbers:
         columns = targets.reshape(len(targets), -1)
         quartiles = np.quantile(columns, [0, 0.25, 0.5, 0.75, 1], axis=0)
         return {
@@ -173,9 +175,9 @@ def _target(given: Given) -> dict[str, Any] | None:
     }
 
 
-def _groups(given: Given) -> dict[str, Any] | None:
+def _groups(checked: Checked) -> dict[str, Any] | None:
     """Number and sizes of the groups."""
-    groups, targets = given.groups, given.targets
+    groups, targets = checked.groups, checked.targets
     if groups is None:
         return None
     _, numbers, counts = np.unique(groups.astype(str), return_inverse=True, return_counts=True)
@@ -184,31 +186,31 @@ def _groups(given: Given) -> dict[str, Any] | None:
         "smallest": int(counts.min()),
         "largest": int(counts.max()),
     }
-    if targets is not None and targets.ndim == 1 and not given.predicts_numbers:
+    if targets is not None and targets.ndim == 1 and not checked.predicts_numbers:
         pairs = np.unique(np.stack([numbers, np.unique(targets, return_inverse=True)[1]]), axis=1)
         found["n_of_one_class"] = int((np.bincount(pairs[0]) == 1).sum())
     return found
 
 
-def _resolved(given: Given, statistics: FeatureStatistics) -> dict[str, Any] | None:
+def _resolved(checked: Checked, statistics: FeatureStatistics) -> dict[str, Any] | None:
     """What "auto" becomes in a fit of the default estimator; None if it would refuse X."""
-    sequences = given.sequences
+    sequences = checked.sequences
     if statistics.n_infinite.any():
         return None
     if statistics.n_missing.any():
         filled = SequenceImputer().fit_transform(list(sequences))
         sequences = Sequences(np.concatenate(filled), sequences.offsets, sequences.codes)
-    options = Options(embedding_dim=EMBEDDING_DIM if given.takes_tokens else None)
-    return resolve_auto(options, sequences, predicts_numbers=given.predicts_numbers)
+    options = Options(embedding_dim=EMBEDDING_DIM if checked.takes_tokens else None)
+    return resolve_auto(options, sequences, predicts_numbers=checked.predicts_numbers)
 
 
-def _examples(given: Given) -> list[tuple[Any, Array]]:
+def _examples(checked: Checked) -> list[tuple[Any, Array]]:
     """Some sequences and their targets: of the first classes, or from small to large numbers."""
-    sequences = given.sequences
-    rows = _rows_of_examples(given.targets, len(sequences), given.predicts_numbers)
+    sequences = checked.sequences
+    rows = _rows_of_examples(checked.targets, len(sequences), checked.predicts_numbers)
     values, offsets = sequences.values, sequences.offsets
     return [
-        (_target_of(row, given), values[offsets[row] : offsets[row + 1]].copy()) for row in rows
+        (_target_of(row, checked), values[offsets[row] : offsets[row + 1]].copy()) for row in rows
     ]
 
 
@@ -225,12 +227,12 @@ def _rows_of_examples(targets: Array | None, n: int, predicts_numbers: bool) -> 
     return [int(row) for row in np.unique(targets, return_index=True)[1][:N_EXAMPLES]]
 
 
-def _target_of(row: int, given: Given) -> Any:
+def _target_of(row: int, checked: Checked) -> Any:
     """The label or number of a sequence, or a list of several."""
-    if given.targets is None:
+    if checked.targets is None:
         return None
-    target = given.targets[row]
+    target = checked.targets[row]
     # Of an array of objects it is none of NumPy's.
     if np.ndim(target) == 0:
         return target.item() if hasattr(target, "item") else target
-    return target.tolist() if given.predicts_numbers else np.flatnonzero(target).tolist()
+    return target.tolist() if checked.predicts_numbers else np.flatnonzero(target).tolist()

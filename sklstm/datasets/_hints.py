@@ -9,8 +9,8 @@ import numpy as np
 
 from sklstm._sequences import Array
 from sklstm._validation._messages import enumerate_names
+from sklstm.datasets._checked import Checked
 from sklstm.datasets._columns import FeatureStatistics, Table, percent
-from sklstm.datasets._given import Given
 from sklstm.datasets._leakage import (
     Hint,
     Target,
@@ -34,21 +34,21 @@ class Candidate(NamedTuple):
     which: str = ""
 
 
-def hints_of(given: Given, statistics: FeatureStatistics, features: Table) -> Iterator[Hint]:
+def hints_of(checked: Checked, statistics: FeatureStatistics, features: Table) -> Iterator[Hint]:
     """All hints."""
-    yield from (Hint("misread", None, text) for text in given.warnings)
-    yield from _at_values(features, given.estimator)
-    if not given.takes_tokens:
-        yield from telling_names([*given.names, *given.static_names])
-        yield from _at_time(given, statistics)
-    yield from duplicates(given.sequences, given.targets, given.groups)
-    targets = [*_targets(given)]
+    yield from (Hint("misread", None, text) for text in checked.warnings)
+    yield from _at_values(features, checked.estimator)
+    if not checked.takes_tokens:
+        yield from telling_names([*checked.names, *checked.static_names])
+        yield from _at_time(checked, statistics)
+    yield from duplicates(checked.sequences, checked.targets, checked.groups)
+    targets = [*_targets(checked)]
     yield from _at_rare_classes(targets)
-    lengths = given.sequences.lengths.astype(np.float64)
+    lengths = checked.sequences.lengths.astype(np.float64)
     for target in targets:
         if reveals(lengths, target):
             yield Hint("lengths_reveal_target", None, f"The lengths alone tell {target.name}.")
-    for candidate in _candidates(given, statistics):
+    for candidate in _candidates(checked, statistics):
         yield from _at_candidate(candidate, targets)
 
 
@@ -75,12 +75,12 @@ def _of(rows: list[dict[str, Any]], kind: str, text: str) -> Hint:
     return Hint(kind, rows[0]["name"] if len(rows) == 1 else None, text)
 
 
-def _at_time(given: Given, statistics: FeatureStatistics) -> Iterator[Hint]:
+def _at_time(checked: Checked, statistics: FeatureStatistics) -> Iterator[Hint]:
     """Numbers that only count."""
-    is_short = (given.sequences.lengths < 2).all() and len(given.sequences) < 10
-    numbers = [name for name in given.names if name not in given.schema.categories]
+    is_short = (checked.sequences.lengths < 2).all() and len(checked.sequences) < 10
+    numbers = [name for name in checked.names if name not in checked.schema.categories]
     for at, name in enumerate(numbers):
-        if statistics.increases[at] and len(given.sequences) > 1 and not is_short:
+        if statistics.increases[at] and len(checked.sequences) > 1 and not is_short:
             text = f"{name!r} grows from each timestep to the next over all data, as an index does."
             yield Hint("identifier", name, text)
         elif not np.isnan(statistics.step[at]):
@@ -88,17 +88,17 @@ def _at_time(given: Given, statistics: FeatureStatistics) -> Iterator[Hint]:
             yield Hint("clock", name, text)
 
 
-def _targets(given: Given) -> Iterator[Target]:
-    if given.targets is None:
+def _targets(checked: Checked) -> Iterator[Target]:
+    if checked.targets is None:
         return
-    if given.targets.ndim == 1:
-        values = given.targets
-        if not given.predicts_numbers:
+    if checked.targets.ndim == 1:
+        values = checked.targets
+        if not checked.predicts_numbers:
             values = np.unique(values, return_inverse=True)[1]
-        yield Target(values, not given.predicts_numbers, "the target")
+        yield Target(values, not checked.predicts_numbers, "the target")
         return
-    for column, values in enumerate(given.targets.T):
-        yield Target(values, not given.predicts_numbers, f"y[:, {column}]")
+    for column, values in enumerate(checked.targets.T):
+        yield Target(values, not checked.predicts_numbers, f"y[:, {column}]")
 
 
 def _at_rare_classes(targets: list[Target]) -> Iterator[Hint]:
@@ -110,20 +110,20 @@ def _at_rare_classes(targets: list[Target]) -> Iterator[Hint]:
                 yield Hint("rare_class", None, text)
 
 
-def _candidates(given: Given, statistics: FeatureStatistics) -> Iterator[Candidate]:
-    sequences = given.sequences
-    if not given.takes_tokens:
+def _candidates(checked: Checked, statistics: FeatureStatistics) -> Iterator[Candidate]:
+    sequences = checked.sequences
+    if not checked.takes_tokens:
         lows, highs = statistics.lowest, statistics.highest
         last = sequences.values[sequences.offsets[1:] - 1]
-        numbers = [name for name in given.names if name not in given.schema.categories]
+        numbers = [name for name in checked.names if name not in checked.schema.categories]
         for at, name in enumerate(numbers):
             is_constant = bool((lows[:, at] == highs[:, at]).all())
             if is_constant and (sequences.lengths > 1).any():
                 yield Candidate(name, lows[:, at], which=", constant in each sequence,")
             elif np.isfinite(last[:, at]).all():
                 yield Candidate(name, last[:, at], False, True, LAST)
-    codes, static = sequences.codes, given.schema.static
-    for at, name in enumerate(given.schema.categories):
+    codes, static = sequences.codes, checked.schema.static
+    for at, name in enumerate(checked.schema.categories):
         if codes is not None:
             ends = codes[sequences.offsets[1:] - 1, at].astype(np.float64)
             yield Candidate(name, ends, True, True, LAST)

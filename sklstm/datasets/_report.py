@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from sklstm._optional import require
 from sklstm._sequences import Array, IntArray
+from sklstm._tables import aligned, html_table
 from sklstm.datasets._columns import Table, percent
 from sklstm.datasets._leakage import Hint
 from sklstm.datasets._report_figure import draw
@@ -118,7 +118,6 @@ class SequenceDataReport:
         ImportError
             If matplotlib is not installed.
         """
-        require("matplotlib", extra="plots")
         return draw(self, figure)
 
     def __repr__(self) -> str:
@@ -129,7 +128,7 @@ class SequenceDataReport:
         for title, lines in self._sections():
             parts.append("\n".join([title, *(f"  {line}" for line in lines)]))
         for title, table in self._tables():
-            parts.append("\n".join([title, *(f"  {line}" for line in _aligned(table))]))
+            parts.append("\n".join([title, *(f"  {line}" for line in aligned(table, 1))]))
         parts.append("\n".join(["Hints", *(f"  - {text}" for text in self._texts_of_hints())]))
         return "\n\n".join(parts)
 
@@ -138,7 +137,7 @@ class SequenceDataReport:
         for title, lines in self._sections():
             parts.append(f"<h4>{escape(title)}</h4><p>{'<br>'.join(map(escape, lines))}</p>")
         for title, table in self._tables():
-            parts.append(f"<h4>{escape(title)}</h4>{_html_table(table)}")
+            parts.append(f"<h4>{escape(title)}</h4>{html_table(table, 1)}")
         items = "".join(f"<li>{escape(text)}</li>" for text in self._texts_of_hints())
         return f"<div>{''.join(parts)}<h4>Hints</h4><ul>{items}</ul></div>"
 
@@ -257,21 +256,3 @@ def _cell(name: str, value: Any) -> str:
     if name in PERCENTS:
         return percent(value)
     return _number(value) if isinstance(value, float) else str(value)
-
-
-def _aligned(rows: list[list[str]]) -> list[str]:
-    """Lines of a table: the name to the left, all else to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = []
-    for row in rows:
-        numbers = (cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))
-        lines.append("  ".join([row[0].ljust(widths[0]), *numbers]).rstrip())
-    return lines
-
-
-def _html_table(rows: list[list[str]]) -> str:
-    head = "".join(f"<th>{escape(cell)}</th>" for cell in rows[0])
-    body = "".join(
-        f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows[1:]
-    )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

@@ -107,12 +107,7 @@ def _draw_scales(ax: Any, report: SequenceDataReport) -> None:
     if len(spread) and spread.max() > LARGE_RATIO * spread.min():
         ax.set_xscale("symlog", linthresh=float(spread.min()))
         ax.set_xticks(_ticks(float(spread.min()), float(low.min()), float(high.max())))
-    n = len(table["name"])
-    ax.set(title="Features" if len(shown) == n else f"Features, {len(shown)} of {n}")
-    if len(shown):
-        ax.legend(
-            fontsize="small", loc="upper left", bbox_to_anchor=(0, -0.1), ncols=2, frameon=False
-        )
+    ax.legend(fontsize="small", loc="upper left", bbox_to_anchor=(0, -0.1), ncols=2, frameon=False)
 
 
 def _ticks(linear: float, lowest: float, highest: float) -> list[float]:

@@ -17,7 +17,7 @@ from sklstm._tasks._regression import Regression
 from sklstm._validation._inputs import check_inputs
 from sklstm.export._model import Exported
 from sklstm.nn import SequenceNetwork, StaticEncoder
-from sklstm.nn._ensemble import Ensemble
+from sklstm.nn._ensemble import Ensemble, network_of
 from sklstm.preprocessing._base import widths_of
 from sklstm.preprocessing._imputer import SequenceImputer
 from sklstm.preprocessing._rolling import RollingFeatures
@@ -165,9 +165,9 @@ def _draw_static(exported: Exported, n: int, rng: np.random.Generator) -> Array:
 
 def encoder_of(module: SequenceNetwork | Ensemble) -> StaticEncoder:
     """The encoder of static columns."""
-    network = module.network if isinstance(module, Ensemble) else module
-    assert network.static is not None
-    return network.static
+    encoder = network_of(module).static
+    assert encoder is not None
+    return encoder
 
 
 def transform(exported: Exported, sequences: Sequences) -> Sequences:

@@ -19,14 +19,14 @@ from sklstm.inspection._colors import (
     scalar_mappable,
 )
 
-# Inches of a row of a channel, and of a line of text.
+# Inches of a row of a feature, and of a line of text.
 ROW, LINE = 0.7, 0.32
 # Width of a line of text, in characters.
 N_CHARACTERS = 80
 
 
 class AttributionDisplay:
-    """Attributions of one sequence: a heat map over time and channels, or coloured words.
+    """Attributions of one sequence: a heat map over time and features, or coloured words.
 
     Red speaks for the target and blue against it, and the colour scale has 0 in its middle. Use
     `from_estimator` or `from_attributions` to create a display.
@@ -40,22 +40,24 @@ class AttributionDisplay:
     words : list of str, default=None
         The tokens, which are drawn in colours instead of a heat map.
     feature_names : list of str, default=None
-        Names of the channels. None: x0, x1 and so on.
+        Names of the features. None: x0, x1 and so on.
     target : object, default=None
         What is explained, for the labels.
 
     Attributes
     ----------
-    ax_ : matplotlib.axes.Axes
+    ax_ : matplotlib Axes
         The axes, after `plot`.
-    figure_ : matplotlib.figure.Figure
+    figure_ : matplotlib Figure
         Their figure.
-    im_ : matplotlib.image.AxesImage
-        The heat map. Defined only for a sequence of measurements.
-    lines_ : list of matplotlib.lines.Line2D
-        The sequence, one line for each channel. Defined only for a sequence of measurements.
-    texts_ : list of matplotlib.text.Text
-        The words. Defined only for words.
+    im_ : matplotlib AxesImage or None
+        The heat map; None for words.
+    lines_ : list of matplotlib Line2D or None
+        The sequence, one line for each feature; None for words.
+    texts_ : list of matplotlib Text or None
+        The words; None for a sequence of measurements.
+    cmap_ : str
+        The colour map, which a notebook's words have, too.
 
     See Also
     --------
@@ -75,6 +77,14 @@ class AttributionDisplay:
     >>> display.ax_.get_xlabel()
     'timestep'
     """
+
+    ax_: Any
+    figure_: Any
+    im_: Any
+    lines_: Any
+    texts_: Any
+    # As long as nothing is drawn.
+    cmap_ = COLORMAP
 
     def __init__(
         self,
@@ -112,7 +122,7 @@ class AttributionDisplay:
             Sequences in any of the forms that the model takes.
         index : int, default=0
             The sequence of X that is explained.
-        ax : matplotlib.axes.Axes, default=None
+        ax : matplotlib Axes, default=None
             Axes to draw on. None: those of a new figure.
         cmap : str, default="RdBu_r"
             A diverging colour map.
@@ -150,7 +160,7 @@ class AttributionDisplay:
             The sequences.
         index : int, default=0
             The sequence that is drawn.
-        ax : matplotlib.axes.Axes, default=None
+        ax : matplotlib Axes, default=None
             Axes to draw on. None: those of a new figure.
         cmap : str, default="RdBu_r"
             A diverging colour map.
@@ -173,12 +183,12 @@ class AttributionDisplay:
         )
         return display.plot(ax=ax, cmap=cmap)
 
-    def plot(self, *, ax: Any = None, cmap: str = COLORMAP) -> Self:
+    def plot(self, ax: Any = None, *, cmap: str = COLORMAP) -> Self:
         """Draw the attributions.
 
         Parameters
         ----------
-        ax : matplotlib.axes.Axes, default=None
+        ax : matplotlib Axes, default=None
             Axes to draw on. None: those of a new figure.
         cmap : str, default="RdBu_r"
             A diverging colour map.
@@ -193,6 +203,8 @@ class AttributionDisplay:
         ImportError
             If matplotlib is not installed.
         """
+        self.cmap_ = cmap
+        self.im_, self.lines_, self.texts_ = None, None, None
         if self.words is None:
             self._plot_sequence(ax, cmap)
         else:
@@ -209,8 +221,8 @@ class AttributionDisplay:
         )
         self.lines_ = []
         if self.sequence is not None:
-            for row, channel in enumerate(self.sequence.T):
-                line = self.ax_.plot(row - _within_row(channel), color="black", linewidth=1.0)
+            for row, feature in enumerate(self.sequence.T):
+                line = self.ax_.plot(row - _within_row(feature), color="black", linewidth=1.0)
                 self.lines_ += line
         names = self.feature_names or [f"x{i}" for i in range(n_features)]
         self.ax_.set_yticks(range(n_features), names)
@@ -250,7 +262,7 @@ class AttributionDisplay:
             return None
         spans = []
         for word, value, color in zip(
-            self.words, self.values, colors_of(self.values, COLORMAP), strict=False
+            self.words, self.values, colors_of(self.values, self.cmap_), strict=False
         ):
             red, green, blue = (round(255 * float(part)) for part in color[:3])
             style = f"background-color:rgb({red},{green},{blue});color:{ink_on(color)}"
@@ -288,13 +300,13 @@ def _numbers_or_nan(column: Any) -> Array:
         return np.full(len(column), np.nan)
 
 
-def _within_row(channel: Array) -> Array:
-    """A channel, scaled to 0.4 rows around its middle."""
-    known = channel[np.isfinite(channel)]
+def _within_row(feature: Array) -> Array:
+    """A feature, scaled to 0.4 rows around its middle."""
+    known = feature[np.isfinite(feature)]
     if len(known) == 0 or known.max() == known.min():
-        return np.where(np.isfinite(channel), 0.0, np.nan)
+        return np.where(np.isfinite(feature), 0.0, np.nan)
     middle, half = (known.max() + known.min()) / 2, (known.max() - known.min()) / 2
-    scaled: Array = 0.4 * (channel - middle) / half
+    scaled: Array = 0.4 * (feature - middle) / half
     return scaled
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from numbers import Integral, Real
 from typing import Any, Literal
 
 import numpy as np
 
-from sklstm._batching._buckets import prediction_batches
-from sklstm._compat._sklearn import Interval, StrOptions, validate_parameter_constraints
+from sklstm._compat._sklearn import StrOptions, validate_parameter_constraints
+from sklstm._config._options import AT_LEAST_ONE, POSITIVE
 from sklstm._inference._prediction import check_outputs, compute_outputs
 from sklstm._sequences import Array
 from sklstm._warnings import warn_user
@@ -17,20 +16,19 @@ from sklstm.inspection._baselines import Pair, pair_with_baseline
 from sklstm.inspection._explained import Explained, as_given, read_model
 from sklstm.inspection._integrated import integrated_gradients
 from sklstm.inspection._mixtures import Mixtures
-from sklstm.inspection._occlusion import MAX_SEQUENCES, MAX_TIMESTEPS, occlude
+from sklstm.inspection._occlusion import occlude
 from sklstm.inspection._targets import Targets, read_targets
 
 # Part of the tolerance that integrals may take; rounding takes some of the rest.
 OF_INTEGRAL = 0.5
 # Maximum number of gradients along a path.
 MAX_NODES = 2048
-AT_LEAST_ONE = Interval(Integral, 1, None, closed="left")
-CONSTRAINTS = {
+PARAMETER_CONSTRAINTS: dict[str, list[Any]] = {
     "method": [StrOptions({"integrated_gradients", "occlusion"})],
     "window": [AT_LEAST_ONE, None],
     "stride": [AT_LEAST_ONE, None],
     "by_feature": ["boolean"],
-    "tol": [Interval(Real, 0, None, closed="neither")],
+    "tol": [POSITIVE],
 }
 
 
@@ -219,7 +217,9 @@ def attributions(
     True
     """
     given = {"method": method, "window": window, "stride": stride, "by_feature": by_feature}
-    validate_parameter_constraints(CONSTRAINTS, {**given, "tol": tol}, caller_name="attributions")
+    validate_parameter_constraints(
+        PARAMETER_CONSTRAINTS, {**given, "tol": tol}, caller_name="attributions"
+    )
     _check_stride(window, stride)
     explained = read_model(estimator, "attributions")
     sequences = explained.read(explained.transform(X))
@@ -288,7 +288,7 @@ def _in_the_shape_of_X(explained: Explained, values: Array) -> Array:
 def baseline_outputs(explained: Explained, pair: Pair) -> Array:
     """Outputs of the baselines, (n, C), float64."""
     outputs = np.empty((len(pair.lengths), explained.module.n_classes))
-    for indices in prediction_batches(pair.lengths, MAX_TIMESTEPS, MAX_SEQUENCES):
+    for indices in pair.batches():
         mixtures = Mixtures(explained, *pair.batch(indices))
         shape = (len(indices), mixtures.n_timesteps, explained.n_features)
         names = explained.static_names

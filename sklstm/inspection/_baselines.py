@@ -8,10 +8,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from sklstm._batching._buckets import prediction_batches
 from sklstm._batching._loader import HostSequences, PaddedInputs
 from sklstm._sequences import PADDING_ID, Array, IntArray, Sequences
 from sklstm.inspection._explained import Explained
 from sklstm.nn import StaticEncoder
+
+# Timesteps, padding included, and sequences of a batch.
+MAX_TIMESTEPS, MAX_SEQUENCES = 4096, 32
 
 
 class Pair(NamedTuple):
@@ -24,6 +28,10 @@ class Pair(NamedTuple):
     def lengths(self) -> IntArray:
         """Number of timesteps of each sequence."""
         return self.given.host_lengths
+
+    def batches(self) -> list[IntArray]:
+        """Indices of the sequences of each batch."""
+        return prediction_batches(self.lengths, MAX_TIMESTEPS, MAX_SEQUENCES)
 
     def batch(self, indices: IntArray) -> tuple[PaddedInputs, PaddedInputs]:
         """Both, as the network reads them."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -14,17 +13,12 @@ from sklstm._sequences import Array
 COLORMAP = "RdBu_r"
 
 
-def pyplot() -> ModuleType:
-    """matplotlib.pyplot, or an ImportError that says how to install it."""
-    require("matplotlib", extra="plots")
-    return require("matplotlib.pyplot", extra="plots")
-
-
 def axes_for(ax: Any, size: tuple[float, float]) -> tuple[Any, Any]:
     """The axes with their figure, or those of a new figure of this size in inches."""
     if ax is not None:
         return ax, ax.figure
-    figure, ax = pyplot().subplots(figsize=size, layout="constrained")
+    pyplot = require("matplotlib.pyplot", extra="plots")
+    figure, ax = pyplot.subplots(figsize=size, layout="constrained")
     return ax, figure
 
 
@@ -36,7 +30,6 @@ def largest_of(values: Array) -> float:
 
 def colors_of(values: Array, cmap: str) -> Array:
     """Colours (n, 4) of values, of which 0 has the middle one."""
-    pyplot()
     colormaps = require("matplotlib", extra="plots").colormaps
     colors: Array = colormaps[cmap](0.5 + 0.5 * values / largest_of(values))
     return colors
@@ -50,7 +43,6 @@ def ink_on(color: Array) -> str:
 
 def scalar_mappable(limit: float, cmap: str) -> Any:
     """What a colour bar from -limit to limit needs."""
-    pyplot()
     colors = require("matplotlib.colors", extra="plots")
     scale = colors.Normalize(-limit, limit)
     return require("matplotlib.cm", extra="plots").ScalarMappable(norm=scale, cmap=cmap)

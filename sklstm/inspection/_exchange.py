@@ -143,9 +143,7 @@ class WithStatic(Exchangeable):
     def exchanged(self, place: int | None, order: IntArray) -> Any:
         cells = list(self.inner.exchanged(place, order))
         if hasattr(self.frame, "iloc"):
-            column = np.empty(len(cells), dtype=object)
-            column[:] = cells
-            return self.frame.assign(**{self.column: column})
+            return self.frame.assign(**{self.column: _as_objects(cells)})
         polars = importlib.import_module("polars")
         return self.frame.with_columns(polars.Series(self.column, [*map(_as_plain, cells)]))
 

@@ -9,19 +9,19 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from sklstm._base import BaseSequenceEstimator, Fitted, fitted_of
 from sklstm._batching._loader import HostSequences
 from sklstm._data._memory import prediction_memory
+from sklstm._models import split_model
 from sklstm._runtime._modes import own_modes
 from sklstm._runtime._threads import single_threaded
-from sklstm._runtime._torch_settings import own_settings
+from sklstm._runtime._torch_settings import prediction_settings
 from sklstm._runtime._within import within
 from sklstm._sequences import Array, IntArray, Sequences
 from sklstm.nn import SequenceNetwork
-from sklstm.nn._ensemble import Ensemble
+from sklstm.nn._ensemble import Ensemble, network_of
 from sklstm.preprocessing._base import SequenceTransformer, widths_of
 from sklstm.preprocessing._imputer import SequenceImputer
 from sklstm.preprocessing._scaler import SequenceScaler
@@ -69,8 +69,7 @@ class Explained:
     @property
     def network(self) -> SequenceNetwork:
         """The network that is trained by gradients."""
-        module = self.module
-        return module.network if isinstance(module, Ensemble) else module
+        return network_of(self.module)
 
     @property
     def device(self) -> torch.device:
@@ -160,9 +159,7 @@ class Explained:
     def compute(self, work: Callable[[], T], sequences: Sequences) -> T:
         """Result of ``work`` under the settings of a prediction, but with gradients."""
         network = self.fitted.network
-        settings = own_settings(
-            on_gpu=self.device.type != "cpu", may_use_tf32=network.precision == "tf32"
-        )
+        settings = prediction_settings(self.device, network.precision)
         contexts = [settings, single_threaded(), own_modes(gradients=True)]
 
         def limited() -> T:
@@ -174,28 +171,13 @@ class Explained:
 
 def read_model(model: Any, caller: str) -> Explained:
     """Steps and estimator of a fitted model; TypeError or ValueError if it has others."""
-    named = model.steps if isinstance(model, Pipeline) else [("", model)]
-    *steps, (_, estimator) = named
-    if not isinstance(estimator, BaseSequenceEstimator):
-        kind = f"an object of type {type(estimator).__name__}"
-        got = kind if model is estimator else f"a Pipeline that ends in {kind}"
-        raise TypeError(
-            f"{caller} takes a fitted LSTMSequenceClassifier or LSTMSequenceRegressor, or a"
-            f" Pipeline that ends in one. Got {got}.{_remedy(model)}"
-        )
+    steps, estimator = split_model(model, caller)
     check_is_fitted(estimator)
-    kept = [(name, step) for name, step in steps if step is not None and step != "passthrough"]
-    _check_steps(kept, caller)
-    transformers = [step for _, step in kept]
+    _check_steps(steps, caller)
+    transformers = [step for _, step in steps]
     if transformers and isinstance(transformers[0], TokenEncoder):
         return Explained(estimator, tuple(transformers[1:]), transformers[0])
     return Explained(estimator, tuple(transformers))
-
-
-def _remedy(model: Any) -> str:
-    if hasattr(model, "best_estimator_"):
-        return "\n\nGive the estimator that the search has refitted: search.best_estimator_."
-    return ""
 
 
 def _check_steps(steps: Sequence[tuple[str, Any]], caller: str) -> None:

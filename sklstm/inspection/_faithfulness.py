@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Any, Literal
 
 import numpy as np
 
-from sklstm._batching._buckets import prediction_batches
-from sklstm._compat._sklearn import Interval, StrOptions, validate_parameter_constraints
+from sklstm._compat._sklearn import StrOptions, validate_parameter_constraints
+from sklstm._config._options import AT_LEAST_ONE
 from sklstm._inference._prediction import check_outputs, compute_outputs
 from sklstm._runtime._randomness import draw_seed
 from sklstm._sequences import Array, IntArray, Sequences
@@ -20,13 +19,12 @@ from sklstm.inspection._attributions import Attributions
 from sklstm.inspection._baselines import Pair, pair_with_baseline
 from sklstm.inspection._explained import Explained, read_model
 from sklstm.inspection._mixtures import Mixtures
-from sklstm.inspection._occlusion import MAX_SEQUENCES, MAX_TIMESTEPS
 from sklstm.inspection._targets import Targets, read_targets
 
-CONSTRAINTS = {
+PARAMETER_CONSTRAINTS: dict[str, list[Any]] = {
     "response": [StrOptions({"auto", "output", "probability"})],
-    "n_steps": [Interval(Integral, 1, None, closed="left")],
-    "n_random": [Interval(Integral, 1, None, closed="left")],
+    "n_steps": [AT_LEAST_ONE],
+    "n_random": [AT_LEAST_ONE],
     "random_state": ["random_state"],
 }
 
@@ -151,7 +149,7 @@ def faithfulness(
     """
     given = {"response": response, "n_steps": n_steps, "n_random": n_random}
     given["random_state"] = random_state
-    validate_parameter_constraints(CONSTRAINTS, given, caller_name="faithfulness")
+    validate_parameter_constraints(PARAMETER_CONSTRAINTS, given, caller_name="faithfulness")
     explained = read_model(estimator, "faithfulness")
     sequences = explained.read(explained.transform(X))
     orders = _orders(explained, attributions, sequences)
@@ -219,7 +217,7 @@ class _Curves:
         curves = np.zeros(shape)
         # Drawn in the order of X: results do not depend on how batches are made.
         shuffled = [[rng.permutation(order) for _ in range(n_random)] for order in orders]
-        for indices in prediction_batches(pair.lengths, MAX_TIMESTEPS, MAX_SEQUENCES):
+        for indices in pair.batches():
             mixtures = Mixtures(self.explained, *pair.batch(indices))
             for place, index in enumerate(indices):
                 curves[:2, index] = self._of_order(mixtures, place, index, orders[index])

@@ -23,11 +23,11 @@ class FaithfulnessDisplay:
 
     Attributes
     ----------
-    ax_ : matplotlib.axes.Axes
+    ax_ : matplotlib Axes
         The axes, after `plot`.
-    figure_ : matplotlib.figure.Figure
+    figure_ : matplotlib Figure
         Their figure.
-    lines_ : list of matplotlib.lines.Line2D
+    lines_ : list of matplotlib Line2D
         Curves of deletion, deletion in random order, insertion, and insertion in random order.
 
     See Also
@@ -77,7 +77,7 @@ class FaithfulnessDisplay:
             As for `attributions`.
         baseline : float, array-like of shape (n_features,), sequences or int, default=None
             As for `attributions`.
-        ax : matplotlib.axes.Axes, default=None
+        ax : matplotlib Axes, default=None
             Axes to draw on. None: those of a new figure.
         **kwargs : dict
             Parameters of `faithfulness`, such as ``response``.
@@ -99,7 +99,7 @@ class FaithfulnessDisplay:
         ----------
         faithfulness : Faithfulness
             What `faithfulness` returns.
-        ax : matplotlib.axes.Axes, default=None
+        ax : matplotlib Axes, default=None
             Axes to draw on. None: those of a new figure.
 
         Returns
@@ -109,12 +109,12 @@ class FaithfulnessDisplay:
         """
         return cls(faithfulness).plot(ax=ax)
 
-    def plot(self, *, ax: Any = None) -> Self:
+    def plot(self, ax: Any = None) -> Self:
         """Draw the curves.
 
         Parameters
         ----------
-        ax : matplotlib.axes.Axes, default=None
+        ax : matplotlib Axes, default=None
             Axes to draw on. None: those of a new figure.
 
         Returns

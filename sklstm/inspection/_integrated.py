@@ -26,7 +26,7 @@ from sklstm.inspection._path import Integral, integrate
 from sklstm.inspection._secants import attribute_summaries
 from sklstm.inspection._terms import attribute_terms
 from sklstm.nn import ConvolutionEnsemble, FixedConvolutions, SequenceNetwork, TokenEnsemble
-from sklstm.nn._ensemble import Ensemble
+from sklstm.nn._ensemble import Ensemble, network_of
 from sklstm.nn._pooling import is_padding
 from sklstm.nn._tfidf import without_padding
 
@@ -65,8 +65,7 @@ class Integration:
     @property
     def original(self) -> SequenceNetwork:
         """The network itself, which reads ids and codes."""
-        module = self.module
-        return module.network if isinstance(module, Ensemble) else module
+        return network_of(self.module)
 
     def integrate(self, weights_BC: Tensor, given: PaddedInputs, baseline: PaddedInputs) -> Parts:
         """Attributions of a batch of one kind of model."""

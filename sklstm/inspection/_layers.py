@@ -12,7 +12,7 @@ from sklstm.inspection._model_summary import LayerSummary
 from sklstm.nn._categories import StaticEncoder
 from sklstm.nn._convolution import ConvolutionBranch, ConvolutionLayer
 from sklstm.nn._encoder import LSTMLayer
-from sklstm.nn._ensemble import ConvolutionEnsemble, Ensemble, TokenEnsemble
+from sklstm.nn._ensemble import ConvolutionEnsemble, Ensemble, TokenEnsemble, network_of
 from sklstm.nn._fixed_convolutions import FixedConvolutions
 from sklstm.nn._linear import Linear
 from sklstm.nn._network import SequenceNetwork
@@ -39,8 +39,7 @@ def patch_size_of(module: SequenceNetwork | Ensemble) -> int:
     """Number of timesteps that the LSTM layers read as one."""
     if isinstance(module, ConvolutionEnsemble) and module.convolutions.window_size is not None:
         return module.convolutions.window_size
-    network = module.network if isinstance(module, Ensemble) else module
-    return network.patch_size
+    return network_of(module).patch_size
 
 
 def _of_ensemble(ensemble: Ensemble) -> Iterator[LayerSummary]:

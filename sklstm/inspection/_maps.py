@@ -13,11 +13,12 @@ from sklstm._batching._buckets import prediction_batches
 from sklstm._batching._loader import PaddedInputs
 from sklstm._inference._prediction import check_outputs, compute_outputs
 from sklstm._sequences import Array, IntArray, Sequences
+from sklstm.inspection._baselines import MAX_SEQUENCES, MAX_TIMESTEPS
 from sklstm.inspection._expanded import expand_codes, expand_static, expanded_network
 from sklstm.inspection._explained import Explained, as_given, read_model
-from sklstm.inspection._occlusion import MAX_SEQUENCES, MAX_TIMESTEPS
+from sklstm.inspection._layers import patch_size_of
 from sklstm.inspection._targets import read_targets
-from sklstm.nn import AttentionPooling, ConvolutionEnsemble, SequenceNetwork, TokenEnsemble
+from sklstm.nn import AttentionPooling, ConvolutionEnsemble, TokenEnsemble
 from sklstm.nn._ensemble import Ensemble
 from sklstm.nn._pooling import is_padding
 from sklstm.nn._tfidf import without_padding
@@ -118,7 +119,7 @@ def activation_maps(estimator: Any, X: Any, *, target: Any = None) -> list[Array
                 inputs[0], inputs[1], network.patch_size
             )
 
-        return as_given(explained, _by_timestep(explained, network, sequences, measure), X)
+        return as_given(explained, _by_timestep(explained, sequences, measure), X)
 
     return explained.compute(work, sequences)
 
@@ -185,7 +186,7 @@ def attention_weights(estimator: Any, X: Any) -> list[Array]:
             return _attend(pooling, states[-1], inputs[1], network.patch_size)
 
     def work() -> list[Array]:
-        return as_given(explained, _by_timestep(explained, network, sequences, measure), X)
+        return as_given(explained, _by_timestep(explained, sequences, measure), X)
 
     return explained.compute(work, sequences)
 
@@ -208,14 +209,9 @@ def _n_steps(values_BTF: Tensor, lengths_B: Tensor | None, patch_size: int) -> i
     return -(-lengths_B.unsqueeze(1) // patch_size)
 
 
-def _by_timestep(
-    explained: Explained, network: SequenceNetwork, sequences: Sequences, measure: Measure
-) -> list[Array]:
+def _by_timestep(explained: Explained, sequences: Sequences, measure: Measure) -> list[Array]:
     """A measure of the steps of a network, shared by the timesteps of each step."""
-    source, module = explained.source(sequences), explained.module
-    size = network.patch_size
-    if isinstance(module, ConvolutionEnsemble) and module.convolutions.window_size is not None:
-        size = module.convolutions.window_size
+    source, size = explained.source(sequences), patch_size_of(explained.module)
     result: list[Array] = [np.empty(0)] * len(sequences)
     for indices in prediction_batches(sequences.lengths, MAX_TIMESTEPS, MAX_SEQUENCES):
         inputs = _inputs_of_network(explained, source.batch(indices))

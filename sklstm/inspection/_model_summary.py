@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
+from sklstm._tables import aligned, html_table
+
 COLUMNS = ("Layer (type)", "Output shape", "Parameters", "Fixed", "Multiplications")
+# Of the columns, those at the beginning that are texts.
+N_TEXTS = 2
 
 
 @dataclass(frozen=True)
@@ -105,28 +108,19 @@ class ModelSummary:
         """
         n_timesteps = self.n_timesteps if n_timesteps is None else n_timesteps
         times = {"timestep": n_timesteps, "patch": -(-n_timesteps // self.patch_size)}
-        return sum(
-            layer.n_multiplications * times.get(layer.per, 1) for layer in self.layers
-        )  # fmt: skip
+        return sum(layer.n_multiplications * times.get(layer.per, 1) for layer in self.layers)
 
     def __str__(self) -> str:
         """The summary as a table of plain text, with totals below."""
-        rows = [COLUMNS, *map(_cells, self.layers)]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = [_aligned(row, widths) for row in rows]
+        lines = aligned([COLUMNS, *map(_cells, self.layers)], N_TEXTS)
         rule = "=" * len(lines[0])
         head = [self.model, rule, lines[0], rule]
         return "\n".join([*head, *lines[1:], rule, *self._totals()])
 
     def _repr_html_(self) -> str:
         """The summary as a table of HTML, as notebooks show it."""
-        head = "".join(f"<th>{escape(name)}</th>" for name in COLUMNS)
-        rows = "".join(f"<tr>{_html(_cells(layer))}</tr>" for layer in self.layers)
-        totals = "<br>".join(map(escape, self._totals()))
-        return (
-            f"<table><caption>{escape(self.model)}</caption><thead><tr>{head}</tr></thead>"
-            f"<tbody>{rows}</tbody></table><p>{totals}</p>"
-        )
+        table = html_table([COLUMNS, *map(_cells, self.layers)], N_TEXTS, caption=self.model)
+        return f"{table}<p>{'<br>'.join(map(escape, self._totals()))}</p>"
 
     def _totals(self) -> list[str]:
         lines = [
@@ -158,19 +152,6 @@ def _cells(layer: LayerSummary) -> tuple[str, ...]:
         f"{layer.n_fixed:,}",
         cost,
     )
-
-
-def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
-    """Texts to the left, numbers to the right."""
-    texts = [cell.ljust(width) for cell, width in zip(row[:2], widths[:2], strict=True)]
-    numbers = [cell.rjust(width) for cell, width in zip(row[2:], widths[2:], strict=True)]
-    return "  ".join([*texts, *numbers])
-
-
-def _html(cells: Sequence[str]) -> str:
-    sides = ("left", "left", "right", "right", "right")
-    pairs = zip(cells, sides, strict=True)
-    return "".join(f'<td style="text-align: {side}">{escape(cell)}</td>' for cell, side in pairs)
 
 
 def _in_units(n_bytes: int) -> str:

@@ -7,14 +7,11 @@ from itertools import pairwise
 
 import numpy as np
 
-from sklstm._batching._buckets import prediction_batches
 from sklstm._sequences import Array, IntArray
 from sklstm.inspection._baselines import Pair
 from sklstm.inspection._explained import Explained
 from sklstm.inspection._mixtures import Mixtures
 
-# Timesteps, padding included, and sequences of a batch.
-MAX_TIMESTEPS, MAX_SEQUENCES = 4096, 32
 # Masks that are made at a time, in cells.
 MAX_CELLS = 2**24
 # Number of windows of a sequence.
@@ -37,7 +34,7 @@ def occlude(
     n, names = len(pair.lengths), explained.static_names
     cells: list[Array] = [np.empty(0)] * n
     static = None if names is None else np.zeros((n, len(names)))
-    for indices in prediction_batches(pair.lengths, MAX_TIMESTEPS, MAX_SEQUENCES):
+    for indices in pair.batches():
         mixtures = Mixtures(explained, *pair.batch(indices))
         for place, index in enumerate(indices):
             players = Players(

@@ -18,12 +18,12 @@ from sklstm._compat._sklearn import (
     StrOptions,
     validate_parameter_constraints,
 )
+from sklstm._config._options import AT_LEAST_ONE
 from sklstm._sequences import PADDING_ID, Array, IntArray
 from sklstm._validation._frames import is_frame
 from sklstm._warnings import warn_user
 from sklstm.inspection._exchange import Exchangeable, read_exchangeable
 
-AT_LEAST_ONE = Interval(Integral, 1, None, closed="left")
 PARAMETER_CONSTRAINTS: dict[str, list[Any]] = {
     "by": [StrOptions({"feature", "segment", "both"})],
     "scoring": [StrOptions(set(get_scorer_names())), callable, list, tuple, dict, None],

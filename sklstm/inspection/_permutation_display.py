@@ -9,6 +9,7 @@ import numpy as np
 
 from sklstm._optional import require
 from sklstm._sequences import Array
+from sklstm.inspection._colors import COLORMAP, axes_for, largest_of
 from sklstm.inspection._permutation import permutation_importance
 
 # Of segments, a tick at each fifth of the length.
@@ -18,9 +19,9 @@ PERCENTS = np.linspace(0, 1, 6)
 class PermutationImportanceDisplay:
     """Permutation importance as bars, or as a heat map of features and segments.
 
-    Build it with `from_estimator` or `from_importances`. Bars have the standard deviation over the
-    repetitions. In the heat map, red is a decrease of the score by the exchange, and blue an
-    increase, which is chance.
+    Bars have the standard deviation over the repetitions. In the heat map, red is a decrease of the
+    score by the exchange, and blue an increase, which is chance. Use `from_estimator` or
+    `from_importances` to create a display.
 
     Parameters
     ----------
@@ -44,7 +45,7 @@ class PermutationImportanceDisplay:
         Axes of the last plot.
     bars_ : matplotlib BarContainer or None
         The bars, None for ``by="both"``.
-    image_ : matplotlib AxesImage or None
+    im_ : matplotlib AxesImage or None
         The heat map, None unless ``by="both"``.
 
     See Also
@@ -69,11 +70,12 @@ class PermutationImportanceDisplay:
     figure_: Any
     ax_: Any
     bars_: Any
-    image_: Any
+    im_: Any
 
     def __init__(
         self,
         importances: Array,
+        *,
         by: str,
         feature_names: Sequence[str],
         segment_bounds: Array,
@@ -170,19 +172,23 @@ class PermutationImportanceDisplay:
                 f" Got {len(names)}."
             )
         display = cls(
-            result["importances"], result["by"], names, result["segment_bounds"], score_name
+            result["importances"],
+            by=result["by"],
+            feature_names=names,
+            segment_bounds=result["segment_bounds"],
+            score_name=score_name,
         )
         return display.plot(max_features=max_features, ax=ax)
 
-    def plot(self, *, max_features: int = 20, ax: Any = None) -> Self:
+    def plot(self, ax: Any = None, *, max_features: int = 20) -> Self:
         """Draw the importances.
 
         Parameters
         ----------
-        max_features : int, default=20
-            The most features that are drawn, the most important ones.
         ax : matplotlib Axes, default=None
             Axes to draw on. None: those of a new figure.
+        max_features : int, default=20
+            The most features that are drawn, the most important ones.
 
         Returns
         -------
@@ -194,15 +200,16 @@ class PermutationImportanceDisplay:
         ImportError
             If matplotlib is not installed.
         """
-        require("matplotlib", extra="plots")
-        if ax is None:
-            n_rows = 0 if self.by == "segment" else min(max_features, len(self.feature_names))
-            pyplot = require("matplotlib.pyplot", extra="plots")
-            size = (6.4, max(2.4, 1.4 + 0.28 * n_rows) if n_rows else 3.2)
-            _, ax = pyplot.subplots(figsize=size, layout="constrained")
-        self.figure_, self.ax_, self.bars_, self.image_ = ax.figure, ax, None, None
-        draw = {"feature": self._bars_of_features, "both": self._heat_map}
-        draw.get(self.by, self._bars_of_segments)(max_features)
+        n_rows = 0 if self.by == "segment" else min(max_features, len(self.feature_names))
+        height = max(2.4, 1.4 + 0.28 * n_rows) if n_rows else 3.2
+        self.ax_, self.figure_ = axes_for(ax, (6.4, height))
+        self.bars_, self.im_ = None, None
+        if self.by == "segment":
+            self._bars_of_segments()
+        elif self.by == "feature":
+            self._bars_of_features(max_features)
+        else:
+            self._heat_map(max_features)
         return self
 
     def _bars_of_features(self, max_features: int) -> None:
@@ -221,7 +228,7 @@ class PermutationImportanceDisplay:
         self._name(rows)
         self.ax_.invert_yaxis()
 
-    def _bars_of_segments(self, max_features: int) -> None:
+    def _bars_of_segments(self) -> None:
         means, spread = self.importances.mean(axis=1), self.importances.std(axis=1)
         bounds = np.asarray(self.segment_bounds)
         self.bars_ = self.ax_.bar(
@@ -241,19 +248,19 @@ class PermutationImportanceDisplay:
 
     def _heat_map(self, max_features: int) -> None:
         means = self.importances.mean(axis=-1)
-        # In the order of X, as related channels often are neighbours.
+        # In the order of X, as related features often are neighbours.
         rows = np.sort(np.argsort(-means.max(axis=1), kind="stable")[:max_features])
-        largest = np.abs(means).max() or 1.0
-        self.image_ = self.ax_.imshow(
+        limit = largest_of(means)
+        self.im_ = self.ax_.imshow(
             means[rows],
-            cmap="RdBu_r",
-            vmin=-largest,
-            vmax=largest,
+            cmap=COLORMAP,
+            vmin=-limit,
+            vmax=limit,
             aspect="auto",
             interpolation="nearest",
             extent=(0, 1, len(rows) - 0.5, -0.5),
         )
-        self.figure_.colorbar(self.image_, ax=self.ax_, label=f"decrease of {self.score_name}")
+        self.figure_.colorbar(self.im_, ax=self.ax_, label=f"decrease of {self.score_name}")
         self.ax_.set(ylabel=self._label_of(rows))
         self._name(rows)
         self._name_time()

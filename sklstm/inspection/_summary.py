@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
-from sklearn.pipeline import Pipeline
 
 from sklstm._base import BaseSequenceEstimator, fitted_of, planned_of
+from sklstm._models import split_model
 from sklstm._training._configure import build_network
 from sklstm.inspection._layers import layers_of, patch_size_of
 from sklstm.inspection._model_summary import ModelSummary
@@ -21,9 +21,9 @@ def summary(estimator: Any, X: Any = None, y: Any = None) -> ModelSummary:
 
     Parameters
     ----------
-    estimator : estimator or Pipeline
-        An `LSTMSequenceClassifier` or `LSTMSequenceRegressor`, or a pipeline that ends with one. It
-        is fitted, unless X and y are given. It is not changed.
+    estimator : LSTMSequenceClassifier, LSTMSequenceRegressor or Pipeline
+        An estimator, or a pipeline that ends with one. It is fitted, unless X and y are given. It
+        is not changed.
     X, y : array-like, default=None
         Data as for ``fit``, of which only sizes and labels matter. The summary then is that of the
         network that a fit to them would build, whatever the estimator was fitted to. For the
@@ -70,17 +70,11 @@ def summary(estimator: Any, X: Any = None, y: Any = None) -> ModelSummary:
     """
     if (X is None) != (y is None):
         raise TypeError(f"Give X and y, or none of them: {'X' if X is None else 'y'} is missing.")
-    *steps, last = [step for _, step in _steps(estimator)]
+    steps, last = split_model(estimator, "summary")
     name = type(last).__name__
-    if not isinstance(last, BaseSequenceEstimator):
-        raise TypeError(
-            "The estimator must be an LSTMSequenceClassifier, an LSTMSequenceRegressor, or a"
-            f" Pipeline that ends with one. Got {name}.\n\nOf a search, give"
-            " search.best_estimator_."
-        )
-    model = " > ".join([*(type(step).__name__ for step in steps), name])
+    model = " > ".join([*(type(step).__name__ for _, step in steps), name])
     if X is not None:
-        return _of_configured(model, last, _transformed(estimator, X, y), y)
+        return _of_configured(model, last, _transformed(estimator, steps, X, y), y)
     if not hasattr(last, "net_"):
         raise NotFittedError(
             f"This {name} is not fitted yet.\n\nCall fit first, or give data that it would be"
@@ -89,15 +83,9 @@ def summary(estimator: Any, X: Any = None, y: Any = None) -> ModelSummary:
     return _of_fitted(model, last)
 
 
-def _steps(estimator: Any) -> list[tuple[str, Any]]:
-    return estimator.steps if isinstance(estimator, Pipeline) else [("", estimator)]
-
-
-def _transformed(estimator: Any, X: Any, y: Any) -> Any:
+def _transformed(estimator: Any, steps: list[Any], X: Any, y: Any) -> Any:
     """X as the last step of a pipeline reads it."""
-    if len(_steps(estimator)) == 1:
-        return X
-    return clone(estimator[:-1]).fit_transform(X, y)
+    return clone(estimator[:-1]).fit_transform(X, y) if steps else X
 
 
 def _of_configured(model: str, estimator: BaseSequenceEstimator, X: Any, y: Any) -> ModelSummary:

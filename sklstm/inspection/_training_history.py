@@ -11,6 +11,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from sklstm._base import BaseSequenceEstimator
+from sklstm._models import split_model
 from sklstm._optional import require
 from sklstm._sequences import Array
 
@@ -32,10 +33,10 @@ MAX_COLUMNS, PANEL_SIZE = 3, (4.0, 3.0)
 class TrainingHistoryDisplay:
     """Curves of a training: loss, scores and learning rate of each epoch.
 
-    It is recommended to use `from_estimator` to create an instance. There is a panel for the loss,
-    one for each score, and one for the learning rate, if the history has it. A vertical line marks
-    the epoch whose weights were kept, and another one the end of mixup: up to there the loss of the
-    training batches is that of mixtures, which is higher.
+    There is a panel for the loss, one for each score, and one for the learning rate, if the history
+    has it. A vertical line marks the epoch whose weights were kept, and another one the end of
+    mixup: up to there the loss of the training batches is that of mixtures, which is higher. Use
+    `from_estimator` to create a display.
 
     Parameters
     ----------
@@ -84,8 +85,8 @@ class TrainingHistoryDisplay:
 
     def __init__(
         self,
-        *,
         history: Mapping[str, npt.ArrayLike],
+        *,
         best_epoch: int | None = None,
         score_name: str | None = None,
     ) -> None:
@@ -133,15 +134,7 @@ class TrainingHistoryDisplay:
         ImportError
             If matplotlib is not installed.
         """
-        last = estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
-        if not isinstance(last, BaseSequenceEstimator):
-            found = hasattr(last, "best_estimator_")
-            remedy = "\n\nPass its best_estimator_." if found else ""
-            raise TypeError(
-                "TrainingHistoryDisplay.from_estimator takes an LSTMSequenceClassifier, an"
-                " LSTMSequenceRegressor, or a Pipeline that ends with one. Got an instance of"
-                f" {type(last).__name__} instead.{remedy}"
-            )
+        _, last = split_model(estimator, "TrainingHistoryDisplay.from_estimator")
         check_is_fitted(last)
         scoring: Any = getattr(last, "scoring", None)
         if score_name is None and isinstance(scoring, str):
@@ -175,7 +168,6 @@ class TrainingHistoryDisplay:
         TrainingHistoryDisplay
             The display itself.
         """
-        require("matplotlib", extra="plots")
         figures = _numbers_of(self.history)
         epochs = figures.get("epoch")
         if epochs is None:
@@ -206,11 +198,10 @@ class TrainingHistoryDisplay:
             ax.axvline(self.best_epoch, color="0.2", linestyle="--", lw=1, zorder=0, label=label)
 
     def _label(self, ax: Any, panel: str) -> None:
-        from matplotlib.ticker import MaxNLocator
-
+        ticker = require("matplotlib.ticker", extra="plots")
         named = self.score_name if panel == "score" else None
         ax.set(xlabel="epoch", ylabel=named or PANEL_LABELS.get(panel, panel))
-        ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
+        ax.xaxis.set_major_locator(ticker.MaxNLocator("auto", integer=True))
         if ax.get_legend_handles_labels()[1]:
             ax.legend()
 
@@ -274,17 +265,15 @@ def _select(
 
 def _axes_for(ax: Any, n_panels: int) -> list[Any]:
     """One Axes for each panel: those given, parts of a single one, or those of a new figure."""
-    import matplotlib.pyplot as plt
-    from matplotlib.axes import Axes
-
+    pyplot = require("matplotlib.pyplot", extra="plots")
     n_rows = -(-n_panels // MAX_COLUMNS)
     n_columns = -(-n_panels // n_rows)
     if ax is None:
         size = (PANEL_SIZE[0] * n_columns, PANEL_SIZE[1] * n_rows)
-        figure = plt.figure(figsize=size, layout="constrained")
+        figure = pyplot.figure(figsize=size, layout="constrained")
         return _fill(figure, figure.add_gridspec(n_rows, n_columns), n_panels)
     axes: list[Any] = (
-        [ax] if isinstance(ax, Axes) else np.asarray(ax, dtype=object).ravel().tolist()
+        [ax] if isinstance(ax, pyplot.Axes) else np.asarray(ax, dtype=object).ravel().tolist()
     )
     if len(axes) == 1 < n_panels and axes[0].get_subplotspec() is not None:
         axes[0].set_axis_off()

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from numbers import Integral, Real
 from typing import Any
 
 from joblib import effective_n_jobs
 
-from sklstm._compat._sklearn import InvalidParameterError
+from sklstm._compat._sklearn import validate_parameter_constraints
+from sklstm._config._options import AT_LEAST_ONE, FRACTION, POSITIVE
+
+PARAMETER_CONSTRAINTS: dict[str, list[Any]] = {
+    "total": [POSITIVE],
+    "n_fits": [AT_LEAST_ONE],
+    "refit": ["boolean"],
+    "reserve": [FRACTION],
+}
 
 
 def time_per_fit(
@@ -59,27 +66,7 @@ def time_per_fit(
     >>> round(time_per_fit(3600, 20 * 5, n_jobs=4), 1)
     124.6
     """
-    _check(total, n_fits, refit, reserve)
+    parameters = {"total": total, "n_fits": n_fits, "refit": refit, "reserve": reserve}
+    validate_parameter_constraints(PARAMETER_CONSTRAINTS, parameters, caller_name="time_per_fit")
     n_rounds = -(-n_fits // effective_n_jobs(n_jobs)) + refit
     return float(total * (1 - reserve) / n_rounds)
-
-
-def _check(total: Any, n_fits: Any, refit: Any, reserve: Any) -> None:
-    if not _is_number(total) or not total > 0:
-        _refuse("total", "a number of seconds above 0", total)
-    if not _is_number(n_fits) or not isinstance(n_fits, Integral) or n_fits < 1:
-        _refuse("n_fits", "an int of at least 1", n_fits)
-    if not isinstance(refit, bool):
-        _refuse("refit", "True or False", refit)
-    if not _is_number(reserve) or not 0 <= reserve < 1:
-        _refuse("reserve", "a number from 0 to below 1", reserve)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool)
-
-
-def _refuse(name: str, accepted: str, value: Any) -> None:
-    raise InvalidParameterError(
-        f"The {name!r} parameter must be {accepted}. Got {value!r} instead."
-    )

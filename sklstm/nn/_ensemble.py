@@ -78,6 +78,11 @@ class Ensemble(nn.Module, ABC):
         return self.shares[0] * of_network_BC + self.shares[1] * of_linear_BC
 
 
+def network_of(module: SequenceNetwork | Ensemble) -> SequenceNetwork:
+    """The network, without a linear model beside it."""
+    return module.network if isinstance(module, Ensemble) else module
+
+
 class ConvolutionEnsemble(Ensemble):
     """Weighted sum of a `SequenceNetwork` and a linear model on features of `FixedConvolutions`.
 

@@ -8,20 +8,20 @@ from functools import reduce
 from typing import Any, TypeVar
 
 import torch
-from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from sklstm._base import BaseSequenceEstimator, fitted_of
 from sklstm._batching._scaling import Scaling
+from sklstm._models import split_model
 from sklstm._runtime._modes import own_modes
 from sklstm._runtime._threads import single_threaded
-from sklstm._runtime._torch_settings import own_settings
+from sklstm._runtime._torch_settings import prediction_settings
 from sklstm._runtime._within import within
 from sklstm._sequences import Array
 from sklstm._tasks._task import Task
 from sklstm._validation._features import InputSchema
 from sklstm.nn import ConvolutionEnsemble, SequenceNetwork
-from sklstm.nn._ensemble import Ensemble
+from sklstm.nn._ensemble import Ensemble, network_of
 from sklstm.nn._network import lstm_takes_bfloat16
 from sklstm.preprocessing import SequenceScaler
 from sklstm.streaming._network import CausalNetwork
@@ -71,17 +71,13 @@ class Model:
 
     def compute(self, work: Callable[[], T]) -> T:
         """Result of ``work`` under the settings of a prediction."""
-        settings = own_settings(
-            on_gpu=self.device.type != "cpu",
-            may_use_tf32=self.network.precision == "tf32",
-        )
+        settings = prediction_settings(self.device, self.network.precision)
         return within([settings, single_threaded(), own_modes(gradients=False)], work)
 
     @property
     def network(self) -> SequenceNetwork:
         """The network, without a linear model beside it."""
-        module = self.module
-        return module.network if isinstance(module, Ensemble) else module
+        return network_of(self.module)
 
     def causal_network(self, *, exactly: bool = True) -> CausalNetwork | None:
         """The network as one that reads timestep by timestep; None if it cannot.
@@ -97,13 +93,7 @@ class Model:
 
 def read_model(model: Any, caller: str) -> Model:
     """What a fitted estimator or pipeline is made of; TypeError if it is neither."""
-    named = model.steps if isinstance(model, Pipeline) else [("", model)]
-    *steps, (_, estimator) = named
-    if not isinstance(estimator, BaseSequenceEstimator):
-        raise TypeError(
-            f"{caller} takes a fitted LSTMSequenceClassifier or LSTMSequenceRegressor, or a"
-            f" Pipeline that ends in one. Got {_describe(model, estimator)}.{_remedy(model)}"
-        )
+    steps, estimator = split_model(model, caller)
     check_is_fitted(estimator)
     net, schema = estimator.net_, fitted_of(estimator).schema
     module: SequenceNetwork | Ensemble = net.module_
@@ -123,23 +113,10 @@ def read_model(model: Any, caller: str) -> Model:
     )
 
 
-def _describe(model: Any, last: Any) -> str:
-    kind = f"an object of type {type(last).__name__}"
-    return kind if model is last else f"a Pipeline that ends in {kind}"
-
-
-def _remedy(model: Any) -> str:
-    if hasattr(model, "best_estimator_"):
-        return "\n\nGive the estimator that the search has refitted: search.best_estimator_."
-    return ""
-
-
 def _check_steps(steps: Sequence[tuple[str, Any]]) -> list[SequenceScaler]:
     """The transformers before an estimator, each of which must treat timesteps one by one."""
     kept = []
     for name, step in steps:
-        if step is None or step == "passthrough":
-            continue
         if not isinstance(step, SequenceScaler) or step.per != "dataset":
             per = f" with per={step.per!r}" if isinstance(step, SequenceScaler) else ""
             raise ValueError(

@@ -21,7 +21,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sklstm import LSTMSequenceClassifier, LSTMSequenceRegressor
 from sklstm.preprocessing import TokenEncoder
-from tests.helpers import make_cube, make_ragged
+from tests.helpers import as_objects, make_cube, make_ragged
 
 TINY = {"hidden_sizes": 4, "n_kernels": 0, "conv_filters": (), "learning_rate": 0.05}
 NAMES = np.array(["calm", "mild", "wild"])
@@ -29,12 +29,6 @@ NAMES = np.array(["calm", "mild", "wild"])
 
 def tiny(**parameters):
     return LSTMSequenceClassifier(**{**TINY, "max_epochs": 2, "random_state": 0, **parameters})
-
-
-def as_objects(X):
-    array = np.empty(len(X), dtype=object)
-    array[:] = X
-    return array
 
 
 def make(form, n_classes, n=60):

@@ -13,7 +13,7 @@ import sklstm
 
 ROOT = Path(sklstm.__file__).parent
 FLOORS = {
-    "_sequences": 0, "exceptions": 0, "_optional": 0, "_compat": 0, "_warnings": 0,
+    "_sequences": 0, "exceptions": 0, "_optional": 0, "_compat": 0, "_warnings": 0, "_tables": 0,
     "_runtime": 1,
     "_files": 2, "_moments": 2, "_validation": 2, "nn": 2,
     "_config": 3,
@@ -23,7 +23,7 @@ FLOORS = {
     "_training": 7,
     "_state": 8,
     "_base": 9,
-    "_classifier": 10, "_regressor": 10,
+    "_classifier": 10, "_regressor": 10, "_models": 10,
     "_persistence": 11, "inspection": 11, "model_selection": 11, "distributed": 11,
     "streaming": 12, "_scoring": 12,
     "export": 13,

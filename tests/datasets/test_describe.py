@@ -10,7 +10,7 @@ from sklstm import LSTMSequenceClassifier, LSTMSequenceRegressor
 from sklstm._compat._sklearn import InvalidParameterError
 from sklstm.datasets import describe
 from sklstm.preprocessing import SequenceImputer, TokenEncoder, from_channel_first
-from tests.helpers import make_ragged
+from tests.helpers import as_objects, make_ragged
 
 RNG = np.random.default_rng(0)
 RAGGED, Y = make_ragged(24)
@@ -22,12 +22,6 @@ def kinds(report):
 
 
 # Forms --------------------------------------------------------------------------------------------
-
-
-def as_objects(items):
-    array = np.empty(len(items), dtype=object)
-    array[:] = items
-    return array
 
 
 def padded(value):

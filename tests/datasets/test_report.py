@@ -70,8 +70,8 @@ def test_many_classes_are_cut_off():
 def test_html_escapes_what_the_user_gave():
     report = describe(named("<b>", "&"), ["<i>", "x"] * 2)
     html = report._repr_html_()
-    assert "<td>&lt;b&gt;</td>" in html
-    assert "<td>&amp;</td>" in html
+    assert ">&lt;b&gt;</td>" in html
+    assert ">&amp;</td>" in html
     assert "&#x27;&lt;i&gt;&#x27; 2" in html
     assert "<b>" not in html
     assert "<i>" not in html

@@ -1,4 +1,3 @@
-import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -7,18 +6,11 @@ import pytest
 from sklstm.datasets import describe
 from sklstm.datasets._report_figure import _ticks
 
+pytestmark = pytest.mark.usefixtures("figures")
+
 RNG = np.random.default_rng(0)
 X = [RNG.normal(size=(length, 2)) for length in RNG.integers(3, 9, 30)]
 Y = np.arange(30) % 3
-
-
-@pytest.fixture(autouse=True)
-def _agg():
-    before = mpl.get_backend()
-    plt.switch_backend("Agg")
-    yield
-    plt.close("all")
-    plt.switch_backend(before)
 
 
 def drawn(*arguments):

@@ -1,19 +1,13 @@
 from itertools import pairwise
 
-import matplotlib as mpl
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
 from sklstm.inspection import AttributionDisplay, attributions
 from tests.inspection.fitted import fitted
 
-mpl.use("agg")
-
-
-@pytest.fixture(autouse=True)
-def _close():
-    yield
-    mpl.pyplot.close("all")
+pytestmark = pytest.mark.usefixtures("figures")
 
 
 def draw(display):
@@ -37,7 +31,7 @@ def test_a_heat_map_centred_at_zero_with_the_sequence():
 
 def test_names_of_features_and_given_axes():
     model, given = fitted("category windows")
-    _, ax = mpl.pyplot.subplots()
+    _, ax = plt.subplots()
     display = draw(AttributionDisplay.from_estimator(model, given, index=-1, ax=ax))
     assert display.ax_ is ax
     assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "kind", "b"]
@@ -71,6 +65,19 @@ def test_html_is_escaped():
     assert "contribution to &lt;b&gt;" in html
     assert "<script>" not in html
     assert 'title="-0.500"' in html
+
+
+def test_html_has_the_colour_map_that_was_drawn():
+    display = AttributionDisplay(np.array([1.0, -1.0]), words=["a", "b"])
+    before = display._repr_html_()
+    assert display.plot(cmap="PiYG")._repr_html_() != before
+    assert display.plot()._repr_html_() == before
+
+
+def test_what_is_not_drawn_is_none():
+    words = AttributionDisplay(np.array([1.0, -1.0]), words=["a", "b"]).plot()
+    assert words.im_ is words.lines_ is None
+    assert AttributionDisplay(np.ones((3, 2))).plot().texts_ is None
 
 
 def test_token_ids_are_drawn_as_numbers():

@@ -6,7 +6,7 @@ import pytest
 
 from sklstm.inspection._colors import axes_for, colors_of, ink_on, largest_of, scalar_mappable
 
-mpl.use("agg")
+pytestmark = pytest.mark.usefixtures("figures")
 
 
 def test_zero_has_the_middle_colour_whatever_the_others_are():

@@ -8,6 +8,7 @@ import torch
 
 from sklstm._validation._tokens import TokenIds
 from sklstm.inspection._exchange import read_exchangeable, rows_of_donors
+from tests.helpers import as_objects
 
 RNG = np.random.default_rng(0)
 LENGTHS = [3, 6, 4, 5]
@@ -72,12 +73,6 @@ def table_of(kind):
     return [kind(dict(zip("ab", x.T, strict=True))) for x in RAGGED]
 
 
-def as_object_array(items):
-    array = np.empty(len(items), dtype=object)
-    array[:] = items
-    return array
-
-
 def structured(x):
     return np.array([*map(tuple, x)], dtype=[("a", float), ("b", float)])
 
@@ -86,7 +81,7 @@ FORMS = {
     "list": RAGGED,
     "tuple": tuple(RAGGED),
     "lists of lists": [x.tolist() for x in RAGGED],
-    "object array": as_object_array(RAGGED),
+    "object array": as_objects(RAGGED),
     "tensors": [torch.from_numpy(x) for x in RAGGED],
     "pandas": table_of(pd.DataFrame),
     "polars": table_of(pl.DataFrame),

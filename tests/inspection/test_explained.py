@@ -12,7 +12,7 @@ from tests.inspection.fitted import LABELS, X, classifier, fitted
 
 
 def test_what_is_no_model_is_refused():
-    with pytest.raises(TypeError, match="attributions takes a fitted LSTMSequenceClassifier or"):
+    with pytest.raises(TypeError, match="attributions takes an LSTMSequenceClassifier, an"):
         attributions(LogisticRegression(), X)
     with pytest.raises(TypeError, match="a Pipeline that ends in an object of type Logistic"):
         attributions(make_pipeline(SequenceScaler(), LogisticRegression()), X)

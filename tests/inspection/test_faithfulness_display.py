@@ -1,10 +1,11 @@
-import matplotlib as mpl
+import matplotlib.pyplot as plt
 import numpy as np
+import pytest
 
 from sklstm.inspection import FaithfulnessDisplay, attributions, faithfulness
 from tests.inspection.fitted import fitted
 
-mpl.use("agg")
+pytestmark = pytest.mark.usefixtures("figures")
 
 
 def test_four_curves_with_their_areas():
@@ -20,13 +21,11 @@ def test_four_curves_with_their_areas():
     labels = [text.get_text() for text in display.ax_.get_legend().get_texts()]
     assert labels[2] == f"insertion, by attribution (area {curves.areas['insertion'].mean():.2f})"
     assert display.ax_.get_ylabel() == "mean probability of the target"
-    mpl.pyplot.close("all")
 
 
 def test_known_curves_on_given_axes():
     model, given = fitted("number")
     curves = faithfulness(model, given[:2], attributions(model, given[:2]), n_steps=3)
-    _, ax = mpl.pyplot.subplots()
+    _, ax = plt.subplots()
     assert FaithfulnessDisplay.from_faithfulness(curves, ax=ax).ax_ is ax
     assert ax.get_ylabel() == "mean output"
-    mpl.pyplot.close("all")

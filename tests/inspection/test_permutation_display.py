@@ -1,4 +1,3 @@
-import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -7,17 +6,10 @@ from sklearn.utils import Bunch
 from sklstm.inspection import PermutationImportanceDisplay, permutation_importance
 from tests.helpers import make_ragged, quick
 
+pytestmark = pytest.mark.usefixtures("figures")
+
 X, Y = make_ragged(20)
 MODEL = quick(max_epochs=1).fit(X, Y)
-
-
-@pytest.fixture(autouse=True)
-def _agg():
-    before = mpl.get_backend()
-    plt.switch_backend("Agg")
-    yield
-    plt.close("all")
-    plt.switch_backend(before)
 
 
 def result_of(by, importances, n_features=3, n_segments=4):
@@ -44,7 +36,7 @@ def test_bars_of_features_are_sorted_and_have_their_spread():
     segments = display.bars_.errorbar.lines[2][0].get_segments()
     np.testing.assert_allclose(segments[0][:, 0], [0.4, 0.6])
     assert display.ax_.get_xlabel() == "decrease of accuracy"
-    assert display.image_ is None
+    assert display.im_ is None
 
 
 def test_only_the_most_important_features_are_drawn():
@@ -68,8 +60,8 @@ def test_the_heat_map_is_centred_at_no_loss():
     importances[0, 0] = -0.1
     display = PermutationImportanceDisplay.from_importances(result_of("both", importances))
     display.figure_.canvas.draw()
-    np.testing.assert_array_equal(display.image_.get_array(), importances.mean(axis=-1))
-    assert display.image_.get_clim() == (-0.5, 0.5)
+    np.testing.assert_array_equal(display.im_.get_array(), importances.mean(axis=-1))
+    assert display.im_.get_clim() == (-0.5, 0.5)
     assert texts(display.ax_.get_yticklabels()) == ["x0", "x1", "x2"]
     assert display.bars_ is None
 
@@ -78,7 +70,7 @@ def test_a_heat_map_of_nothing_can_be_drawn():
     result = result_of("both", np.zeros((3, 4, 2)))
     display = PermutationImportanceDisplay.from_importances(result)
     display.figure_.canvas.draw()
-    assert display.image_.get_clim() == (-1, 1)
+    assert display.im_.get_clim() == (-1, 1)
 
 
 @pytest.mark.parametrize("by", ["feature", "segment", "both"])

@@ -93,7 +93,7 @@ def test_not_fitted_without_data():
     ],
 )
 def test_other_estimators_are_named(estimator, name):
-    with pytest.raises(TypeError, match=f"Got {name}"):
+    with pytest.raises(TypeError, match=f"of type {name}"):
         summary(estimator)
 
 

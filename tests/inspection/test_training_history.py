@@ -2,7 +2,6 @@
 
 import sys
 
-import matplotlib as mpl
 import numpy as np
 import pytest
 from sklearn.exceptions import NotFittedError
@@ -16,18 +15,12 @@ from sklstm.inspection import TrainingHistoryDisplay
 from sklstm.preprocessing import SequenceScaler
 from tests.helpers import make_ragged, quick
 
-mpl.use("agg")
 plt = pytest.importorskip("matplotlib.pyplot")
+pytestmark = pytest.mark.usefixtures("figures")
 
 X, Y = make_ragged(40)
 VAL = {"X_val": X[:10], "y_val": Y[:10]}
 HISTORY = {"epoch": [1, 2, 3], "train_loss": [0.5, 0.4, 0.3], "learning_rate": [0.1, 0.1, 0.1]}
-
-
-@pytest.fixture(autouse=True)
-def no_figure_is_left_open():
-    yield
-    plt.close("all")
 
 
 def display_of(estimator, **options):
@@ -192,10 +185,10 @@ def test_a_regressor_a_pipeline_and_a_loaded_model(tmp_path):
 def test_other_estimators_are_refused():
     with pytest.raises(NotFittedError):
         display_of(quick())
-    with pytest.raises(TypeError, match="Got an instance of LogisticRegression instead"):
+    with pytest.raises(TypeError, match="Got an object of type LogisticRegression"):
         display_of(LogisticRegression())
     search = GridSearchCV(quick(max_epochs=1), {"hidden_sizes": [2]}, cv=2).fit(X, Y)
-    with pytest.raises(TypeError, match=r"GridSearchCV instead\.\n\nPass its best_estimator_"):
+    with pytest.raises(TypeError, match=r"GridSearchCV\.\n\n.*search\.best_estimator_"):
         display_of(search)
     assert display_of(search.best_estimator_).lines_
 

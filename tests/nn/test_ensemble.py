@@ -6,6 +6,7 @@ from torch.func import functional_call, grad
 
 from sklstm.nn import ConvolutionEnsemble, FixedConvolutions, SequenceNetwork, TokenEnsemble
 from sklstm.nn._embedding import build_embedding
+from sklstm.nn._ensemble import network_of
 
 LENGTHS = torch.tensor([20, 3, 9])
 
@@ -82,3 +83,8 @@ def test_padding_of_tokens_may_hold_anything(of_tokens):
     filled = ids.masked_fill(torch.arange(20) >= LENGTHS[:, None], 10**9)
     assert torch.equal(of_tokens(filled, LENGTHS), of_tokens(ids, LENGTHS))
     assert torch.equal(of_tokens.embed(filled, LENGTHS), of_tokens.embed(ids, LENGTHS))
+
+
+def test_the_network_of_an_ensemble_or_alone(ensemble):
+    assert network_of(ensemble) is ensemble.network
+    assert network_of(ensemble.network) is ensemble.network

@@ -9,7 +9,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from sklstm.preprocessing import from_channel_first, to_channel_first
-from tests.helpers import make_cube, make_ragged, quick
+from tests.helpers import as_objects, make_cube, make_ragged, quick
 
 X, Y = make_ragged(6, n_features=3)
 CUBE, _ = make_cube(6, n_features=3)
@@ -42,13 +42,6 @@ def test_an_array_has_its_last_dimensions_swapped_without_a_copy():
     assert ours.shape == (2, 4, 3)
     assert ours[1, 0, 2] == theirs[1, 2, 0]
     assert np.shares_memory(ours, theirs)
-
-
-def as_objects(sequences):
-    # np.array would try to make one array of them.
-    array = np.empty(len(sequences), dtype=object)
-    array[:] = sequences
-    return array
 
 
 @pytest.mark.parametrize("container", [list, tuple, as_objects])

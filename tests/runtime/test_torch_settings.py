@@ -13,6 +13,7 @@ from sklstm._runtime._torch_settings import (
     SMALLEST,
     Shared,
     own_settings,
+    prediction_settings,
 )
 
 
@@ -278,3 +279,15 @@ def test_a_callers_precision_of_all_operations_is_back_and_can_be_changed_afterw
     finally:
         torch.backends.fp32_precision = "none"
     assert precisions(OF_ONEDNN) == ["none"] * 3
+
+
+@pytest.mark.parametrize(("device", "is_ours"), [("cpu", False), ("cuda:0", True)])
+def test_a_prediction_sets_what_its_device_needs(device, is_ours):
+    cudnn = torch.backends.cudnn
+    before = cudnn.deterministic, cudnn.benchmark
+    try:
+        cudnn.deterministic = False
+        with prediction_settings(torch.device(device), "float32"):
+            assert cudnn.deterministic == is_ours
+    finally:
+        cudnn.deterministic, cudnn.benchmark = before

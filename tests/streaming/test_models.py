@@ -70,7 +70,7 @@ def test_parameters_set_after_fit_do_not_count():
 
 
 def test_what_is_no_model():
-    with pytest.raises(TypeError, match=r"Stream takes a fitted .* Got an object of type int"):
+    with pytest.raises(TypeError, match=r"Stream takes an .* Got an object of type int"):
         Stream(3)
     with pytest.raises(TypeError, match="Got a Pipeline that ends in an object of type Logistic"):
         Stream(make_pipeline(SequenceScaler(), LogisticRegression()))

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sklstm.datasets._given import read
+from sklstm.datasets._checked import read
 from sklstm.preprocessing import TokenEncoder
 
 OPTIONS = {"mask_value": None, "token_ids": False, "task": "auto"}

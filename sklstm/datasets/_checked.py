@@ -24,7 +24,7 @@ MANY_VALUES = 0.5
 
 
 @dataclass(frozen=True, eq=False)
-class Given:
+class Checked:
     """Checked data.
 
     ``kind`` is "numbers", "token ids" or "texts", ``encoder`` has read the texts, and ``warnings``
@@ -74,7 +74,7 @@ class Given:
 
 def read(
     X: Any, y: Any, groups: Any, *, mask_value: float | None, token_ids: bool, task: str
-) -> Given:
+) -> Checked:
     """Check X, y and groups by the checks of a fit, but for missing and infinite values."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -95,7 +95,7 @@ def read(
         )
         n = len(inputs.sequences)
         targets = None if y is None else _check_y(y, X, n, predicts_numbers, estimator)
-    return Given(
+    return Checked(
         kind,
         inputs,
         schema,
