@@ -127,15 +127,16 @@ class AttributionDisplay:
         cmap : str, default="RdBu_r"
             A diverging colour map.
         **kwargs : dict
-            Parameters of `attributions`, such as ``method`` and ``target``.
+            Parameters of `attributions`, such as ``method`` and ``target``, for this sequence.
 
         Returns
         -------
         AttributionDisplay
             The display.
         """
+        index = _check_index(index, len(X))
         # A slice: whatever X is, it is one sequence in the form of X.
-        kept = X[index : index + 1 or None]
+        kept = X[index : index + 1]
         return cls.from_attributions(
             attributions(estimator, kept, **kwargs), kept, ax=ax, cmap=cmap
         )
@@ -170,6 +171,12 @@ class AttributionDisplay:
         AttributionDisplay
             The display.
         """
+        if len(X) != len(attributions):
+            raise ValueError(
+                f"attributions must be those of X, which has {len(X)} sequences. Got"
+                f" {len(attributions)}."
+            )
+        index = _check_index(index, len(attributions))
         values = attributions[index]
         words = None if attributions.words is None else attributions.words[index]
         if words is None and values.ndim == 1:
@@ -270,6 +277,13 @@ class AttributionDisplay:
                          f"{escape(word)}</span>")  # fmt: skip
         label = escape(self._label())
         return f'<div style="line-height:1.9">{" ".join(spans)}<br><small>{label}</small></div>'
+
+
+def _check_index(index: Any, n: int) -> int:
+    """Number of a sequence; negative ones count from the end."""
+    if not isinstance(index, (int, np.integer)) or not -n <= index < n:
+        raise ValueError(f"index must be that of one of {n} sequences. Got {index!r}.")
+    return int(index) % n
 
 
 def _sequence_of(X: Any, index: int) -> Any:

@@ -55,6 +55,8 @@ class Attributions(list[Array]):
         Names of the static columns: those of numbers first.
     words : list of list of str, default=None
         Tokens of each text, for a pipeline that begins with a `TokenEncoder`.
+    baseline : object, default=None
+        The baseline as it was given.
 
     Attributes
     ----------
@@ -73,6 +75,7 @@ class Attributions(list[Array]):
         feature_names: list[str] | None = None,
         static_names: list[str] | None = None,
         words: list[list[str]] | None = None,
+        baseline: Any = None,
     ) -> None:
         super().__init__(values)
         self.target = target
@@ -82,6 +85,7 @@ class Attributions(list[Array]):
         self.feature_names = feature_names
         self.static_names = static_names
         self.words = words
+        self.baseline = baseline
 
     @property
     def completeness_error(self) -> Array:
@@ -248,6 +252,7 @@ def attributions(
             explained.feature_names,
             explained.static_names,
             explained.words(X),
+            baseline,
         )
 
     return explained.compute(work, sequences)

@@ -95,7 +95,7 @@ def faithfulness(
     target : object, default=None
         As for `attributions`; None: that of the attributions if they are `Attributions`.
     baseline : float, array-like of shape (n_features,), sequences or int, default=None
-        As for `attributions`.
+        As for `attributions`; None: that of the attributions if they are `Attributions`.
     response : {"auto", "output", "probability"}, default="auto"
         What the curves show.
 
@@ -117,7 +117,7 @@ def faithfulness(
     Raises
     ------
     ValueError
-        If attributions do not have the shapes of X, and as for `attributions`.
+        If attributions do not have the shapes of X or are not finite, and as for `attributions`.
 
     See Also
     --------
@@ -154,8 +154,9 @@ def faithfulness(
     sequences = explained.read(explained.transform(X))
     orders = _orders(explained, attributions, sequences)
     rng = np.random.default_rng(draw_seed(random_state))
-    if target is None and isinstance(attributions, Attributions):
-        target = attributions.target
+    if isinstance(attributions, Attributions):
+        target = attributions.target if target is None else target
+        baseline = attributions.baseline if baseline is None else baseline
 
     def work() -> Faithfulness:
         pair = pair_with_baseline(explained, sequences, baseline)
@@ -198,6 +199,8 @@ def _orders(
                 f"attributions[{i}] must have the shape of X[{i}], which has {length} timesteps of"
                 f" {n_features} features. Got shape {array.shape}."
             )
+        if not np.isfinite(array[:length]).all():
+            raise ValueError(f"attributions[{i}] must be finite numbers; it has NaN or infinity.")
         orders.append(np.argsort(-array[:length].reshape(-1), kind="stable"))
     return orders
 

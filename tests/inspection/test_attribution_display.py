@@ -1,3 +1,4 @@
+import re
 from itertools import pairwise
 
 import matplotlib.pyplot as plt
@@ -99,3 +100,23 @@ def test_words_do_not_overlap():
     boxes = [text.get_window_extent() for text in display.texts_]
     for first, second in pairwise(boxes):
         assert second.x0 > first.x1 or second.y1 < first.y0
+
+
+@pytest.mark.parametrize("index", [4, -5, 1.5, "a", None])
+def test_an_index_of_no_sequence_is_named(index):
+    model, given = fitted("lstm")
+    explained = attributions(model, given[:4])
+    expected = "index must be that of one of 4 sequences. Got " + repr(index)
+    for draw_one in (
+        lambda: AttributionDisplay.from_estimator(model, given[:4], index=index),
+        lambda: AttributionDisplay.from_attributions(explained, given[:4], index=index),
+    ):
+        with pytest.raises(ValueError, match=re.escape(expected)):
+            draw_one()
+
+
+def test_attributions_of_other_sequences_are_refused():
+    model, given = fitted("lstm")
+    explained = attributions(model, given[:2])
+    with pytest.raises(ValueError, match=r"must be those of X, which has 3 sequences\. Got 2"):
+        AttributionDisplay.from_attributions(explained, given[:3])

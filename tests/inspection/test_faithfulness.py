@@ -66,3 +66,23 @@ def test_errors(name, attributed, options, message):
     model, given = fitted(name)
     with pytest.raises(ValueError, match=message):
         faithfulness(model, given[:2], attributed, **options)
+
+
+def test_target_and_baseline_are_those_of_the_attributions():
+    model, given = fitted("lstm")
+    explained = attributions(model, given[:2], target="down", baseline=0.5)
+    found = faithfulness(model, given[:2], explained, n_steps=3, n_random=1, random_state=0)
+    same = faithfulness(model, given[:2], list(explained), target="down", baseline=0.5, n_steps=3,
+                        n_random=1, random_state=0)  # fmt: skip
+    other = faithfulness(model, given[:2], list(explained), target="down", n_steps=3, n_random=1,
+                         random_state=0)  # fmt: skip
+    np.testing.assert_array_equal(found.deletion, same.deletion)
+    assert not np.array_equal(found.deletion, other.deletion)
+
+
+def test_attributions_that_are_not_finite_are_named():
+    model, given = fitted("lstm")
+    broken = [np.zeros_like(x) for x in given[:2]]
+    broken[1][2, 0] = np.nan
+    with pytest.raises(ValueError, match=r"attributions\[1\] must be finite"):
+        faithfulness(model, given[:2], broken)
