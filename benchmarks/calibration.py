@@ -22,7 +22,7 @@ from sklearn.metrics import brier_score_loss, log_loss
 from sklearn.model_selection import train_test_split
 from tabulate import tabulate
 
-from benchmarks.prediction_sets import both_parts, take
+from benchmarks.sets import both_parts, take
 from sklstm import LSTMSequenceClassifier
 
 RESULTS = Path(__file__).parent / "results" / "calibration"

@@ -28,7 +28,7 @@ from sklearn.model_selection import train_test_split
 from tabulate import tabulate
 
 from benchmarks.regression import of_wheel
-from benchmarks.sets import find_sets
+from benchmarks.sets import both_parts, find_sets, take
 from sklstm import LSTMSequenceClassifier, LSTMSequenceRegressor
 
 RESULTS = Path(__file__).parent / "results" / "prediction_sets"
@@ -37,18 +37,6 @@ SPEAKERS = "JapaneseVowels"
 N_TRAINED = 27  # of JapaneseVowels: few, so that the classifier errs
 
 Row = dict[str, Any]
-
-
-def both_parts(name: str) -> tuple[list[np.ndarray], np.ndarray]:
-    """Sequences and labels of the training part and of the test part in one."""
-    source = find_sets(None)[name]
-    (X, y), (X_test, y_test) = source.read("train"), source.read("test")
-    return [*X, *X_test], np.concatenate([y, y_test])
-
-
-def take(X: Sequence[np.ndarray], rows: np.ndarray) -> list[np.ndarray]:
-    """The sequences of these rows."""
-    return [X[row] for row in rows]
 
 
 def halves(rows: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:

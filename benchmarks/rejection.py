@@ -20,8 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from tabulate import tabulate
 
-from benchmarks.prediction_sets import take
-from benchmarks.sets import find_sets
+from benchmarks.sets import find_sets, take
 from sklstm import LSTMSequenceClassifier
 
 RESULTS = Path(__file__).parent / "results" / "rejection"

@@ -57,6 +57,13 @@ def find_sets(folder: Path | None) -> dict[str, Set]:
     return sets
 
 
+def both_parts(name: str) -> tuple[list[np.ndarray], np.ndarray]:
+    """Sequences and labels of the training part and of the test part of a set in one."""
+    source = find_sets(None)[name]
+    (X, y), (X_test, y_test) = source.read("train"), source.read("test")
+    return [*X, *X_test], np.concatenate([y, y_test])
+
+
 def _read_from_aeon(name: str, part: str) -> Part:
     from aeon.datasets import load_classification
 

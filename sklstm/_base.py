@@ -27,7 +27,7 @@ from sklstm._runtime._device import give_back_memory
 from sklstm._runtime._modes import own_modes
 from sklstm._runtime._randomness import draw_seed, own_turn
 from sklstm._runtime._threads import single_threaded
-from sklstm._runtime._torch_settings import own_settings
+from sklstm._runtime._torch_settings import own_settings, prediction_settings
 from sklstm._runtime._within import within
 from sklstm._sequences import Array, Sequences
 from sklstm._state._checkpoint import open_checkpoint
@@ -291,8 +291,7 @@ class BaseSequenceEstimator(
                 give_back_memory(source.device)
             return outputs
 
-        may_use_tf32 = self._network.precision == "tf32"
-        settings = own_settings(on_gpu=net.device != "cpu", may_use_tf32=may_use_tf32)
+        settings = prediction_settings(net.device, self._network.precision)
         return within([settings, single_threaded()], work)
 
     # State ----------------------------------------------------------------------------------------
