@@ -85,9 +85,17 @@ def state():
 def state_of_cpu():
     made, small = torch.ones(1), torch.tensor(1e-40, dtype=torch.float32, device="cpu")
     return (
-        made.dtype, made.device, torch.get_float32_matmul_precision(), *precisions(OF_ONEDNN),
+        made.dtype, made.device, precision_of_matmul(), *precisions(OF_ONEDNN),
         (small * 1.0).item(), torch.are_deterministic_algorithms_enabled(),
     )  # fmt: skip
+
+
+def precision_of_matmul():
+    try:
+        return torch.get_float32_matmul_precision()
+    except RuntimeError:
+        # torch has no such name for a precision of all operations that was set first.
+        return None
 
 
 def precisions(operations):
