@@ -84,10 +84,18 @@ class MaxPooling(nn.Module):
         """Pooled vectors, shape (B, D)."""
         if lengths_B is None:
             return states_BTD.amax(dim=1)
-        if may_reuse_memory():
-            return limited(states_BTD, lengths_B, -torch.inf).amax(dim=1)
         padding_BT1 = is_padding(lengths_B, states_BTD)
         return states_BTD.masked_fill(padding_BT1, -torch.inf).amax(dim=1)
+
+
+class MaxOfStates(MaxPooling):
+    """Max pooling of LSTM states, which are from -1 to 1 in the padding, too."""
+
+    def forward(self, states_BTD: Tensor, lengths_B: Tensor | None = None) -> Tensor:
+        """Pooled vectors, shape (B, D)."""
+        if lengths_B is None or not may_reuse_memory():
+            return super().forward(states_BTD, lengths_B)
+        return limited(states_BTD, lengths_B, -torch.inf).amax(dim=1)
 
 
 class AttentionPooling(nn.Module):
@@ -167,7 +175,7 @@ def is_padding(lengths_B: Tensor, values_BTD: Tensor) -> Tensor:
 def limited(
     values_BTD: Tensor, lengths_B: Tensor, largest: float, out: Tensor | None = None
 ) -> Tensor:
-    """The values, but in the padding at most ``largest``, shape (B, T, D).
+    """The values, but in the padding at most ``largest``, shape (B, T, D); none may be NaN there.
 
     Several times as fast as ``masked_fill``, which torch computes one element at a time.
     """
@@ -182,4 +190,4 @@ def build_pooling(name: str, input_size: int) -> nn.Module:
         return AttentionPooling(input_size)
     if name == "mean":
         return MeanOfStates()
-    return {"last": LastPooling, "max": MaxPooling}[name]()
+    return {"last": LastPooling, "max": MaxOfStates}[name]()

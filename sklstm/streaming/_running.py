@@ -11,8 +11,8 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
-from sklstm.nn import AttentionPooling, LastPooling, MaxPooling
-from sklstm.nn._pooling import MeanOfStates, on_grid
+from sklstm.nn import AttentionPooling, LastPooling
+from sklstm.nn._pooling import MaxOfStates, MeanOfStates, on_grid
 
 # Of the scores of attention, such that sums of their exponentials stay within float64.
 LARGEST_SCORE = 600.0
@@ -100,7 +100,7 @@ class RunningAttention(Running):
 # Those that give the same bits as the pooling of a prefix.
 EXACT: dict[type[nn.Module], type[Running]] = {
     LastPooling: RunningLast,
-    MaxPooling: RunningMax,
+    MaxOfStates: RunningMax,
     MeanOfStates: RunningMean,
 }
 

@@ -31,11 +31,18 @@ def test_by_hand(pooling, padded, full):
 @torch.no_grad()
 def test_padding_counts_for_nothing_without_gradients_either():
     padded = torch.tensor([[3.0, -2.0], [5.0, -6.0]])
-    assert torch.equal(MaxPooling()(STATES, LENGTHS), padded)
+    assert torch.equal(build_pooling("max", 2)(STATES, LENGTHS), padded)
     # In the padding at most 0, in place.
     values = STATES.clone()
     assert limited(values, LENGTHS, 0.0, out=values) is values
     assert values.tolist() == [[[1, -4], [3, -2], [0, 0]], [[5, -6], [0, 0], [0, 0]]]
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("pooling", [MaxPooling(), MeanPooling()])
+def test_padding_of_nan_counts_for_nothing(pooling):
+    broken = STATES.masked_fill(~padding_mask(LENGTHS, 3).unsqueeze(2), torch.nan)
+    assert torch.equal(pooling(broken, LENGTHS), pooling(STATES, LENGTHS))
 
 
 def test_zeros_in_the_padding_need_not_be_left_out():
