@@ -8,7 +8,6 @@ training; cross-validation takes nothing, and costs fits.
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean
@@ -22,6 +21,7 @@ from sklearn.metrics import brier_score_loss, log_loss
 from sklearn.model_selection import train_test_split
 from tabulate import tabulate
 
+from benchmarks.results import write_down
 from benchmarks.sets import both_parts, take
 from sklstm import LSTMSequenceClassifier
 
@@ -98,9 +98,7 @@ def main() -> None:
                 scores = score(fitted, take(X, test), y[test])
                 rows.append({"set": name, "seed": seed, "way": way, **scores})
                 print(rows[-1], flush=True)
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    (RESULTS / "fits.json").write_text(json.dumps(rows, indent=1) + "\n")
-    (RESULTS / "test.rst").write_text(table(rows, "rst") + "\n")
+    write_down(RESULTS, "fits", rows, {"test": table(rows, "rst")})
     print(table(rows, "simple"))
 
 

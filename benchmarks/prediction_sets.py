@@ -14,7 +14,6 @@ mean, and crepes around the quantiles.
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean, stdev
@@ -28,6 +27,7 @@ from sklearn.model_selection import train_test_split
 from tabulate import tabulate
 
 from benchmarks.regression import of_wheel
+from benchmarks.results import write_down
 from benchmarks.sets import both_parts, find_sets, take
 from sklstm import LSTMSequenceClassifier, LSTMSequenceRegressor
 
@@ -194,14 +194,10 @@ def main() -> None:
     n_refits = max(2, arguments.splits // 5)
     of_numbers = run(delayed(intervals)("Covid3Month", seed) for seed in range(n_refits))
     found = [row for rows in of_numbers for row in rows]
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    figures = {"sets": sets, "intervals": found}
-    (RESULTS / "splits.json").write_text(json.dumps(figures) + "\n")
-    for path, table, rows in (
-        ("sets", table_of_sets, sets),
-        ("intervals", table_of_intervals, found),
-    ):
-        (RESULTS / f"{path}.rst").write_text(table(rows, "rst") + "\n")
+    tables = {"sets": (table_of_sets, sets), "intervals": (table_of_intervals, found)}
+    rst = {name: table(rows, "rst") for name, (table, rows) in tables.items()}
+    write_down(RESULTS, "splits", {"sets": sets, "intervals": found}, rst, indent=None)
+    for table, rows in tables.values():
         print(table(rows, "simple"))
 
 

@@ -13,7 +13,6 @@ References
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,6 +25,7 @@ from sklearn.model_selection import GroupKFold
 from tabulate import tabulate
 
 from benchmarks.machine import processor
+from benchmarks.results import write_down
 from sklstm import LSTMSequenceRegressor
 
 RESULTS = Path(__file__).parent / "results" / "regression"
@@ -129,9 +129,7 @@ def main() -> None:
     figures: dict[str, Any] = {"fits": fits}
     if arguments.data is not None:
         figures["intervals"] = intervals(arguments.data)
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    (RESULTS / "fits.json").write_text(json.dumps(figures, indent=1) + "\n")
-    (RESULTS / "test.rst").write_text(table(fits, "rst") + "\n")
+    write_down(RESULTS, "fits", figures, {"test": table(fits, "rst")})
     print(table(fits, "simple"))
 
 

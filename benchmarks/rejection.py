@@ -7,7 +7,6 @@ the other eight says where the thresholds lie: 5 % of them are rejected. The rul
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from tabulate import tabulate
 
+from benchmarks.results import write_down
 from benchmarks.sets import find_sets, take
 from sklstm import LSTMSequenceClassifier
 
@@ -88,9 +88,7 @@ def main() -> None:
     for speaker in "123456789":
         found.append(without(speaker))
         print(found[-1], flush=True)
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    (RESULTS / "speakers.json").write_text(json.dumps(found, indent=1) + "\n")
-    (RESULTS / "test.rst").write_text(table(found, "rst") + "\n")
+    write_down(RESULTS, "speakers", found, {"test": table(found, "rst")})
     print(table(found, "simple"))
 
 

@@ -123,3 +123,13 @@ def at_least(case: CaseResult, times: float, competitor: str, ours: str = "sklst
         return failure
     measured = ratio(slower, faster)
     return Target(case.name, target, str(measured), measured.median >= times)
+
+
+def write_down(
+    folder: Path, name: str, figures: Any, tables: dict[str, str], *, indent: int | None = 1
+) -> None:
+    """Figures as JSON, and tables of reStructuredText by name, for the documentation."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.json").write_text(json.dumps(figures, indent=indent) + "\n")
+    for title, table in tables.items():
+        (folder / f"{title}.rst").write_text(table + "\n")

@@ -19,7 +19,7 @@ from benchmarks.gpu.targets import WHOLE, targets_table
 from benchmarks.gpu.work import SMALL, STEPS, ragged
 from benchmarks.harness import Case, Entry, Record, Shelf, measure
 from benchmarks.processes import Pool, Process, WorkerFailedError
-from benchmarks.results import ratio
+from benchmarks.results import ratio, write_down
 from benchmarks.themes import THEMES, growth
 from benchmarks.work import Settings
 
@@ -213,3 +213,9 @@ def test_the_tables_of_the_guide_are_those_of_the_recorded_figures(module, file,
     recorded = json.loads((module.RESULTS / file).read_text())
     rows = recorded if key is None else recorded[key]
     assert (module.RESULTS / page).read_text() == table(rows, "rst") + "\n"
+
+
+def test_figures_and_tables_are_written_down(tmp_path):
+    write_down(tmp_path / "new", "fits", [{"a": 1}], {"test": "a table"})
+    assert json.loads((tmp_path / "new/fits.json").read_text()) == [{"a": 1}]
+    assert (tmp_path / "new/test.rst").read_text() == "a table\n"
