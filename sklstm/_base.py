@@ -83,9 +83,9 @@ class BaseSequenceEstimator(
         )
         is_further = options.warm_start and hasattr(self, "net_")
         task = self._task if is_further else self._task_type
-        given_val_or_none = given_val if has_val else None
+        held_out = given_val if has_val else None
         limit = None if options.max_time is None else TimeLimit(options.max_time, began)
-        return self._set_fitted(options, given, given_val_or_none, task, is_further, False, limit)
+        return self._set_fitted(options, given, held_out, task, is_further, limit=limit)
 
     def _fit_partially(self, given: Given, task: Task | type[Task]) -> Self:
         """Implementation of `partial_fit`: one epoch without schedule and early stopping."""
@@ -99,13 +99,13 @@ class BaseSequenceEstimator(
         )
         check_callbacks(options.callbacks)
         is_further = hasattr(self, "net_")
-        return self._set_fitted(options, given, None, task, is_further, True)
+        return self._set_fitted(options, given, None, task, is_further, is_partial=True)
 
-    def _set_fitted(self, *arguments: Any) -> Self:
+    def _set_fitted(self, *arguments: Any, **options: Any) -> Self:
         """Train and set all fitted attributes at once, or leave all as it was."""
         before = dict(vars(self))
         try:
-            self._fit_as_task(*arguments)
+            self._fit_as_task(*arguments, **options)
         except BaseException:
             # A single assignment: an interruption leaves the old state or the new one.
             self.__dict__ = before
@@ -113,17 +113,20 @@ class BaseSequenceEstimator(
         return self
 
     @with_callbacks  # type: ignore[untyped-decorator]
-    def _fit_as_task(self, *arguments: Any) -> None:
+    def _fit_as_task(self, *arguments: Any, **options: Any) -> None:
         """Train, set all fitted attributes at once and end the task of the fit."""
+        fitted, fit_task = within(self._of_training(), lambda: self._train(*arguments, **options))
+        self.__dict__ = vars(self) | fitted
+        fit_task.end()
+
+    def _of_training(self) -> list[Any]:
+        """Contexts of a training."""
         settings = own_settings(
             training=True,
             on_gpu=str(self.device) != "cpu",
             may_use_tf32=self.precision == "tf32",
         )
-        contexts = [settings, own_modes(gradients=True), single_threaded()]
-        fitted, fit_task = within(contexts, lambda: self._train(*arguments))
-        self.__dict__ = vars(self) | fitted
-        fit_task.end()
+        return [settings, own_modes(gradients=True), single_threaded()]
 
     def _train(
         self,
@@ -371,8 +374,7 @@ def planned_of(estimator: BaseSequenceEstimator, X: Any, y: Any) -> Planned:
         seconds = within([own_turn()], lambda: estimate_epoch(Job(configuration, data, checker)))
         return Planned(configuration.network, seconds)
 
-    settings = own_settings(training=True, on_gpu=str(estimator.device) != "cpu")
-    return within([settings, own_modes(gradients=True), single_threaded()], work)
+    return within(estimator._of_training(), work)
 
 
 def fitted_of(estimator: BaseSequenceEstimator) -> Fitted:

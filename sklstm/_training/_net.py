@@ -170,6 +170,11 @@ class SequenceNet(PlainNet):
         return network_of(self.module_)
 
     @property
+    def team(self) -> ThreadTeam | None:
+        """Threads that predictions within the training share."""
+        return None if self.autotuner is None else self.autotuner.team
+
+    @property
     def uses_mixup(self) -> bool:
         """Whether the current epoch uses mixup."""
         return self.n_epochs_done < self.n_mixup_epochs

@@ -121,8 +121,7 @@ class TrainingScores(Callback):
             net.history.record(f"train_{name}", score)
 
     def _outputs(self, net: Any) -> Array:
-        team = net.autotuner.team if net.autotuner else None
-        outputs = compute_outputs(net.trained, self._read, team)
+        outputs = compute_outputs(net.trained, self._read, net.team)
         if self._of_linear is None:
             return outputs
         of_network, of_linear = net.module_.shares.tolist()

@@ -44,8 +44,7 @@ class ValidationScores(Callback):
             setattr(self, name, value)
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        team = net.autotuner.team if net.autotuner else None
-        outputs = compute_outputs(net.module_, self.validation.dataset.sequences, team)
+        outputs = compute_outputs(net.module_, self.validation.dataset.sequences, net.team)
         loss, scores = evaluate(net, self.validation, outputs, self.scoring)
         net.history.record("valid_loss", loss)
         for name, score in scores.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from sklstm.inspection._attributions import attributions
 from sklstm.inspection._colors import axes_for
@@ -57,7 +57,7 @@ class FaithfulnessDisplay:
         estimator: Any,
         X: Any,
         *,
-        method: str = "integrated_gradients",
+        method: Literal["integrated_gradients", "occlusion"] = "integrated_gradients",
         target: Any = None,
         baseline: Any = None,
         ax: Any = None,
@@ -87,9 +87,8 @@ class FaithfulnessDisplay:
         FaithfulnessDisplay
             The display.
         """
-        found = attributions(estimator, X, method=method, target=target, baseline=baseline)  # type: ignore[arg-type]
-        curves = faithfulness(estimator, X, found, baseline=baseline, **kwargs)
-        return cls.from_faithfulness(curves, ax=ax)
+        found = attributions(estimator, X, method=method, target=target, baseline=baseline)
+        return cls.from_faithfulness(faithfulness(estimator, X, found, **kwargs), ax=ax)
 
     @classmethod
     def from_faithfulness(cls, faithfulness: Faithfulness, *, ax: Any = None) -> Self:
