@@ -20,7 +20,7 @@ TESTED = [
     *EXTRAS["frames"],
 ]
 TESTED += [*EXTRAS["subwords"], *EXTRAS["search"], *EXTRAS["arrow"], *EXTRAS["onnx"]]
-TESTED += EXTRAS["progress"]
+TESTED += [*EXTRAS["progress"], *EXTRAS["stores"], *EXTRAS["dask"], *EXTRAS["ray"]]
 BOUNDS = dict(line.split(">=") for line in TESTED if not line.startswith("sklstm["))
 
 
