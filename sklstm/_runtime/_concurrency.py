@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from contextvars import ContextVar, Token, copy_context
 from functools import partial
 from queue import SimpleQueue
-from threading import Event, Thread, get_ident
+from threading import Lock, Thread, get_ident
 from typing import Any, Generic, TypeVar
 
 import torch
@@ -18,6 +18,8 @@ from torch.autograd.function import once_differentiable
 
 # Queue of calls for the worker threads; None ends them.
 Calls = SimpleQueue[Callable[[], None] | None]
+# Seconds after which a thread that waits looks again, should an interruption have come in between.
+LOOK_AGAIN = 0.05
 
 
 class ThreadTeam(AbstractContextManager["ThreadTeam"]):
@@ -92,7 +94,10 @@ class BackgroundTask:
         self._function: Callable[[], Any] | None = _as_here(function)
         self._tasks = tasks
         self._owner: dict[str, int] = {}
-        self._has_ended = Event()
+        self._has_ended = False
+        # Held until the call has ended in another thread.
+        self._running = Lock()
+        self._running.acquire()
         self._result: Any = None
         self._error: BaseException | None = None
 
@@ -117,7 +122,8 @@ class BackgroundTask:
         except BaseException as error:
             self._error = error
         finally:
-            self._has_ended.set()
+            self._has_ended = True
+            self._running.release()
 
     def result(self) -> Any:
         """Wait for the result or raise the call's error; may be called once.
@@ -127,7 +133,7 @@ class BackgroundTask:
         self.run()
         if not self.claim():
             self._tasks.run_waiting()
-            self._has_ended.wait()
+            self._wait()
         result, error = self._result, self._error
         self._result = self._error = None
         try:
@@ -141,8 +147,17 @@ class BackgroundTask:
     def cancel(self) -> None:
         """Wait until the call is not running and never will be."""
         if not self.claim():
-            self._has_ended.wait()
+            self._wait()
         self._function = self._result = self._error = None
+
+    def _wait(self) -> None:
+        """Wait until the call has ended in another thread; after an interruption once more.
+
+        Not by an Event: it is Python, and interrupted at the wrong place it keeps its lock for
+        ever.
+        """
+        while not self._has_ended:
+            self._running.acquire(timeout=LOOK_AGAIN)
 
 
 class BackgroundTasks(AbstractContextManager["BackgroundTasks"]):

@@ -1,7 +1,10 @@
+import contextlib
 import dis
 import sys
 import threading
+import time
 from contextvars import ContextVar
+from queue import SimpleQueue
 
 import numpy as np
 import pytest
@@ -9,6 +12,7 @@ import torch
 
 from sklstm._inference import _prediction
 from sklstm._runtime import _heap, _randomness, _threads
+from sklstm._runtime._concurrency import BackgroundTasks, ThreadTeam
 from sklstm._runtime._heap import kept_heap
 from sklstm._runtime._modes import own_modes
 from sklstm._runtime._randomness import own_torch_generator
@@ -203,3 +207,23 @@ def test_after_an_interruption_fits_and_predictions_have_the_same_bits(monkeypat
             assert state() == before, n
             np.testing.assert_array_equal(fit_and_predict(X, Y), expected)
     assert n_interrupted > 25
+
+
+def wait_interrupted(n):
+    """Wait for a call in another thread, interrupted at place n; the number of places, if -1."""
+    with ThreadTeam(1) as team, BackgroundTasks(team) as tasks:
+        has_begun = SimpleQueue()
+        task = tasks.start(lambda: has_begun.put(True) or time.sleep(0.01))
+        has_begun.get()
+        with contextlib.suppress(KeyboardInterrupt), Interruption(n) as places:
+            task.result()
+    return places.n_places
+
+
+def test_an_interrupted_wait_for_another_thread_does_not_wait_for_ever():
+    for n in range(1, wait_interrupted(-1) + 1):
+        # Of its own, so that one that hangs is seen.
+        thread = threading.Thread(target=wait_interrupted, args=(n,), daemon=True)
+        thread.start()
+        thread.join(timeout=10)
+        assert not thread.is_alive(), n
