@@ -38,6 +38,9 @@ def scan(parts: Iterator[Any], name: str) -> Scan:
     lengths, sizes, dtypes, widths = [], [], set(), set()
     names, item_ndim = None, 2
     for part in parts:
+        if len(part) == 0:
+            sizes.append(0)
+            continue
         nested = from_arrow(part, name)
         if nested is None:
             raise _no_sequences(name, part.type)
@@ -50,7 +53,7 @@ def scan(parts: Iterator[Any], name: str) -> Scan:
         widths.add(nested.values.shape[1])
         names = None if nested.names is None else tuple(map(str, nested.names))
         item_ndim = 1 if names is None and not _is_nested(part.type.value_type) else 2
-    if not sizes:
+    if not lengths:
         raise ValueError(f"{name} has no sequences.")
     if len(widths) > 1:
         raise ValueError(f"{name} has timesteps of {min(widths)} to {max(widths)} features.")

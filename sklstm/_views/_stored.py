@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cached_property
 from types import EllipsisType
 from typing import Any, NoReturn, overload
@@ -222,6 +223,12 @@ def _unpickle(origin: Source | Address, indices: range | Array | None) -> Stored
 def source_of(stored: StoredSequences) -> Source:
     """What is behind stored sequences; of parts of them, all of it."""
     return stored._source
+
+
+def without_static(stored: StoredSequences) -> StoredSequences:
+    """The sequences without their static columns, as long as they stay in this process."""
+    source = replace(stored._source, static={}, order=())
+    return StoredSequences(source, stored._address, stored._indices)
 
 
 def view_of_stored(stored: StoredSequences) -> SequenceView:

@@ -47,7 +47,9 @@ def h5py_object(X, path):
 
 def zarr(X, path):
     zarr = pytest.importorskip("zarr")
-    array = zarr.create_array(path / "X.zarr", shape=X.shape, dtype=X.dtype, chunks=(4, 3, *X.shape[2:]))
+    array = zarr.create_array(
+        path / "X.zarr", shape=X.shape, dtype=X.dtype, chunks=(4, 3, *X.shape[2:])
+    )
     array[...] = X
     return open_sequences(path / "X.zarr")
 
@@ -69,9 +71,7 @@ def as_table(X):
     kind = pyarrow.list_(pyarrow.list_(pyarrow.from_numpy_dtype(X[0].dtype), X[0].shape[1]))
     column = pyarrow.array([x.tolist() for x in X], kind)
     names = ["cat", "dog"] * N
-    return pyarrow.table(
-        {"id": np.arange(len(X)), "signal": column, "label": names[: len(X)]}
-    )
+    return pyarrow.table({"id": np.arange(len(X)), "signal": column, "label": names[: len(X)]})
 
 
 def parquet(X, path):
@@ -110,4 +110,4 @@ OF_FILES += [parquet, parquet_folder, feather]
 OF_OBJECTS = [dask, table, chunked]
 OF_RAGGED = [folder, parquet, parquet_folder, feather, table, chunked]
 
-__all__ = ["N", "OF_FILES", "OF_OBJECTS", "OF_RAGGED", "F", "T", "cube", "ragged"]
+__all__ = ["OF_FILES", "OF_OBJECTS", "OF_RAGGED", "F", "N", "T", "cube", "ragged"]

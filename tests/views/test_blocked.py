@@ -34,7 +34,15 @@ def gathered(rows, starts, lengths):
 
 @pytest.mark.parametrize(
     ("starts", "lengths"),
-    [([0], [12]), ([2], [5]), ([11, 0, 3], [1, 2, 7]), ([5, 5], [5, 5]), ([4], [1]), ([9, 2], [0, 1]), ([], [])],
+    [
+        ([0], [12]),
+        ([2], [5]),
+        ([11, 0, 3], [1, 2, 7]),
+        ([5, 5], [5, 5]),
+        ([4], [1]),
+        ([9, 2], [0, 1]),
+        ([], []),
+    ],
 )
 def test_gathers_what_indexing_gathers(blocks, starts, lengths):
     expected = [blocks.values[a : a + n] for a, n in zip(starts, lengths, strict=True)]
@@ -47,7 +55,9 @@ def test_any_pieces_in_any_order(blocks):
     rng = np.random.default_rng(0)
     starts = rng.integers(0, 12, size=100)
     lengths = np.minimum(rng.integers(0, 12, size=100), 12 - starts)
-    expected = np.concatenate([blocks.values[a : a + n] for a, n in zip(starts, lengths, strict=True)])
+    expected = np.concatenate(
+        [blocks.values[a : a + n] for a, n in zip(starts, lengths, strict=True)]
+    )
     np.testing.assert_array_equal(gathered(BlockedRows(blocks), starts, lengths), expected)
 
 

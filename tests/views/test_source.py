@@ -10,7 +10,9 @@ from sklstm.preprocessing import open_sequences, write_sequences
 from tests.views.stores import cube, parquet_folder, ragged
 
 
-@pytest.mark.parametrize("indices", [range(5), range(1, 4), range(4, -1, -1), range(8, 2, -3), range(3, 3)])
+@pytest.mark.parametrize(
+    "indices", [range(5), range(1, 4), range(4, -1, -1), range(8, 2, -3), range(3, 3)]
+)
 def test_a_range_is_a_key(indices):
     assert np.arange(10)[as_key(indices)].tolist() == list(indices)
 
@@ -31,7 +33,9 @@ def test_places_of_a_rectangle():
 def test_a_path_that_is_not_there_is_one_clear_error(tmp_path):
     pickled = pickle.dumps(write_sequences(tmp_path / "X", ragged()))
     shutil.rmtree(tmp_path / "X")
-    with pytest.raises(FileNotFoundError, match=r"There is no '.*X' on this machine(.|\n)*shared folder"):
+    with pytest.raises(
+        FileNotFoundError, match=r"There is no '.*X' on this machine(.|\n)*shared folder"
+    ):
         pickle.loads(pickled)
 
 
@@ -49,7 +53,9 @@ def changed_time(path):
 def test_a_file_that_has_changed_is_named(tmp_path, change):
     pickled = pickle.dumps(write_sequences(tmp_path / "X", ragged()))
     change(tmp_path / "X" / "values.npy")
-    with pytest.raises(ValueError, match=r"X/values.npy' is not what the sequences were opened from"):
+    with pytest.raises(
+        ValueError, match=r"X/values.npy' is not what the sequences were opened from"
+    ):
         pickle.loads(pickled)
 
 

@@ -7,7 +7,7 @@ from sklearn.utils import _safe_indexing, resample
 
 from sklstm.preprocessing import StoredSequences, write_sequences
 from tests.views import stores
-from tests.views.stores import N, OF_FILES, OF_OBJECTS, OF_RAGGED, cube, ragged
+from tests.views.stores import OF_FILES, OF_OBJECTS, OF_RAGGED, N, cube, ragged
 
 every_store = pytest.mark.parametrize("store", OF_FILES + OF_OBJECTS, ids=lambda s: s.__name__)
 
