@@ -154,8 +154,9 @@ def main(argv: Sequence[str] | None = None) -> None:
                 for read in (runs, batches)
             ]
             print(
-                f"{store.__name__}: pickle {len(pickle.dumps(stored))} bytes, rise {memory:.0f} MiB,"
-                f" check {speed:.0f} MiB/s; over memory: runs {figures[0]}, batches {figures[1]}",
+                f"{store.__name__}: pickle {len(pickle.dumps(stored))} bytes,"
+                f" rise {memory:.0f} MiB, check {speed:.0f} MiB/s;"
+                f" over memory: runs {figures[0]}, batches {figures[1]}",
                 flush=True,
             )
 
