@@ -106,10 +106,8 @@ class StoredSequences:
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        indices: Any = self._indices
-        if isinstance(indices, range) and indices == range(len(self._source.lengths)):
-            indices = None
-        return _unpickle, (self._source if self._address is None else self._address, indices)
+        origin = self._source if self._address is None else self._address
+        return _unpickle, (origin, self._indices)
 
     # What there is --------------------------------------------------------------------------------
 
@@ -214,7 +212,7 @@ def _only_of_sequences(key: tuple[Any, ...]) -> Any:
     return key[0]
 
 
-def _unpickle(origin: Source | Address, indices: range | Array | None) -> StoredSequences:
+def _unpickle(origin: Source | Address, indices: range | Array) -> StoredSequences:
     if isinstance(origin, Source):
         return StoredSequences(origin, None, indices)
     return StoredSequences(origin.open(), origin, indices)

@@ -115,21 +115,14 @@ def infinity_at(i):
 BAD = [
     (nan_at(17), {}), (nan_at(0), {}), (infinity_at(22), {}), (infinity_at(5), {"allow_nan": True}),
     (nan_at(17), {"can_impute": False}),
-    ([np.zeros((4, 2))] * 18 + [np.ones((2, 2))], {"mask_value": 0.0}),
+    ([*ragged(), np.zeros((4, 2))], {"mask_value": 0.0}),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("X", "options"), BAD)
 def test_messages_name_the_culprit_as_in_memory(tmp_path, X, options):
-    X = X[-5:] if "mask_value" in options else X
-    view = write_sequences(tmp_path / "X", X)
-    options["estimator"] = "E"
-    if "mask_value" in options:
-        # Those of the first block, which has three sequences.
-        error, message = message_of(check_inputs, view, **options)
-        assert (error, message[:21]) == (ValueError, "X[0], X[1], X[2] have")
-    else:
-        assert message_of(check_inputs, view, **options) == message_of(check_inputs, X, **options)
+    view, options = write_sequences(tmp_path / "X", X), {"estimator": "E", **options}
+    assert message_of(check_inputs, view, **options) == message_of(check_inputs, X, **options)
 
 
 def test_unchecked_values_are_left_to_check_block(tmp_path):

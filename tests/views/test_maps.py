@@ -34,6 +34,7 @@ def test_what_only_descends_from_a_map_is_none(mapped):
     assert is_mapped(mapped)
     assert is_mapped(mapped[2:])
     # In memory, though NumPy calls them maps.
+    assert not is_mapped(mapped.copy())
     assert not is_mapped(mapped + 1)
     assert not is_mapped(mapped[[1, 2]])
     assert not is_mapped(cube())
