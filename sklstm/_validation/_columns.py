@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sklstm._sequences import Array, IntArray, Sequences
+from sklstm._sequences import AnySequences, Array, IntArray
 from sklstm._validation._feature_names import check_column_names
 from sklstm._validation._frames import KINDS_OF_TIME, is_frame
 from sklstm._validation._messages import enumerate_names, shorten
@@ -310,8 +310,8 @@ def widths_of(features: Mapping[str, Categories], static: StaticColumns | None) 
 
 
 def drop_absent(
-    sequences: Sequences, features: Mapping[str, Categories], static: StaticColumns | None
-) -> tuple[Sequences, dict[str, Categories], StaticColumns | None]:
+    sequences: AnySequences, features: Mapping[str, Categories], static: StaticColumns | None
+) -> tuple[AnySequences, dict[str, Categories], StaticColumns | None]:
     """Sequences and categories without those categories that no sequence has."""
     of_features, of_static = dict(features), None if static is None else dict(static.categories)
     if sequences.codes is not None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sklstm._sequences import Array, Sequences
+from sklstm._sequences import AnySequences, Array, Sequences
 from sklstm._validation._columns import (
     Categories,
     StaticColumns,
@@ -137,7 +137,7 @@ class InputSchema:
         """Widths of the inputs of a network."""
         return widths_of(self.categories, self.static)
 
-    def without_absent(self, sequences: Sequences) -> tuple[InputSchema, Sequences]:
+    def without_absent(self, sequences: AnySequences) -> tuple[InputSchema, AnySequences]:
         """The schema and the sequences without categories that no sequence has."""
         sequences, categories, static = drop_absent(sequences, self.categories, self.static)
         return replace(self, categories=categories, static=static), sequences
