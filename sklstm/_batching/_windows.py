@@ -58,12 +58,17 @@ def prepare(
 ) -> DeviceSequences | WindowedSequences:
     """Sequences to train on: on the device as a whole if they fit there, else in windows."""
     n_bytes = bytes_per_timestep(sequences, scaling) * sequences.n_timesteps
-    if n_bytes > WINDOW_BYTES:
+    if is_large(n_bytes):
         windowed = WindowedSequences(sequences, scaling, device, input_name=input_name)
         return windowed.whole() if fits_on(device, n_bytes) else windowed
     if isinstance(sequences, SequenceView):
         sequences = sequences.load(np.arange(len(sequences)))
     return to_device(sequences, scaling, device, input_name=input_name)
+
+
+def is_large(n_bytes: int) -> bool:
+    """Whether data of so many bytes are read in windows."""
+    return n_bytes > WINDOW_BYTES
 
 
 def fits_on(device: torch.device, n_bytes: int) -> bool:
