@@ -12,8 +12,14 @@ from sklstm._batching import _windows
 from sklstm._data._labelled import label
 from sklstm._sequences import ArrayRows, Sequences, SequenceView
 
-SMALL = {"WINDOW_BYTES": 1200, "BLOCK_BYTES": 400, "READ_BYTES": 300, "PIECE_BYTES": 700,
-         "CHUNK_SEQUENCES": 7}  # fmt: skip
+SMALL = {
+    "WHOLE_BYTES": 1200,
+    "WINDOW_BYTES": 1200,
+    "BLOCK_BYTES": 400,
+    "READ_BYTES": 300,
+    "PIECE_BYTES": 700,
+    "CHUNK_SEQUENCES": 7,
+}
 
 
 def make_small(monkeypatch: Any, **constants: int) -> None:

@@ -20,7 +20,7 @@ from sklstm import LSTMSequenceClassifier
 from sklstm._batching import _windows
 
 # Number of windows of an epoch, and of blocks of a window; 1 is a full shuffle.
-PLANS = ((1, 1), (4, 128), (16, 128), (16, 32), (16, 8))
+PLANS = ((1, 1), (4, 256), (16, 256), (16, 64), (16, 16))
 N_TRAIN, N_TEST, N_CLASSES, N_TIMESTEPS, N_FEATURES = 12_000, 4000, 10, 12, 2
 
 Data = tuple[Any, Any, Any, Any]
@@ -61,7 +61,8 @@ def set_plan(X: Any, n_windows: int, n_blocks: int) -> None:
     """Make windows and blocks so small that X has so many of them."""
     n_bytes = sum(4 * np.size(x) + _windows.SEQUENCE_BYTES for x in X)
     window = -(-n_bytes // n_windows)
-    _windows.WINDOW_BYTES = 2**40 if n_windows == 1 else window
+    _windows.WHOLE_BYTES = 2**40 if n_windows == 1 else 0
+    _windows.WINDOW_BYTES = window
     _windows.BLOCK_BYTES = max(1, window // n_blocks)
 
 

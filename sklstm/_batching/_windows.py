@@ -35,12 +35,12 @@ from sklstm._sequences import (
     cut_into_runs,
 )
 
-# Scaled data of up to so many bytes are put on a CPU as a whole. Of larger data two windows of so
-# many bytes are there.
-WINDOW_BYTES = 2**25
-# Bytes of a block of consecutive sequences, which stays together in the order of an epoch: 128 of
-# them make a window (benchmarks/LOG.md).
-BLOCK_BYTES = 2**18
+# Scaled data of up to so many bytes are put on a CPU as a whole. Of larger data there are two
+# windows of WINDOW_BYTES each.
+WHOLE_BYTES, WINDOW_BYTES = 2**25, 2**24
+# Bytes of a block of consecutive sequences, which stays together in the order of an epoch: 256 of
+# them make a window. Fewer are worse where X is sorted by class (benchmarks/LOG.md).
+BLOCK_BYTES = 2**16
 # Bytes that are scaled at a time, and that are on the device where nothing is shuffled.
 READ_BYTES, PIECE_BYTES = 2**20, 2**23
 # Bytes that a sequence takes beside its values: its place, and indices.
@@ -68,7 +68,7 @@ def prepare(
 
 def is_large(n_bytes: int) -> bool:
     """Whether data of so many bytes are read in windows."""
-    return n_bytes > WINDOW_BYTES
+    return n_bytes > WHOLE_BYTES
 
 
 def fits_on(device: torch.device, n_bytes: int) -> bool:

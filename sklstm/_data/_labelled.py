@@ -17,7 +17,8 @@ from sklstm._config._configuration import Configuration
 from sklstm._config._options import Options
 from sklstm._data._lazy import as_list, without_copies
 from sklstm._data._split import split_in_runs, split_rows
-from sklstm._sequences import AnySequences, Array, IntArray
+from sklstm._runtime._heap import trim
+from sklstm._sequences import AnySequences, Array, IntArray, SequenceView
 from sklstm._tasks._task import Task
 from sklstm._validation._groups import check_groups, number_groups
 from sklstm._validation._targets import check_one_each
@@ -180,7 +181,11 @@ def fit_scaling(data: Labelled, *, standardize: bool | str) -> Scaling:
     if standardize in (False, "sequence"):
         return Scaling.identity(data.sequences.n_features, "sequence" if standardize else "dataset")
     per = "both" if standardize == "both" else "dataset"
-    return Scaling.standard(data.sequences, data.relative_weight, per)
+    scaling = Scaling.standard(data.sequences, data.relative_weight, per)
+    if isinstance(data.sequences, SequenceView):
+        # The heap may keep the blocks for sizes that nobody asks for again.
+        trim()
+    return scaling
 
 
 # Function from targets to the factors of their sample weights, such as class weights.

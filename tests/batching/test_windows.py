@@ -50,7 +50,7 @@ def windows_of(source, batch_size=8, seed=0):
 
 
 def test_small_data_are_on_the_device_as_a_whole(sequences, monkeypatch):
-    monkeypatch.setattr(_windows, "WINDOW_BYTES", 10_000)
+    monkeypatch.setattr(_windows, "WHOLE_BYTES", 10_000)
     assert isinstance(prepare(sequences, IDENTITY, CPU), DeviceSequences)
 
 
@@ -196,3 +196,13 @@ def test_runs_are_not_longer_than_a_chunk(windowed):
     assert len(edges) == 1
     starts = [run.start for run, _ in windowed.pieces()]
     assert all(b - a <= 7 for a, b in pairwise(starts))
+
+
+def test_mixup_that_a_time_limit_ends_is_over_in_batches_that_are_planned_already(windowed):
+    data = LabelledSequences(windowed, torch.arange(60), torch.ones(60))
+    batches = ShuffledBatches(data, 4, np.random.default_rng(0), mixup_alpha=0.5)
+    seen = []
+    for batch in batches:
+        batches.mixup_alpha = 0.0
+        seen.append(batch.targets.mixup_weights is not None)
+    assert seen == [True] + [False] * 14
