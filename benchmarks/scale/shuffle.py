@@ -20,7 +20,7 @@ from sklstm import LSTMSequenceClassifier
 from sklstm._batching import _windows
 
 # Number of windows of an epoch, and of blocks of a window; 1 is a full shuffle.
-PLANS = ((1, 1), (4, 256), (16, 256), (16, 64), (16, 16))
+PLANS = ("1x1", "4x128", "16x256", "16x128", "16x32", "16x8")
 N_TRAIN, N_TEST, N_CLASSES, N_TIMESTEPS, N_FEATURES = 12_000, 4000, 10, 12, 2
 
 Data = tuple[Any, Any, Any, Any]
@@ -85,13 +85,14 @@ def main(argv: Sequence[str] | None = None) -> list[dict[str, Any]]:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--sets", nargs="+", default=list(SETS))
+    parser.add_argument("--plans", nargs="+", default=list(PLANS))
     parser.add_argument("--json", help="file for the figures")
     arguments = parser.parse_args(argv)
     rows = []
     for name in arguments.sets:
         make, options = SETS[name]
         for by_class in (False, True):
-            for plan in PLANS:
+            for plan in [tuple(map(int, text.split("x"))) for text in arguments.plans]:
                 scores = [score(make(s), plan, s, by_class=by_class, **options)
                           for s in range(arguments.seeds)]  # fmt: skip
                 means, deviations = np.mean(scores, axis=0), np.std(scores, axis=0)
