@@ -17,6 +17,7 @@ from sklstm._sequences import ArrayRows, view_of
 from sklstm._training import _train
 from sklstm._training._optimizers import is_capturable
 from sklstm.exceptions import TrainingDivergedError
+from sklstm.preprocessing import open_sequences, write_sequences
 from tests.helpers import make_ragged
 from tests.training.cases import EVERY_CASE, fit
 from tests.windows import fit_from_maps, make_small
@@ -223,3 +224,23 @@ def test_a_time_limit_is_kept(monkeypatch):
     fitted = fit_plain(*make_ragged(300), max_epochs=10_000, max_time=0.3)
     assert fitted.stop_reason_ == "max_time"
     assert not our_threads()
+
+
+def test_stored_sequences_and_arrays_on_disk_as_in_memory(monkeypatch, tmp_path):
+    make_small(monkeypatch)
+    X, y = make_ragged(60)
+    write_sequences(tmp_path / "ragged", iter([X[:40], X[40:]]))
+    view = open_sequences(tmp_path / "ragged")
+    order = np.random.default_rng(0).permutation(60)[:50]
+    shuffled = fit_plain([X[i] for i in order], y[order])
+    assert_same_bits(shuffled, fit_plain(view[order], y[order]))
+
+    cube = np.random.default_rng(0).normal(size=(60, 6, 2)).astype(np.float32)
+    np.save(tmp_path / "cube.npy", cube)
+    mapped = np.load(tmp_path / "cube.npy", mmap_mode="r")
+    held_out = {"X_val": mapped[:30], "y_val": y[:30]}
+    expected = fit_plain(cube, y, early_stopping=True)
+    assert_same_bits(expected, fit_plain(mapped, y, early_stopping=True))
+    X_val = LSTMSequenceClassifier(max_epochs=1, **PLAIN).fit(mapped, y, **held_out)
+    assert_same_bits(X_val, LSTMSequenceClassifier(max_epochs=1, **PLAIN).fit(
+        cube, y, X_val=cube[:30], y_val=y[:30]))  # fmt: skip
