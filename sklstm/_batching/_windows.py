@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby, pairwise
@@ -209,9 +209,13 @@ class WindowedSequences:
         indices = np.concatenate([plan.indices for plan in plans])
         values = self._buffer(int(self.host_lengths[indices].sum(dtype=np.int64)) + 1, number)
 
+        # On a GPU, copies of the other thread keep their place among the steps of this one.
+        stream = None if self.device.type == "cpu" else torch.cuda.current_stream(self.device)
+
         def call() -> tuple[list[Plan], Window]:
             members = np.sort(indices)
-            return plans, Window(members, self._load(members, values))
+            with nullcontext() if stream is None else torch.cuda.stream(stream):
+                return plans, Window(members, self._load(members, values))
 
         return call
 
