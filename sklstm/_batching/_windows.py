@@ -55,10 +55,14 @@ def prepare(
     device: torch.device,
     *,
     input_name: str = "X",
+    is_trained_on: bool = True,
 ) -> DeviceSequences | WindowedSequences:
-    """Sequences to train on: on the device as a whole if they fit there, else in windows."""
+    """Sequences of a training: on the device as a whole if they fit there, else in windows.
+
+    Of those that are not trained on no bit depends on that; beside two windows there is less room.
+    """
     n_bytes = bytes_per_timestep(sequences, scaling) * sequences.n_timesteps
-    if is_large(n_bytes):
+    if n_bytes > (WHOLE_BYTES if is_trained_on else WINDOW_BYTES):
         windowed = WindowedSequences(sequences, scaling, device, input_name=input_name)
         return windowed.whole() if fits_on(device, n_bytes) else windowed
     if isinstance(sequences, SequenceView):

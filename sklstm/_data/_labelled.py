@@ -204,7 +204,12 @@ def drop_zero_weight(data: Labelled, factors: Factors) -> Labelled:
 
 
 def put_on_device(
-    data: Labelled, factors: Factors, scaling: Scaling | None, device: torch.device
+    data: Labelled,
+    factors: Factors,
+    scaling: Scaling | None,
+    device: torch.device,
+    *,
+    is_trained_on: bool = True,
 ) -> LabelledSequences:
     """Scale sequences and copy them to the device, weighted by class weight times sample weight.
 
@@ -216,7 +221,13 @@ def put_on_device(
     # a sequence the weight may be 0.
     weights = np.maximum(weights / weights.mean(), np.finfo(np.float32).tiny) * (weights > 0)
     return LabelledSequences(
-        prepare(data.sequences, scaling, device, input_name=data.input_name),
+        prepare(
+            data.sequences,
+            scaling,
+            device,
+            input_name=data.input_name,
+            is_trained_on=is_trained_on,
+        ),
         torch.from_numpy(data.targets).to(device),
         torch.from_numpy(weights.astype(np.float32)).to(device),
     )
@@ -239,7 +250,8 @@ def as_validation(
 ) -> ScoredData:
     """Prepare held-out data to be scored after each epoch."""
     data = drop_zero_weight(data, factors)
-    return _as_scored(data, put_on_device(data, factors, scaling, device), is_held_out=True)
+    placed = put_on_device(data, factors, scaling, device, is_trained_on=False)
+    return _as_scored(data, placed, is_held_out=True)
 
 
 def as_scored_training(data: Labelled, factors: Factors, training: LabelledSequences) -> ScoredData:

@@ -171,7 +171,8 @@ def test_values_beyond_float32_name_the_largest_of_all(sequences):
     values[3], values[-1] = 1e200, -1e300
     source = WindowedSequences(Sequences(values, sequences.offsets), IDENTITY, CPU)
     with pytest.raises(ValueError, match=r"X is too large .* 1e\+300\."):
-        epoch(source)
+        # Without the largest.
+        source.batch(np.array([0]))
 
 
 def test_the_largest_input_is_found_in_all_pieces(windowed):
