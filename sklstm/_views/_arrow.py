@@ -38,6 +38,9 @@ def scan(parts: Iterator[Any], name: str) -> Scan:
     lengths, sizes, dtypes, widths = [], [], set(), set()
     names, item_ndim = None, 2
     for part in parts:
+        if len(part) == 0:
+            sizes.append(0)
+            continue
         nested = from_arrow(part, name)
         if nested is None:
             raise _no_sequences(name, part.type)
@@ -50,7 +53,7 @@ def scan(parts: Iterator[Any], name: str) -> Scan:
         widths.add(nested.values.shape[1])
         names = None if nested.names is None else tuple(map(str, nested.names))
         item_ndim = 1 if names is None and not _is_nested(part.type.value_type) else 2
-    if not sizes:
+    if not lengths:
         raise ValueError(f"{name} has no sequences.")
     if len(widths) > 1:
         raise ValueError(f"{name} has timesteps of {min(widths)} to {max(widths)} features.")
@@ -241,15 +244,13 @@ def _beside(
 
 def _values(column: Any, name: str) -> Column:
     """A column of numbers or texts."""
-    pyarrow = require("pyarrow", extra=EXTRA)
     kind = str(column.type)
     if kind.startswith(("dictionary", "string", "large_string")):
-        column = column.cast(pyarrow.string())
-        texts = np.array(column.to_pylist(), dtype=object)
-        known = np.array([text is not None for text in texts], dtype=bool)
-        codes = np.full(len(texts), -1, dtype=np.int32)
-        names, codes[known] = np.unique(texts[known].astype(str), return_inverse=True)
-        return Column(codes, names)
+        listed = column.to_pylist()
+        names = sorted({*listed} - {None})
+        codes = {None: -1} | {value: code for code, value in enumerate(names)}
+        encoded = np.array([codes[value] for value in listed], dtype=np.int32)
+        return Column(encoded, np.array(names))
     values = column.to_numpy()
     if values.dtype.kind not in "biuf":
         raise TypeError(f"Column {name!r} must hold numbers or texts. Got {kind}.")

@@ -34,8 +34,9 @@ def write_sequences(
         The folder, which must not exist yet. Its parent must.
     blocks : iterator or block
         An iterator, such as a generator, of blocks; anything else is the only block. A block is X
-        in any form that `LSTMSequenceClassifier` takes but for categories among the features of a
-        timestep, or what `open_sequences` gives; or a dict with the key "X" and with any of
+        in any form that `LSTMSequenceClassifier` takes but for tuples, and categories among the
+        features of a timestep; what `open_sequences` gives; or a dict with the key "X" and with any
+        of
 
         - "y", "sample_weight", "groups": one number or text for each sequence; several numbers, if
           ``y`` has several columns
@@ -89,6 +90,8 @@ def write_sequences(
         writer = _Writer(folder, files, None if dtype is None else np.dtype(dtype))
         for block in read_blocks(blocks):
             writer.write(block)
+            # Before the next one is made.
+            del block
         writer.finish()
     return open_path(path, {})
 
