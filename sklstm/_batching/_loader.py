@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import starmap
-from typing import Any, NamedTuple, Protocol, Self
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from torch import Tensor
 from sklstm._batching._buckets import pair_by_length, training_batches
 from sklstm._batching._parts import Cost, cut
 from sklstm._batching._scaling import Scaling
+from sklstm._batching._sources import Gatherer, TrainingSequences
 from sklstm._sequences import PADDING_ID, AnySequences, Array, IntArray, Sequences
 
 # Number of padded lengths per doubling, on a CPU and on a GPU.
@@ -230,49 +231,6 @@ class HostSequences:
         """Inputs of the sequences at ``indices``, as of `DeviceSequences`."""
         taken = self.sequences.take(indices) if len(self) > 1 else self.sequences
         return to_device(taken, self.scaling, self.device, overlaps=True).all()
-
-
-class TrainingSequences(Protocol):
-    """What is trained on: `DeviceSequences`, or `WindowedSequences` of which a part is there."""
-
-    device: torch.device
-    host_lengths: IntArray
-    have_one_length: bool
-
-    def __len__(self) -> int: ...
-
-    @property
-    def static(self) -> Tensor | None:
-        """Static columns, on the device."""
-
-    @property
-    def contexts(self) -> list[AbstractContextManager[Any]]:
-        """Contexts of a training."""
-
-    def batch(self, indices: IntArray) -> PaddedInputs:
-        """Inputs of the sequences at ``indices``."""
-
-    def shuffled(self, batch_size: int, rng: np.random.Generator) -> Iterator[list[IntArray]]:
-        """The mini-batches of a newly shuffled epoch, in lists of those that are read together."""
-
-    def read(self, plans: Iterable[Plan]) -> Iterator[tuple[Plan, Gatherer]]:
-        """The plans of an epoch, and what gathers the inputs of each."""
-
-    def pieces(self) -> Iterator[tuple[slice, DeviceSequences]]:
-        """All sequences, in order."""
-
-    def map_ids(self, function: Callable[[Tensor], Tensor]) -> Self:
-        """The same with a function of token ids on the device."""
-
-    def largest(self) -> float | None:
-        """Largest absolute input; None of token ids."""
-
-
-class Gatherer(Protocol):
-    """What gathers inputs."""
-
-    def batch(self, indices: IntArray) -> PaddedInputs:
-        """Inputs of the sequences at ``indices``."""
 
 
 Source = TrainingSequences | HostSequences

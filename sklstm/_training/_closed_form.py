@@ -9,7 +9,8 @@ import torch
 from scipy.sparse import hstack
 from torch import Tensor
 
-from sklstm._batching._loader import DeviceSequences, LabelledSequences, TrainingSequences
+from sklstm._batching._loader import DeviceSequences, LabelledSequences
+from sklstm._batching._sources import TrainingSequences
 from sklstm._inference._prediction import (
     compute_members,
     compute_outputs,

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from scipy.sparse import csr_array
 
-from sklstm._batching._loader import LabelledSequences, TrainingSequences
+from sklstm._batching._loader import LabelledSequences
+from sklstm._batching._sources import TrainingSequences
 from sklstm._inference._prediction import plain_batches
 from sklstm._sequences import PADDING_ID, Array, IntArray
 from sklstm._tasks._task import Task
