@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,12 +10,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from sklstm._batching._loader import LabelledSequences, to_device
+from sklstm._batching._loader import LabelledSequences
 from sklstm._batching._scaling import Scaling
+from sklstm._batching._windows import prepare
 from sklstm._config._configuration import Configuration
 from sklstm._config._options import Options
+from sklstm._data._lazy import as_list, without_copies
 from sklstm._data._split import split_in_runs, split_rows
-from sklstm._sequences import Array, IntArray, Sequences
+from sklstm._runtime._heap import trim
+from sklstm._sequences import AnySequences, Array, IntArray, SequenceView
 from sklstm._tasks._task import Task
 from sklstm._validation._groups import check_groups, number_groups
 from sklstm._validation._targets import check_one_each
@@ -42,7 +45,7 @@ class Labelled:
     ``groups`` numbers the group of each sequence; ``input_name`` is "X" or "X_val".
     """
 
-    sequences: Sequences
+    sequences: AnySequences
     targets: Array
     task: Task
     sample_weight: Array
@@ -71,7 +74,7 @@ class Labelled:
 
 
 def label(
-    sequences: Sequences,
+    sequences: AnySequences,
     given: Given,
     task: Task | type[Task],
     options: Options,
@@ -93,12 +96,14 @@ def label(
     names = None if given.groups is None else check_groups(given.groups, len(sequences))
     if not weights.all():
         rows = np.flatnonzero(weights)
+        # Codes of categories are numbered anew, without those of the sequences that are dropped.
+        sequences = sequences if sequences.codes is not None else without_copies(sequences)
         sequences, y, weights = sequences.take(rows), y[rows], weights[rows]
         names = None if names is None else names[rows]
     if isinstance(task, type):
         task = task.learn(y, weights, options)
     return Labelled(
-        sequences,
+        without_copies(sequences),
         task.encode(y, input_name=y_name),
         task,
         weights,
@@ -109,7 +114,7 @@ def label(
 
 
 def extent_of(
-    sequences: Sequences, previous: Mapping[str, int] | None, *, adds: bool = False
+    sequences: AnySequences, previous: Mapping[str, int] | None, *, adds: bool = False
 ) -> dict[str, int] | None:
     """Number of sequences that a fit is given, and their lengths, for people to read.
 
@@ -176,7 +181,11 @@ def fit_scaling(data: Labelled, *, standardize: bool | str) -> Scaling:
     if standardize in (False, "sequence"):
         return Scaling.identity(data.sequences.n_features, "sequence" if standardize else "dataset")
     per = "both" if standardize == "both" else "dataset"
-    return Scaling.standard(data.sequences, data.relative_weight, per)
+    scaling = Scaling.standard(data.sequences, data.relative_weight, per)
+    if isinstance(data.sequences, SequenceView):
+        # The heap may keep the blocks for sizes that nobody asks for again.
+        trim()
+    return scaling
 
 
 # Function from targets to the factors of their sample weights, such as class weights.
@@ -195,7 +204,12 @@ def drop_zero_weight(data: Labelled, factors: Factors) -> Labelled:
 
 
 def put_on_device(
-    data: Labelled, factors: Factors, scaling: Scaling | None, device: torch.device
+    data: Labelled,
+    factors: Factors,
+    scaling: Scaling | None,
+    device: torch.device,
+    *,
+    is_trained_on: bool = True,
 ) -> LabelledSequences:
     """Scale sequences and copy them to the device, weighted by class weight times sample weight.
 
@@ -207,7 +221,13 @@ def put_on_device(
     # a sequence the weight may be 0.
     weights = np.maximum(weights / weights.mean(), np.finfo(np.float32).tiny) * (weights > 0)
     return LabelledSequences(
-        to_device(data.sequences, scaling, device, input_name=data.input_name),
+        prepare(
+            data.sequences,
+            scaling,
+            device,
+            input_name=data.input_name,
+            is_trained_on=is_trained_on,
+        ),
         torch.from_numpy(data.targets).to(device),
         torch.from_numpy(weights.astype(np.float32)).to(device),
     )
@@ -219,7 +239,7 @@ class ScoredData:
 
     dataset: LabelledSequences
     task: Task
-    X: list[Array]
+    X: Sequence[Array]
     y: Array
     sample_weight: Array | None
     is_held_out: bool
@@ -230,7 +250,8 @@ def as_validation(
 ) -> ScoredData:
     """Prepare held-out data to be scored after each epoch."""
     data = drop_zero_weight(data, factors)
-    return _as_scored(data, put_on_device(data, factors, scaling, device), is_held_out=True)
+    placed = put_on_device(data, factors, scaling, device, is_trained_on=False)
+    return _as_scored(data, placed, is_held_out=True)
 
 
 def as_scored_training(data: Labelled, factors: Factors, training: LabelledSequences) -> ScoredData:
@@ -242,7 +263,7 @@ def _as_scored(data: Labelled, dataset: LabelledSequences, *, is_held_out: bool)
     return ScoredData(
         dataset,
         data.task,
-        list(data.sequences),
+        as_list(data.sequences),
         data.task.decode(data.targets),
         data.sample_weight if data.is_weighted else None,
         is_held_out,
