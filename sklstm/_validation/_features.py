@@ -24,7 +24,7 @@ from sklstm._validation._columns import (
 )
 from sklstm._validation._feature_names import check_column_names, check_names, names_of_frames
 from sklstm._validation._hints import reject_token_ids, warn_of_misreading
-from sklstm._validation._inputs import Inputs, channels_first_remedy, check_inputs, cut_padding
+from sklstm._validation._inputs import IMPUTER, Inputs, _check_finite, channels_first_remedy, check_inputs, cut_padding
 from sklstm._validation._tokens import check_tokens
 
 
@@ -165,6 +165,13 @@ class InputSchema:
         if names is not None and own is not None and len(own) == len(names):
             check_column_names(own, names, estimator=estimator, name=input_name)
         return inputs
+
+    def check_block(
+        self, block: Sequences, start: int, *, estimator: str, input_name: str = "X"
+    ) -> None:
+        """Check the values of some sequences of a view, of which the first is X[start]."""
+        imputer = f"make_pipeline({IMPUTER}, {estimator}())"
+        _check_finite(block, False, input_name, imputer)
 
     def _names_of(self, X: Any, estimator: str, name: str) -> Array:
         """The feature names of a list of data frames, which must be those of fit."""
