@@ -108,7 +108,7 @@ def _compute(
     if team is not None or len(batches) == 1:
         within([modes], lambda: run_all(tasks, team))
     else:
-        own = thread_team(source.device)
+        own = thread_team(source.device, shares=True)
         heap = [kept_heap()] if len(batches) > FEW_BATCHES else []
         within([modes, *heap, own], lambda: run_all(tasks, own.team))
     return outputs

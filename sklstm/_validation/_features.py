@@ -24,7 +24,14 @@ from sklstm._validation._columns import (
 )
 from sklstm._validation._feature_names import check_column_names, check_names, names_of_frames
 from sklstm._validation._hints import reject_token_ids, warn_of_misreading
-from sklstm._validation._inputs import IMPUTER, Inputs, _check_finite, channels_first_remedy, check_inputs, cut_padding
+from sklstm._validation._inputs import (
+    IMPUTER,
+    Inputs,
+    _check_finite,
+    channels_first_remedy,
+    check_inputs,
+    cut_padding,
+)
 from sklstm._validation._tokens import check_tokens
 
 
