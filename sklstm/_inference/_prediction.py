@@ -145,7 +145,7 @@ def check_outputs(outputs: Array, sequences: Sequences, start: int = 0) -> Array
     first = int(np.flatnonzero(~np.isfinite(outputs).all(axis=1))[0])
     largest = np.abs(sequences.take([first]).values).max()
     raise ValueError(
-        f"X[{start + first}] is too large for this network: its outputs overflow float32. The largest"
-        f" absolute value is {largest:.3g}.\n\nScale X as the training sequences, or train with"
-        " standardize=True."
+        f"X[{start + first}] is too large for this network: its outputs overflow float32."
+        f" The largest absolute value is {largest:.3g}.\n\nScale X as the training sequences, or"
+        " train with standardize=True."
     )

@@ -17,12 +17,12 @@ MAX_VALUES = 2**22
 def compute_in_blocks(
     compute: Callable[[Sequences, int], Array],
     sequences: AnySequences,
-    check: Callable[[Sequences, int], None],
+    check: Callable[[Sequences, int], Sequences],
 ) -> Array:
     """What ``compute`` gives for all sequences, a row for each; those of a view block by block.
 
-    It takes sequences and the index of the first of them. So does ``check``, by which values of a
-    view, which validation has not seen, are checked.
+    It takes sequences and the index of the first of them. So does ``check``, which validates the
+    values of a view, and returns the sequences without padding.
     """
     if isinstance(sequences, Sequences):
         return compute(sequences, 0)
@@ -33,12 +33,11 @@ def compute_in_blocks(
 def _compute_all(
     compute: Callable[[Sequences, int], Array],
     view: SequenceView,
-    check: Callable[[Sequences, int], None],
+    check: Callable[[Sequences, int], Sequences],
 ) -> Array:
     rows: Array | None = None
     for run, block in view.blocks(MAX_VALUES):
-        check(block, run.start)
-        part = compute(block, run.start)
+        part = compute(check(block, run.start), run.start)
         if rows is None:
             rows = np.empty((len(view), *part.shape[1:]), dtype=part.dtype)
         rows[run] = part

@@ -100,8 +100,8 @@ def reject_lists_as_texts(table: Any) -> None:
         first = table[name].iloc[0]
         if isinstance(first, str) and LIST_AS_TEXT.match(first):
             raise ValueError(
-                f"The column {name!r} holds lists as texts, such as {first:.30}...\n\nDask makes texts"
-                " of lists when it takes a frame of pandas: call"
+                f"The column {name!r} holds lists as texts, such as {first:.30}...\n\nDask makes"
+                " texts of lists when it takes a frame of pandas: call"
                 " dask.config.set({'dataframe.convert-string': False}) before from_pandas, or read"
                 " the lists from parquet files."
             )

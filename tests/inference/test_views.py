@@ -90,9 +90,11 @@ def test_a_block_is_loaded_when_the_one_before_is_done():
         log.append(("compute", start, block.n_timesteps))
         return block.lengths[:, None]
 
-    rows = compute_in_blocks(
-        compute, view_of(sequences), lambda block, start: log.append(("check", start))
-    )
+    def check(block, start):
+        log.append(("check", start))
+        return block
+
+    rows = compute_in_blocks(compute, view_of(sequences), check)
     assert rows.ravel().tolist() == [10, 20, 15, 15]
     assert log == [("check", 0), ("compute", 0, 30), ("check", 2), ("compute", 2, 30)]
 
