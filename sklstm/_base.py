@@ -30,7 +30,7 @@ from sklstm._runtime._randomness import draw_seed, own_turn
 from sklstm._runtime._threads import single_threaded
 from sklstm._runtime._torch_settings import own_settings, prediction_settings
 from sklstm._runtime._within import within
-from sklstm._sequences import AnySequences, Array, Sequences
+from sklstm._sequences import AnySequences, Array, Sequences, in_memory
 from sklstm._state._checkpoint import open_checkpoint
 from sklstm._state._packing import pack_state, unpack_state
 from sklstm._tasks._task import Task
@@ -185,10 +185,11 @@ class BaseSequenceEstimator(
     ) -> tuple[InputSchema, Labelled, Configuration]:
         """Check and encode X and y, and resolve the options for them."""
         inputs, schema = self._check_X(given.X, options, is_further)
-        data = label(inputs.sequences, given, task, options, estimator=type(self).__name__)
+        sequences = in_memory(inputs.sequences)
+        data = label(sequences, given, task, options, estimator=type(self).__name__)
         if not is_further and len(data.sequences) < len(inputs.sequences):
-            schema, sequences = schema.without_absent(data.sequences)
-            data = replace(data, sequences=sequences)
+            schema, present = schema.without_absent(data.sequences)
+            data = replace(data, sequences=in_memory(present))
         configuration = configure(
             options,
             data.sequences,
@@ -227,7 +228,8 @@ class BaseSequenceEstimator(
         inputs = schema.check_X(
             given.X, mask_value=self.mask_value, estimator=name, input_name="X_val"
         )
-        return label(inputs.sequences, given, data.task, options, estimator=name, suffix="_val")
+        sequences = in_memory(inputs.sequences)
+        return label(sequences, given, data.task, options, estimator=name, suffix="_val")
 
     # Predicting -----------------------------------------------------------------------------------
 
@@ -278,7 +280,7 @@ class BaseSequenceEstimator(
         # The common case first: scikit-learn's check takes as long as all those of X.
         if not hasattr(self, "net_"):
             check_is_fitted(self)
-        return self._compute_of(function, lambda: self.net_.reader.check_X(X))
+        return self._compute_of(function, lambda: self._read(X))
 
     def _compute_of(
         self, function: Callable[..., Array], sequences: Callable[[], AnySequences]
@@ -303,9 +305,15 @@ class BaseSequenceEstimator(
         settings = prediction_settings(net.device, self._network.precision)
         return within([settings, single_threaded()], work)
 
-    def _check_block(self, block: Sequences, start: int) -> None:
-        """Check the values of sequences of a view, of which the first is X[start]."""
-        self._input_schema.check_block(block, start, estimator=type(self).__name__)
+    def _read(self, X: Any) -> AnySequences:
+        """Validated sequences, those of a view without their values."""
+        options = {"mask_value": self.mask_value, "estimator": type(self).__name__}
+        return self._input_schema.check_X(X, **options, check_values=False).sequences
+
+    def _check_block(self, block: Sequences, start: int) -> Sequences:
+        """Validated values of sequences of a view, of which the first is X[start]."""
+        options = {"mask_value": self.mask_value, "estimator": type(self).__name__}
+        return self._input_schema.check_block(block, start, **options)
 
     # State ----------------------------------------------------------------------------------------
 
@@ -398,8 +406,8 @@ def predictor_of(estimator: BaseSequenceEstimator, sequences: AnySequences) -> A
     return estimator._task.predictor(outputs)
 
 
-def _check_later_X(schema: InputSchema, X: Any, **options: Any) -> AnySequences:
-    return schema.check_X(X, **options).sequences
+def _check_later_X(schema: InputSchema, X: Any, **options: Any) -> Sequences:
+    return in_memory(schema.check_X(X, **options).sequences)
 
 
 def _fit_resumably(job: Job) -> tuple[SequenceNet, TrainingSummary, int]:
