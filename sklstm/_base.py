@@ -296,7 +296,7 @@ class BaseSequenceEstimator(
         def work() -> Array:
             given = sequences()
             with prediction_memory(self._network, given, net.device):
-                outputs = compute_in_blocks(compute, given, self._check_block)
+                outputs = compute_in_blocks(compute, given, self._check_block, device)
             # Not of a single sequence: an answer is waited for, and it takes little memory.
             if len(given) > 1:
                 give_back_memory(device)
@@ -307,13 +307,12 @@ class BaseSequenceEstimator(
 
     def _read(self, X: Any) -> AnySequences:
         """Validated sequences, those of a view without their values."""
-        options = {"mask_value": self.mask_value, "estimator": type(self).__name__}
+        options = self._options_of_checks
         return self._input_schema.check_X(X, **options, check_values=False).sequences
 
     def _check_block(self, block: Sequences, start: int) -> Sequences:
         """Validated values of sequences of a view, of which the first is X[start]."""
-        options = {"mask_value": self.mask_value, "estimator": type(self).__name__}
-        return self._input_schema.check_block(block, start, **options)
+        return self._input_schema.check_block(block, start, **self._options_of_checks)
 
     # State ----------------------------------------------------------------------------------------
 
@@ -338,8 +337,11 @@ class BaseSequenceEstimator(
 
     def _checker(self, schema: InputSchema) -> Callable[[Any], Sequences]:
         """Validation of X in predictions, without a reference to the estimator."""
-        options = {"mask_value": self.mask_value, "estimator": type(self).__name__}
-        return partial(_check_later_X, schema, **options)
+        return partial(_check_later_X, schema, **self._options_of_checks)
+
+    @property
+    def _options_of_checks(self) -> dict[str, Any]:
+        return {"mask_value": self.mask_value, "estimator": type(self).__name__}
 
     def __getstate__(self) -> dict[str, Any]:
         return pack_state(super().__getstate__())

@@ -12,14 +12,19 @@ from sklstm._inference import _views
 from sklstm._inference._prediction import embed
 from sklstm._inference._views import compute_in_blocks
 from sklstm._sequences import Sequences, view_of
-from tests.helpers import make_documents, make_ragged, quick
+from tests.helpers import device, make_documents, make_ragged, quick
 
 X, Y = make_ragged(40)
 
 
+def use_blocks_of(n_values, monkeypatch):
+    monkeypatch.setitem(_views.MAX_VALUES, device().type, n_values)
+    monkeypatch.setattr(_views, "VALUES_PER_THREAD", 1)
+
+
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
-    monkeypatch.setattr(_views, "MAX_VALUES", 60)
+    use_blocks_of(60, monkeypatch)
 
 
 def read(model, X):
@@ -94,14 +99,14 @@ def test_a_block_is_loaded_when_the_one_before_is_done():
         log.append(("check", start))
         return block
 
-    rows = compute_in_blocks(compute, view_of(sequences), check)
+    rows = compute_in_blocks(compute, view_of(sequences), check, device())
     assert rows.ravel().tolist() == [10, 20, 15, 15]
     assert log == [("check", 0), ("compute", 0, 30), ("check", 2), ("compute", 2, 30)]
 
 
 def test_memory_is_that_of_a_block(monkeypatch):
     """Of arrays of NumPy, the blocks and what is made of them: not the 16 MB of X."""
-    monkeypatch.setattr(_views, "MAX_VALUES", 2**15)
+    use_blocks_of(2**15, monkeypatch)
     model = quick(max_epochs=1).fit(X, Y)
     view = view_of(Sequences.from_lengths(np.ones((2**20, 2)), np.full(2**11, 2**9)))
     shuffled = view.take(np.random.default_rng(0).permutation(len(view)))
