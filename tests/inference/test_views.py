@@ -12,6 +12,7 @@ from sklstm._inference import _views
 from sklstm._inference._prediction import embed
 from sklstm._inference._views import compute_in_blocks
 from sklstm._sequences import Sequences, view_of
+from sklstm.preprocessing import write_sequences
 from tests.helpers import device, make_documents, make_ragged, quick
 
 X, Y = make_ragged(40)
@@ -57,6 +58,28 @@ def test_the_bits_are_those_of_predictions_in_memory(kind):
     order = np.random.default_rng(0).permutation(len(view))[:17]
     taken = predictor_of(model, view.take(order)).predict_proba()
     np.testing.assert_array_equal(taken, predictions.predict_proba()[order])
+
+
+def test_every_method_takes_what_is_opened(tmp_path):
+    frame = static_frame()
+    y = np.array(["no", "yes"])[Y]
+    view = write_sequences(tmp_path / "view", {"X": frame["trip"].to_list(), "y": y})
+    model = quick(max_epochs=1).fit(frame["trip"].to_list(), y)
+    for name in ("predict", "predict_proba", "predict_log_proba", "decision_function", "transform"):
+        method = getattr(model, name)
+        np.testing.assert_array_equal(method(view), method(frame["trip"].to_list()))
+        np.testing.assert_array_equal(method(view[[3, 1, 3]]), method(view)[[3, 1, 3]])
+    assert model.score(view, view.y) == model.score(frame["trip"].to_list(), y)
+
+
+def test_padding_at_the_end_is_cut_off_block_by_block(tmp_path):
+    padded = np.zeros((40, 12, 2))
+    for row, x in zip(padded, X, strict=True):
+        row[: len(x)] = x[:12]
+    np.save(tmp_path / "X.npy", padded)
+    model = quick(max_epochs=1, mask_value=0).fit(padded, Y)
+    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
+    np.testing.assert_array_equal(model.predict_proba(mapped), model.predict_proba(padded))
 
 
 def test_vectors_and_quantiles():

@@ -1,6 +1,7 @@
 """Predictions on local clusters, by the scripts of the guide: the bits of those in this process."""
 
 import importlib.util
+import pickle
 import sys
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from distributed import Client, LocalCluster
 
 from sklstm import BatchScorer, save_model
+from sklstm.preprocessing import write_sequences
 from tests.helpers import make_ragged, quick
 
 ROOT = Path(__file__).parents[2]
@@ -83,6 +85,11 @@ def test_frames_and_arrays_on_dask(client, classifier, paths):
     options = {"drop_axis": [1, 2], "new_axis": 1, "chunks": (cubes.chunks[0], (2,))}
     scored = cubes.map_blocks(scorer, meta=meta, **options)
     np.testing.assert_array_equal(scored.compute(), classifier.predict_proba(NUMBERS))
+    view = write_sequences(Path(paths[-1]).with_name("view"), UNIVARIATE)
+    parts = [view[start : start + 20] for start in range(0, 60, 20)]
+    assert len(pickle.dumps((scorer, parts[0]))) < 1000
+    scored = np.concatenate(client.gather(client.map(scorer, parts)))
+    np.testing.assert_array_equal(scored, classifier.predict_proba(UNIVARIATE))
 
     def threads_and_loads():
         import torch

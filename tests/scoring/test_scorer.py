@@ -24,7 +24,7 @@ from sklstm import (
     save_model,
 )
 from sklstm._scoring import _scorer
-from sklstm.preprocessing import TokenEncoder
+from sklstm.preprocessing import TokenEncoder, write_sequences
 from tests.helpers import make_ragged, make_tagged, quick
 
 X, Y = make_ragged(24, n_features=1)
@@ -94,6 +94,16 @@ def test_rows_of_a_table_are_sequences_too():
         list(predict_batches(model, table, method="predict_proba", batch_size=9))
     )
     np.testing.assert_array_equal(scores, model.predict_proba(frame))
+
+
+def test_views(path, expected, tmp_path):
+    view = write_sequences(tmp_path / "view", UNIVARIATE)
+    blocks = list(predict_batches(path, view, method="predict_proba", batch_size=9))
+    assert [len(block) for block in blocks] == [9, 9, 6]
+    np.testing.assert_array_equal(np.concatenate(blocks), expected)
+    view = write_sequences(tmp_path / "broken", [np.asarray(x) for x in broken(np.nan)])
+    with pytest.raises(ValueError, match=r"contains NaN at X\[17\]\[2\]; every"):
+        list(predict_batches(path, view, batch_size=8))
 
 
 def test_static_columns():
