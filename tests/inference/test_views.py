@@ -11,7 +11,7 @@ from sklstm._base import predictor_of
 from sklstm._inference import _views
 from sklstm._inference._prediction import embed
 from sklstm._inference._views import compute_in_blocks
-from sklstm._sequences import Sequences, view_of
+from sklstm._sequences import Sequences, SequenceView, view_of
 from sklstm.preprocessing import write_sequences
 from tests.helpers import device, make_documents, make_ragged, quick
 
@@ -80,6 +80,19 @@ def test_padding_at_the_end_is_cut_off_block_by_block(tmp_path):
     model = quick(max_epochs=1, mask_value=0).fit(padded, Y)
     mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
     np.testing.assert_array_equal(model.predict_proba(mapped), model.predict_proba(padded))
+
+
+def test_each_sequence_is_read_once(tmp_path, monkeypatch):
+    view = write_sequences(tmp_path / "view", X)
+    model, loaded, load = quick(max_epochs=1).fit(X, Y), [], SequenceView.load
+
+    def recorded(self, indices):
+        loaded.extend(indices.tolist())
+        return load(self, indices)
+
+    monkeypatch.setattr(SequenceView, "load", recorded)
+    model.predict_proba(view)
+    assert loaded == list(range(40))
 
 
 def test_vectors_and_quantiles():
