@@ -244,15 +244,13 @@ def _beside(
 
 def _values(column: Any, name: str) -> Column:
     """A column of numbers or texts."""
-    pyarrow = require("pyarrow", extra=EXTRA)
     kind = str(column.type)
     if kind.startswith(("dictionary", "string", "large_string")):
-        column = column.cast(pyarrow.string())
-        texts = np.array(column.to_pylist(), dtype=object)
-        known = np.array([text is not None for text in texts], dtype=bool)
-        codes = np.full(len(texts), -1, dtype=np.int32)
-        names, codes[known] = np.unique(texts[known].astype(str), return_inverse=True)
-        return Column(codes, names)
+        listed = column.to_pylist()
+        names = sorted({*listed} - {None})
+        codes = {None: -1} | {value: code for code, value in enumerate(names)}
+        encoded = np.array([codes[value] for value in listed], dtype=np.int32)
+        return Column(encoded, np.array(names))
     values = column.to_numpy()
     if values.dtype.kind not in "biuf":
         raise TypeError(f"Column {name!r} must hold numbers or texts. Got {kind}.")

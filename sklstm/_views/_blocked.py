@@ -126,4 +126,6 @@ def cut_at(bounds: IntArray, starts: IntArray, lengths: IntArray) -> Pieces:
     blocks = np.repeat(first, n_pieces) + within
     begins = np.maximum(np.repeat(starts, n_pieces), bounds[blocks])
     own = np.minimum(np.repeat(stops, n_pieces), bounds[blocks + 1]) - begins
-    return Pieces(blocks, begins, own, np.cumsum(own) - own)
+    # Not of blocks without timesteps.
+    kept = own > 0
+    return Pieces(blocks[kept], begins[kept], own[kept], (np.cumsum(own) - own)[kept])

@@ -22,6 +22,11 @@ def test_after_an_error_nothing_is_left(tmp_path, error):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_parent_that_is_not_there(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"There is no folder '.*Y' to write in"):
+        new_folder(tmp_path / "Y" / "X").__enter__()
+
+
 @pytest.mark.parametrize("when", ["before", "meanwhile"])
 def test_nothing_is_written_over(tmp_path, when):
     def write():

@@ -31,6 +31,12 @@ def test_columns_beside_it(tmp_path):
     assert view.static["sex"].tolist() == ["m", None]
 
 
+def test_categories_that_are_numbers_stay_such():
+    wards = pyarrow.array([7, None, 5]).dictionary_encode()
+    view = open_sequences(pyarrow.table({"x": [[1.0]] * 3, "ward": wards}), static=["ward"])
+    assert view.static["ward"].tolist() == [7, None, 5]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

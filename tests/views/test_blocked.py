@@ -92,6 +92,12 @@ def test_a_pickle_holds_no_values(blocks):
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(rows)).read(3, 6), blocks.values[3:6])
 
 
+def test_blocks_without_timesteps_are_not_read():
+    pieces = cut_at(np.array([0, 4, 4, 8]), np.array([2, 4]), np.array([4, 1]))
+    assert pieces.blocks.tolist() == [0, 2, 2]
+    assert pieces.places.tolist() == [0, 2, 4]
+
+
 def test_cuts_runs_at_bounds():
     pieces = cut_at(np.array([0, 4, 8]), np.array([6, 2]), np.array([1, 3]))
     assert pieces.blocks.tolist() == [1, 0, 1]

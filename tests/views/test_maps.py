@@ -3,7 +3,9 @@ import pickle
 import numpy as np
 import pytest
 
+from sklstm._views._blocked import BlockedRows
 from sklstm._views._maps import is_mapped
+from sklstm._views._stored import view_of_stored
 from sklstm.preprocessing import open_sequences
 from tests.views.stores import cube
 from tests.views.test_stored import assert_same
@@ -38,6 +40,13 @@ def test_what_only_descends_from_a_map_is_none(mapped):
     # Reading these would go back and forth.
     assert not is_mapped(mapped[:, ::2])
     assert not is_mapped(mapped[0, 0])
+
+
+def test_an_array_in_the_other_memory_order(tmp_path):
+    np.save(tmp_path / "X.npy", np.asfortranarray(cube()))
+    view = open_sequences(tmp_path / "X.npy")
+    assert isinstance(view_of_stored(view).rows, BlockedRows)
+    assert_same(view[::-1], cube()[::-1])
 
 
 def test_an_array_of_one_dimension_in_a_file(tmp_path):
