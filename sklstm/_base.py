@@ -23,13 +23,14 @@ from sklstm._config._without_effect import warn_without_effect
 from sklstm._data._labelled import Given, Labelled, extent_of, label
 from sklstm._data._memory import prediction_memory
 from sklstm._inference._prediction import check_outputs, compute_outputs, embed
+from sklstm._inference._views import compute_in_blocks
 from sklstm._runtime._device import give_back_memory
 from sklstm._runtime._modes import own_modes
 from sklstm._runtime._randomness import draw_seed, own_turn
 from sklstm._runtime._threads import single_threaded
 from sklstm._runtime._torch_settings import own_settings, prediction_settings
 from sklstm._runtime._within import within
-from sklstm._sequences import Array, Sequences, in_memory
+from sklstm._sequences import AnySequences, Array, Sequences, in_memory
 from sklstm._state._checkpoint import open_checkpoint
 from sklstm._state._packing import pack_state, unpack_state
 from sklstm._tasks._task import Task
@@ -279,25 +280,39 @@ class BaseSequenceEstimator(
         # The common case first: scikit-learn's check takes as long as all those of X.
         if not hasattr(self, "net_"):
             check_is_fitted(self)
-        return self._compute_of(function, lambda: self.net_.reader.check_X(X))
+        return self._compute_of(function, lambda: self._read(X))
 
     def _compute_of(
-        self, function: Callable[..., Array], sequences: Callable[[], Sequences]
+        self, function: Callable[..., Array], sequences: Callable[[], AnySequences]
     ) -> Array:
         """The same of sequences that are read under the settings of a prediction."""
         net = self.net_
+        device = torch.device(net.device)
+
+        def compute(block: Sequences, start: int) -> Array:
+            source = HostSequences(block, net.reader.scaling, device)
+            return check_outputs(function(net.module_, source), block, start)
 
         def work() -> Array:
-            source = HostSequences(sequences(), net.reader.scaling, torch.device(net.device))
-            with prediction_memory(self._network, source.sequences, net.device):
-                outputs = check_outputs(function(net.module_, source), source.sequences)
+            given = sequences()
+            with prediction_memory(self._network, given, net.device):
+                outputs = compute_in_blocks(compute, given, self._check_block, device)
             # Not of a single sequence: an answer is waited for, and it takes little memory.
-            if len(source.host_lengths) > 1:
-                give_back_memory(source.device)
+            if len(given) > 1:
+                give_back_memory(device)
             return outputs
 
         settings = prediction_settings(net.device, self._network.precision)
         return within([settings, single_threaded()], work)
+
+    def _read(self, X: Any) -> AnySequences:
+        """Validated sequences, those of a view without their values."""
+        options = self._options_of_checks
+        return self._input_schema.check_X(X, **options, check_values=False).sequences
+
+    def _check_block(self, block: Sequences, start: int) -> Sequences:
+        """Validated values of sequences of a view, of which the first is X[start]."""
+        return self._input_schema.check_block(block, start, **self._options_of_checks)
 
     # State ----------------------------------------------------------------------------------------
 
@@ -322,8 +337,11 @@ class BaseSequenceEstimator(
 
     def _checker(self, schema: InputSchema) -> Callable[[Any], Sequences]:
         """Validation of X in predictions, without a reference to the estimator."""
-        options = {"mask_value": self.mask_value, "estimator": type(self).__name__}
-        return partial(_check_later_X, schema, **options)
+        return partial(_check_later_X, schema, **self._options_of_checks)
+
+    @property
+    def _options_of_checks(self) -> dict[str, Any]:
+        return {"mask_value": self.mask_value, "estimator": type(self).__name__}
 
     def __getstate__(self) -> dict[str, Any]:
         return pack_state(super().__getstate__())
@@ -384,7 +402,7 @@ def fitted_of(estimator: BaseSequenceEstimator) -> Fitted:
     return Fitted(estimator._input_schema, estimator._network, estimator._task)
 
 
-def predictor_of(estimator: BaseSequenceEstimator, sequences: Sequences) -> Any:
+def predictor_of(estimator: BaseSequenceEstimator, sequences: AnySequences) -> Any:
     """Predictions of a fitted estimator for validated sequences, by the methods it has for X."""
     outputs = estimator._compute_of(compute_outputs, lambda: sequences)
     return estimator._task.predictor(outputs)

@@ -20,6 +20,7 @@ from benchmarks.gpu.work import SMALL, STEPS, ragged
 from benchmarks.harness import Case, Entry, Record, Shelf, measure
 from benchmarks.processes import Pool, Process, WorkerFailedError
 from benchmarks.results import ratio, write_down
+from benchmarks.scale import paper_model
 from benchmarks.themes import THEMES, growth
 from benchmarks.work import Settings
 
@@ -27,10 +28,28 @@ RECORDED = [path.parent for path in __main__.RESULTS.glob("*/machine.rst")]
 
 
 @pytest.mark.parametrize(
-    "name", ["callbacks", "data_report", "exchange", "time_limit", "training_scores"]
+    "name",
+    [
+        "callbacks",
+        "data_report",
+        "exchange",
+        "scale.prediction",
+        "scale.prediction_memory",
+        "time_limit",
+        "training_scores",
+    ],
 )
 def test_the_commands_of_the_log_can_be_imported(name):
     assert callable(importlib.import_module(f"benchmarks.{name}").main)
+
+
+def test_the_paper_model_prints_tables(capsys):
+    paper_model.main([])
+    printed = capsys.readouterr().out
+    assert printed.count("list-table") == 4
+    # 1e9 x 100 x 10 float32, and a permutation of 8 bytes each.
+    assert "     - 4 TB\n" in printed
+    assert "   * - permutation of an epoch\n     - 8 GB\n" in printed
 
 
 def entry(name, module="", **options):

@@ -114,7 +114,7 @@ def _compute(
     if team is not None or len(batches) == 1:
         within([modes], lambda: run_all(tasks, team))
     else:
-        own = thread_team(source.device)
+        own = thread_team(source.device, shares=True)
         heap = [kept_heap()] if len(batches) > FEW_BATCHES else []
         within([modes, *heap, own], lambda: run_all(tasks, own.team))
     return outputs
@@ -141,14 +141,17 @@ def to_host(values: torch.Tensor, *, overlaps: bool) -> Callable[[], Array]:
     return receive
 
 
-def check_outputs(outputs: Array, sequences: Sequences) -> Array:
-    """Return finite outputs; raise an error that names the first sequence of others."""
+def check_outputs(outputs: Array, sequences: Sequences, start: int = 0) -> Array:
+    """Return finite outputs; raise an error that names the first sequence of others.
+
+    ``start`` is the user's index of the first sequence.
+    """
     if all_finite(outputs):
         return outputs
     first = int(np.flatnonzero(~np.isfinite(outputs).all(axis=1))[0])
     largest = np.abs(sequences.take([first]).values).max()
     raise ValueError(
-        f"X[{first}] is too large for this network: its outputs overflow float32. The largest"
-        f" absolute value is {largest:.3g}.\n\nScale X as the training sequences, or train with"
-        " standardize=True."
+        f"X[{start + first}] is too large for this network: its outputs overflow float32."
+        f" The largest absolute value is {largest:.3g}.\n\nScale X as the training sequences, or"
+        " train with standardize=True."
     )

@@ -16,6 +16,7 @@ import torch
 from threadpoolctl import ThreadpoolController
 
 from sklstm._runtime._concurrency import ThreadTeam
+from sklstm._runtime._shares import Share
 
 # The slower mode is tried again for about one TRIAL_INTERVAL-th of the time.
 TRIAL_INTERVAL = 50
@@ -86,19 +87,26 @@ class thread_team(AbstractContextManager["ThreadTeam | None"]):
     whole parts of the work are shared instead, with the same bits as on one thread. This thread's
     limits are restored afterwards; those of other threads are never touched.
 
+    A team that ``shares`` has no more threads than other such teams leave, see `Share`.
+
     References
     ----------
-    ADR 21.
+    ADR 21, ADR 67.
     """
 
-    def __init__(self, device: torch.device) -> None:
+    def __init__(self, device: torch.device, *, shares: bool = False) -> None:
         self.team: ThreadTeam | None = None
         self._device = device
         self._single_threaded = single_threaded()
+        self._share = Share() if shares else None
 
     def __enter__(self) -> ThreadTeam | None:
         n_threads = self._single_threaded.__enter__()
-        if self._device.type == "cpu" and n_threads > 1:
+        if self._device.type != "cpu":
+            return None
+        if self._share is not None:
+            n_threads = self._share.take(n_threads)
+        if n_threads > 1:
             self.team = ThreadTeam(n_threads - 1, stay_single_threaded)
             self.team.__enter__()
             # None if the system provides no more threads.
@@ -109,6 +117,8 @@ class thread_team(AbstractContextManager["ThreadTeam | None"]):
     def __exit__(self, *error: object) -> None:
         if self.team is not None:
             self.team.__exit__()
+        if self._share is not None:
+            self._share.give_back()
         self._single_threaded.__exit__()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,8 @@ from sklstm._validation._frames import is_frame
 from sklstm._validation._nested import flatten_nested
 
 EXTRA = "arrow"
+# Beginnings of "[0.1, 0.2]" and "[-0.1 0.2]".
+LIST_AS_TEXT = re.compile(r"\[+\s*-?\d")
 
 
 def is_arrow_table(X: Any) -> bool:
@@ -47,7 +50,12 @@ def nested_of(table: Any) -> dict[Any, bool]:
 def nested_of_schema(schema: Any) -> dict[str, bool]:
     """Whether each field of a schema of pyarrow holds sequences."""
     pyarrow = require("pyarrow", extra=EXTRA)
-    return {field.name: pyarrow.types.is_nested(field.type) for field in schema}
+    return {field.name: pyarrow.types.is_nested(_stored_as(field.type)) for field in schema}
+
+
+def _stored_as(kind: Any) -> Any:
+    """The type of a column's storage: tensors, such as those of Ray, are an extension of lists."""
+    return getattr(kind, "storage_type", kind)
 
 
 def _holds_arrays(values: Any) -> bool:
@@ -82,6 +90,25 @@ def choose(
         "Say which one to score, column='...', or several that are a feature each,"
         " column=['...', '...']."
     )
+
+
+def reject_lists_as_texts(table: Any) -> None:
+    """Raise for a frame of pandas whose lists Dask has converted to texts, such as "[0.1 0.2]"."""
+    if not hasattr(table, "iloc"):
+        return
+    for name in table.columns[[kind not in "biufcmM" for kind in map(_kind_of, table.dtypes)]]:
+        first = table[name].iloc[0]
+        if isinstance(first, str) and LIST_AS_TEXT.match(first):
+            raise ValueError(
+                f"The column {name!r} holds lists as texts, such as {first:.30}...\n\nDask makes"
+                " texts of lists when it takes a frame of pandas: call"
+                " dask.config.set({'dataframe.convert-string': False}) before from_pandas, or read"
+                " the lists from parquet files."
+            )
+
+
+def _kind_of(dtype: Any) -> str:
+    return str(getattr(dtype, "kind", "O"))
 
 
 def names_of(table: Any) -> list[Any]:
@@ -131,10 +158,23 @@ def take(table: Any, columns: list[Any] | Any, *, named: bool = True) -> Any:
 def _column(table: Any, name: Any) -> Any:
     """One column: sequences as they are, a text for each row as a list."""
     values = table.column(name) if is_arrow_table(table) else table[name]
+    if is_arrow_table(table) and hasattr(values.type, "storage_type"):
+        return _from_tensors(values)
     if is_arrow_table(table) and not hasattr(values.type, "value_type"):
         is_struct = str(values.type).startswith("struct<")
         return values if is_struct else values.to_pylist()
     return values
+
+
+def _from_tensors(values: Any) -> Any:
+    """A column of tensors as one array, or as a list of arrays of unequal length."""
+    parts = []
+    for chunk in getattr(values, "chunks", [values]):
+        is_native = hasattr(chunk, "to_numpy_ndarray")
+        parts.append(chunk.to_numpy_ndarray() if is_native else chunk.to_numpy(False))
+    if len({part.shape[1:] for part in parts}) == 1 and parts[0].dtype != object:
+        return np.concatenate(parts)
+    return [sequence for part in parts for sequence in part]
 
 
 def _side_by_side(table: Any, columns: list[Any]) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache, partial
 from numbers import Integral
@@ -25,6 +26,7 @@ from sklstm._scoring._columns import (
     n_rows_of,
     names_of,
     nested_of,
+    reject_lists_as_texts,
     take,
 )
 from sklstm._sequences import Array
@@ -220,7 +222,9 @@ class BatchScorer:
         # Kept here, so that a file that is replaced meanwhile does not change the model.
         if self._loaded is None:
             status = self._source.stat()
-            self._loaded = _load(self._source, status.st_mtime_ns, status.st_size)
+            # The threads of a worker wait for the first of them to load it.
+            with _lock:
+                self._loaded = _load(self._source, status.st_mtime_ns, status.st_size)
         return self._loaded
 
     def __call__(self, block: Any) -> Any:
@@ -240,8 +244,10 @@ class BatchScorer:
         if n_rows_of(block) == 0:
             return _no_scores(self.model, self._method)
         if is_table(block):
-            is_named = self._known_names is not None
-            block = take(block, self._choose(nested_of(block)), named=is_named)
+            nested, is_named = nested_of(block), self._known_names is not None
+            if not any(nested.values()):
+                reject_lists_as_texts(block)
+            block = take(block, self._choose(nested), named=is_named)
         scores: Array = np.asarray(getattr(self.model, self._method)(block))
         return scores
 
@@ -256,6 +262,17 @@ class BatchScorer:
     @property
     def _known_names(self) -> Any:
         return getattr(self.model, "feature_names_in_", None)
+
+
+def _begin_in_child() -> None:
+    """A lock that another thread held when a child was forked would be held there for ever."""
+    global _lock
+    _lock = threading.Lock()
+
+
+_lock = threading.Lock()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_in_child)
 
 
 @lru_cache(maxsize=4)
@@ -285,7 +302,9 @@ def _beside(block: Any, keep: Sequence[str], scores: dict[str, Array]) -> Any:
         return block[[*keep]].assign(**scores)
     if is_arrow_table(block):
         pyarrow = require("pyarrow", extra=EXTRA)
-        return pyarrow.table({name: block.column(name) for name in keep} | scores)
+        # Spark's mapInArrow asks for batches, as it gives them.
+        build = pyarrow.table if hasattr(block, "to_batches") else pyarrow.record_batch
+        return build({name: block.column(name) for name in keep} | scores)
     columns = {name: block[name] for name in keep} | scores
     return columns if isinstance(block, Mapping) else type(block)(columns)
 

@@ -2,6 +2,9 @@ import multiprocessing
 import os
 import pickle
 import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -21,7 +24,7 @@ from sklstm import (
     save_model,
 )
 from sklstm._scoring import _scorer
-from sklstm.preprocessing import TokenEncoder
+from sklstm.preprocessing import TokenEncoder, write_sequences
 from tests.helpers import make_ragged, make_tagged, quick
 
 X, Y = make_ragged(24, n_features=1)
@@ -91,6 +94,16 @@ def test_rows_of_a_table_are_sequences_too():
         list(predict_batches(model, table, method="predict_proba", batch_size=9))
     )
     np.testing.assert_array_equal(scores, model.predict_proba(frame))
+
+
+def test_views(path, expected, tmp_path):
+    view = write_sequences(tmp_path / "view", UNIVARIATE)
+    blocks = list(predict_batches(path, view, method="predict_proba", batch_size=9))
+    assert [len(block) for block in blocks] == [9, 9, 6]
+    np.testing.assert_array_equal(np.concatenate(blocks), expected)
+    view = write_sequences(tmp_path / "broken", [np.asarray(x) for x in broken(np.nan)])
+    with pytest.raises(ValueError, match=r"contains NaN at X\[17\]\[2\]; every"):
+        list(predict_batches(path, view, batch_size=8))
 
 
 def test_static_columns():
@@ -207,7 +220,7 @@ BLOCKS = {
 @pytest.mark.parametrize("kind", BLOCKS)
 def test_a_table_gives_a_table_of_its_kind(classifier, expected, kind):
     scored = BatchScorer(classifier, method="predict_proba", keep=["id"])(BLOCKS[kind])
-    assert isinstance(scored, pyarrow.Table if kind == "batch" else type(BLOCKS[kind]))
+    assert isinstance(scored, type(BLOCKS[kind]))
     names = scored.column_names if hasattr(scored, "column_names") else list(scored.columns)
     assert names == ["id", "predict_proba_no", "predict_proba_yes"]
     np.testing.assert_array_equal(np.column_stack([scored[n] for n in names[1:]]), expected)
@@ -300,6 +313,41 @@ def test_a_process_loads_a_file_once_and_again_when_it_is_replaced(path, tmp_pat
     assert len(loaded) == 1
     pickle.loads(pickled)(UNIVARIATE)
     assert len(loaded) == 2
+
+
+def test_threads_that_begin_together_load_a_file_once(path, monkeypatch):
+    """As those of one Dask worker."""
+    loaded, everyone = [], threading.Barrier(4, timeout=30)
+
+    def load(path):
+        loaded.append(path)
+        time.sleep(0.05)
+        return load_model(path)
+
+    monkeypatch.setattr(_scorer, "load_model", load)
+    _scorer._load.cache_clear()
+    pickled = pickle.dumps(BatchScorer(path))
+    _scorer._load.cache_clear()
+    loaded.clear()
+
+    def score_together(_):
+        scorer = pickle.loads(pickled)
+        everyone.wait()
+        return scorer(UNIVARIATE)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(score_together, range(4)))
+    assert len(loaded) == 1
+
+
+def test_tensors_of_arrow(path, expected):
+    """Of equal shapes, as pyarrow has them; those of Ray are tried on Ray."""
+    cube = np.stack([np.resize(x, 5) for x in UNIVARIATE])[:, :, None]
+    tensors = pyarrow.FixedShapeTensorArray.from_numpy_ndarray(cube)
+    table = pyarrow.table({"id": range(24), "x": tensors})
+    scored = BatchScorer(path, method="predict_proba", keep=["id"])(table)
+    alone = load_model(path).predict_proba(cube)
+    np.testing.assert_array_equal(np.column_stack(scored.columns[1:]), alone)
 
 
 def test_a_relative_path_is_that_of_the_folder_where_it_was_given(path, monkeypatch, tmp_path):
