@@ -142,8 +142,9 @@ class ProcessRanks:
                     raise self.heartbeats.hung
         except RankError:
             raise
-        except RuntimeError as error:
-            raise self.heartbeats.failure() from error
+        except RuntimeError:
+            # gloo only knows that a connection broke.
+            raise self.heartbeats.failure() from None
         self._pending = None
 
     def meet(self) -> None:

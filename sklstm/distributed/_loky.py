@@ -109,9 +109,10 @@ class LokyRanks:
                 ) from error
 
     def _explain(self, error: RankError, others: Sequence[Future[Any]]) -> None:
-        """Chain the error of the rank that failed, as loky knows it."""
+        """Chain what loky knows of a rank that died, and could not say why."""
         wait(others, timeout=PATIENCE)
-        if error.rank is not None and error.rank > 0 and error.__cause__ is None:
+        has_said_why = bool(getattr(error, "__notes__", ()))
+        if error.rank is not None and error.rank > 0 and not has_said_why:
             other = others[error.rank - 1]
             error.__cause__ = other.exception() if other.done() else None
 
