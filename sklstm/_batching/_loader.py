@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +14,8 @@ from torch import Tensor
 from sklstm._batching._buckets import pair_by_length, training_batches
 from sklstm._batching._parts import Cost, cut
 from sklstm._batching._scaling import Scaling
+from sklstm._batching._shares import deal, shares_of
+from sklstm._runtime._ranks import Ranks
 from sklstm._sequences import PADDING_ID, Array, IntArray, Sequences
 
 # Number of padded lengths per doubling, on a CPU and on a GPU.
@@ -58,10 +60,21 @@ class Targets(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Mini-batch of a training step: inputs in separately padded parts, and all targets."""
+    """Mini-batch of a training step: inputs in separately padded parts, and all targets.
+
+    Of a batch that ranks share (`_shares.py`) it is what this process computes, ``whole`` being the
+    weight of the whole batch, and ``n_parts`` the number of parts of each share.
+    """
 
     inputs: list[PaddedInputs]
     targets: Targets
+    whole: Tensor | None = None
+    n_parts: Sequence[int] = ()
+
+    @property
+    def weight(self) -> Tensor:
+        """Sum of the weights of the whole batch."""
+        return self.targets.weights.sum() if self.whole is None else self.whole
 
     def parts(self) -> list[tuple[PaddedInputs, Targets]]:
         """The inputs of each part with their targets."""
@@ -245,6 +258,11 @@ class LabelledSequences:
         inputs = [self.sequences.batch(indices[part]) for part in parts]
         return Batch(inputs, self.targets_of(rows_B))
 
+    def weight_of(self, indices: IntArray) -> Tensor:
+        """Sum of the weights of the sequences at ``indices``."""
+        rows_B = torch.from_numpy(indices).to(self.weights.device)
+        return self.weights.index_select(0, rows_B).sum()
+
     def targets_of(self, rows_B: Tensor) -> Targets:
         """Targets and weights of indices on the device."""
         return Targets(self.targets.index_select(0, rows_B), self.weights.index_select(0, rows_B))
@@ -273,6 +291,8 @@ class ShuffledBatches(Iterable[Batch]):
         Cost model by which batches are cut into parts; None: they are not cut.
     mixup_alpha : float, default=0.0
         alpha of Beta(alpha, alpha), from which mixup weights are drawn; 0 disables mixup.
+    ranks : Ranks, default=None
+        Ranks that share each batch.
     """
 
     def __init__(
@@ -282,17 +302,21 @@ class ShuffledBatches(Iterable[Batch]):
         rng: np.random.Generator,
         cost: Cost | None = None,
         mixup_alpha: float = 0.0,
+        ranks: Ranks | None = None,
     ) -> None:
         self.dataset = dataset
         self.batch_size = batch_size
         self.rng = rng
         self.cost = cost
         self.mixup_alpha = mixup_alpha
+        self.ranks = ranks
 
     def __len__(self) -> int:
         return -(-len(self.dataset) // self.batch_size)
 
     def __iter__(self) -> Iterator[Batch]:
+        if self.ranks is not None:
+            return map(partial(self._gather_shares, self.ranks), self.plans())
         if gathers_by_batch(self.dataset.targets.device):
             return map(self._gather, self.plans())
         return self._gather_epoch(list(self.plans()))
@@ -300,9 +324,12 @@ class ShuffledBatches(Iterable[Batch]):
     def plans(self) -> Iterator[Plan]:
         """The mini-batches of a newly shuffled epoch, not gathered yet."""
         lengths = self.dataset.sequences.host_lengths
+        n_shares = 1 if self.ranks is None else self.ranks.size
         for indices in training_batches(lengths, self.batch_size, self.rng):
             parts = [slice(len(indices))]
-            if self.cost is not None:
+            if n_shares > 1:
+                indices, parts = deal(indices, lengths, n_shares, self.cost)
+            elif self.cost is not None:
                 parts = cut(lengths[indices], self.cost)
             if self.mixup_alpha == 0:
                 yield Plan(indices, parts, None)
@@ -336,6 +363,15 @@ class ShuffledBatches(Iterable[Batch]):
             padded = sequences.padded_length(plan.indices)
             yield Batch([sequences.gather(order_N[place], *padded)], targets)
             position = place.stop
+
+    def _gather_shares(self, ranks: Ranks, plan: Plan) -> Batch:
+        """What this process computes of a batch that ranks share."""
+        own, n_parts = shares_of(ranks, len(plan.indices), plan.parts)
+        weights = None if plan.mixup_weights is None else plan.mixup_weights[own]
+        parts = [slice(p.start - own.start, p.stop - own.start) for p in plan.parts]
+        parts = [p for p in parts if 0 <= p.start and p.stop <= own.stop - own.start]
+        batch = self._gather(Plan(plan.indices[own], parts, weights))
+        return batch._replace(whole=self.dataset.weight_of(plan.indices), n_parts=n_parts)
 
     def _gather(self, plan: Plan) -> Batch:
         batch = self.dataset.batch(plan.indices, plan.parts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from functools import cache
 from typing import Any
 
@@ -49,3 +50,19 @@ def onednn_linear() -> Callable[[Tensor, Tensor], Tensor] | None:
     except AttributeError:
         return None
     return lambda rows_ND, weight_ED: linear(rows_ND, weight_ED, None, "none", [], "")
+
+
+def gloo_group(store: Any, rank: int, size: int, address: str | None, timeout: timedelta) -> Any:
+    """Process group of gloo that listens at an address; None: at that of the host's name.
+
+    torch's public function gives a process one group for all purposes, which may be the caller's.
+    """
+    # It takes a tenth of a second, which only who trains on several processes pays.
+    from torch.distributed import ProcessGroupGloo
+
+    if address is None:
+        return ProcessGroupGloo(store, rank, size, timeout)
+    options = ProcessGroupGloo._Options()
+    options._devices = [ProcessGroupGloo.create_device(hostname=address)]
+    options._timeout = timeout
+    return ProcessGroupGloo(store, rank, size, options)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import math
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from sklstm._runtime._concurrency import ThreadTeam
 
@@ -97,7 +98,7 @@ class thread_team(AbstractContextManager["ThreadTeam | None"]):
         self._single_threaded = single_threaded()
 
     def __enter__(self) -> ThreadTeam | None:
-        n_threads = self._single_threaded.__enter__()
+        n_threads = min(self._single_threaded.__enter__(), getattr(_here, "most", sys.maxsize))
         if self._device.type == "cpu" and n_threads > 1:
             self.team = ThreadTeam(n_threads - 1, _stay_single_threaded)
             self.team.__enter__()
@@ -149,6 +150,29 @@ class single_threaded(AbstractContextManager[int]):
             _limit_mkl()(n_threads)
         if self._is_outermost:
             _here.n_threads = 0
+
+
+class at_most_threads(AbstractContextManager[None]):
+    """Limit teams of this thread, and BLAS in all threads, within the context.
+
+    Parameters
+    ----------
+    n_threads : int
+        Maximum number of threads, this one included.
+    """
+
+    def __init__(self, n_threads: int) -> None:
+        self._n_threads = n_threads
+        self._blas: Any = None
+
+    def __enter__(self) -> None:
+        _here.most = self._n_threads
+        self._blas = threadpool_limits(self._n_threads, user_api="blas")
+
+    def __exit__(self, *error: object) -> None:
+        if self._blas is not None:
+            self._blas.restore_original_limits()
+        _here.most = sys.maxsize
 
 
 def _stay_single_threaded() -> None:
