@@ -11,20 +11,16 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
+
+from joblib.externals import cloudpickle
 
 from sklstm._optional import require
-from sklstm.distributed._devices import backend_of, share_out
-from sklstm.distributed._watch import check_gpus, check_places, wait_for
-from sklstm.distributed._worker import (
-    Outcome,
-    Place,
-    Seat,
-    describe,
-    forget,
-    is_running,
-    run_rank,
-)
+from sklstm._runtime._ranks import Work
+from sklstm.distributed._watch import check_gpus, check_places, seats_of, wait_for
+from sklstm.distributed._worker import Outcome, Place, Seat, describe, forget, is_running, run_rank
+
+T = TypeVar("T")
 
 # Fits with ranks wait for each other: each would hold the workers that the other one waits for.
 LOCK = "sklstm-ranks"
@@ -36,51 +32,49 @@ BACK_WITHIN = 20.0
 END_WITHIN = 3.0
 
 
-class DaskLauncher:
-    """Starts ranks on Dask workers, one on each.
+class DaskRanks:
+    """Ranks on Dask workers, one on each, with all of its threads.
 
     Parameters
     ----------
     client : distributed.Client
-    n_ranks : int, default=None
+    n_ranks : int or None
         None: as many as there are workers now. Workers that come later are not used.
-    device : str, default="cpu"
-        Device of the estimator.
+    timeout : float
+        Seconds without a heartbeat after which a rank hangs.
     """
 
-    def __init__(self, client: Any, n_ranks: int | None = None, device: str = "cpu") -> None:
-        self._client, self._device = client, device
-        self._n_ranks = check_client(client, n_ranks)
+    def __init__(self, client: Any, n_ranks: int | None, timeout: float) -> None:
+        self._client, self._timeout = client, timeout
+        self.size = check_client(client, n_ranks)
 
-    def run(self, function: Callable[..., Any], *args: Any) -> Any:
-        """Value of rank 0 of ``function(rank, size, address, *args)`` on all ranks.
-
-        Raises
-        ------
-        RankError
-            If a rank failed, was lost or hangs. No rank is left running.
-        """
+    def run(self, work: Work[T]) -> T:
+        """Result of a work."""
         distributed = require("distributed", extra="dask")
-        workers = choose_workers(self._client, self._n_ranks)
         with self._client.as_current():
             lock = distributed.Lock(LOCK)
         # In short waits, which Ctrl-C ends.
         while not lock.acquire(timeout=1):
             pass
         try:
-            return self._run(DaskFleet(self._client, workers), function, args)
+            workers = choose_workers(self._client, self.size)
+            return work.receive(self._run(DaskFleet(self._client, workers), work))
         finally:
             lock.release()
 
-    def _run(self, fleet: DaskFleet, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+    def _run(self, fleet: DaskFleet, work: Work[Any]) -> Any:
         try:
-            places = fleet.describe(looks_for_gpus=self._device != "cpu")
+            device = work.device
+            places = fleet.describe(looks_for_gpus=device != "cpu")
             check_places(places, fleet.workers)
-            check_gpus(places, fleet.workers, self._device)
-            fleet.start(function, args, self._device)
-            return wait_for(fleet)
+            check_gpus(places, fleet.workers, device)
+            fleet.start(work, self._timeout)
+            return cloudpickle.loads(wait_for(fleet, self._timeout))
         finally:
             fleet.stop()
+
+    def close(self) -> None:
+        """Nothing is kept: the workers are the user's."""
 
 
 def check_client(client: Any, n_ranks: int | None) -> int:
@@ -162,26 +156,15 @@ class DaskFleet:
                     " of memory.\n\nWait for the other tasks, or choose fewer workers with n_ranks."
                 )
 
-    def start(
-        self,
-        function: Callable[..., Any],
-        args: tuple[Any, ...],
-        device: str,
-    ) -> None:
-        """Ship the arguments to one worker, from where the others get them, and start all ranks."""
-        places = self._places
-        gpus = share_out([place.gpus for place in places], device)
-        backend = backend_of([place.gpus for place in places], gpus)
-        address = (places[0].host, places[0].port or 0)
+    def start(self, work: Work[Any], timeout: float) -> None:
+        """Ship the data to one worker, from where the others get them, and start all ranks."""
         first = self._addresses[0]
         is_direct = _is_reachable(first)
-        shipped = self._client.scatter([args], workers=[first], hash=False, direct=is_direct)[0]
-        for rank, place in enumerate(places):
-            n_threads = int(self._infos[self._addresses[rank]]["nthreads"])
-            seat = Seat(
-                self._run, rank, len(places), address, place, backend, gpus[rank], n_threads
-            )
-            self._futures[rank] = self._submit(rank, _run, function, seat, shipped)
+        data = self._client.scatter([work.data], workers=[first], hash=False, direct=is_direct)[0]
+        call = cloudpickle.dumps(work.call)
+        n_threads = [int(info["nthreads"]) for info in self._infos.values()]
+        for seat in seats_of(self._run, self._places, n_threads, work.device, timeout):
+            self._futures[seat.rank] = self._submit(seat.rank, _run, seat, call, data)
 
     def _submit(self, rank: int, function: Callable[..., Any], *args: Any) -> Any:
         return self._client.submit(
@@ -278,18 +261,14 @@ class DaskFleet:
 
 def _describe(run: str, opens_store: bool, looks_for_gpus: bool) -> Place:
     """The worker that this is called on."""
-    from distributed import get_worker
-    from distributed.comm import get_address_host
-
-    host = get_address_host(get_worker().contact_address)
+    distributed = require("distributed", extra="dask")
+    host = distributed.comm.get_address_host(distributed.get_worker().contact_address)
     return describe(run, host=host, opens_store=opens_store, looks_for_gpus=looks_for_gpus)
 
 
-def _run(function: Callable[..., Any], seat: Seat, args: tuple[Any, ...]) -> Outcome:
+def _run(seat: Seat, call: bytes, data: Any) -> Outcome:
     """A rank on the worker that this is called on."""
-    from distributed import get_worker
-
-    worker = get_worker()
+    worker = require("distributed", extra="dask").get_worker()
     key = worker.get_current_task()
 
     def is_wanted() -> bool:
@@ -297,7 +276,7 @@ def _run(function: Callable[..., Any], seat: Seat, args: tuple[Any, ...]) -> Out
         task = worker.state.tasks.get(key)
         return task is not None and task.state == "executing"
 
-    return run_rank(function, seat, args, is_wanted)
+    return run_rank(seat, call, data, is_wanted)
 
 
 def _outcome_of(rank: int, future: Any) -> Outcome:
@@ -315,10 +294,9 @@ def _kill(pid: int) -> None:
 
 def _is_reachable(address: str) -> bool:
     """Whether this machine reaches a worker itself, so that data need not pass the scheduler."""
-    from distributed.comm import get_address_host_port
-
+    comm = require("distributed.comm", extra="dask")
     try:
-        host, port = get_address_host_port(address)
+        host, port = comm.get_address_host_port(address)
         with socket.create_connection((host, port), timeout=2):
             return True
     except (OSError, ValueError):

@@ -7,13 +7,17 @@ import signal
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
-from typing import Any
+from contextlib import ExitStack, contextmanager, suppress
+from typing import Any, TypeVar
+
+from joblib.externals import cloudpickle
 
 from sklstm._optional import require
-from sklstm.distributed._devices import backend_of, share_out
-from sklstm.distributed._watch import check_gpus, check_places, wait_for
+from sklstm._runtime._ranks import Work
+from sklstm.distributed._watch import check_gpus, check_places, seats_of, wait_for
 from sklstm.distributed._worker import Outcome, Place, Seat, describe, run_rank
+
+T = TypeVar("T")
 
 # Seconds in which the cluster must give all ranks what they need, and these must begin.
 START_WITHIN = 120.0
@@ -21,70 +25,67 @@ START_WITHIN = 120.0
 END_WITHIN = 3.0
 
 
-class RayLauncher(AbstractContextManager["RayLauncher"]):
-    """Starts ranks as actors of Ray, in one placement group.
+class RayRanks:
+    """Ranks as actors of Ray, in one placement group.
 
-    Actors are kept inside the context: only the first fit waits for them to import torch.
+    They are kept for all fits of a context: only the first one waits for the import of torch.
 
     Parameters
     ----------
-    n_ranks : int
-    cpus_per_worker : int, default=1
+    size : int
+        Number of ranks.
+    cpus_per_worker : int
         Threads of a rank.
-    gpus_per_worker : float, default=0
+    gpus_per_worker : float
         A fraction lets ranks share a GPU.
-    device : str, default="cpu"
-        Device of the estimator.
+    timeout : float
+        Seconds without a heartbeat after which a rank hangs.
     """
 
     def __init__(
-        self,
-        n_ranks: int,
-        cpus_per_worker: int = 1,
-        gpus_per_worker: float = 0,
-        device: str = "cpu",
+        self, size: int, cpus_per_worker: int, gpus_per_worker: float, timeout: float
     ) -> None:
-        self._n_ranks, self._device = n_ranks, device
+        self._ray = require("ray", extra="ray")
+        self.size, self._timeout = size, timeout
         self._bundle: dict[str, float] = {"CPU": cpus_per_worker}
         if gpus_per_worker:
             self._bundle["GPU"] = gpus_per_worker
         self._fleet: RayFleet | None = None
-        self._owned = ExitStack()
+        self._group, self._own = ExitStack(), ExitStack()
 
-    def __exit__(self, *error: object) -> None:
-        if self._fleet is not None:
-            self._fleet.stop()
-        self._fleet = None
-        self._owned.close()
-
-    def run(self, function: Callable[..., Any], *args: Any) -> Any:
-        """Value of rank 0 of ``function(rank, size, address, *args)`` on all ranks.
-
-        Raises
-        ------
-        RankError
-            If a rank failed, was lost or hangs. No rank is left running.
-        """
+    def run(self, work: Work[T]) -> T:
+        """Result of a work."""
         try:
             fleet = self._fleet or self._start()
-            fleet.start(function, args, self._device)
-            value = wait_for(fleet)
+            check_gpus(fleet.places, fleet.workers, work.device)
+            fleet.start(work, self._timeout)
+            value = wait_for(fleet, self._timeout)
         except BaseException:
-            self.__exit__()
+            self._end()
             raise
-        return value
+        return work.receive(cloudpickle.loads(value))
 
     def _start(self) -> RayFleet:
-        ray = require("ray", extra="ray")
+        ray = self._ray
         if not ray.is_initialized():
             ray.init(include_dashboard=False, log_to_driver=False)
-            self._owned.callback(ray.shutdown)
-        group = self._owned.enter_context(_placed(ray, [self._bundle] * self._n_ranks))
-        self._fleet = RayFleet(ray, group, self._n_ranks, self._bundle)
-        places = self._fleet.describe(looks_for_gpus=self._device != "cpu")
-        check_places(places, self._fleet.workers)
-        check_gpus(places, self._fleet.workers, self._device)
+            self._own.callback(ray.shutdown)
+        group = self._group.enter_context(_placed(ray, [self._bundle] * self.size))
+        self._fleet = RayFleet(ray, group, self.size, self._bundle)
+        self._fleet.describe(looks_for_gpus="GPU" in self._bundle)
+        check_places(self._fleet.places, self._fleet.workers)
         return self._fleet
+
+    def _end(self) -> None:
+        fleet, self._fleet = self._fleet, None
+        if fleet is not None:
+            fleet.stop()
+        self._group.close()
+
+    def close(self) -> None:
+        """End all actors, and Ray, if it was initialised here."""
+        self._end()
+        self._own.close()
 
 
 @contextmanager
@@ -141,7 +142,7 @@ class RayFleet:
             for rank in range(n_ranks)
         ]
         self.workers: Sequence[str] = [f"Ray worker {rank}" for rank in range(n_ranks)]
-        self._places: list[Place] = []
+        self.places: list[Place] = []
         self._nodes: list[str] = []
         self._pending: dict[int, Any] = {}
         self._pings: dict[int, Any] = {}
@@ -161,34 +162,17 @@ class RayFleet:
             raise RuntimeError(
                 f"Ray did not start {len(asked)} ranks within {START_WITHIN:.0f} s."
             ) from None
-        self._places, self._nodes = [a[0] for a in answers], [a[1] for a in answers]
-        self.workers = [f"Ray worker {p.process[1]} of {p.host}" for p in self._places]
-        return self._places
+        self.places, self._nodes = [a[0] for a in answers], [a[1] for a in answers]
+        self.workers = [f"Ray worker {p.process[1]} of {p.host}" for p in self.places]
+        return self.places
 
-    def start(
-        self,
-        function: Callable[..., Any],
-        args: tuple[Any, ...],
-        device: str,
-    ) -> None:
-        """Put the arguments into the object store once, and start all ranks."""
-        places = self._places
-        gpus = share_out([place.gpus for place in places], device)
-        backend = backend_of([place.gpus for place in places], gpus)
-        address = (places[0].host, places[0].port or 0)
-        shipped = self._ray.put((function, args))
-        for rank, place in enumerate(places):
-            seat = Seat(
-                self._run,
-                rank,
-                len(places),
-                address,
-                place,
-                backend,
-                gpus[rank],
-                self._n_threads,
-            )
-            self._pending[rank] = self._actors[rank].run.remote(seat, shipped)
+    def start(self, work: Work[Any], timeout: float) -> None:
+        """Put the data into the object store once, and start all ranks."""
+        data, call = self._ray.put(work.data), cloudpickle.dumps(work.call)
+        n_threads = [self._n_threads] * len(self._actors)
+        self._beats.clear()
+        for seat in seats_of(self._run, self.places, n_threads, work.device, timeout):
+            self._pending[seat.rank] = self._actors[seat.rank].run.remote(seat, call, data)
 
     def collect(self, seconds: float) -> dict[int, Outcome]:
         """Outcomes that came within the seconds, by rank."""
@@ -231,11 +215,11 @@ class RayFleet:
             num_cpus=0, max_retries=0, max_calls=1, scheduling_strategy=here
         )
         task = decorate(_kill)
-        pid = self._places[rank].process[1]
+        pid = self.places[rank].process[1]
         with suppress(self._ray.exceptions.RayError):
             if self._ray.get(task.remote(pid), timeout=END_WITHIN + 5):
                 return None
-        return f"It could not be ended: end process {pid} of {self._places[rank].host} by hand."
+        return f"It could not be ended: end process {pid} of {self.places[rank].host} by hand."
 
     def stop(self) -> None:
         """End all actors, and with each its process."""
@@ -251,18 +235,16 @@ class RankActor:
 
     def describe(self, run: str, opens_store: bool, looks_for_gpus: bool) -> tuple[Place, str]:
         """This process and its node."""
-        import ray
-
+        ray = require("ray", extra="ray")
         host = ray.util.get_node_ip_address()
         node = ray.get_runtime_context().get_node_id()
         return describe(
             run, host=host, opens_store=opens_store, looks_for_gpus=looks_for_gpus
         ), node
 
-    def run(self, seat: Seat, shipped: tuple[Callable[..., Any], tuple[Any, ...]]) -> Outcome:
+    def run(self, seat: Seat, call: bytes, data: Any) -> Outcome:
         """The rank."""
-        function, args = shipped
-        return run_rank(function, seat, args, lambda: True)
+        return run_rank(seat, call, data, lambda: True)
 
     def answer(self) -> None:
         """Show that the process lives."""

@@ -6,24 +6,19 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from torch.distributed import DistError
-
-from sklstm.distributed._worker import Outcome, Place, RankCancelled
+from sklstm.distributed._devices import backend_of, share_out
+from sklstm.distributed._worker import Outcome, Place, Process, RankCancelled, Seat
+from sklstm.exceptions import RankError
 
 # Seconds between two looks.
 INTERVAL = 0.5
 # Seconds that the other ranks have to say how they ended, once one has failed.
 GRACE = 4.0
-# Seconds without a sign of life after which a rank hangs. Below a minute with all that follows.
-SILENCE = 40.0
-
-
-class RankError(RuntimeError):
-    """A rank of a fit on many processes raised an error, was ended, or hangs.
-
-    The estimator is left as it was, and no rank is left running. With ``checkpoint``, the same
-    call goes on from the last epoch that was written.
-    """
+# What follows such an error.
+REMEDY = (
+    "\n\nThe other workers can be used again. With checkpoint=..., a folder that all workers reach,"
+    " the same call of fit goes on from the last epoch."
+)
 
 
 class Fleet(Protocol):
@@ -49,7 +44,7 @@ class Fleet(Protocol):
 
 def check_places(places: Sequence[Place], workers: Sequence[str]) -> None:
     """Check that each rank has a process of its own, and all the same versions."""
-    seen: dict[tuple[str, int, float], str] = {}
+    seen: dict[Process, str] = {}
     for place, worker in zip(places, workers, strict=True):
         other = seen.setdefault(place.process, worker)
         if other != worker:
@@ -67,6 +62,20 @@ def check_places(places: Sequence[Place], workers: Sequence[str]) -> None:
             )
 
 
+def seats_of(
+    run: str, places: Sequence[Place], n_threads: Sequence[int], device: str, timeout: float
+) -> list[Seat]:
+    """What each rank of a run is told."""
+    gpus = share_out([place.gpus for place in places], device)
+    backend = backend_of([place.gpus for place in places], gpus)
+    address = places[0].address
+    assert address is not None
+    return [
+        Seat(run, rank, len(places), address, place, timeout, n_threads[rank], gpus[rank], backend)
+        for rank, place in enumerate(places)
+    ]
+
+
 def check_gpus(places: Sequence[Place], workers: Sequence[str], device: str) -> None:
     """Check that all ranks can compute on the device, and on devices of one kind."""
     kind, _, number = device.partition(":")
@@ -81,27 +90,32 @@ def check_gpus(places: Sequence[Place], workers: Sequence[str], device: str) -> 
     )
 
 
-def wait_for(fleet: Fleet) -> Any:
-    """Value of rank 0, once all ranks have ended; or the error of the one that failed first."""
+def wait_for(fleet: Fleet, timeout: float) -> bytes:
+    """Value of rank 0, once all ranks have ended; or the error of the one that failed first.
+
+    A rank hangs if there is no sign of life for ``timeout`` seconds.
+    """
     try:
-        outcomes, lost, hung = _wait(fleet)
+        outcomes, lost, hung = _wait(fleet, timeout)
     except BaseException:
         # Ctrl-C among them.
         fleet.stop()
         raise
     failed = [outcomes[rank] for rank in sorted(outcomes) if outcomes[rank].has_failed]
     if not (failed or lost or hung):
-        return outcomes[0].value
+        value = outcomes[0].value
+        assert value is not None
+        return value
     fleet.stop()
     raise _error_of(fleet.workers, failed, lost, hung)
 
 
-def _wait(fleet: Fleet) -> tuple[dict[int, Outcome], dict[int, str], dict[int, str]]:
+def _wait(fleet: Fleet, timeout: float) -> tuple[dict[int, Outcome], dict[int, str], dict[int, str]]:
     """Outcomes of the ranks, those that are lost, and those that hung."""
     outcomes: dict[int, Outcome] = {}
     lost: dict[int, str] = {}
     hung: dict[int, str] = {}
-    life, deadline = _Life(), float("inf")
+    life, deadline = _Life(timeout), float("inf")
     while len(outcomes.keys() | lost.keys() | hung.keys()) < len(fleet.workers):
         outcomes.update(fleet.collect(INTERVAL))
         gone = fleet.lost()
@@ -109,7 +123,8 @@ def _wait(fleet: Fleet) -> tuple[dict[int, Outcome], dict[int, str], dict[int, s
         beats = {r: beat for r, beat in fleet.heartbeats().items() if r not in outcomes | lost}
         for rank in life.silent(beats):
             if rank not in hung:
-                hung[rank] = fleet.kill(rank) or ""
+                hung[rank] = f"there was no sign of life for {timeout:g} s. "
+                hung[rank] += fleet.kill(rank) or "Its process was ended."
         if lost or hung or any(o.has_failed for o in outcomes.values()):
             deadline = min(deadline, time.monotonic() + GRACE)
         if time.monotonic() > deadline:
@@ -120,7 +135,8 @@ def _wait(fleet: Fleet) -> tuple[dict[int, Outcome], dict[int, str], dict[int, s
 class _Life:
     """When each rank gave its latest sign of life."""
 
-    def __init__(self) -> None:
+    def __init__(self, timeout: float) -> None:
+        self._timeout = timeout
         self._latest: dict[int, tuple[Any, float]] = {}
 
     def silent(self, beats: Mapping[int, Any]) -> list[int]:
@@ -129,7 +145,7 @@ class _Life:
         for rank, beat in beats.items():
             if rank not in self._latest or self._latest[rank][0] != beat:
                 self._latest[rank] = (beat, now)
-        return [rank for rank in beats if now - self._latest[rank][1] > SILENCE]
+        return [rank for rank in beats if now - self._latest[rank][1] > self._timeout]
 
 
 def _error_of(
@@ -139,34 +155,23 @@ def _error_of(
     hung: Mapping[int, str],
 ) -> BaseException:
     """One error: of what hung or was lost, else of the first rank that raised one of its own."""
-    remedy = (
-        "\n\nThe workers that are left can be used again. With the parameter 'checkpoint', a folder"
-        " that all workers reach, the same call goes on from the last epoch that was written."
-    )
-    if hung:
-        rank, cannot = next(iter(hung.items()))
-        what = f"Rank {rank} on {workers[rank]} hangs: no sign of life for {SILENCE:.0f} s."
-        return RankError(f"{what} {cannot or 'Its process was ended.'}{remedy}")
-    if lost:
-        rank, why = next(iter(lost.items()))
-        return RankError(f"Rank {rank} on {workers[rank]} was lost: {why}{remedy}")
+    for is_there, what in ((hung, "hangs"), (lost, "was lost")):
+        if is_there:
+            rank, why = next(iter(is_there.items()))
+            return RankError(f"Rank {rank} on {workers[rank]} {what}: {why}{REMEDY}", rank)
     first = next((o for o in failed if not _is_echo(o)), failed[0])
-    if first.error is not None and _is_common(failed, len(workers)):
-        first.error.add_note(f"Raised on all ranks. On {workers[0]}:\n\n{first.traceback}")
+    where = f"Rank {first.rank} on {workers[first.rank]}"
+    if first.error is not None and (first.rank == 0 or _is_echo(first)):
+        # As without ranks, where this would have happened to the caller.
+        first.error.add_note(f"{where}:\n\n{first.traceback}")
         return first.error
-    error = RankError(
-        f"Rank {first.rank} on {workers[first.rank]} raised an error:\n\n{first.traceback}"
-    )
+    kind = "" if first.error is None else f" raised {type(first.error).__name__}: {first.error}"
+    error = RankError(f"{where}{kind or ' failed.'}", first.rank)
+    error.add_note(f"{where}:\n\n{first.traceback}")
     error.__cause__ = first.error
     return error
 
 
 def _is_echo(outcome: Outcome) -> bool:
-    """Whether a rank failed for the sake of another one: connections break when one ends."""
-    text = str(outcome.error)
-    return isinstance(outcome.error, (RankCancelled, RankError, DistError)) or "gloo" in text
-
-
-def _is_common(failed: Sequence[Outcome], size: int) -> bool:
-    """Whether all ranks raised the same: an error of the fit, not of a rank."""
-    return len(failed) == size and len({repr(outcome.error) for outcome in failed}) == 1
+    """Whether a rank failed for the sake of another one."""
+    return isinstance(outcome.error, (RankCancelled, RankError))

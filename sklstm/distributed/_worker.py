@@ -11,55 +11,62 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
-from torch.distributed import TCPStore
+from joblib.externals import cloudpickle
 
+from sklstm._runtime._device import device_for_rank
+from sklstm._runtime._group import Address, compute_rank, serve
+from sklstm._runtime._threads import at_most_threads
 from sklstm.distributed._devices import visible_gpus
 
 # Seconds between two looks at whether the rank is still wanted.
 INTERVAL = 0.2
 # Packages of which all ranks must have one version: another one may compute other bits.
 PACKAGES = ("numpy", "sklearn", "sklstm", "torch")
-# Where gloo and NCCL look up the network interface.
-INTERFACES = ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME")
+# When this process has begun: its number may be given to another one after its end.
+BEGAN = time.time()
+
+# Host, number and beginning of a process.
+Process = tuple[str, int, float]
 
 
 class Place(NamedTuple):
-    """A process that a rank may run in, as it describes itself."""
+    """A process that a rank may run in, as it describes itself.
 
-    process: tuple[str, int, float]
+    ``host`` is the address by which other workers reach it; ``address`` that of a store in it.
+    """
+
+    process: Process
     host: str
-    port: int | None
+    address: Address | None
     gpus: tuple[str, ...]
     versions: dict[str, str]
 
 
 class Seat(NamedTuple):
-    """What a rank is told before it begins.
-
-    ``n_threads`` None: as many as the process has. ``gpu`` None: the CPU.
-    """
+    """What a rank is told before it begins; ``gpu`` None: the CPU."""
 
     run: str
     rank: int
     size: int
-    address: tuple[str, int]
+    address: Address
     place: Place
-    backend: str = "gloo"
+    timeout: float
+    n_threads: int
     gpu: int | None = None
-    n_threads: int | None = None
+    backend: str = "gloo"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a rank: a value, or an error and its traceback as text."""
+    """What became of a rank: rank 0's pickled result, or an error and its traceback as text."""
 
     rank: int
-    value: Any = None
+    value: bytes | None = None
     error: BaseException | None = None
     traceback: str | None = None
 
@@ -73,63 +80,68 @@ class RankCancelled(BaseException):
     """The rank is not wanted any more. Not an `Exception`, so that nobody goes on after it."""
 
 
-# Seats taken in this process, and stores that are open here.
-_runs: dict[str, int] = {}
-_stores: dict[str, TCPStore] = {}
+# Runs that have a rank in this process, and stores that are open here.
+_running: set[str] = set()
+_stores: dict[str, Any] = {}
 
 
 def describe(run: str, *, host: str, opens_store: bool, looks_for_gpus: bool) -> Place:
-    """This process; with ``opens_store``, ranks may meet at its host and port."""
-    port = None
+    """This process; with ``opens_store``, the ranks of a run may meet here."""
+    address = None
     if opens_store:
-        _stores[run] = TCPStore(host, 0, is_master=True, wait_for_workers=False)
-        port = _stores[run].port
+        _stores[run], address = serve(host)
     gpus = visible_gpus() if looks_for_gpus else ()
-    return Place(_process(), host, port, gpus, _versions())
+    versions = {name: str(importlib.import_module(name).__version__) for name in PACKAGES}
+    return Place(_this_process(), host, address, gpus, versions)
 
 
-def _process() -> tuple[str, int, float]:
-    # A number of a process may be taken again after its end; the moment of the import not.
-    return socket.gethostname(), os.getpid(), _IMPORTED
+def _this_process() -> Process:
+    return socket.gethostname(), os.getpid(), BEGAN
 
 
-_IMPORTED = time.time()
-
-
-def _versions() -> dict[str, str]:
-    return {name: str(importlib.import_module(name).__version__) for name in PACKAGES}
-
-
-def run_rank(
-    function: Callable[..., Any], seat: Seat, args: tuple[Any, ...], is_wanted: Callable[[], bool]
-) -> Outcome:
-    """Call ``function(rank, size, address, *args)``; what it raises is part of the outcome.
+def run_rank(seat: Seat, call: bytes, data: Any, is_wanted: Callable[[], bool]) -> Outcome:
+    """Compute a rank of a `Work`; what it raises is part of the outcome.
 
     Once ``is_wanted()`` is False the rank is interrupted.
     """
-    if _process() != seat.place.process:
+    if _this_process() != seat.place.process:
         # A cluster may start a task again, in the process that follows one that was lost.
         return Outcome(seat.rank, traceback="The worker was started again.")
-    _runs[seat.run] = _runs.get(seat.run, 0) + 1
+    _running.add(seat.run)
     try:
         with _interrupted_unless(is_wanted), _settings(seat):
-            value = function(seat.rank, seat.size, seat.address, *args)
-        return Outcome(seat.rank, value if seat.rank == 0 else None)
+            value = _compute(seat, cloudpickle.loads(call), data)
+        return Outcome(seat.rank, value)
     except BaseException as error:
         return Outcome(seat.rank, None, _shippable(error), traceback.format_exc())
     finally:
-        _runs[seat.run] -= 1
+        _running.discard(seat.run)
+
+
+def _compute(seat: Seat, call: Any, data: Any) -> bytes | None:
+    returned = compute_rank(
+        call,
+        data,
+        seat.rank,
+        seat.size,
+        seat.address,
+        prefix=seat.run,
+        own_host=seat.place.host,
+        # The caller ends a rank that hangs first, so that the others' connections to it break.
+        timeout=1.3 * seat.timeout,
+    )
+    value: bytes = cloudpickle.dumps(returned)
+    return value if seat.rank == 0 else None
 
 
 def is_running(run: str) -> bool:
     """Whether a rank of the run is still at work in this process."""
-    return _runs.get(run, 0) > 0
+    return run in _running
 
 
 def forget(run: str) -> None:
     """Close the store of the run, if it is open here."""
     _stores.pop(run, None)
-    _runs.pop(run, None)
 
 
 def _shippable(error: BaseException) -> BaseException | None:
@@ -142,37 +154,15 @@ def _shippable(error: BaseException) -> BaseException | None:
 
 @contextmanager
 def _settings(seat: Seat) -> Iterator[None]:
-    """Threads, GPU and network interface of the rank."""
-    n_before, before = torch.get_num_threads(), {name: os.environ.get(name) for name in INTERFACES}
-    interface = _interface_of(seat.place.host)
+    """Threads and GPU of the rank."""
+    n_before = torch.get_num_threads()
+    # Dask's workers have OMP_NUM_THREADS=1 for all of their threads, which a rank has to itself.
+    torch.set_num_threads(seat.n_threads)
     try:
-        if seat.n_threads is not None:
-            torch.set_num_threads(seat.n_threads)
-        if seat.gpu is not None:
-            torch.cuda.set_device(seat.gpu)
-        for name in INTERFACES if interface is not None else ():
-            os.environ.setdefault(name, str(interface))
-        yield
+        with at_most_threads(seat.n_threads), device_for_rank(seat.gpu):
+            yield
     finally:
         torch.set_num_threads(n_before)
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-
-
-def _interface_of(host: str) -> str | None:
-    """Network interface of this machine that has the address; None if that is not known.
-
-    gloo would take the address of the host's own name, which on many machines is 127.0.1.1.
-    """
-    with suppress(ImportError, OSError):
-        import psutil
-
-        address = socket.gethostbyname(host)
-        for name, entries in psutil.net_if_addrs().items():
-            if any(entry.address == address for entry in entries):
-                return str(name)
-    return None
 
 
 @contextmanager
@@ -188,8 +178,7 @@ def _interrupted_unless(is_wanted: Callable[[], bool]) -> Iterator[None]:
                         _raise_in(thread, RankCancelled)
                 return
 
-    watcher = threading.Thread(target=watch, name="sklstm-wanted", daemon=True)
-    watcher.start()
+    threading.Thread(target=watch, name="sklstm-wanted", daemon=True).start()
     try:
         yield
     finally:
