@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextvars import ContextVar
 from typing import Any, Protocol, TypeVar
 
+import torch
 from torch import Tensor
 
 from sklstm._sequences import Array
@@ -69,7 +70,9 @@ class Work(Protocol[T_co]):
     call : callable
         The rest, to be pickled by cloudpickle. ``call(data, ranks)`` computes a rank in another
         process, and returns there what `receive` takes: for rank 0 the result, to be pickled by
-        cloudpickle, for the others None.
+        cloudpickle, for the others None. ``call.on(device)`` is the same on another device.
+    device : torch.device
+        Device that the ranks compute on.
     """
 
     @property
@@ -79,6 +82,10 @@ class Work(Protocol[T_co]):
     @property
     def call(self) -> Any:
         """Function of data and ranks."""
+
+    @property
+    def device(self) -> torch.device:
+        """Device that the ranks compute on."""
 
     def here(self, ranks: Ranks) -> T_co:
         """Compute a rank in this process, with its callbacks if it is rank 0; the result."""

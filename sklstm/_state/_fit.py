@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+import torch
+
 from sklstm._data._labelled import Labelled
 from sklstm._runtime._modes import own_modes
 from sklstm._runtime._randomness import own_turn
@@ -112,6 +114,12 @@ class RankedFit:
         return FitData(self._job.data, self._job.held_out)
 
     @property
+    def device(self) -> torch.device:
+        """Device that the ranks compute on."""
+        device: torch.device = self._job.configuration.device
+        return device
+
+    @property
     def call(self) -> RankOfFit:
         """Function that computes a rank elsewhere."""
         limit = self._job.limit
@@ -142,6 +150,11 @@ class RankOfFit:
 
     job: Job
     elapsed: float | None
+
+    def on(self, device: torch.device) -> RankOfFit:
+        """The same on another device."""
+        configuration = replace(self.job.configuration, device=device)
+        return replace(self, job=replace(self.job, configuration=configuration))
 
     def __call__(self, data: FitData, ranks: Ranks) -> Trained | None:
         """Compute a rank; the result in rank 0."""

@@ -13,7 +13,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
-from joblib.externals import cloudpickle
+import cloudpickle
 
 from sklstm._optional import require
 from sklstm._runtime._ranks import Work
@@ -64,7 +64,7 @@ class DaskRanks:
 
     def _run(self, fleet: DaskFleet, work: Work[Any]) -> Any:
         try:
-            device = work.device
+            device = str(work.device)
             places = fleet.describe(looks_for_gpus=device != "cpu")
             check_places(places, fleet.workers)
             check_gpus(places, fleet.workers, device)
@@ -163,7 +163,7 @@ class DaskFleet:
         data = self._client.scatter([work.data], workers=[first], hash=False, direct=is_direct)[0]
         call = cloudpickle.dumps(work.call)
         n_threads = [int(info["nthreads"]) for info in self._infos.values()]
-        for seat in seats_of(self._run, self._places, n_threads, work.device, timeout):
+        for seat in seats_of(self._run, self._places, n_threads, str(work.device), timeout):
             self._futures[seat.rank] = self._submit(seat.rank, _run, seat, call, data)
 
     def _submit(self, rank: int, function: Callable[..., Any], *args: Any) -> Any:

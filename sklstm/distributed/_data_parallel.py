@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from functools import partial
 from numbers import Integral
 from typing import Any, Protocol
 
 from sklstm._runtime._group import TIMEOUT
 from sklstm._runtime._ranks import Launcher, reset_launcher, set_launcher
+from sklstm.distributed._clusters import launcher_on_cluster
 from sklstm.distributed._loky import LokyRanks
 from sklstm.distributed._torchrun import TorchrunRanks
 
@@ -27,14 +29,32 @@ class data_parallel(AbstractContextManager[None]):
     processes : int, default=None
     """
 
-    def __init__(self, processes: int | None = None, *, timeout: float = TIMEOUT) -> None:
+    def __init__(
+        self,
+        processes: Any = None,
+        *,
+        n_ranks: int | None = None,
+        ray: int | None = None,
+        cpus_per_worker: int = 1,
+        gpus_per_worker: float = 0,
+        timeout: float = TIMEOUT,
+    ) -> None:
         self._processes = processes
+        self._on_cluster = partial(
+            launcher_on_cluster,
+            processes,
+            n_ranks=n_ranks,
+            ray=ray,
+            cpus_per_worker=cpus_per_worker,
+            gpus_per_worker=gpus_per_worker,
+            timeout=timeout,
+        )
         self._timeout = timeout
         self._launcher: ClosableLauncher | None = None
         self._token: Any = None
 
     def __enter__(self) -> None:
-        self._launcher = _launcher_of(self._processes, self._timeout)
+        self._launcher = self._on_cluster() or _launcher_of(self._processes, self._timeout)
         self._token = set_launcher(self._launcher)
 
     def __exit__(self, *error: object) -> None:

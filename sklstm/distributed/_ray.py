@@ -6,11 +6,11 @@ import os
 import signal
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, TypeVar
 
-from joblib.externals import cloudpickle
+import cloudpickle
 
 from sklstm._optional import require
 from sklstm._runtime._ranks import Work
@@ -57,7 +57,7 @@ class RayRanks:
         """Result of a work."""
         try:
             fleet = self._fleet or self._start()
-            check_gpus(fleet.places, fleet.workers, work.device)
+            check_gpus(fleet.places, fleet.workers, str(work.device))
             fleet.start(work, self._timeout)
             value = wait_for(fleet, self._timeout)
         except BaseException:
@@ -109,10 +109,10 @@ def _wait_until_placed(ray: Any, group: Any, bundles: list[dict[str, float]]) ->
         is_short = any(total.get(name, 0) < amount for name, amount in needed.items())
         if time.monotonic() > deadline or (is_short and not _grows(ray)):
             has = {name: total.get(name, 0) for name in needed}
+            free = {name: ray.available_resources().get(name, 0) for name in needed}
             raise ValueError(
-                f"{len(bundles)} ranks need {needed}. The cluster has {has}, of which"
-                f" { ({name: ray.available_resources().get(name, 0) for name in needed}) } are free."
-                "\n\nAsk for fewer ranks, or lower cpus_per_worker or gpus_per_worker."
+                f"{len(bundles)} ranks need {needed}. The cluster has {has}, of which {free} are"
+                " free.\n\nAsk for fewer ranks, or lower cpus_per_worker or gpus_per_worker."
             )
 
 
@@ -171,7 +171,7 @@ class RayFleet:
         data, call = self._ray.put(work.data), cloudpickle.dumps(work.call)
         n_threads = [self._n_threads] * len(self._actors)
         self._beats.clear()
-        for seat in seats_of(self._run, self.places, n_threads, work.device, timeout):
+        for seat in seats_of(self._run, self.places, n_threads, str(work.device), timeout):
             self._pending[seat.rank] = self._actors[seat.rank].run.remote(seat, call, data)
 
     def collect(self, seconds: float) -> dict[int, Outcome]:

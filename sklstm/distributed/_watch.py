@@ -110,7 +110,9 @@ def wait_for(fleet: Fleet, timeout: float) -> bytes:
     raise _error_of(fleet.workers, failed, lost, hung)
 
 
-def _wait(fleet: Fleet, timeout: float) -> tuple[dict[int, Outcome], dict[int, str], dict[int, str]]:
+def _wait(
+    fleet: Fleet, timeout: float
+) -> tuple[dict[int, Outcome], dict[int, str], dict[int, str]]:
     """Outcomes of the ranks, those that are lost, and those that hung."""
     outcomes: dict[int, Outcome] = {}
     lost: dict[int, str] = {}

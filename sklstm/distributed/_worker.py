@@ -15,10 +15,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import cloudpickle
 import torch
-from joblib.externals import cloudpickle
 
-from sklstm._runtime._device import device_for_rank
 from sklstm._runtime._group import Address, compute_rank, serve
 from sklstm._runtime._threads import at_most_threads
 from sklstm.distributed._devices import visible_gpus
@@ -110,7 +109,7 @@ def run_rank(seat: Seat, call: bytes, data: Any, is_wanted: Callable[[], bool]) 
     _running.add(seat.run)
     try:
         with _interrupted_unless(is_wanted), _settings(seat):
-            value = _compute(seat, cloudpickle.loads(call), data)
+            value = _compute(seat, data, call)
         return Outcome(seat.rank, value)
     except BaseException as error:
         return Outcome(seat.rank, None, _shippable(error), traceback.format_exc())
@@ -118,9 +117,13 @@ def run_rank(seat: Seat, call: bytes, data: Any, is_wanted: Callable[[], bool]) 
         _running.discard(seat.run)
 
 
-def _compute(seat: Seat, call: Any, data: Any) -> bytes | None:
+def _compute(seat: Seat, data: Any, call: bytes) -> bytes | None:
+    function = cloudpickle.loads(call)
+    if seat.gpu is not None:
+        # By its number: the current device of a thread is no other thread's.
+        function = function.on(torch.device("cuda", seat.gpu))
     returned = compute_rank(
-        call,
+        function,
         data,
         seat.rank,
         seat.size,
@@ -159,7 +162,7 @@ def _settings(seat: Seat) -> Iterator[None]:
     # Dask's workers have OMP_NUM_THREADS=1 for all of their threads, which a rank has to itself.
     torch.set_num_threads(seat.n_threads)
     try:
-        with at_most_threads(seat.n_threads), device_for_rank(seat.gpu):
+        with at_most_threads(seat.n_threads):
             yield
     finally:
         torch.set_num_threads(n_before)
