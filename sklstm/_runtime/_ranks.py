@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 import torch
 from torch import Tensor
 
+from sklstm._runtime._device import resolve_device
 from sklstm._sequences import Array
 
 T = TypeVar("T")
@@ -97,6 +98,9 @@ class Work(Protocol[T_co]):
 class Launcher(Protocol):
     """Who starts the ranks of each fit within a context.
 
+    One whose ranks all run elsewhere has a method ``resolve_device(device)``, which resolves the
+    parameter device as they will.
+
     ``run`` lets ``size`` processes compute a work, each with `Ranks` of its own, which
     `sklstm._runtime._group.join` gives it, and returns the result of rank 0. This process may be
     rank 0, by ``work.here(ranks)``, or wait for it, by ``work.receive(returned)``. If a rank fails
@@ -126,6 +130,13 @@ def take_launcher() -> Launcher | None:
     launcher = _launcher.get()
     _launcher.set(None)
     return launcher
+
+
+def device_of_ranks(device: str | torch.device) -> torch.device:
+    """Device of the parameter: where ranks compute elsewhere, what it means there."""
+    resolve = getattr(_launcher.get(), "resolve_device", resolve_device)
+    resolved: torch.device = resolve(device)
+    return resolved
 
 
 class InTurn:

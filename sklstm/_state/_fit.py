@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import torch
 
 from sklstm._data._labelled import Labelled
+from sklstm._runtime._device import count_cuda_devices
 from sklstm._runtime._modes import own_modes
 from sklstm._runtime._randomness import own_turn
 from sklstm._runtime._ranks import Ranks, is_first, take_launcher
@@ -133,7 +134,13 @@ class RankedFit:
         return compute(self._job, ranks)
 
     def receive(self, returned: Trained) -> Trained:
-        """The result, of what `call` returned in rank 0."""
+        """The result, of what `call` returned in rank 0, on the device of the same name here."""
+        net, summary, _ = returned
+        if self._job.fit_task is not None:
+            # scikit-learn's callbacks are told of the fit alone: its epochs were elsewhere.
+            self._job.fit_task.begin(len(summary.history["epoch"]), 0)
+        if (self.device.index or 0) < count_cuda_devices():
+            move(net, self.device)
         return returned
 
 
@@ -171,7 +178,18 @@ class RankOfFit:
         )
         contexts = [settings, own_modes(gradients=True), single_threaded(), own_turn()]
         trained = within(contexts, lambda: compute(job, ranks))
+        # A CUDA device of another machine may not be there where the result is read.
+        move(trained[0], torch.device("cpu"))
         return trained if is_first(ranks) else None
+
+
+def move(net: SequenceNet, device: torch.device) -> None:
+    """Put a trained net, with the state of its optimizer, on a device."""
+    net.module_.to(device)
+    net.device = str(device)
+    for state in net.optimizer_.state.values():
+        for name, value in state.items():
+            state[name] = value.to(device) if isinstance(value, torch.Tensor) else value
 
 
 def compute(job: Job, ranks: Ranks) -> Trained:

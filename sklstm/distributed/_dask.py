@@ -13,12 +13,22 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
-import cloudpickle
+import torch
 
 from sklstm._optional import require
 from sklstm._runtime._ranks import Work
-from sklstm.distributed._watch import check_gpus, check_places, seats_of, wait_for
-from sklstm.distributed._worker import Outcome, Place, Seat, describe, forget, is_running, run_rank
+from sklstm.distributed._watch import check_places, needs_gpu, resolve_on, seats_of, wait_for
+from sklstm.distributed._worker import (
+    Outcome,
+    Place,
+    Seat,
+    describe,
+    forget,
+    is_running,
+    packed,
+    run_rank,
+    unpacked,
+)
 
 T = TypeVar("T")
 
@@ -62,14 +72,19 @@ class DaskRanks:
         finally:
             lock.release()
 
+    def resolve_device(self, device: str | torch.device) -> torch.device:
+        """Device of the parameter on the workers."""
+        if not needs_gpu(device):
+            return torch.device(device)
+        fleet = DaskFleet(self._client, choose_workers(self._client, self.size))
+        return resolve_on(fleet.describe(looks_for_gpus=True), fleet.workers, device)
+
     def _run(self, fleet: DaskFleet, work: Work[Any]) -> Any:
         try:
-            device = str(work.device)
-            places = fleet.describe(looks_for_gpus=device != "cpu")
+            places = fleet.describe(opens_store=True, looks_for_gpus=work.device.type != "cpu")
             check_places(places, fleet.workers)
-            check_gpus(places, fleet.workers, device)
             fleet.start(work, self._timeout)
-            return cloudpickle.loads(wait_for(fleet, self._timeout))
+            return unpacked(wait_for(fleet, self._timeout))
         finally:
             fleet.stop()
 
@@ -122,16 +137,16 @@ class DaskFleet:
         self._client, self._infos = client, dict(workers)
         self._addresses = list(workers)
         self.workers: Sequence[str] = [f"worker {a}" for a in self._addresses]
-        self._run = uuid.uuid4().hex
+        self.run = uuid.uuid4().hex
         self._places: list[Place] = []
         self._futures: dict[int, Any] = {}
         self._has_stopped = False
 
-    def describe(self, *, looks_for_gpus: bool) -> list[Place]:
+    def describe(self, *, looks_for_gpus: bool, opens_store: bool = False) -> list[Place]:
         """What each worker says of itself, once it has imported what a rank needs."""
         distributed = require("distributed", extra="dask")
         futures = [
-            self._submit(rank, _describe, self._run, rank == 0, looks_for_gpus)
+            self._submit(rank, _describe, self.run, opens_store and rank == 0, looks_for_gpus)
             for rank in range(len(self._addresses))
         ]
         try:
@@ -161,9 +176,9 @@ class DaskFleet:
         first = self._addresses[0]
         is_direct = _is_reachable(first)
         data = self._client.scatter([work.data], workers=[first], hash=False, direct=is_direct)[0]
-        call = cloudpickle.dumps(work.call)
+        call = packed(work.call)
         n_threads = [int(info["nthreads"]) for info in self._infos.values()]
-        for seat in seats_of(self._run, self._places, n_threads, str(work.device), timeout):
+        for seat in seats_of(self.run, self._places, n_threads, str(work.device), timeout):
             self._futures[seat.rank] = self._submit(seat.rank, _run, seat, call, data)
 
     def _submit(self, rank: int, function: Callable[..., Any], *args: Any) -> Any:
@@ -234,7 +249,7 @@ class DaskFleet:
                     self.kill(rank)
                 break
             time.sleep(0.1)
-        self._ask(partial(forget, self._run), workers=self._alive())
+        self._ask(partial(forget, self.run), workers=self._alive())
 
     def _alive(self) -> list[str]:
         gone = self.lost()
@@ -242,7 +257,7 @@ class DaskFleet:
 
     def _running(self) -> list[int]:
         alive = self._alive()
-        answers = self._ask(partial(is_running, self._run), workers=alive) if alive else {}
+        answers = self._ask(partial(is_running, self.run), workers=alive) if alive else {}
         return [self._addresses.index(a) for a in alive if answers.get(a, True) is True]
 
     def _ask(self, function: Callable[..., Any], *args: Any, **options: Any) -> dict[str, Any]:

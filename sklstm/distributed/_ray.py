@@ -10,12 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, TypeVar
 
-import cloudpickle
+import torch
 
 from sklstm._optional import require
 from sklstm._runtime._ranks import Work
-from sklstm.distributed._watch import check_gpus, check_places, seats_of, wait_for
-from sklstm.distributed._worker import Outcome, Place, Seat, describe, run_rank
+from sklstm.distributed._watch import check_places, needs_gpu, resolve_on, seats_of, wait_for
+from sklstm.distributed._worker import Outcome, Place, Seat, describe, packed, run_rank, unpacked
 
 T = TypeVar("T")
 
@@ -57,13 +57,19 @@ class RayRanks:
         """Result of a work."""
         try:
             fleet = self._fleet or self._start()
-            check_gpus(fleet.places, fleet.workers, str(work.device))
             fleet.start(work, self._timeout)
             value = wait_for(fleet, self._timeout)
         except BaseException:
             self._end()
             raise
-        return work.receive(cloudpickle.loads(value))
+        return work.receive(unpacked(value))
+
+    def resolve_device(self, device: str | torch.device) -> torch.device:
+        """Device of the parameter in the actors."""
+        if not needs_gpu(device):
+            return torch.device(device)
+        fleet = self._fleet or self._start()
+        return resolve_on(fleet.places, fleet.workers, device)
 
     def _start(self) -> RayFleet:
         ray = self._ray
@@ -125,7 +131,7 @@ class RayFleet:
     """Ranks as actors, which are never restarted; see `Fleet`."""
 
     def __init__(self, ray: Any, group: Any, n_ranks: int, bundle: Mapping[str, float]) -> None:
-        self._ray, self._run = ray, uuid.uuid4().hex
+        self._ray = ray
         strategies = require("ray.util.scheduling_strategies", extra="ray")
         actor = ray.remote(RankActor)
         self._n_threads = max(1, int(bundle["CPU"]))
@@ -153,7 +159,7 @@ class RayFleet:
     def describe(self, *, looks_for_gpus: bool) -> list[Place]:
         """What each actor says of itself, once it has imported what a rank needs."""
         asked = [
-            actor.describe.remote(self._run, rank == 0, looks_for_gpus)
+            actor.describe.remote(rank == 0, looks_for_gpus)
             for rank, actor in enumerate(self._actors)
         ]
         try:
@@ -168,10 +174,11 @@ class RayFleet:
 
     def start(self, work: Work[Any], timeout: float) -> None:
         """Put the data into the object store once, and start all ranks."""
-        data, call = self._ray.put(work.data), cloudpickle.dumps(work.call)
+        data, call = self._ray.put(work.data), packed(work.call)
         n_threads = [self._n_threads] * len(self._actors)
-        self._beats.clear()
-        for seat in seats_of(self._run, self.places, n_threads, str(work.device), timeout):
+        # Fits of a context use one store.
+        run = uuid.uuid4().hex
+        for seat in seats_of(run, self.places, n_threads, str(work.device), timeout):
             self._pending[seat.rank] = self._actors[seat.rank].run.remote(seat, call, data)
 
     def collect(self, seconds: float) -> dict[int, Outcome]:
@@ -233,14 +240,14 @@ class RayFleet:
 class RankActor:
     """A process that one rank runs in."""
 
-    def describe(self, run: str, opens_store: bool, looks_for_gpus: bool) -> tuple[Place, str]:
+    def describe(self, opens_store: bool, looks_for_gpus: bool) -> tuple[Place, str]:
         """This process and its node."""
         ray = require("ray", extra="ray")
         host = ray.util.get_node_ip_address()
         node = ray.get_runtime_context().get_node_id()
-        return describe(
-            run, host=host, opens_store=opens_store, looks_for_gpus=looks_for_gpus
-        ), node
+        options = {"opens_store": opens_store, "looks_for_gpus": looks_for_gpus}
+        # The store ends with the process.
+        return describe("", host=host, **options), node
 
     def run(self, seat: Seat, call: bytes, data: Any) -> Outcome:
         """The rank."""

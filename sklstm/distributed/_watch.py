@@ -6,6 +6,9 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+import torch
+
+from sklstm._runtime._device import resolve_device
 from sklstm.distributed._devices import backend_of, share_out
 from sklstm.distributed._worker import Outcome, Place, Process, RankCancelled, Seat
 from sklstm.exceptions import RankError
@@ -74,6 +77,27 @@ def seats_of(
         Seat(run, rank, len(places), address, place, timeout, n_threads[rank], gpus[rank], backend)
         for rank, place in enumerate(places)
     ]
+
+
+def needs_gpu(device: str | torch.device) -> bool:
+    """Whether the parameter device may mean a GPU; an error if it is none."""
+    try:
+        may_be_cpu = device != "auto" and torch.device(device).type != "cuda"
+    except (RuntimeError, TypeError):
+        may_be_cpu = True
+    if may_be_cpu:
+        resolve_device(device)
+    return not may_be_cpu
+
+
+def resolve_on(
+    places: Sequence[Place], workers: Sequence[str], device: str | torch.device
+) -> torch.device:
+    """What the parameter device, which may mean a GPU, means in these places."""
+    check_gpus(places, workers, str(device))
+    if device == "auto":
+        return torch.device("cuda" if all(place.gpus for place in places) else "cpu")
+    return torch.device(device)
 
 
 def check_gpus(places: Sequence[Place], workers: Sequence[str], device: str) -> None:

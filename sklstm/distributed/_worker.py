@@ -10,12 +10,13 @@ import socket
 import threading
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import cloudpickle
+import cloudpickle  # type: ignore[import-untyped]
 import torch
 
 from sklstm._runtime._group import Address, compute_rank, serve
@@ -108,7 +109,9 @@ def run_rank(seat: Seat, call: bytes, data: Any, is_wanted: Callable[[], bool]) 
         return Outcome(seat.rank, traceback="The worker was started again.")
     _running.add(seat.run)
     try:
-        with _interrupted_unless(is_wanted), _settings(seat):
+        with _interrupted_unless(is_wanted), _settings(seat), warnings.catch_warnings():
+            # Ray's arrays, which a fit only reads.
+            warnings.filterwarnings("ignore", "The given NumPy array is not writable")
             value = _compute(seat, data, call)
         return Outcome(seat.rank, value)
     except BaseException as error:
@@ -118,7 +121,7 @@ def run_rank(seat: Seat, call: bytes, data: Any, is_wanted: Callable[[], bool]) 
 
 
 def _compute(seat: Seat, data: Any, call: bytes) -> bytes | None:
-    function = cloudpickle.loads(call)
+    function = unpacked(call)
     if seat.gpu is not None:
         # By its number: the current device of a thread is no other thread's.
         function = function.on(torch.device("cuda", seat.gpu))
@@ -133,8 +136,18 @@ def _compute(seat: Seat, data: Any, call: bytes) -> bytes | None:
         # The caller ends a rank that hangs first, so that the others' connections to it break.
         timeout=1.3 * seat.timeout,
     )
-    value: bytes = cloudpickle.dumps(returned)
-    return value if seat.rank == 0 else None
+    return packed(returned) if seat.rank == 0 else None
+
+
+def packed(value: Any) -> bytes:
+    """The value pickled, functions of scripts and notebooks included."""
+    content: bytes = cloudpickle.dumps(value)
+    return content
+
+
+def unpacked(content: bytes) -> Any:
+    """What was packed."""
+    return cloudpickle.loads(content)
 
 
 def is_running(run: str) -> bool:
