@@ -369,7 +369,7 @@ class ShuffledBatches(Iterable[Batch]):
         own, n_parts = shares_of(ranks, len(plan.indices), plan.parts)
         weights = None if plan.mixup_weights is None else plan.mixup_weights[own]
         parts = [slice(p.start - own.start, p.stop - own.start) for p in plan.parts]
-        parts = [p for p in parts if 0 <= p.start and p.stop <= own.stop - own.start]
+        parts = [p for p in parts if p.start >= 0 and p.stop <= own.stop - own.start]
         batch = self._gather(Plan(plan.indices[own], parts, weights))
         return batch._replace(whole=self.dataset.weight_of(plan.indices), n_parts=n_parts)
 

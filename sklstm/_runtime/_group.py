@@ -110,7 +110,8 @@ class ProcessRanks:
             self._broadcast(rest)
         if self.rank == 0:
             return value
-        told: T = pickle.loads(bytes(first[8:].tolist())[:n] + rest.numpy().tobytes())
+        received = bytes(first[8:].tolist())[:n] + rest.numpy().tobytes()
+        told: T = pickle.loads(received)  # noqa: S301  (from rank 0 of this fit)
         return told
 
     def tell_tensors(self, tensors: Sequence[Tensor]) -> None:
@@ -243,9 +244,7 @@ def join(
             ranks.close(on_hung)
 
 
-def _wait_for_all(
-    heartbeats: Heartbeats, arrival: float, check: Callable[[], None] | None
-) -> None:
+def _wait_for_all(heartbeats: Heartbeats, arrival: float, check: Callable[[], None] | None) -> None:
     missing, end = set(range(heartbeats.size)), time.monotonic() + arrival
     while missing:
         missing = {rank for rank in missing if not heartbeats.has_arrived(rank)}
@@ -271,5 +270,3 @@ def compute_rank(
     """Compute a rank in this process, by ``call`` and ``data`` of a Work; options of `join`."""
     with join(rank, size, address, **options) as ranks:
         return call(data, ranks)
-
-

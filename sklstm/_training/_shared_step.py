@@ -14,7 +14,14 @@ from sklstm._batching._loader import Batch, PaddedInputs, Targets
 from sklstm._runtime._concurrency import ThreadTeam, background_tasks, run_all
 from sklstm._runtime._ranks import Ranks
 from sklstm.nn._dropout import drawing_from
-from sklstm.nn._normalization import BatchNorm, Record, Statistics, pool_all, statistics_into, update_all
+from sklstm.nn._normalization import (
+    BatchNorm,
+    Record,
+    Statistics,
+    pool_all,
+    statistics_into,
+    update_all,
+)
 
 if TYPE_CHECKING:
     from sklstm._training._net import SequenceNet
@@ -64,7 +71,7 @@ class SharedStep:
                 compute = partial(self._compute, seed=seeds[rank], weight=batch.weight)
                 computed.append(self.net.within_memory(share, compute))
             messages = [self._message(*own) for own in zip(self.ranks.own, computed, strict=True)]
-        except Exception as failure:  # noqa: BLE001  (the other ranks must know)
+        except Exception as failure:
             error = failure
             messages = [self._failed() for _ in self.ranks.own]
             self.ranks.report(error)
