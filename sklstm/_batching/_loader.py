@@ -60,21 +60,15 @@ class Targets(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Mini-batch of a training step: inputs in separately padded parts, and all targets.
-
-    Of a batch that ranks share (`_shares.py`) it is what this process computes, ``whole`` being the
-    weight of the whole batch, and ``n_parts`` the number of parts of each share.
-    """
+    """Mini-batch of a training step: inputs in separately padded parts, and all targets."""
 
     inputs: list[PaddedInputs]
     targets: Targets
-    whole: Tensor | None = None
-    n_parts: Sequence[int] = ()
 
     @property
     def weight(self) -> Tensor:
-        """Sum of the weights of the whole batch."""
-        return self.targets.weights.sum() if self.whole is None else self.whole
+        """Sum of the weights."""
+        return self.targets.weights.sum()
 
     def parts(self) -> list[tuple[PaddedInputs, Targets]]:
         """The inputs of each part with their targets."""
@@ -89,6 +83,19 @@ class Batch(NamedTuple):
     def halved(self) -> Batch:
         """The batch with every part split in two."""
         return self._replace(inputs=[half for inputs in self.inputs for half in inputs.halves()])
+
+
+@dataclass(frozen=True, eq=False)
+class SharedBatch:
+    """What this process computes of a batch that ranks share: one or more shares.
+
+    ``weight`` is that of the whole batch; ``n_parts`` are the numbers of parts of the shares.
+    """
+
+    inputs: list[PaddedInputs]
+    targets: Targets
+    weight: Tensor
+    n_parts: Sequence[int]
 
 
 class DeviceSequences:
@@ -276,7 +283,7 @@ class Plan(NamedTuple):
     mixup_weights: Array | None
 
 
-class ShuffledBatches(Iterable[Batch]):
+class ShuffledBatches(Iterable[Batch | SharedBatch]):
     """Mini-batches of similar lengths; each iteration is one newly shuffled epoch.
 
     Parameters
@@ -314,7 +321,7 @@ class ShuffledBatches(Iterable[Batch]):
     def __len__(self) -> int:
         return -(-len(self.dataset) // self.batch_size)
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Iterator[Batch | SharedBatch]:
         if self.ranks is not None:
             return map(partial(self._gather_shares, self.ranks), self.plans())
         if gathers_by_batch(self.dataset.targets.device):
@@ -364,14 +371,14 @@ class ShuffledBatches(Iterable[Batch]):
             yield Batch([sequences.gather(order_N[place], *padded)], targets)
             position = place.stop
 
-    def _gather_shares(self, ranks: Ranks, plan: Plan) -> Batch:
+    def _gather_shares(self, ranks: Ranks, plan: Plan) -> SharedBatch:
         """What this process computes of a batch that ranks share."""
         own, n_parts = shares_of(ranks, len(plan.indices), plan.parts)
         weights = None if plan.mixup_weights is None else plan.mixup_weights[own]
         parts = [slice(p.start - own.start, p.stop - own.start) for p in plan.parts]
-        parts = [p for p in parts if 0 <= p.start and p.stop <= own.stop - own.start]
+        parts = [p for p in parts if p.start >= 0 and p.stop <= own.stop - own.start]
         batch = self._gather(Plan(plan.indices[own], parts, weights))
-        return batch._replace(whole=self.dataset.weight_of(plan.indices), n_parts=n_parts)
+        return SharedBatch(*batch, self.dataset.weight_of(plan.indices), n_parts)
 
     def _gather(self, plan: Plan) -> Batch:
         batch = self.dataset.batch(plan.indices, plan.parts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from datetime import timedelta
 from functools import cache
@@ -58,11 +59,10 @@ def gloo_group(store: Any, rank: int, size: int, address: str | None, timeout: t
     torch's public function gives a process one group for all purposes, which may be the caller's.
     """
     # It takes a tenth of a second, which only who trains on several processes pays.
-    from torch.distributed import ProcessGroupGloo
-
+    gloo: Any = importlib.import_module("torch.distributed").ProcessGroupGloo
     if address is None:
-        return ProcessGroupGloo(store, rank, size, timeout)
-    options = ProcessGroupGloo._Options()
-    options._devices = [ProcessGroupGloo.create_device(hostname=address)]
+        return gloo(store, rank, size, timeout)
+    options = gloo._Options()
+    options._devices = [gloo.create_device(hostname=address)]
     options._timeout = timeout
-    return ProcessGroupGloo(store, rank, size, options)
+    return gloo(store, rank, size, options)

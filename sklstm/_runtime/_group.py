@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import pickle
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -34,6 +35,11 @@ MAX_MESSAGE = 2**26
 _abandoned: list[Any] = []
 
 
+def _distributed() -> Any:
+    """torch.distributed, whose import takes a tenth of a second that only such fits pay."""
+    return importlib.import_module("torch.distributed")
+
+
 class Address(NamedTuple):
     """Where the store of a fit is."""
 
@@ -48,10 +54,8 @@ def serve(host: str, port: int = 0) -> tuple[Any, Address]:
 
 
 def _store(address: Address, *, is_server: bool = False) -> Any:
-    from torch.distributed import TCPStore
-
     wait = timedelta(seconds=ARRIVAL)
-    return TCPStore(*address, None, is_server, wait, wait_for_workers=False)
+    return _distributed().TCPStore(*address, None, is_server, wait, wait_for_workers=False)
 
 
 class ProcessRanks:
@@ -110,7 +114,8 @@ class ProcessRanks:
             self._broadcast(rest)
         if self.rank == 0:
             return value
-        told: T = pickle.loads(bytes(first[8:].tolist())[:n] + rest.numpy().tobytes())
+        received = bytes(first[8:].tolist())[:n] + rest.numpy().tobytes()
+        told: T = pickle.loads(received)  # noqa: S301  (from rank 0 of this fit)
         return told
 
     def tell_tensors(self, tensors: Sequence[Tensor]) -> None:
@@ -165,9 +170,10 @@ class ProcessRanks:
 
 def _endless() -> tuple[Any, Any]:
     """Options of a sum and of a broadcast of rank 0 without time limits."""
-    from torch.distributed import AllreduceOptions, BroadcastOptions
-
-    options = AllreduceOptions(), BroadcastOptions()
+    options: tuple[Any, Any] = (
+        _distributed().AllreduceOptions(),
+        _distributed().BroadcastOptions(),
+    )
     for option in options:
         option.timeout = FOREVER
     options[1].rootRank = 0
@@ -221,9 +227,8 @@ def join(
         Called with the "process" and the "host" of a rank that hangs, to kill it, before this rank
         ends.
     """
-    from torch.distributed import PrefixStore
-
-    store, own = (PrefixStore(f"sklstm/{prefix}", _store(address)) for _ in range(2))
+    prefix_store = _distributed().PrefixStore
+    store, own = (prefix_store(f"sklstm/{prefix}", _store(address)) for _ in range(2))
     heartbeats = Heartbeats(own, rank, size, timeout)
     _wait_for_all(heartbeats, arrival, check)
     heartbeats.begin()
@@ -243,9 +248,7 @@ def join(
             ranks.close(on_hung)
 
 
-def _wait_for_all(
-    heartbeats: Heartbeats, arrival: float, check: Callable[[], None] | None
-) -> None:
+def _wait_for_all(heartbeats: Heartbeats, arrival: float, check: Callable[[], None] | None) -> None:
     missing, end = set(range(heartbeats.size)), time.monotonic() + arrival
     while missing:
         missing = {rank for rank in missing if not heartbeats.has_arrived(rank)}
@@ -271,5 +274,3 @@ def compute_rank(
     """Compute a rank in this process, by ``call`` and ``data`` of a Work; options of `join`."""
     with join(rank, size, address, **options) as ranks:
         return call(data, ranks)
-
-

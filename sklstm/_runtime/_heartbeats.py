@@ -119,8 +119,7 @@ class Heartbeats:
             if self._store.check(["error"]):
                 report = json.loads(self._store.get("error"))
                 message = (
-                    f"{self.describe(report['rank'])} raised {report['kind']}:"
-                    f" {report['message']}"
+                    f"{self.describe(report['rank'])} raised {report['kind']}: {report['message']}"
                 )
                 error = RankError(message, report["rank"])
                 error.add_note(f"\nIn rank {report['rank']}:\n\n{report['traceback']}")

@@ -22,6 +22,7 @@ from sklstm._batching._loader import (
     LabelledSequences,
     PaddedInputs,
     Plan,
+    SharedBatch,
     ShuffledBatches,
     Targets,
 )
@@ -324,18 +325,24 @@ class SequenceNet(PlainNet):
         if self.records_batches:
             self.history.new_batch()
 
-    def train_step_single(self, batch: Batch, **fit_params: Any) -> dict[str, Tensor]:
+    def train_step_single(self, batch: Batch | SharedBatch, **fit_params: Any) -> dict[str, Tensor]:
         """Compute clipped gradients of loss and penalties."""
-        if self.ranks is None:
+        if isinstance(batch, Batch):
             loss, logits_BC = self.within_memory(batch, self._backward)
         else:
-            self.shared_step = self.shared_step or SharedStep(self, self.ranks)
-            loss, logits_BC = self.shared_step.backward(batch)
+            loss, logits_BC = self._share_step(batch)
         if self.l1 or self.l2:
             penalty(self.trained.weight_matrices(), self.l1, self.l2).backward()
         if self.max_grad_norm is not None:
             nn.utils.clip_grad_norm_(self.module_.parameters(), self.max_grad_norm)
         return {"loss": loss, "y_pred": logits_BC}
+
+    def _share_step(self, batch: SharedBatch) -> tuple[Tensor, Tensor]:
+        """Loss, and logits of what this process computes."""
+        if self.shared_step is None:
+            assert self.ranks is not None
+            self.shared_step = SharedStep(self, self.ranks)
+        return self.shared_step.backward(batch)
 
     def within_memory(self, batch: Batch, compute: Callable[..., T]) -> T:
         """Result for a batch; on out of memory, split this and all later batches in halves."""

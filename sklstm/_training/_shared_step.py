@@ -10,11 +10,18 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
-from sklstm._batching._loader import Batch, PaddedInputs, Targets
+from sklstm._batching._loader import Batch, PaddedInputs, SharedBatch, Targets
 from sklstm._runtime._concurrency import ThreadTeam, background_tasks, run_all
 from sklstm._runtime._ranks import Ranks
 from sklstm.nn._dropout import drawing_from
-from sklstm.nn._normalization import BatchNorm, Record, Statistics, pool_all, statistics_into, update_all
+from sklstm.nn._normalization import (
+    BatchNorm,
+    Record,
+    Statistics,
+    pool_all,
+    statistics_into,
+    update_all,
+)
 
 if TYPE_CHECKING:
     from sklstm._training._net import SequenceNet
@@ -54,7 +61,7 @@ class SharedStep:
         self._n_statistics = sum(1 + 2 * len(norm.mean) for norm in self.norms)
         self._length = self._ends[-1] + self._n_statistics * ranks.size + 2
 
-    def backward(self, batch: Batch) -> tuple[Tensor, Tensor]:
+    def backward(self, batch: SharedBatch) -> tuple[Tensor, Tensor]:
         """Set the gradients; the loss of the batch, and the logits of this process's shares."""
         # Alike in all ranks, whatever they compute.
         seeds = torch.randint(2**62, (self.ranks.size,)).tolist()
@@ -64,7 +71,7 @@ class SharedStep:
                 compute = partial(self._compute, seed=seeds[rank], weight=batch.weight)
                 computed.append(self.net.within_memory(share, compute))
             messages = [self._message(*own) for own in zip(self.ranks.own, computed, strict=True)]
-        except Exception as failure:  # noqa: BLE001  (the other ranks must know)
+        except Exception as failure:
             error = failure
             messages = [self._failed() for _ in self.ranks.own]
             self.ranks.report(error)
@@ -159,7 +166,7 @@ class SharedStep:
         return record
 
 
-def _shares_of(batch: Batch) -> Iterator[Batch]:
+def _shares_of(batch: SharedBatch) -> Iterator[Batch]:
     """The shares of this process as batches of their own."""
     first, row = 0, 0
     for n_parts in batch.n_parts:

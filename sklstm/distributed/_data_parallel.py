@@ -63,7 +63,7 @@ class data_parallel(AbstractContextManager[None]):
             self._launcher.close()
 
 
-def _launcher_of(processes: int | None, timeout: float) -> ClosableLauncher | None:
+def _launcher_of(processes: Any, timeout: float) -> ClosableLauncher | None:
     if processes is None:
         return TorchrunRanks(timeout)
     if isinstance(processes, bool) or not isinstance(processes, Integral) or processes < 1:
