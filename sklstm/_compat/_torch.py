@@ -66,3 +66,11 @@ def gloo_group(store: Any, rank: int, size: int, address: str | None, timeout: t
     options._devices = [gloo.create_device(hostname=address)]
     options._timeout = timeout
     return gloo(store, rank, size, options)
+
+
+def nccl_group(store: Any, rank: int, size: int, timeout: timedelta) -> Any:
+    """Process group of NCCL, for tensors of GPUs."""
+    nccl: Any = importlib.import_module("torch.distributed").ProcessGroupNCCL
+    options = nccl.Options()
+    options._timeout = timeout
+    return nccl(store, rank, size, options)

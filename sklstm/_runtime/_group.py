@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from sklstm._compat._torch import gloo_group
+from sklstm._runtime._gpu_sums import GpuSums
 from sklstm._runtime._heartbeats import Heartbeats
 from sklstm._sequences import Array
 from sklstm.exceptions import RankError
@@ -67,12 +68,15 @@ class ProcessRanks:
         Group of all ranks for tensors of the host; tensors of a GPU go by way of it.
     heartbeats : Heartbeats
         Those of all ranks.
+    gpu_sums : GpuSums, default=None
+        Sums tensors of GPUs without that way.
     """
 
-    def __init__(self, group: Any, heartbeats: Heartbeats) -> None:
+    def __init__(self, group: Any, heartbeats: Heartbeats, gpu_sums: GpuSums | None = None) -> None:
         self.rank, self.size = heartbeats.rank, heartbeats.size
         self.heartbeats = heartbeats
         self._group = group
+        self._gpu_sums = gpu_sums
         self._pending: Any = None
         self._sum, self._broadcast_of_first = _endless()
 
@@ -88,9 +92,19 @@ class ProcessRanks:
     def sum(self, summands: Sequence[Tensor]) -> Tensor:
         """Sum over all ranks of the tensor of each."""
         (summand,) = summands
+        if self._gpu_sums is not None and summand.device.type == "cuda":
+            return self._sum_on_gpus(self._gpu_sums, summand)
         on_host = summand.cpu()
         self._wait_for(lambda: self._group.allreduce([on_host], self._sum))
         return on_host if on_host is summand else summand.copy_(on_host)
+
+    def _sum_on_gpus(self, sums: GpuSums, summand: Tensor) -> Tensor:
+        try:
+            return sums.sum(summand)
+        except RankError:
+            raise
+        except RuntimeError:
+            raise self.heartbeats.failure() from None
 
     def combine(self, array: Array) -> Array:
         """The array of which each rank has computed some rows, the others being 0."""
@@ -166,6 +180,8 @@ class ProcessRanks:
         if self._pending is not None and not self._pending.is_completed():
             _abandoned.append(self._group)
         self._pending = self._group = None
+        if self._gpu_sums is not None:
+            self._gpu_sums.close()
 
 
 def _endless() -> tuple[Any, Any]:
@@ -201,6 +217,7 @@ def join(
     prefix: str = "",
     timeout: float = TIMEOUT,
     arrival: float = ARRIVAL,
+    uses_nccl: bool = False,
     check: Callable[[], None] | None = None,
     on_hung: Callable[[Mapping[str, Any]], None] | None = None,
 ) -> Iterator[ProcessRanks]:
@@ -220,6 +237,8 @@ def join(
         Seconds without a heartbeat after which a rank hangs. A step may take longer.
     arrival : float, default=120.0
         Seconds in which all ranks must arrive.
+    uses_nccl : bool, default=False
+        Whether each rank has a GPU of its own, which then talks with the others.
     check : callable, default=None
         Called several times a second while this rank waits for the others to arrive; raises an
         error if there is no use in it.
@@ -234,7 +253,12 @@ def join(
     heartbeats.begin()
     ranks = None
     try:
-        ranks = ProcessRanks(gloo_group(store, rank, size, own_host, CONNECTION), heartbeats)
+        group = gloo_group(store, rank, size, own_host, CONNECTION)
+        gpu_sums = None
+        if uses_nccl:
+            of_gpus = _distributed().PrefixStore("nccl", store)
+            gpu_sums = GpuSums(of_gpus, rank, size, heartbeats.check)
+        ranks = ProcessRanks(group, heartbeats, gpu_sums)
         yield ranks
         ranks.meet()
     except BaseException as error:

@@ -89,6 +89,12 @@ class Heartbeats:
             time.sleep(INTERVAL / 2)
         return RankError(f"The connection to another rank was lost.\n\n{GO_ON}")
 
+    def check(self) -> None:
+        """Raise what is known by now of a rank that has failed or hangs."""
+        failure = self._reported() or self.hung
+        if failure is not None:
+            raise failure
+
     def _run(self) -> None:
         while not self._is_over.wait(INTERVAL):
             try:

@@ -133,6 +133,7 @@ def _compute(seat: Seat, data: Any, call: bytes) -> bytes | None:
         seat.address,
         prefix=seat.run,
         own_host=seat.place.host,
+        uses_nccl=seat.backend == "nccl",
         # The caller ends a rank that hangs first, so that the others' connections to it break.
         timeout=1.3 * seat.timeout,
     )
