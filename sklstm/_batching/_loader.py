@@ -331,11 +331,10 @@ class ShuffledBatches(Iterable[Batch | SharedBatch]):
     def plans(self) -> Iterator[Plan]:
         """The mini-batches of a newly shuffled epoch, not gathered yet."""
         lengths = self.dataset.sequences.host_lengths
-        n_shares = 1 if self.ranks is None else self.ranks.size
         for indices in training_batches(lengths, self.batch_size, self.rng):
             parts = [slice(len(indices))]
-            if n_shares > 1:
-                indices, parts = deal(indices, lengths, n_shares, self.cost)
+            if self.ranks is not None:
+                indices, parts = deal(indices, lengths, self.ranks.size, self.cost)
             elif self.cost is not None:
                 parts = cut(lengths[indices], self.cost)
             if self.mixup_alpha == 0:

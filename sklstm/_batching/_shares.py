@@ -22,7 +22,7 @@ def deal(
     """
     dealt, parts, start = [indices[i::n_shares] for i in range(n_shares)], list[slice](), 0
     for own in dealt:
-        whole = [slice(len(own))] if len(own) else []
+        whole = [slice(0, len(own))] if len(own) else []
         of_share = whole if cost is None or not whole else cut(lengths[own], cost)
         parts += [slice(start + part.start, start + part.stop) for part in of_share]
         start += len(own)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib
+import os
 import pickle
+import signal
+import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -32,8 +36,6 @@ GLANCE = timedelta(seconds=0.5)
 SMALL = 512
 # Maximum number of bytes of a message.
 MAX_MESSAGE = 2**26
-# Groups with a collective that cannot end, whose destructor would wait for it.
-_abandoned: list[Any] = []
 
 
 def _distributed() -> Any:
@@ -178,10 +180,18 @@ class ProcessRanks:
             with suppress(RuntimeError):
                 self._pending.wait(timedelta(seconds=5))
         if self._pending is not None and not self._pending.is_completed():
-            _abandoned.append(self._group)
+            # Its destructor would wait for the collective, at the end of the process as well.
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._group))
         self._pending = self._group = None
         if self._gpu_sums is not None:
             self._gpu_sums.close()
+
+
+def kill(who: Mapping[str, Any]) -> None:
+    """Kill the "process" of a rank that hangs, if it is on this "host"."""
+    if who["host"] == socket.gethostname():
+        with suppress(OSError):
+            os.kill(who["process"], getattr(signal, "SIGKILL", signal.SIGTERM))
 
 
 def _endless() -> tuple[Any, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from sklstm._runtime._threads import single_threaded
 from sklstm._runtime._torch_settings import own_settings
 from sklstm._runtime._within import within
 from sklstm._state._checkpoint import Checkpoint, open_checkpoint
+from sklstm._state._fingerprint import as_text, digest_of
 from sklstm._state._snapshot import restore_snapshot
 from sklstm._training._agreement import check_same_data, for_other_ranks
 from sklstm._training._fitting import Job, fit_model
@@ -207,12 +207,12 @@ def compute(job: Job, ranks: Ranks) -> Trained:
 
 
 def _described(job: Job) -> list[str]:
-    """What tells fits of different data apart at no cost: sizes, targets and weights."""
+    """What tells fits of different data or networks apart, without reading the sequences."""
     parts = [job.data] + ([] if job.held_out is None else [job.held_out])
-    digest = hashlib.sha256()
-    for part in parts:
-        arrays = (part.sequences.lengths, *part.task.digest_of(part.targets), part.sample_weight)
-        for array in arrays:
-            digest.update(f"{array.dtype.str} {array.shape}".encode())
-            digest.update(array.tobytes())
-    return [digest.hexdigest()]
+    digests = [
+        digest_of(part.sequences.lengths, *part.task.digest_of(part.targets), part.sample_weight)
+        for part in parts
+    ]
+    configuration = job.configuration
+    sizes = (configuration.batch_size, configuration.max_epochs, configuration.learning_rate)
+    return [*digests, as_text(sizes), as_text(vars(configuration.network))]

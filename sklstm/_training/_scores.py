@@ -54,7 +54,7 @@ def evaluate(
     negative of the loss. Of several ranks the first computes them.
     """
     evaluated = _evaluate(net, data, outputs, scoring) if is_first(net.ranks) else (0.0, {})
-    return evaluated if net.ranks is None else net.ranks.tell(evaluated)  # type: ignore[no-any-return]
+    return evaluated if net.ranks is None else net.ranks.tell(evaluated)
 
 
 def _evaluate(

@@ -173,5 +173,7 @@ def _shares_of(batch: SharedBatch) -> Iterator[Batch]:
         inputs = batch.inputs[first : first + n_parts]
         size = sum(len(part.values) for part in inputs)
         rows = slice(row, row + size)
-        yield Batch(inputs, Targets(*(t if t is None else t[rows] for t in batch.targets)))
+        values, weights, mixed = batch.targets
+        targets = Targets(values[rows], weights[rows], None if mixed is None else mixed[rows])
+        yield Batch(inputs, targets)
         first, row = first + n_parts, rows.stop

@@ -24,9 +24,73 @@ class ClosableLauncher(Launcher, Protocol):
 class data_parallel(AbstractContextManager[None]):
     """Let several processes share each ``fit`` and ``partial_fit`` within the context.
 
+    Each process, called a rank, computes the gradients of a share of each mini-batch, and all take
+    the same step with their sum. ``batch_size`` remains the size of the whole batch. The calling
+    process is rank 0: progress, callbacks, scorers and checkpoints are its own.
+
     Parameters
     ----------
     processes : int, default=None
+        Number of processes, this one included; 1 changes nothing. The others are started with the
+        first fit and end with the context. Best is at most one for each core: cores are divided
+        among them. None joins the processes that torchrun has started, all of which call ``fit``
+        with the same arguments and end with the same fitted estimator.
+    timeout : float, default=30.0
+        Seconds without a sign of life after which a process counts as hanging. It is no limit on
+        the time of a step.
+
+    Raises
+    ------
+    RankError
+        By ``fit``, if another process fails, dies or hangs: `sklstm.exceptions.RankError`.
+
+    Warns
+    -----
+    UserWarning
+        If there are more processes than cores.
+
+    See Also
+    --------
+    LSTMSequenceClassifier.fit : What is shared.
+
+    Notes
+    -----
+    Gradients are summed by torch.distributed's gloo, in one message per step. The processes end
+    with the same bits, whoever starts them. Two processes give the bits of one that computes the
+    two halves of each batch one after the other. Beside a fit without this context, there is
+    rounding, if nothing depends on how a batch is cut. These do: batch normalisation and mixup are
+    computed within each share, as in the parts of a batch of very unequal lengths, and dropout is
+    drawn for each share. So ``conv_filters`` and ``mixup_alpha`` make the result depend on the
+    number of processes, as on a seed.
+
+    The sum of the gradients takes time as well: a small network, or a small batch, is not faster on
+    several processes. ``benchmarks/LOG.md`` has figures.
+
+    Every process keeps all training sequences in memory, as float32; the ones given to ``fit`` are
+    shared between processes of one machine by a file in the temporary folder.
+
+    The user's callbacks are called in rank 0 only, and see its share of a batch. What they set at
+    the end of an epoch (a stop, another learning rate, other weights) is told to all; skorch's
+    ``LRScheduler`` runs everywhere. A fit that a callback makes starts no processes.
+
+    Ports: a store at a free port, and a free port of each process, at 127.0.0.1. The store listens
+    at all addresses of the machine, as always with torch.distributed, and nothing is
+    authenticated: whoever can connect could disturb the fit, or let it run code. With torchrun the
+    store is at ``MASTER_PORT``.
+
+    References
+    ----------
+    ADR 68.
+
+    Examples
+    --------
+    >>> from sklstm import LSTMSequenceClassifier
+    >>> from sklstm.datasets import make_trends
+    >>> from sklstm.distributed import data_parallel
+    >>> X, y = make_trends(40, random_state=0)
+    >>> clf = LSTMSequenceClassifier(hidden_sizes=4, max_epochs=2, random_state=0)
+    >>> with data_parallel(2):  # doctest: +SKIP
+    ...     clf.fit(X, y)
     """
 
     def __init__(

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, wait
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,7 +14,7 @@ import joblib
 import torch
 from joblib.externals.loky import ProcessPoolExecutor
 
-from sklstm._runtime._group import Address, compute_rank, join, serve
+from sklstm._runtime._group import Address, compute_rank, join, kill, serve
 from sklstm._runtime._ranks import Work
 from sklstm._runtime._threads import at_most_threads
 from sklstm._warnings import warn_user
@@ -93,7 +91,7 @@ class LokyRanks:
                 own_host=LOCALHOST,
                 timeout=self.timeout,
                 check=partial(self._check, others),
-                on_hung=_kill,
+                on_hung=kill,
             ) as ranks,
         ):
             return work.here(ranks)
@@ -137,11 +135,6 @@ def _is_of_loky(error: BaseException | None) -> bool:
 def _begin() -> None:
     """Leave Ctrl-C, which a terminal sends to all, to the caller."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _kill(who: Mapping[str, Any]) -> None:
-    with suppress(OSError):
-        os.kill(who["process"], getattr(signal, "SIGKILL", signal.SIGTERM))
 
 
 def _compute_other(

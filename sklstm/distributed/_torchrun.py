@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any, TypeVar
 
-from sklstm._runtime._group import Address, join, serve
+from sklstm._runtime._group import Address, join, kill, serve
 from sklstm._runtime._ranks import Work
 
 T = TypeVar("T")
@@ -46,7 +46,7 @@ class TorchrunRanks:
         # A job that was started anew finds what it has left in the store.
         start = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
         prefix = f"{start}/{self._n_fits}"
-        options: dict[str, Any] = {"prefix": prefix, "timeout": self.timeout}
+        options: dict[str, Any] = {"prefix": prefix, "timeout": self.timeout, "on_hung": kill}
         with join(self.rank, self.size, self.address, **options) as ranks:
             return work.here(ranks)
 
