@@ -68,6 +68,11 @@ def gloo_group(store: Any, rank: int, size: int, address: str | None, timeout: t
     return gloo(store, rank, size, options)
 
 
+def has_nccl() -> bool:
+    """Whether torch is built with NCCL."""
+    return bool(importlib.import_module("torch.distributed").is_nccl_available())
+
+
 def nccl_group(store: Any, rank: int, size: int, timeout: timedelta) -> Any:
     """Process group of NCCL, for tensors of GPUs."""
     nccl: Any = importlib.import_module("torch.distributed").ProcessGroupNCCL

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
 from torch import Tensor
 
-from sklstm._compat._torch import nccl_group
+from sklstm._compat._torch import has_nccl, nccl_group
 
 # NCCL's own limit would end the process of a rank that waits for another one's callbacks.
 FOREVER = timedelta(days=365)
 # Seconds between two looks whether a sum is done, and whether the other ranks still are there.
 GLANCE, INTERVAL = 1e-4, 0.5
+
+
+def may_use_nccl(gpus: Sequence[str | None]) -> bool:
+    """Whether each rank has a GPU that no other has, of these names or None."""
+    has_own = None not in gpus and len(set(gpus)) == len(gpus)
+    return has_own and has_nccl()
 
 
 class GpuSums:

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from sklstm._compat._torch import gloo_group
-from sklstm._runtime._gpu_sums import GpuSums
+from sklstm._runtime._gpu_sums import GpuSums, may_use_nccl
 from sklstm._runtime._heartbeats import Heartbeats
 from sklstm._sequences import Array
 from sklstm.exceptions import RankError
@@ -227,7 +227,7 @@ def join(
     prefix: str = "",
     timeout: float = TIMEOUT,
     arrival: float = ARRIVAL,
-    uses_nccl: bool = False,
+    gpu: str | None = None,
     check: Callable[[], None] | None = None,
     on_hung: Callable[[Mapping[str, Any]], None] | None = None,
 ) -> Iterator[ProcessRanks]:
@@ -247,8 +247,9 @@ def join(
         Seconds without a heartbeat after which a rank hangs. A step may take longer.
     arrival : float, default=120.0
         Seconds in which all ranks must arrive.
-    uses_nccl : bool, default=False
-        Whether each rank has a GPU of its own, which then talks with the others.
+    gpu : str, default=None
+        Name, unique in the world, of the GPU that this rank computes on. If each rank has one of
+        its own, they sum gradients by NCCL.
     check : callable, default=None
         Called several times a second while this rank waits for the others to arrive; raises an
         error if there is no use in it.
@@ -258,14 +259,14 @@ def join(
     """
     prefix_store = _distributed().PrefixStore
     store, own = (prefix_store(f"sklstm/{prefix}", _store(address)) for _ in range(2))
-    heartbeats = Heartbeats(own, rank, size, timeout)
+    heartbeats = Heartbeats(own, rank, size, timeout, gpu)
     _wait_for_all(heartbeats, arrival, check)
     heartbeats.begin()
     ranks = None
     try:
         group = gloo_group(store, rank, size, own_host, CONNECTION)
         gpu_sums = None
-        if uses_nccl:
+        if may_use_nccl([heartbeats.who(r)["gpu"] for r in range(size)]):
             of_gpus = _distributed().PrefixStore("nccl", store)
             gpu_sums = GpuSums(of_gpus, rank, size, heartbeats.check)
         ranks = ProcessRanks(group, heartbeats, gpu_sums)

@@ -35,9 +35,13 @@ class Heartbeats:
         Number of this rank and number of ranks.
     timeout : float
         Seconds without a beat after which a rank hangs.
+    gpu : str, default=None
+        Name of this rank's GPU.
     """
 
-    def __init__(self, store: Any, rank: int, size: int, timeout: float) -> None:
+    def __init__(
+        self, store: Any, rank: int, size: int, timeout: float, gpu: str | None = None
+    ) -> None:
         self.rank, self.size, self.timeout = rank, size, timeout
         self.hung: RankError | None = None
         self._store = store
@@ -46,7 +50,7 @@ class Heartbeats:
         self._missed = [0] * size
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sklstm-heartbeats", daemon=True)
-        who = {"process": os.getpid(), "host": socket.gethostname()}
+        who = {"process": os.getpid(), "host": socket.gethostname(), "gpu": gpu}
         store.set(f"who/{rank}", json.dumps(who))
         store.set(f"beat/{rank}", "0")
 
@@ -154,6 +158,6 @@ class Heartbeats:
         return f"Rank {rank} of {self.size}"
 
     def who(self, rank: int) -> dict[str, Any]:
-        """Process and host of a rank."""
+        """Process, host and GPU of a rank."""
         who: dict[str, Any] = json.loads(self._store.get(f"who/{rank}"))
         return who

@@ -88,7 +88,7 @@ class Work(Protocol[T_co]):
     def device(self) -> torch.device:
         """Device that the ranks compute on."""
 
-    def here(self, ranks: Ranks) -> T_co:
+    def here(self, ranks: Ranks, device: torch.device | None = None) -> T_co:
         """Compute a rank in this process, with its callbacks if it is rank 0; the result."""
 
     def receive(self, returned: Any) -> T_co:

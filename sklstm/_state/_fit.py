@@ -129,9 +129,9 @@ class RankedFit:
         job = replace(self._job, data=None, held_out=None, fit_task=None)  # type: ignore[arg-type]
         return RankOfFit(job, elapsed)
 
-    def here(self, ranks: Ranks) -> Trained:
-        """Compute a rank in this process."""
-        return compute(self._job, ranks)
+    def here(self, ranks: Ranks, device: torch.device | None = None) -> Trained:
+        """Compute a rank in this process, on another device if one is given."""
+        return compute(_on(self._job, device or self.device), ranks)
 
     def receive(self, returned: Trained) -> Trained:
         """The result, of what `call` returned in rank 0, on the device of the same name here."""
@@ -160,8 +160,7 @@ class RankOfFit:
 
     def on(self, device: torch.device) -> RankOfFit:
         """The same on another device."""
-        configuration = replace(self.job.configuration, device=device)
-        return replace(self, job=replace(self.job, configuration=configuration))
+        return replace(self, job=_on(self.job, device))
 
     def __call__(self, data: FitData, ranks: Ranks) -> Trained | None:
         """Compute a rank; the result in rank 0."""
@@ -181,6 +180,11 @@ class RankOfFit:
         # A CUDA device of another machine may not be there where the result is read.
         move(trained[0], torch.device("cpu"))
         return trained if is_first(ranks) else None
+
+
+def _on(job: Job, device: torch.device) -> Job:
+    """The same on another device."""
+    return replace(job, configuration=replace(job.configuration, device=device))
 
 
 def move(net: SequenceNet, device: torch.device) -> None:

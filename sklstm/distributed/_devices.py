@@ -1,12 +1,19 @@
-"""Which GPU a rank computes on, and by which backend the ranks then talk."""
+"""Which GPU a rank computes on."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
-import torch.distributed
+
+
+class Gpu(NamedTuple):
+    """A GPU of this machine, and its name that is unique in the world."""
+
+    device: torch.device
+    name: str
 
 
 def visible_gpus() -> tuple[str, ...]:
@@ -42,12 +49,8 @@ def share_out(visible: Sequence[Sequence[str]], device: str) -> list[int | None]
     return shares
 
 
-def backend_of(visible: Sequence[Sequence[str]], shares: Sequence[int | None]) -> str:
-    """ "nccl" if every rank has a GPU that no other has, else "gloo"."""
-    gpus = [
-        gpus[share]
-        for gpus, share in zip(visible, shares, strict=True)
-        if share is not None and share < len(gpus)
-    ]
-    has_own = len(gpus) == len(shares) == len(set(gpus))
-    return "nccl" if has_own and torch.distributed.is_nccl_available() else "gloo"
+def gpus_of_machine(device: torch.device, size: int) -> list[Gpu | None]:
+    """GPU of each of so many ranks on this machine; None for the CPU."""
+    visible = visible_gpus() if device.type == "cuda" else ()
+    shares = share_out([visible] * size, str(device))
+    return [None if s is None else Gpu(torch.device("cuda", s), visible[s]) for s in shares]

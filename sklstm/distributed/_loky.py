@@ -18,6 +18,7 @@ from sklstm._runtime._group import Address, compute_rank, join, kill, serve
 from sklstm._runtime._ranks import Work
 from sklstm._runtime._threads import at_most_threads
 from sklstm._warnings import warn_user
+from sklstm.distributed._devices import Gpu, gpus_of_machine
 from sklstm.exceptions import RankError
 
 T = TypeVar("T")
@@ -60,9 +61,10 @@ class LokyRanks:
         with TemporaryDirectory(prefix="sklstm-", ignore_cleanup_errors=True) as folder:
             path = Path(folder) / "data.joblib"
             joblib.dump(work.data, path)
-            others = self._start(work, path, address)
+            gpus = gpus_of_machine(work.device, self.size)
+            others = self._start(work, path, address, gpus)
             try:
-                return self._compute(work, address, others)
+                return self._compute(work, address, others, gpus[0])
             except RankError as error:
                 self._explain(error, others)
                 raise
@@ -70,18 +72,22 @@ class LokyRanks:
                 self._end(others)
                 del server
 
-    def _start(self, work: Work[Any], path: Path, address: Address) -> list[Future[Any]]:
+    def _start(
+        self, work: Work[Any], path: Path, address: Address, gpus: Sequence[Gpu | None]
+    ) -> list[Future[Any]]:
         if self._executor is None:
             env = {f"{name}_NUM_THREADS": str(self.n_threads) for name in THREADS}
             self._executor = ProcessPoolExecutor(self.size - 1, env=env, initializer=_begin)
         call = work.call
         arguments = (self.size, address, self.timeout)
         return [
-            self._executor.submit(_compute_other, call, path, rank, *arguments)
+            self._executor.submit(_compute_other, call, path, gpus[rank], rank, *arguments)
             for rank in range(1, self.size)
         ]
 
-    def _compute(self, work: Work[T], address: Address, others: Sequence[Future[Any]]) -> T:
+    def _compute(
+        self, work: Work[T], address: Address, others: Sequence[Future[Any]], gpu: Gpu | None
+    ) -> T:
         with (
             at_most_threads(self.n_threads),
             join(
@@ -90,11 +96,12 @@ class LokyRanks:
                 address,
                 own_host=LOCALHOST,
                 timeout=self.timeout,
+                gpu=None if gpu is None else gpu.name,
                 check=partial(self._check, others),
                 on_hung=kill,
             ) as ranks,
         ):
-            return work.here(ranks)
+            return work.here(ranks, None if gpu is None else gpu.device)
 
     def _check(self, others: Sequence[Future[Any]]) -> None:
         """Raise RankError if another rank has ended already."""
@@ -138,8 +145,11 @@ def _begin() -> None:
 
 
 def _compute_other(
-    call: Any, path: Path, rank: int, size: int, address: Address, timeout: float
+    call: Any, path: Path, gpu: Gpu | None, rank: int, size: int, address: Address, timeout: float
 ) -> None:
     # Mapped, not read: the ranks share the memory. Copies where something is written.
     data = joblib.load(path, mmap_mode="c")
-    compute_rank(call, data, rank, size, address, own_host=LOCALHOST, timeout=timeout)
+    options: dict[str, Any] = {"own_host": LOCALHOST, "timeout": timeout}
+    if gpu is not None:
+        call, options["gpu"] = call.on(gpu.device), gpu.name
+    compute_rank(call, data, rank, size, address, **options)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 from typing import Any, TypeVar
 
+import torch
+
 from sklstm._runtime._group import Address, join, kill, serve
 from sklstm._runtime._ranks import Work
+from sklstm.distributed._devices import Gpu, gpus_of_machine
 
 T = TypeVar("T")
 
@@ -47,9 +50,17 @@ class TorchrunRanks:
         start = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
         prefix = f"{start}/{self._n_fits}"
         options: dict[str, Any] = {"prefix": prefix, "timeout": self.timeout, "on_hung": kill}
+        gpu = _own_gpu(work.device)
+        options["gpu"] = None if gpu is None else gpu.name
         with join(self.rank, self.size, self.address, **options) as ranks:
-            return work.here(ranks)
+            return work.here(ranks, None if gpu is None else gpu.device)
 
     def close(self) -> None:
         """Close the store, if it is this process's."""
         self._server = None
+
+
+def _own_gpu(device: torch.device) -> Gpu | None:
+    """GPU of this process among the processes of this machine."""
+    size, rank = (int(os.environ.get(f"LOCAL_{name}", "0")) for name in ("WORLD_SIZE", "RANK"))
+    return gpus_of_machine(device, max(size, rank + 1))[rank]

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import torch
 
 from sklstm._runtime._device import resolve_device
-from sklstm.distributed._devices import backend_of, share_out
+from sklstm.distributed._devices import share_out
 from sklstm.distributed._worker import Outcome, Place, Process, RankCancelled, Seat
 from sklstm.exceptions import RankError
 
@@ -70,11 +70,10 @@ def seats_of(
 ) -> list[Seat]:
     """What each rank of a run is told."""
     gpus = share_out([place.gpus for place in places], device)
-    backend = backend_of([place.gpus for place in places], gpus)
     address = places[0].address
     assert address is not None
     return [
-        Seat(run, rank, len(places), address, place, timeout, n_threads[rank], gpus[rank], backend)
+        Seat(run, rank, len(places), address, place, timeout, n_threads[rank], gpus[rank])
         for rank, place in enumerate(places)
     ]
 

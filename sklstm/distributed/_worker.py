@@ -58,7 +58,6 @@ class Seat(NamedTuple):
     timeout: float
     n_threads: int
     gpu: int | None = None
-    backend: str = "gloo"
 
 
 @dataclass(frozen=True)
@@ -133,7 +132,7 @@ def _compute(seat: Seat, data: Any, call: bytes) -> bytes | None:
         seat.address,
         prefix=seat.run,
         own_host=seat.place.host,
-        uses_nccl=seat.backend == "nccl",
+        gpu=None if seat.gpu is None else seat.place.gpus[seat.gpu],
         # The caller ends a rank that hangs first, so that the others' connections to it break.
         timeout=1.3 * seat.timeout,
     )

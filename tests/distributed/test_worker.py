@@ -122,5 +122,6 @@ def test_the_gpu_of_a_seat_is_that_of_the_fit(seat, monkeypatch):
             return lambda data, ranks: str(device)
 
     monkeypatch.setattr(_worker, "unpacked", lambda content: Call())
-    outcome = run_rank(seat._replace(gpu=1), b"", None, lambda: True)
+    place = seat.place._replace(gpus=("a", "b"))
+    outcome = run_rank(seat._replace(gpu=1, place=place), b"", None, lambda: True)
     assert b"cuda:1" in outcome.value

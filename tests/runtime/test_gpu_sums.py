@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from sklstm._runtime import _gpu_sums
-from sklstm._runtime._gpu_sums import GpuSums
+from sklstm._runtime._gpu_sums import GpuSums, may_use_nccl
 from sklstm._runtime._group import ProcessRanks
 from sklstm.exceptions import RankError
 
@@ -43,6 +43,23 @@ def sums_of(group, monkeypatch, check=lambda: None):
     monkeypatch.setattr(_gpu_sums, "nccl_group", lambda *arguments: group)
     monkeypatch.setattr(_gpu_sums, "INTERVAL", 0.0)
     return GpuSums(None, 0, 2, check)
+
+
+@pytest.mark.parametrize(
+    ("gpus", "is_built_with_it", "expected"),
+    [
+        (["a", "b"], True, True),
+        (["a"], True, True),
+        (["a", "b"], False, False),
+        # Two ranks on one card, and ranks without one.
+        (["a", "a"], True, False),
+        (["a", None], True, False),
+        ([None, None], True, False),
+    ],
+)
+def test_nccl_is_for_ranks_with_a_gpu_each(gpus, is_built_with_it, expected, monkeypatch):
+    monkeypatch.setattr(_gpu_sums, "has_nccl", lambda: is_built_with_it)
+    assert may_use_nccl(gpus) is expected
 
 
 def test_the_sum_is_waited_for_and_in_place(monkeypatch):
