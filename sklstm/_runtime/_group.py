@@ -264,12 +264,14 @@ def join(
     heartbeats.begin()
     ranks = None
     try:
-        group = gloo_group(store, rank, size, own_host, CONNECTION)
         gpu_sums = None
         if may_use_nccl([heartbeats.who(r)["gpu"] for r in range(size)]):
             of_gpus = _distributed().PrefixStore("nccl", store)
             gpu_sums = GpuSums(of_gpus, rank, size, heartbeats.check)
-        ranks = ProcessRanks(group, heartbeats, gpu_sums)
+        # No name here for the group: its connections end with the last reference.
+        ranks = ProcessRanks(
+            gloo_group(store, rank, size, own_host, CONNECTION), heartbeats, gpu_sums
+        )
         yield ranks
         ranks.meet()
     except BaseException as error:
