@@ -53,6 +53,8 @@ class Address(NamedTuple):
 def serve(host: str, port: int = 0) -> tuple[Any, Address]:
     """A store of this machine, as long as it is kept, and its address; port 0 is any free one."""
     store = _store(Address(host, port), is_server=True)
+    # One of 60 connections that were made at once waited 5 s for an answer, with torch 2.13.
+    time.sleep(0.05)
     return store, Address(host, store.port)
 
 

@@ -26,15 +26,26 @@ class data_parallel(AbstractContextManager[None]):
 
     Each process, called a rank, computes the gradients of a share of each mini-batch, and all take
     the same step with their sum. ``batch_size`` remains the size of the whole batch. The calling
-    process is rank 0: progress, callbacks, scorers and checkpoints are its own.
+    process is rank 0: progress, callbacks, scorers and checkpoints are its own. On Dask and Ray all
+    ranks are on workers, and the calling process takes over what rank 0 has fitted.
 
     Parameters
     ----------
-    processes : int, default=None
+    processes : int or distributed.Client, default=None
         Number of processes, this one included; 1 changes nothing. The others are started with the
         first fit and end with the context. Best is at most one for each core: cores are divided
         among them. None joins the processes that torchrun has started, all of which call ``fit``
-        with the same arguments and end with the same fitted estimator.
+        with the same arguments and end with the same fitted estimator. A client of Dask starts one
+        rank on each worker, with all of its threads; the workers must be processes.
+    n_ranks : int, default=None
+        Number of Dask workers to use; None: all that there are when the context begins.
+    ray : int, default=None
+        Number of ranks to start as actors of Ray, in one placement group. If the caller has not
+        initialised Ray, it is initialised for the context.
+    cpus_per_worker : int, default=1
+        CPUs, hence threads, of each rank on Ray.
+    gpus_per_worker : float, default=0
+        GPUs of each rank on Ray: 0, 1, or a fraction for ranks that share one.
     timeout : float, default=30.0
         Seconds without a sign of life after which a process counts as hanging. It is no limit on
         the time of a step.
@@ -47,7 +58,7 @@ class data_parallel(AbstractContextManager[None]):
     Warns
     -----
     UserWarning
-        If there are more processes than cores.
+        If there are more processes than cores of this machine.
 
     See Also
     --------
@@ -76,11 +87,18 @@ class data_parallel(AbstractContextManager[None]):
     Ports: a store at a free port, and a free port of each process, at 127.0.0.1. The store listens
     at all addresses of the machine, as always with torch.distributed, and nothing is
     authenticated: whoever can connect could disturb the fit, or let it run code. With torchrun the
-    store is at ``MASTER_PORT``.
+    store is at ``MASTER_PORT``. On Dask and Ray the store is in the worker of rank 0, and the other
+    ports are at the addresses by which workers reach each other.
+
+    GPUs: ``device="cuda"`` and "auto" mean those of the ranks. Each rank takes one of its own while
+    there is one. If no two share one, NCCL sums the gradients.
+
+    On Dask and Ray callbacks are copies, on the worker of rank 0; scikit-learn's are told of the fit
+    and not of its epochs. A ``checkpoint`` must be in a folder that all workers reach.
 
     References
     ----------
-    ADR 68.
+    ADR 68, ADR 69.
 
     Examples
     --------

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future, wait
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Thread
 from typing import Any, TypeVar
 
 import joblib
@@ -140,8 +143,16 @@ def _is_of_loky(error: BaseException | None) -> bool:
 
 
 def _begin() -> None:
-    """Leave Ctrl-C, which a terminal sends to all, to the caller."""
+    """Leave Ctrl-C, which a terminal sends to all, to the caller; end when the caller is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_with, args=(os.getppid(),), name="sklstm-parent", daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    # loky's processes wait for their next task for ever.
+    while os.getppid() == parent:
+        time.sleep(1.0)
+    os._exit(1)
 
 
 def _compute_other(

@@ -128,7 +128,7 @@ def test_a_rank_that_hangs_is_told_from_one_that_is_slow():
     assert isinstance(error, RankError)
     assert error.rank == 1
     assert "has not answered for 1 seconds" in str(error)
-    assert set(hung[0]) == {"process", "host"}
+    assert set(hung[0]) == {"process", "host", "gpu"}
 
 
 def test_a_rank_that_does_not_come_is_waited_for_so_long_only():
