@@ -93,8 +93,8 @@ class data_parallel(AbstractContextManager[None]):
     GPUs: ``device="cuda"`` and "auto" mean those of the ranks. Each rank takes one of its own while
     there is one. If no two share one, NCCL sums the gradients.
 
-    On Dask and Ray callbacks are copies, on the worker of rank 0; scikit-learn's are told of the fit
-    and not of its epochs. A ``checkpoint`` must be in a folder that all workers reach.
+    On Dask and Ray callbacks are copies, on the worker of rank 0; scikit-learn's are told of a fit
+    but not of its epochs. A ``checkpoint`` must be in a folder that all workers reach.
 
     References
     ----------

@@ -140,9 +140,7 @@ def _processes():
 
 def test_a_rank_that_hangs_is_ended_and_named(ranks, tmp_path):
     began = tmp_path / "began"
-    with pytest.raises(
-        RankError, match=r"Rank 1 on Ray worker .* hangs: there was no sign"
-    ):
+    with pytest.raises(RankError, match=r"Rank 1 on Ray worker .* hangs: there was no sign"):
         ranks.run(Calls(stopped(1), str(began)))
     assert seconds_since(began) < 60
 
