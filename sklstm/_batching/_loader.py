@@ -14,7 +14,7 @@ from torch import Tensor
 from sklstm._batching._buckets import pair_by_length, training_batches
 from sklstm._batching._parts import Cost, cut
 from sklstm._batching._scaling import Scaling
-from sklstm._batching._shares import deal, shares_of
+from sklstm._batching._shares import SharedBatch, deal, shares_of
 from sklstm._runtime._ranks import Ranks
 from sklstm._sequences import PADDING_ID, Array, IntArray, Sequences
 
@@ -83,19 +83,6 @@ class Batch(NamedTuple):
     def halved(self) -> Batch:
         """The batch with every part split in two."""
         return self._replace(inputs=[half for inputs in self.inputs for half in inputs.halves()])
-
-
-@dataclass(frozen=True, eq=False)
-class SharedBatch:
-    """What this process computes of a batch that ranks share: one or more shares.
-
-    ``weight`` is that of the whole batch; ``n_parts`` are the numbers of parts of the shares.
-    """
-
-    inputs: list[PaddedInputs]
-    targets: Targets
-    weight: Tensor
-    n_parts: Sequence[int]
 
 
 class DeviceSequences:
@@ -265,11 +252,6 @@ class LabelledSequences:
         inputs = [self.sequences.batch(indices[part]) for part in parts]
         return Batch(inputs, self.targets_of(rows_B))
 
-    def weight_of(self, indices: IntArray) -> Tensor:
-        """Sum of the weights of the sequences at ``indices``."""
-        rows_B = torch.from_numpy(indices).to(self.weights.device)
-        return self.weights.index_select(0, rows_B).sum()
-
     def targets_of(self, rows_B: Tensor) -> Targets:
         """Targets and weights of indices on the device."""
         return Targets(self.targets.index_select(0, rows_B), self.weights.index_select(0, rows_B))
@@ -372,12 +354,10 @@ class ShuffledBatches(Iterable[Batch | SharedBatch]):
 
     def _gather_shares(self, ranks: Ranks, plan: Plan) -> SharedBatch:
         """What this process computes of a batch that ranks share."""
-        own, n_parts = shares_of(ranks, len(plan.indices), plan.parts)
+        own, parts, n_parts = shares_of(ranks, len(plan.indices), plan.parts)
         weights = None if plan.mixup_weights is None else plan.mixup_weights[own]
-        parts = [slice(p.start - own.start, p.stop - own.start) for p in plan.parts]
-        parts = [p for p in parts if p.start >= 0 and p.stop <= own.stop - own.start]
         batch = self._gather(Plan(plan.indices[own], parts, weights))
-        return SharedBatch(*batch, self.dataset.weight_of(plan.indices), n_parts)
+        return SharedBatch(*batch, self.dataset.weights[plan.indices].sum(), n_parts)
 
     def _gather(self, plan: Plan) -> Batch:
         batch = self.dataset.batch(plan.indices, plan.parts)

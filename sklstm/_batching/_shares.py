@@ -3,13 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import accumulate, pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
+from torch import Tensor
 
 from sklstm._batching._parts import Cost, cut
 from sklstm._runtime._ranks import Ranks
 from sklstm._sequences import IntArray
+
+if TYPE_CHECKING:
+    from sklstm._batching._loader import PaddedInputs, Targets
+
+
+@dataclass(frozen=True, eq=False)
+class SharedBatch:
+    """What this process computes of a batch that ranks share: one or more shares.
+
+    ``weight`` is that of the whole batch; ``n_parts`` are the numbers of parts of the shares.
+    """
+
+    inputs: list[PaddedInputs]
+    targets: Targets
+    weight: Tensor
+    n_parts: Sequence[int]
 
 
 def deal(
@@ -29,8 +48,8 @@ def deal(
     return np.concatenate(dealt), parts
 
 
-def shares_of(ranks: Ranks, n: int, parts: Sequence[slice]) -> tuple[slice, list[int]]:
-    """Place of this process's shares in a dealt batch of n sequences, and their numbers of parts.
+def shares_of(ranks: Ranks, n: int, parts: Sequence[slice]) -> tuple[slice, list[slice], list[int]]:
+    """Place of this process's shares in a dealt batch, their parts there, and how many each has.
 
     Of 5 sequences and two ranks the shares are [0:3] and [3:5].
     """
@@ -38,4 +57,7 @@ def shares_of(ranks: Ranks, n: int, parts: Sequence[slice]) -> tuple[slice, list
     edges = list(pairwise(accumulate(sizes, initial=0)))
     own = [edges[i] for i in ranks.own]
     n_parts = [sum(start <= p.start and p.stop <= stop for p in parts) for start, stop in own]
-    return slice(own[0][0], own[-1][1]), n_parts
+    place = slice(own[0][0], own[-1][1])
+    inside = [p for p in parts if place.start <= p.start and p.stop <= place.stop]
+    of_own = [slice(p.start - place.start, p.stop - place.start) for p in inside]
+    return place, of_own, n_parts

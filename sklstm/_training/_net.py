@@ -22,12 +22,12 @@ from sklstm._batching._loader import (
     LabelledSequences,
     PaddedInputs,
     Plan,
-    SharedBatch,
     ShuffledBatches,
     Targets,
 )
 from sklstm._batching._parts import Cost
 from sklstm._batching._scaling import Scaling
+from sklstm._batching._shares import SharedBatch
 from sklstm._compat._skorch import PlainNet
 from sklstm._data._memory import is_out_of_memory
 from sklstm._runtime._concurrency import ThreadTeam, background_tasks, run_all

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
-from sklstm._batching._loader import Batch, PaddedInputs, SharedBatch, Targets
+from sklstm._batching._loader import Batch, PaddedInputs, Targets
+from sklstm._batching._shares import SharedBatch
 from sklstm._runtime._concurrency import ThreadTeam, background_tasks, run_all
 from sklstm._runtime._ranks import Ranks
 from sklstm.nn._dropout import drawing_from

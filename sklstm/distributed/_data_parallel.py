@@ -82,7 +82,8 @@ class data_parallel(AbstractContextManager[None]):
 
     The user's callbacks are called in rank 0 only, and see its share of a batch. What they set at
     the end of an epoch (a stop, another learning rate, other weights) is told to all; skorch's
-    ``LRScheduler`` runs everywhere. A fit that a callback makes starts no processes.
+    ``LRScheduler`` runs everywhere. A fit that a callback makes starts no processes. Neither does
+    one in another process or thread, such as those of a search with ``n_jobs``.
 
     Ports: a store at a free port, and a free port of each process, at 127.0.0.1. The store listens
     at all addresses of the machine, as always with torch.distributed, and nothing is

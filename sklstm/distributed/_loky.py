@@ -152,7 +152,7 @@ def _end_with(parent: int) -> None:
     # loky's processes wait for their next task for ever.
     while os.getppid() == parent:
         time.sleep(1.0)
-    os._exit(1)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _compute_other(

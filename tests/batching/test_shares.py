@@ -23,7 +23,10 @@ def test_all_shares_together_are_the_batch(n, size):
     assert covered == list(range(n))
     found = []
     for rank in range(size):
-        own, n_parts = shares_of(Rank(rank, size), n, parts)
+        own, of_own, n_parts = shares_of(Rank(rank, size), n, parts)
+        assert [len(dealt[own][part]) for part in of_own] == [len(indices[rank::size])] * len(
+            of_own
+        )
         np.testing.assert_array_equal(dealt[own], indices[rank::size])
         assert len(n_parts) == 1
         found += n_parts
@@ -33,7 +36,7 @@ def test_all_shares_together_are_the_batch(n, size):
 def test_a_process_in_turn_has_all_shares():
     dealt, parts = deal(np.arange(5), np.ones(5, dtype=int), 2, None)
     assert dealt.tolist() == [0, 2, 4, 1, 3]
-    assert shares_of(InTurn(2), 5, parts) == (slice(0, 5), [1, 1])
+    assert shares_of(InTurn(2), 5, parts) == (slice(0, 5), parts, [1, 1])
 
 
 def test_a_share_is_cut_where_few_long_sequences_would_pad_many():
@@ -41,10 +44,10 @@ def test_a_share_is_cut_where_few_long_sequences_would_pad_many():
     cost = Cost(0, widest=1, bytes=1)
     _, parts = deal(np.arange(16), lengths, 2, cost)
     assert parts == [slice(0, 7), slice(7, 8), slice(8, 15), slice(15, 16)]
-    assert shares_of(Rank(1, 2), 16, parts) == (slice(8, 16), [2])
+    assert shares_of(Rank(1, 2), 16, parts) == (slice(8, 16), [slice(0, 7), slice(7, 8)], [2])
 
 
 def test_a_batch_of_one_leaves_the_other_rank_nothing():
     dealt, parts = deal(np.array([7]), np.ones(8, dtype=int), 2, None)
     assert dealt.tolist() == [7]
-    assert shares_of(Rank(1, 2), 1, parts) == (slice(1, 1), [0])
+    assert shares_of(Rank(1, 2), 1, parts) == (slice(1, 1), [], [0])
