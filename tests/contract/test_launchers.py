@@ -43,7 +43,7 @@ TORCHRUN = ("-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone")
 def result(script, kind, *launcher):
     environment = os.environ | {"PYTHONPATH": str(Path.cwd()), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, *launcher, str(script), kind]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240)  # noqa: S603
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=500)  # noqa: S603
     assert done.returncode == 0, done.stderr
     lines = done.stdout.replace("digest", "\ndigest").splitlines()
     (found,) = {line for line in lines if line.startswith("digest")}
