@@ -23,6 +23,7 @@ __all__ = [
     "LSTMSequenceRegressor",
     "__version__",
     "datasets",
+    "distributed",
     "exceptions",
     "export",
     "inspection",

@@ -31,12 +31,12 @@ from sklstm._runtime._threads import single_threaded
 from sklstm._runtime._torch_settings import own_settings, prediction_settings
 from sklstm._runtime._within import within
 from sklstm._sequences import AnySequences, Array, Sequences, in_memory
-from sklstm._state._checkpoint import open_checkpoint
+from sklstm._state._fit import fit
 from sklstm._state._packing import pack_state, unpack_state
 from sklstm._tasks._task import Task
 from sklstm._training._callbacks import check_callbacks, sets_learning_rate
 from sklstm._training._configure import configure
-from sklstm._training._fitting import Job, estimate_epoch, fit_model
+from sklstm._training._fitting import Job, estimate_epoch
 from sklstm._training._net import SequenceNet, SequenceReader
 from sklstm._training._sklearn_callbacks import FitTask
 from sklstm._training._time_limit import TimeLimit, now
@@ -177,7 +177,7 @@ class BaseSequenceEstimator(
             limit=limit,
             fit_task=fit_task,
         )
-        trained = within([own_turn()], lambda: _fit_resumably(job))
+        trained = within([own_turn()], lambda: fit(job))
         return attributes(*trained), fit_task
 
     def _configure(
@@ -410,17 +410,6 @@ def predictor_of(estimator: BaseSequenceEstimator, sequences: AnySequences) -> A
 
 def _check_later_X(schema: InputSchema, X: Any, **options: Any) -> Sequences:
     return in_memory(schema.check_X(X, **options).sequences)
-
-
-def _fit_resumably(job: Job) -> tuple[SequenceNet, TrainingSummary, int]:
-    with open_checkpoint(job) as checkpoint:
-        if job.fit_task is not None:
-            n_epochs_done = 0 if checkpoint is None else checkpoint.n_epochs_done
-            job.fit_task.begin(job.configuration.max_epochs, n_epochs_done)
-        fitted = fit_model(job, checkpoint)
-        if checkpoint is not None:
-            checkpoint.is_complete = fitted[1].stop_reason != "max_time"
-        return fitted
 
 
 def _attributes_of(summary: TrainingSummary) -> dict[str, Any]:

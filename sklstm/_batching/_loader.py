@@ -6,7 +6,7 @@ import copy
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import starmap
 from typing import Any, NamedTuple
 
@@ -17,7 +17,9 @@ from torch import Tensor
 from sklstm._batching._buckets import pair_by_length, training_batches
 from sklstm._batching._parts import Cost, cut
 from sklstm._batching._scaling import Scaling
+from sklstm._batching._shares import SharedBatch, deal, shares_of
 from sklstm._batching._sources import Gatherer, TrainingSequences
+from sklstm._runtime._ranks import Ranks
 from sklstm._sequences import PADDING_ID, AnySequences, Array, IntArray, Sequences
 
 # Number of padded lengths per doubling, on a CPU and on a GPU.
@@ -66,6 +68,11 @@ class Batch(NamedTuple):
 
     inputs: list[PaddedInputs]
     targets: Targets
+
+    @property
+    def weight(self) -> Tensor:
+        """Sum of the weights."""
+        return self.targets.weights.sum()
 
     def parts(self) -> list[tuple[PaddedInputs, Targets]]:
         """The inputs of each part with their targets."""
@@ -303,7 +310,7 @@ class Plan(NamedTuple):
     window: int = 0
 
 
-class ShuffledBatches(Iterable[Batch]):
+class ShuffledBatches(Iterable[Batch | SharedBatch]):
     """Mini-batches of similar lengths; each iteration is one newly shuffled epoch.
 
     Parameters
@@ -318,6 +325,8 @@ class ShuffledBatches(Iterable[Batch]):
         Cost model by which batches are cut into parts; None: they are not cut.
     mixup_alpha : float, default=0.0
         alpha of Beta(alpha, alpha), from which mixup weights are drawn; 0 disables mixup.
+    ranks : Ranks, default=None
+        Ranks that share each batch.
     """
 
     def __init__(
@@ -327,18 +336,22 @@ class ShuffledBatches(Iterable[Batch]):
         rng: np.random.Generator,
         cost: Cost | None = None,
         mixup_alpha: float = 0.0,
+        ranks: Ranks | None = None,
     ) -> None:
         self.dataset = dataset
         self.batch_size = batch_size
         self.rng = rng
         self.cost = cost
         self.mixup_alpha = mixup_alpha
+        self.ranks = ranks
 
     def __len__(self) -> int:
         return -(-len(self.dataset) // self.batch_size)
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Iterator[Batch | SharedBatch]:
         sequences = self.dataset.sequences
+        if self.ranks is not None:
+            return starmap(partial(self._gather_shares, self.ranks), sequences.read(self.plans()))
         if isinstance(sequences, DeviceSequences) and not gathers_by_batch(sequences.device):
             return self._gather_epoch(sequences, list(self.plans()))
         return starmap(self._gather, sequences.read(self.plans()))
@@ -348,14 +361,19 @@ class ShuffledBatches(Iterable[Batch]):
         sequences = self.dataset.sequences
         lengths = sequences.host_lengths
         for window, batches in enumerate(sequences.shuffled(self.batch_size, self.rng)):
-            for indices in batches:
-                parts = [slice(len(indices))]
-                if self.cost is not None:
-                    parts = cut(lengths[indices], self.cost)
+            for members in batches:
+                indices, parts = self._in_parts(members, lengths)
                 if self.mixup_alpha == 0:
                     yield Plan(indices, parts, None, window)
                 else:
                     yield self._mixed(indices, parts)._replace(window=window)
+
+    def _in_parts(self, indices: IntArray, lengths: IntArray) -> tuple[IntArray, list[slice]]:
+        """The sequences of a batch in the order of its parts, and the parts."""
+        if self.ranks is not None:
+            return deal(indices, lengths, self.ranks.size, self.cost)
+        whole = [slice(len(indices))]
+        return indices, whole if self.cost is None else cut(lengths[indices], self.cost)
 
     def _mixed(self, indices: IntArray, parts: list[slice]) -> Plan:
         """A batch with mixup weights of at least 0.5, so that each sequence dominates its own."""
@@ -384,6 +402,13 @@ class ShuffledBatches(Iterable[Batch]):
             padded = sequences.padded_length(plan.indices)
             yield Batch([sequences.gather(order_N[place], *padded)], targets)
             position = place.stop
+
+    def _gather_shares(self, ranks: Ranks, plan: Plan, gatherer: Gatherer) -> SharedBatch:
+        """What this process computes of a batch that ranks share."""
+        own, parts, n_parts = shares_of(ranks, len(plan.indices), plan.parts)
+        weights = None if plan.mixup_weights is None else plan.mixup_weights[own]
+        batch = self._gather(Plan(plan.indices[own], parts, weights), gatherer)
+        return SharedBatch(*batch, self.dataset.weights[plan.indices].sum(), n_parts)
 
     def _gather(self, plan: Plan, gatherer: Gatherer) -> Batch:
         batch = self.dataset.batch(plan.indices, plan.parts, gatherer)

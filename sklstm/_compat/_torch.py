@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
+from datetime import timedelta
 from functools import cache
 from typing import Any
 
@@ -49,3 +51,31 @@ def onednn_linear() -> Callable[[Tensor, Tensor], Tensor] | None:
     except AttributeError:
         return None
     return lambda rows_ND, weight_ED: linear(rows_ND, weight_ED, None, "none", [], "")
+
+
+def gloo_group(store: Any, rank: int, size: int, address: str | None, timeout: timedelta) -> Any:
+    """Process group of gloo that listens at an address; None: at that of the host's name.
+
+    torch's public function gives a process one group for all purposes, which may be the caller's.
+    """
+    # It takes a tenth of a second, which only who trains on several processes pays.
+    gloo: Any = importlib.import_module("torch.distributed").ProcessGroupGloo
+    if address is None:
+        return gloo(store, rank, size, timeout)
+    options = gloo._Options()
+    options._devices = [gloo.create_device(hostname=address)]
+    options._timeout = timeout
+    return gloo(store, rank, size, options)
+
+
+def has_nccl() -> bool:
+    """Whether torch is built with NCCL."""
+    return bool(importlib.import_module("torch.distributed").is_nccl_available())
+
+
+def nccl_group(store: Any, rank: int, size: int, timeout: timedelta) -> Any:
+    """Process group of NCCL, for tensors of GPUs."""
+    nccl: Any = importlib.import_module("torch.distributed").ProcessGroupNCCL
+    options = nccl.Options()
+    options._timeout = timeout
+    return nccl(store, rank, size, options)

@@ -15,6 +15,7 @@ from sklstm._batching._windows import WindowedSequences
 from sklstm._runtime._concurrency import ThreadTeam, run_all
 from sklstm._runtime._heap import keep_some, kept_heap
 from sklstm._runtime._modes import own_modes
+from sklstm._runtime._ranks import Ranks, share_of
 from sklstm._runtime._threads import thread_team
 from sklstm._runtime._within import within
 from sklstm._sequences import Array, IntArray, Sequences, all_finite
@@ -43,10 +44,16 @@ def embed(
 
 
 def compute_outputs(
-    network: SequenceNetwork | Ensemble, source: Source, team: ThreadTeam | None = None
+    network: SequenceNetwork | Ensemble,
+    source: Source,
+    team: ThreadTeam | None = None,
+    ranks: Ranks | None = None,
 ) -> Array:
-    """Outputs of the network in the order of the sequences, shape (n, n_outputs), float64."""
-    outputs = _compute(network, network, network.n_classes, source, team)
+    """Outputs of the network in the order of the sequences, shape (n, n_outputs), float64.
+
+    Each of the ``ranks`` computes a share, and all of them get the whole.
+    """
+    outputs = _compute(network, network, network.n_classes, source, team, ranks)
     return outputs.astype(np.float64)
 
 
@@ -76,6 +83,7 @@ def _compute(
     width: int,
     source: Source,
     team: ThreadTeam | None,
+    ranks: Ranks | None = None,
 ) -> Array:
     """Values of a function of padded batches, shape (n, width), float32.
 
@@ -89,7 +97,7 @@ def _compute(
     # Only if needed: setting the mode of all modules takes as long as a short sequence.
     if network.training:
         network.eval()
-    outputs = np.empty((len(source.host_lengths), width), dtype=np.float32)
+    outputs = np.zeros((len(source.host_lengths), width), dtype=np.float32)
 
     n_ahead = N_AHEAD[source.device.type]
 
@@ -105,9 +113,9 @@ def _compute(
             outputs[done] = receive()
 
     cut = convolved_batches if isinstance(network, ConvolutionEnsemble) else plain_batches
-    batches = cut(source.host_lengths, source.device)
+    batches = share_of(ranks, cut(source.host_lengths, source.device))
     # Batches of one task overlap; tasks run in parallel.
-    size = len(batches) if n_ahead else -(-len(batches) // MAX_TASKS)
+    size = max(1, len(batches) if n_ahead else -(-len(batches) // MAX_TASKS))
     tasks = [partial(work, batches[i : i + size]) for i in range(0, len(batches), size)]
     modes = own_modes(gradients=False)
     keep_some()
@@ -117,7 +125,7 @@ def _compute(
         own = thread_team(source.device, shares=True)
         heap = [kept_heap()] if len(batches) > FEW_BATCHES else []
         within([modes, *heap, own], lambda: run_all(tasks, own.team))
-    return outputs
+    return outputs if ranks is None else ranks.combine(outputs)
 
 
 def to_host(values: torch.Tensor, *, overlaps: bool) -> Callable[[], Array]:

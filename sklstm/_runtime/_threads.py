@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import math
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from sklstm._runtime._concurrency import ThreadTeam
 from sklstm._runtime._shares import Share
@@ -101,7 +102,7 @@ class thread_team(AbstractContextManager["ThreadTeam | None"]):
         self._share = Share() if shares else None
 
     def __enter__(self) -> ThreadTeam | None:
-        n_threads = self._single_threaded.__enter__()
+        n_threads = min(self._single_threaded.__enter__(), getattr(_here, "most", sys.maxsize))
         if self._device.type != "cpu":
             return None
         if self._share is not None:
@@ -161,8 +162,30 @@ class single_threaded(AbstractContextManager[int]):
             _here.n_threads = 0
 
 
+class at_most_threads(AbstractContextManager[None]):
+    """Limit teams of this thread, and BLAS in all threads, within the context.
+
+    Parameters
+    ----------
+    n_threads : int
+        Maximum number of threads, this one included.
+    """
+
+    def __init__(self, n_threads: int) -> None:
+        self._n_threads = n_threads
+        self._blas: Any = None
+
+    def __enter__(self) -> None:
+        _here.most = self._n_threads
+        self._blas = threadpool_limits(self._n_threads, user_api="blas")
+
+    def __exit__(self, *error: object) -> None:
+        if self._blas is not None:
+            self._blas.restore_original_limits()
+        _here.most = sys.maxsize
+
+
 def stay_single_threaded() -> None:
-    """Limit this thread, which lives as long as its work, to one thread."""
     # As in `single_threaded`: query before setting.
     torch.get_num_threads()
     for library in _openmp_libraries():

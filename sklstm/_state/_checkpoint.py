@@ -81,6 +81,11 @@ class Checkpoint:
         self.seed, self.n_epochs_done = int(seed), int(n_epochs_done)
         self._snapshot = content["net"]
 
+    @property
+    def snapshot(self) -> Mapping[str, Any] | None:
+        """The saved state, if any, until it is restored."""
+        return self._snapshot
+
     def begin(self, net: SequenceNet) -> None:
         """Restore the saved state, if any, to a net whose training has just begun."""
         if self._snapshot is None:

@@ -16,6 +16,7 @@ from sklstm._inference._prediction import (
     compute_outputs,
     convolved_batches,
 )
+from sklstm._runtime._ranks import Ranks, share_of
 from sklstm._sequences import Array, IntArray
 from sklstm._tasks._task import Task
 from sklstm.nn._ensemble import LINEAR_SHARE, ConvolutionEnsemble, Ensemble
@@ -41,6 +42,7 @@ def fit_closed_form(
     task: Task | None,
     *,
     seed: int | None,
+    ranks: Ranks | None = None,
 ) -> tuple[LabelledSequences, Array | None]:
     """Fit all but the network to the training sequences; return what the network reads.
 
@@ -53,7 +55,7 @@ def fit_closed_form(
     if task is None and convolutions.window_size is None:
         return training, None
     left_out = None
-    windows, summaries = compute_features(convolutions, training.sequences)
+    windows, summaries = compute_features(convolutions, training.sequences, ranks)
     if task is not None:
         features = with_static(ensemble, training.sequences, summaries)
         factors = _factors(summaries.shape[1], features.shape[1])
@@ -219,16 +221,19 @@ def _numbers_of_windows(convolutions: FixedConvolutions, sequences: TrainingSequ
 
 @torch.no_grad()
 def compute_features(
-    convolutions: FixedConvolutions, sequences: TrainingSequences
+    convolutions: FixedConvolutions, sequences: TrainingSequences, ranks: Ranks | None = None
 ) -> tuple[DeviceSequences | None, Array]:
-    """Windows, if there are any, and summaries of all sequences."""
+    """Windows, if there are any, and summaries of all sequences.
+
+    Each of the ``ranks`` computes a share, and all of them get the whole.
+    """
     n_windows = _numbers_of_windows(convolutions, sequences)
     offsets = np.concatenate([[0], np.cumsum(n_windows)])
     # The last row is padding.
     windows = np.zeros((offsets[-1] + 1, convolutions.output_size), dtype=np.float32)
-    summaries = np.empty((len(sequences), convolutions.n_features), dtype=np.float32)
+    summaries = np.zeros((len(sequences), convolutions.n_features), dtype=np.float32)
     for run, piece in sequences.pieces():
-        for indices in convolved_batches(piece.host_lengths, piece.device):
+        for indices in share_of(ranks, convolved_batches(piece.host_lengths, piece.device)):
             batch = piece.batch(indices)
             features = convolutions(batch.values, batch.lengths)
             rows = run.start + indices
@@ -237,6 +242,8 @@ def compute_features(
                 of_batch = features.windows.cpu().numpy()
                 for row, of_row in zip(rows, of_batch, strict=True):
                     windows[offsets[row] : offsets[row + 1]] = of_row[: n_windows[row]]
+    if ranks is not None:
+        windows, summaries = ranks.combine(windows), ranks.combine(summaries)
     if convolutions.window_size is None:
         return None, summaries
     return DeviceSequences(windows, offsets, sequences.device, sequences.static), summaries
@@ -269,10 +276,14 @@ def fit_shares(ensemble: Ensemble, held_out: LabelledSequences, task: Task) -> N
 
 
 def fit_network_share(
-    ensemble: ConvolutionEnsemble, read: LabelledSequences, left_out: Array, task: Task
+    ensemble: ConvolutionEnsemble,
+    read: LabelledSequences,
+    left_out: Array,
+    task: Task,
+    ranks: Ranks | None = None,
 ) -> None:
     """Set the network's share, by its outputs for what it was trained on and left-out ones."""
-    outputs = compute_outputs(ensemble.network, read.sequences)
+    outputs = compute_outputs(ensemble.network, read.sequences, ranks=ranks)
     _, weights = read.on_host()
     ensemble.set_shares(task.fit_network_share(outputs, left_out, weights), LINEAR_SHARE)
 

@@ -12,7 +12,8 @@ import torch
 from sklstm._config._configuration import Configuration, NetworkConfiguration
 from sklstm._config._options import ARCHITECTURE, Options, is_auto
 from sklstm._data._auto import resolve_auto, typical_length
-from sklstm._runtime._device import resolve_device, resolve_precision
+from sklstm._runtime._device import resolve_precision
+from sklstm._runtime._ranks import device_of_ranks
 from sklstm._sequences import AnySequences, Array
 from sklstm._training._callbacks import sets_learning_rate
 from sklstm._validation._columns import Widths
@@ -48,7 +49,7 @@ def configure(
         options = replace(options, **{name: getattr(previous, name) for name in kept})
     resolved: dict[str, Any] = {f.name: getattr(options, f.name) for f in fields(options)}
     resolved |= resolve_auto(options, sequences, predicts_numbers=predicts_numbers)
-    device, callbacks = resolve_device(options.device), tuple(options.callbacks or ())
+    device, callbacks = device_of_ranks(options.device), tuple(options.callbacks or ())
     resolved |= {
         "device": device,
         "precision": resolve_precision(options.precision, device, options.hidden_sizes),

@@ -22,6 +22,7 @@ from sklstm._data._labelled import (
     split_for_validation,
 )
 from sklstm._data._memory import training_memory
+from sklstm._runtime._ranks import Ranks
 from sklstm._sequences import Sequences
 from sklstm._training._net import SequenceNet, SequenceReader
 from sklstm._training._sklearn_callbacks import FitTask
@@ -76,7 +77,7 @@ def estimate_epoch(job: Job) -> float:
 
 
 def fit_model(
-    job: Job, checkpoint: Resumable | None = None
+    job: Job, checkpoint: Resumable | None = None, ranks: Ranks | None = None
 ) -> tuple[SequenceNet, TrainingSummary, int]:
     """Trained net, its summary and its seed.
 
@@ -129,5 +130,6 @@ def fit_model(
             fit_task=job.fit_task,
             scored=scored,
             limit=job.limit,
+            ranks=ranks,
         )
     return net, summary, configuration.random_state

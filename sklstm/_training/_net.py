@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -27,14 +27,17 @@ from sklstm._batching._loader import (
 )
 from sklstm._batching._parts import Cost
 from sklstm._batching._scaling import Scaling
+from sklstm._batching._shares import SharedBatch
 from sklstm._compat._skorch import PlainNet
 from sklstm._data._memory import is_out_of_memory
 from sklstm._runtime._concurrency import ThreadTeam, background_tasks, run_all
 from sklstm._runtime._heap import trim
+from sklstm._runtime._ranks import Ranks
 from sklstm._runtime._threads import ThreadingAutotuner
 from sklstm._sequences import Array, Sequences
 from sklstm._tasks._losses import penalty
 from sklstm._tasks._task import Task
+from sklstm._training._agreement import agree_after_epoch
 from sklstm._training._callbacks import looks_at_batches
 from sklstm._training._optimizers import (
     NoOptimizer,
@@ -42,6 +45,7 @@ from sklstm._training._optimizers import (
     learning_rate,
     make_capturable,
 )
+from sklstm._training._shared_step import SharedStep
 from sklstm._training._steps import DeviceSteps
 from sklstm._training._time_limit import Pace
 from sklstm._warnings import warn_user
@@ -50,6 +54,8 @@ from sklstm.nn import SequenceNetwork
 from sklstm.nn._dropout import drawing_from
 from sklstm.nn._ensemble import network_of
 from sklstm.nn._normalization import Record, statistics_into, update_all
+
+T = TypeVar("T")
 
 
 class SequenceNet(PlainNet):
@@ -77,6 +83,7 @@ class SequenceNet(PlainNet):
         l2: float = 0.0,
         max_grad_norm: float | None = None,
         records_batches: bool = False,
+        ranks: Ranks | None = None,
         **kwargs: Any,
     ) -> None:
         self.batch_rng = batch_rng
@@ -87,6 +94,8 @@ class SequenceNet(PlainNet):
         self.l2 = l2
         self.max_grad_norm = max_grad_norm
         self.records_batches = records_batches
+        self.ranks = ranks
+        self.shared_step: SharedStep | None = None
         self.should_stop = False
         self.n_halvings = 0
         self.is_capturing = False
@@ -145,6 +154,8 @@ class SequenceNet(PlainNet):
             iterator = self.get_iterator(X, training=True)
             self.run_single_epoch(iterator, training=True, prefix="train", step_fn=self.train_step)
             self._end_epoch(X)
+            if self.ranks is not None:
+                agree_after_epoch(self, self.ranks)
             self.n_epochs_done += 1
             if self.after_epoch is not None:
                 self.after_epoch(self)
@@ -182,7 +193,9 @@ class SequenceNet(PlainNet):
     def get_iterator(self, dataset: LabelledSequences, training: bool = False) -> ShuffledBatches:
         """Shuffled batches of the next epoch, with mixup in the first epochs."""
         alpha = self.mixup_alpha if self.uses_mixup else 0.0
-        batches = ShuffledBatches(dataset, self.batch_size, self.batch_rng, self.cost, alpha)
+        batches = ShuffledBatches(
+            dataset, self.batch_size, self.batch_rng, self.cost, alpha, self.ranks
+        )
         self._end_mixup(batches)
         return batches
 
@@ -227,7 +240,7 @@ class SequenceNet(PlainNet):
             self.notify("on_batch_begin", batch=batch, training=training)
             step = step_fn(batch)
             losses.append(step["loss"])
-            weights.append(batch.targets.weights.sum())
+            weights.append(batch.weight)
             if self.records_batches:
                 self._record_batch(prefix, step["loss"].item(), len(batch.targets.weights))
             is_over = self._is_over(1)
@@ -318,25 +331,33 @@ class SequenceNet(PlainNet):
         if self.records_batches:
             self.history.new_batch()
 
-    def train_step_single(self, batch: Batch, **fit_params: Any) -> dict[str, Tensor]:
+    def train_step_single(self, batch: Batch | SharedBatch, **fit_params: Any) -> dict[str, Tensor]:
         """Compute clipped gradients of loss and penalties."""
-        loss, logits_BC = self._backward_within_memory(batch)
+        if isinstance(batch, Batch):
+            loss, logits_BC = self.within_memory(batch, self._backward)
+        else:
+            loss, logits_BC = self._share_step(batch)
         if self.l1 or self.l2:
             penalty(self.trained.weight_matrices(), self.l1, self.l2).backward()
         if self.max_grad_norm is not None:
             nn.utils.clip_grad_norm_(self.module_.parameters(), self.max_grad_norm)
         return {"loss": loss, "y_pred": logits_BC}
 
-    def _backward_within_memory(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Loss and logits; on out of memory, split this and all later batches in halves."""
+    def _share_step(self, batch: SharedBatch) -> tuple[Tensor, Tensor]:
+        """Loss, and logits of what this process computes."""
+        if self.shared_step is None:
+            assert self.ranks is not None
+            self.shared_step = SharedStep(self, self.ranks)
+        return self.shared_step.backward(batch)
+
+    def within_memory(self, batch: Batch, compute: Callable[..., T]) -> T:
+        """Result for a batch; on out of memory, split this and all later batches in halves."""
         for _ in range(self.n_halvings):
             batch = batch.halved()
         while True:
             try:
                 with self._team_for(batch) as team:
-                    if len(batch.inputs) == 1:
-                        return self._backward(batch.inputs[0], batch.targets, team)
-                    return self._backward_by_parts(batch, team)
+                    return compute(batch, team)
             except (RuntimeError, MemoryError) as error:
                 # What cannot be captured may still be computed.
                 is_final = self.is_capturing or len(batch.inputs) == len(batch.targets.weights)
@@ -371,12 +392,12 @@ class SequenceNet(PlainNet):
             return nullcontext()
         return self.autotuner.step(sum(inputs.values.shape[:2].numel() for inputs in batch.inputs))
 
-    def _backward(
-        self, inputs: PaddedInputs, targets: Targets, team: ThreadTeam | None
-    ) -> tuple[Tensor, Tensor]:
-        """Loss and logits of a batch in one part, whose branches run in parallel."""
+    def _backward(self, batch: Batch, team: ThreadTeam | None) -> tuple[Tensor, Tensor]:
+        """Loss and logits of a batch, in one part, whose branches run in parallel, or in parts."""
+        if len(batch.inputs) > 1:
+            return self._backward_by_parts(batch, team)
         with background_tasks(team):
-            loss, logits_BC = self._loss(inputs, targets)
+            loss, logits_BC = self._loss(batch.inputs[0], batch.targets)
             loss.backward()
         return loss.detach(), logits_BC.detach()
 

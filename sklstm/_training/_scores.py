@@ -14,6 +14,7 @@ from sklstm._compat._sklearn import accepts_sample_weight
 from sklstm._config._options import Scorer, Scoring
 from sklstm._data._labelled import ScoredData
 from sklstm._inference._prediction import compute_members, compute_outputs
+from sklstm._runtime._ranks import is_first
 from sklstm._sequences import Array
 from sklstm.nn._ensemble import Ensemble
 
@@ -50,8 +51,15 @@ def evaluate(
     """Loss of these outputs, and scores, of which greater is better, by the name in the history.
 
     "score" is that of the deciding scorer. There is none of the name "loss": it would be the
-    negative of the loss.
+    negative of the loss. Of several ranks the first computes them.
     """
+    evaluated = _evaluate(net, data, outputs, scoring) if is_first(net.ranks) else (0.0, {})
+    return evaluated if net.ranks is None else net.ranks.tell(evaluated)
+
+
+def _evaluate(
+    net: Any, data: ScoredData, outputs: Array, scoring: Scoring
+) -> tuple[float, dict[str, float]]:
     dataset = data.dataset
     with torch.no_grad():
         on_device = torch.from_numpy(outputs).to(dataset.weights.device, torch.float32)
@@ -121,7 +129,7 @@ class TrainingScores(Callback):
             net.history.record(f"train_{name}", score)
 
     def _outputs(self, net: Any) -> Array:
-        outputs = compute_outputs(net.trained, self._read, net.team)
+        outputs = compute_outputs(net.trained, self._read, net.team, net.ranks)
         if self._of_linear is None:
             return outputs
         of_network, of_linear = net.module_.shares.tolist()

@@ -44,7 +44,8 @@ class ValidationScores(Callback):
             setattr(self, name, value)
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        outputs = compute_outputs(net.module_, self.validation.dataset.sequences, net.team)
+        source = self.validation.dataset.sequences
+        outputs = compute_outputs(net.module_, source, net.team, net.ranks)
         loss, scores = evaluate(net, self.validation, outputs, self.scoring)
         net.history.record("valid_loss", loss)
         for name, score in scores.items():

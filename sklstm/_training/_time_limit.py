@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
@@ -118,11 +119,20 @@ class Pace:
         Number of sequences of a step.
     reserve : Reserve
         What is left to do after the training.
+    now : callable, default=now
+        The clock; of several ranks the first one's.
     """
 
     def __init__(
-        self, limit: TimeLimit, n_epochs: int, n_batches: int, batch_size: int, reserve: Reserve
+        self,
+        limit: TimeLimit,
+        n_epochs: int,
+        n_batches: int,
+        batch_size: int,
+        reserve: Reserve,
+        now: Callable[[], float] = now,
     ) -> None:
+        self._now = now
         self._limit = limit
         self.n_steps = n_epochs * n_batches
         self._n_batches = n_batches
@@ -135,7 +145,7 @@ class Pace:
     def begin(self, n_epochs_done: int) -> None:
         """Begin to count, after epochs of an earlier call."""
         # When the last step ended, and when the clock was read last.
-        self._began = self._last = self._seen = now()
+        self._began = self._last = self._seen = self._now()
         self._n_planned = self._n_taken = n_epochs_done * self._n_batches
         self.place = float(self._n_planned)
         self._n_measured = 0
@@ -161,7 +171,7 @@ class Pace:
 
     def take(self, n_steps: int) -> bool:
         """Count steps that were just taken; whether the time is over."""
-        self._seen = now()
+        self._seen = self._now()
         # The first step is slower: kernels are compiled and the optimizer's state is allocated.
         if self._n_measured:
             window = min(self._n_measured - 1 + n_steps, max(self._n_batches, MIN_WINDOW))
@@ -175,7 +185,7 @@ class Pace:
 
     def end_epoch(self) -> bool:
         """Measure what followed the last step of an epoch; whether the time is over."""
-        self._seen = now()
+        self._seen = self._now()
         self._per_epoch_end = self._seen - self._last
         return self._look()
 

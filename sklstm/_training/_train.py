@@ -20,10 +20,12 @@ from sklstm._runtime._device import give_back_memory
 from sklstm._runtime._heap import kept_heap
 from sklstm._runtime._modes import own_modes
 from sklstm._runtime._randomness import own_torch_generator, seeds_for
+from sklstm._runtime._ranks import Ranks
 from sklstm._runtime._threads import ThreadingAutotuner, thread_team
 from sklstm._runtime._within import within
 from sklstm._sequences import Array
 from sklstm._tasks._task import Task
+from sklstm._training._agreement import agree_on_result, agree_on_start
 from sklstm._training._callbacks import LearningRate, ProgressBar, is_parallel_worker
 from sklstm._training._closed_form import (
     fit_closed_form,
@@ -85,6 +87,7 @@ def train(
     fit_task: FitTask | None = None,
     scored: ScoredData | None = None,
     limit: TimeLimit | None = None,
+    ranks: Ranks | None = None,
 ) -> tuple[SequenceNet, TrainingSummary]:
     """Train a new net, or a copy of ``previous`` further.
 
@@ -93,8 +96,8 @@ def train(
     ``scored`` are the training sequences, if they are to be scored after each epoch.
 
     With a ``checkpoint``, resume from it and write it after each epoch; with a ``limit``, end in
-    time, after one step at least. Errors, Ctrl-C included, propagate and leave everything else
-    unchanged.
+    time, after one step at least. Of ``ranks``, each computes a share of each step, and the result
+    is the same in all. Errors, Ctrl-C included, propagate and leave everything else unchanged.
     """
     device = configuration.device
     n_epochs_done = len(previous.history) if previous is not None else 0
@@ -105,10 +108,10 @@ def train(
         monitor = _build_monitor(configuration, validation)
         rng = np.random.default_rng(batch_seed)
         train_scores = None if scored is None else TrainingScores(scored, configuration.scoring)
-        net = _build_net(configuration, task, training, monitor, rng, train_scores, fit_task)
+        net = _build_net(configuration, task, training, monitor, rng, train_scores, fit_task, ranks)
         net.autotuner = ThreadingAutotuner(threads.team)
         net.reader, net.task = reader, task
-        if can_stay_on_device(device, net.optimizer_):
+        if ranks is None and can_stay_on_device(device, net.optimizer_):
             net.rate = RateOnDevice(net.optimizer_)
         if previous is not None:
             _continue_from(net, previous)
@@ -119,7 +122,7 @@ def train(
 
         def finish(net: SequenceNet) -> tuple[SequenceNet, TrainingSummary]:
             if left_out is not None and fits_share:
-                fit_network_share(net.module_, read, left_out, task)
+                fit_network_share(net.module_, read, left_out, task, net.ranks)
             if not is_partial:
                 _calibrate(net.module_, calibration, known, task)
             return net, _finish(net, monitor)
@@ -138,11 +141,12 @@ def train(
                 seconds=now() - began,
             )
             n_batches = len(net.get_iterator(read))
-            net.pace = Pace(limit, net.max_epochs, n_batches, net.batch_size, reserve)
+            net.pace = _build_pace(net, limit, n_batches, reserve)
         _run(net, read, checkpoint)
         _check_weights(net, read)
         _warn_of_one_step(net, limit)
-        return finish(net)
+        net, summary = finish(net)
+        return net, summary if ranks is None else agree_on_result(net, ranks, summary)
 
     modes, generator = own_modes(gradients=True), own_torch_generator(torch_seed, device)
     try:
@@ -150,6 +154,15 @@ def train(
         return within([modes, generator, kept_heap(), threads, *reading], run)
     finally:
         give_back_memory(device)
+
+
+def _build_pace(net: SequenceNet, limit: TimeLimit, n_batches: int, reserve: Reserve) -> Pace:
+    sizes, ranks = (net.max_epochs, n_batches, net.batch_size), net.ranks
+    if ranks is None:
+        return Pace(limit, *sizes, reserve)
+    # What rank 0 measures decides, in all of them.
+    limit, reserve = ranks.tell((limit, reserve))
+    return Pace(limit, *sizes, reserve, lambda: ranks.tell(now()))
 
 
 def _build_monitor(
@@ -178,6 +191,7 @@ def _build_net(
     batch_rng: np.random.Generator,
     train_scores: TrainingScores | None = None,
     fit_task: FitTask | None = None,
+    ranks: Ranks | None = None,
 ) -> SequenceNet:
     """Initialized net, not trained."""
     n_batches = len(ShuffledBatches(training, configuration.batch_size, batch_rng))
@@ -219,6 +233,7 @@ def _build_net(
         l2=configuration.l2,
         max_grad_norm=configuration.max_grad_norm,
         records_batches=bool(configuration.callbacks),
+        ranks=ranks,
         **{f"optimizer__{name}": value for name, value in options.items()},
     )
     return net.initialize()  # type: ignore[no-any-return]
@@ -237,7 +252,7 @@ def _fit_closed_form(
     of_linear = None if is_partial else net.task
     if isinstance(net.module_, ConvolutionEnsemble):
         seed = None if previous is not None else configuration.random_state
-        return fit_closed_form(net.module_, training, of_linear, seed=seed)
+        return fit_closed_form(net.module_, training, of_linear, seed=seed, ranks=net.ranks)
     if isinstance(net.module_, TokenEnsemble):
         # Pretrained vectors say something about rare tokens, too.
         is_pretrained = configuration.embedding_weights is not None
@@ -284,6 +299,8 @@ def _run(
     """Run the fit loop; skorch's ``partial_fit`` would swallow Ctrl-C."""
     try:
         net.notify("on_train_begin", X=training, y=None)
+        if net.ranks is not None:
+            agree_on_start(net, net.ranks)
         if checkpoint is not None:
             _begin_at(checkpoint, net)
         if net.pace is not None:
@@ -342,6 +359,7 @@ def _finish(net: SequenceNet, monitor: ValidationScores | None) -> TrainingSumma
     net.callbacks = None
     net.callbacks_ = []
     net.batch_rng = net.autotuner = net.after_epoch = net.rate = None
+    net.ranks = net.shared_step = None
     stop_reason, net.pace = _stop_reason(net, monitor), None
     for epoch in net.history:
         epoch.pop("batches", None)

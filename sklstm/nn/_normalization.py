@@ -135,8 +135,20 @@ def statistics_into(record: Record) -> AbstractContextManager[None]:
 
 def update_all(records: Sequence[Record]) -> None:
     """Update the running statistics of all layers once, by the records of all parts of a step."""
+    for layer, of_parts in _by_layer(records).items():
+        layer.update(of_parts)
+
+
+def pool_all(records: Sequence[Record]) -> Record:
+    """The records of several parts as that of one."""
+    return [
+        (layer, Statistics(sum(part.size for part in of_parts), *_pooled(of_parts)))
+        for layer, of_parts in _by_layer(records).items()
+    ]
+
+
+def _by_layer(records: Sequence[Record]) -> dict[BatchNorm, list[Statistics]]:
     parts: dict[BatchNorm, list[Statistics]] = {}
     for layer, statistics in chain.from_iterable(records):
         parts.setdefault(layer, []).append(statistics)
-    for layer, of_parts in parts.items():
-        layer.update(of_parts)
+    return parts

@@ -14,13 +14,14 @@ PUBLIC = {
     "sklstm": [
         "BatchScorer", "LSTMSequenceClassifier", "LSTMSequenceRegressor", "SKOPS_TRUSTED",
         "__version__",
-        "datasets", "exceptions", "export", "inspection", "load_model", "model_card", "nn",
-        "model_selection", "predict_batches", "preprocessing", "save_model", "streaming",
+        "datasets", "distributed", "exceptions", "export", "inspection", "load_model", "model_card",
+        "nn", "model_selection", "predict_batches", "preprocessing", "save_model", "streaming",
     ],
     "sklstm.datasets": [
         "SequenceDataReport", "describe", "make_temporal_order", "make_trends",
     ],
-    "sklstm.exceptions": ["ModelFileError", "TrainingDivergedError"],
+    "sklstm.distributed": ["data_parallel"],
+    "sklstm.exceptions": ["ModelFileError", "RankError", "TrainingDivergedError"],
     "sklstm.export": ["to_onnx", "to_onnx_stream"],
     "sklstm.inspection": [
         "AttributionDisplay", "Attributions", "Faithfulness", "FaithfulnessDisplay",
