@@ -113,21 +113,12 @@ def test_a_fit_that_waits_for_another_says_so_once(parameters, monkeypatch, tmp_
 
 
 def test_only_the_first_that_waits_says_so():
-    def take():
-        has_turn.wait(timeout=30)
+    def take(_):
         with own_turn():
-            pass
+            time.sleep(0.02)
 
-    has_turn = threading.Event()
-    waiting = [threading.Thread(target=take) for _ in range(3)]
-    with pytest.warns(UserWarning, match="take turns") as told:
-        for thread in waiting:
-            thread.start()
-        with own_turn():
-            has_turn.set()
-            time.sleep(0.1)
-        for thread in waiting:
-            thread.join(timeout=30)
+    with ThreadPoolExecutor(4) as threads, pytest.warns(UserWarning, match="take turns") as told:
+        list(threads.map(take, range(8)))
     assert len(told) == 1
 
 
