@@ -1,0 +1,146 @@
+"""Searches by joblib's backends on Dask, Ray and loky: scores, what is shipped, killed workers."""
+
+import os
+import warnings
+from contextlib import contextmanager
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pytest
+from sklearn.model_selection import GridSearchCV, RandomizedSearchCV, cross_validate
+
+from sklstm import LSTMSequenceClassifier
+from sklstm._runtime._threads import single_threaded
+from tests.killing import WriteDown, epochs_in, n_epochs_of
+
+distributed = pytest.importorskip("distributed")
+
+ROOT = Path(__file__).parents[2]
+N, N_TIMESTEPS = 160, 40
+GRID = {"learning_rate": [0.01, 0.02, 0.03]}
+N_TASKS = 2 * len(GRID["learning_rate"])
+
+CUBE = np.random.default_rng(0).normal(size=(N, N_TIMESTEPS, 10))
+RAGGED = [x[: N_TIMESTEPS - i % 8] for i, x in enumerate(CUBE)]
+y = np.arange(N) % 2
+
+
+def small(**parameters):
+    defaults = {"hidden_sizes": 4, "n_kernels": 0, "max_epochs": 1, "random_state": 0}
+    return LSTMSequenceClassifier(**defaults | parameters)
+
+
+def search(X, *, scatter=None, backend=None, **parameters):
+    """Scores of each candidate and fold."""
+    found = GridSearchCV(small(**parameters), GRID, cv=2, refit=False, error_score="raise")
+    if backend is None:
+        found.fit(X, y)
+    else:
+        options = {} if scatter is None else {"scatter": scatter}
+        with joblib.parallel_config(backend, n_jobs=2, **options):
+            found.fit(X, y)
+    return [found.cv_results_[f"split{i}_test_score"].tolist() for i in range(2)]
+
+
+@contextmanager
+def on_dask():
+    """Two workers of one thread that import the package under test."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(ROOT))
+        patch.delenv("OMP_NUM_THREADS", raising=False)
+        options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": ":0"}
+        with distributed.LocalCluster(**options) as cluster, distributed.Client(cluster) as client:
+            client.wait_for_workers(2)
+            yield client
+
+
+@contextmanager
+def on_ray():
+    ray = pytest.importorskip("ray")
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        # Of Ray itself: files that it leaves open, and what it will name otherwise.
+        warnings.simplefilter("ignore")
+        patch.setenv("PYTHONPATH", str(ROOT))
+        patch.delenv("OMP_NUM_THREADS", raising=False)
+        ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+        try:
+            from ray.util.joblib import register_ray
+
+            register_ray()
+            yield
+        finally:
+            ray.shutdown()
+
+
+@contextmanager
+def on_loky():
+    yield
+
+
+# Scores and what is shipped -----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def client():
+    with on_dask() as client:
+        yield client
+
+
+@pytest.fixture
+def sent(client, monkeypatch):
+    """Bytes that client and scheduler, which are this process, send."""
+    comm = distributed.comm.tcp.TCP
+    write, found = comm.write, []
+
+    async def counted(self, *arguments, **options):
+        found.append(await write(self, *arguments, **options))
+        return found[-1]
+
+    monkeypatch.setattr(comm, "write", counted)
+    return found
+
+
+def n_bytes_between_workers(client):
+    totals = client.run(lambda dask_worker: dask_worker.transfer_outgoing_bytes_total)
+    return sum(totals.values())
+
+
+def as_object_array(X):
+    array = np.empty(len(X), dtype=object)
+    array[:] = X
+    return array
+
+
+@pytest.mark.parametrize(
+    ("X", "scatter", "low", "high"),
+    [
+        # Each task brings X to the scheduler, and from there to a worker.
+        pytest.param(RAGGED, False, 2 * N_TASKS, 2 * N_TASKS + 1, id="list"),
+        # Once to the scheduler and to a worker, and from one to the other.
+        pytest.param(RAGGED, True, 2, 3.5, id="list that is scattered"),
+        pytest.param(as_object_array(RAGGED), False, 2, 3.5, id="object array"),
+        pytest.param(CUBE, False, 2, 3.5, id="3-D array"),
+    ],
+)
+def test_on_dask(client, sent, X, scatter, low, high):
+    expected = search(X)
+    before = n_bytes_between_workers(client)
+    sent.clear()
+    assert search(X, backend="dask", scatter=[X] if scatter else None) == expected
+    n_bytes = sum(sent) + n_bytes_between_workers(client) - before
+    assert low < n_bytes / sum(x.nbytes for x in X) < high
+
+
+def test_other_searches_on_dask(client):
+    def scores():
+        drawn = RandomizedSearchCV(small(), GRID, n_iter=2, cv=2, random_state=0, refit=False)
+        results = cross_validate(small(), RAGGED, y, cv=2, return_estimator=True)
+        best = [estimator.predict_proba(RAGGED[:3]) for estimator in results["estimator"]]
+        return drawn.fit(CUBE, y).cv_results_["mean_test_score"], results["test_score"], best
+
+    expected = scores()
+    with joblib.parallel_config("dask"):
+        found = scores()
+    for ours, here in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(ours, here)
