@@ -29,7 +29,7 @@ from sklstm._runtime._randomness import draw_seed, own_turn
 from sklstm._runtime._threads import single_threaded
 from sklstm._runtime._torch_settings import own_settings, prediction_settings
 from sklstm._runtime._within import within
-from sklstm._sequences import Array, Sequences
+from sklstm._sequences import Array, Sequences, in_memory
 from sklstm._state._checkpoint import open_checkpoint
 from sklstm._state._packing import pack_state, unpack_state
 from sklstm._tasks._task import Task
@@ -184,10 +184,11 @@ class BaseSequenceEstimator(
     ) -> tuple[InputSchema, Labelled, Configuration]:
         """Check and encode X and y, and resolve the options for them."""
         inputs, schema = self._check_X(given.X, options, is_further)
-        data = label(inputs.sequences, given, task, options, estimator=type(self).__name__)
+        sequences = in_memory(inputs.sequences)
+        data = label(sequences, given, task, options, estimator=type(self).__name__)
         if not is_further and len(data.sequences) < len(inputs.sequences):
-            schema, sequences = schema.without_absent(data.sequences)
-            data = replace(data, sequences=sequences)
+            schema, present = schema.without_absent(data.sequences)
+            data = replace(data, sequences=in_memory(present))
         configuration = configure(
             options,
             data.sequences,
@@ -226,7 +227,8 @@ class BaseSequenceEstimator(
         inputs = schema.check_X(
             given.X, mask_value=self.mask_value, estimator=name, input_name="X_val"
         )
-        return label(inputs.sequences, given, data.task, options, estimator=name, suffix="_val")
+        sequences = in_memory(inputs.sequences)
+        return label(sequences, given, data.task, options, estimator=name, suffix="_val")
 
     # Predicting -----------------------------------------------------------------------------------
 
@@ -389,7 +391,7 @@ def predictor_of(estimator: BaseSequenceEstimator, sequences: Sequences) -> Any:
 
 
 def _check_later_X(schema: InputSchema, X: Any, **options: Any) -> Sequences:
-    return schema.check_X(X, **options).sequences
+    return in_memory(schema.check_X(X, **options).sequences)
 
 
 def _fit_resumably(job: Job) -> tuple[SequenceNet, TrainingSummary, int]:

@@ -252,6 +252,13 @@ def view_of(sequences: Sequences) -> SequenceView:
     return SequenceView(rows, starts, lengths, sequences.codes, sequences.static)
 
 
+def in_memory(sequences: AnySequences) -> Sequences:
+    """The same in memory."""
+    if isinstance(sequences, Sequences):
+        return sequences
+    return sequences.load(np.arange(len(sequences)))
+
+
 def cut_into_runs(lengths: IntArray, max_timesteps: int) -> Iterator[slice]:
     """Runs of sequences of at most so many timesteps together, or of one sequence each.
 

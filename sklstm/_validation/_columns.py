@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sklstm._sequences import Array, IntArray, Sequences
+from sklstm._sequences import AnySequences, Array, IntArray
 from sklstm._validation._feature_names import check_column_names
 from sklstm._validation._frames import KINDS_OF_TIME, is_frame
 from sklstm._validation._messages import enumerate_names, shorten
+from sklstm._views._frame import StoredFrame
 
 # The values of a categorical column, in order; their codes are 1, 2 and so on, and 0 that of none.
 Categories = tuple[Any, ...]
@@ -69,6 +70,8 @@ class StaticColumns:
 
 def column_of_sequences(X: Any) -> str | None:
     """The only column of sequences of a data frame; None if X is anything else."""
+    if isinstance(X, StoredFrame):
+        return X.sequences
     if not is_frame(X):
         return None
     kinds = ("object", *KINDS_OF_SEQUENCE)
@@ -81,10 +84,10 @@ def column_of_sequences(X: Any) -> str | None:
 
 def learn_static(X: Any, sequences: str, name: str) -> StaticColumns:
     """What the columns of a data frame beside the column of sequences hold."""
-    columns = _names_of_columns(X, name)
+    columns = names_of_columns(X, name)
     categories = {}
     for column in columns:
-        if column != sequences and _holds_categories(X[column]):
+        if column != sequences and holds_categories(X[column]):
             categories[column] = _learn(X[column].to_list(), f"Column {column!r} of {name}")
     return StaticColumns(columns, sequences, categories)
 
@@ -97,7 +100,7 @@ def read_static(X: Any, static: StaticColumns, *, estimator: str, name: str) -> 
             f" {type(X).__name__}.\n\nGive a data frame with the columns {list(static.columns)}."
         )
     _check_columns(X, static.columns, estimator, name)
-    sequences = _read_cells(X[static.sequences], f"{name}[{static.sequences!r}]")
+    sequences = read_cells(X[static.sequences], f"{name}[{static.sequences!r}]")
     return sequences, _read_table(X, static, name)
 
 
@@ -114,13 +117,13 @@ def read_static_alone(table: Any, static: StaticColumns, *, estimator: str, name
 
 
 def _check_columns(X: Any, fitted: Sequence[str], estimator: str, name: str) -> None:
-    own = np.array(_names_of_columns(X, name), dtype=object)
+    own = np.array(names_of_columns(X, name), dtype=object)
     check_column_names(own, np.array(fitted, dtype=object), estimator=estimator, name=name)
 
 
 def _read_table(X: Any, static: StaticColumns, name: str) -> Array:
     """Static columns of a data frame that has them all, shape (n_sequences, n_columns)."""
-    numbers = [_read_numbers(X[c], f"Column {c!r} of {name}") for c in static.numbers]
+    numbers = [read_numbers(X[c], f"Column {c!r} of {name}") for c in static.numbers]
     codes = [
         _encode(X[c].to_list(), of_column, f"Column {c!r} of {name}")
         for c, of_column in static.categories.items()
@@ -133,6 +136,11 @@ def _read_table(X: Any, static: StaticColumns, name: str) -> Array:
 def reject_static(X: Any, *, estimator: str, name: str) -> None:
     """Raise if X has static columns, but the X of fit had none."""
     column = column_of_sequences(X)
+    if isinstance(X, StoredFrame):
+        raise ValueError(
+            f"{name} has static columns beside the sequences, but {estimator} was fitted without"
+            " such.\n\nOpen the sequences alone: open_sequences(path, static=False)."
+        )
     if column is not None:
         raise ValueError(
             f"{name} is a data frame with a column of sequences, but {estimator} was fitted without"
@@ -140,7 +148,7 @@ def reject_static(X: Any, *, estimator: str, name: str) -> None:
         )
 
 
-def _names_of_columns(X: Any, name: str) -> tuple[str, ...]:
+def names_of_columns(X: Any, name: str) -> tuple[str, ...]:
     """The names of the columns, which must be strings and differ."""
     columns = tuple(X.columns)
     twice = [column for column in columns if columns.count(column) > 1]
@@ -155,7 +163,7 @@ def _names_of_columns(X: Any, name: str) -> tuple[str, ...]:
     return columns
 
 
-def _read_cells(column: Any, name: str) -> Any:
+def read_cells(column: Any, name: str) -> Any:
     """A column of sequences in a form in which a list of equal length is no row of a table."""
     if str(column.dtype).lower() != "object":
         return column
@@ -179,14 +187,14 @@ def holds_sequences(column: Any) -> bool:
     return hasattr(first, "__len__") and not isinstance(first, (str, bytes, Mapping))
 
 
-def _holds_categories(column: Any) -> bool:
+def holds_categories(column: Any) -> bool:
     dtype = str(column.dtype).lower()
     if dtype == "object":
         return any(isinstance(value, str) for value in column.to_list())
     return dtype.startswith(KINDS_OF_CATEGORY)
 
 
-def _read_numbers(column: Any, name: str) -> Array:
+def read_numbers(column: Any, name: str) -> Array:
     """A numeric column as float64, NaN where missing."""
     dtype = str(column.dtype)
     if dtype.lower().startswith(KINDS_OF_TIME):
@@ -268,7 +276,7 @@ def _encode(values: Sequence[Any], categories: Categories, name: str) -> IntArra
 
 def learn_features(X: Sequence[Any], names: Sequence[str], name: str) -> dict[str, Categories]:
     """Categories of each feature that has such in some data frame of the list X."""
-    found = [column for column in names if any(_holds_categories(frame[column]) for frame in X)]
+    found = [column for column in names if any(holds_categories(frame[column]) for frame in X)]
     return {
         column: _learn(_concatenated(X, column), f"Feature {column!r} of {name}")
         for column in found
@@ -310,8 +318,8 @@ def widths_of(features: Mapping[str, Categories], static: StaticColumns | None) 
 
 
 def drop_absent(
-    sequences: Sequences, features: Mapping[str, Categories], static: StaticColumns | None
-) -> tuple[Sequences, dict[str, Categories], StaticColumns | None]:
+    sequences: AnySequences, features: Mapping[str, Categories], static: StaticColumns | None
+) -> tuple[AnySequences, dict[str, Categories], StaticColumns | None]:
     """Sequences and categories without those categories that no sequence has."""
     of_features, of_static = dict(features), None if static is None else dict(static.categories)
     if sequences.codes is not None:

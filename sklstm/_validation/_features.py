@@ -8,7 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from sklstm._sequences import Array, Sequences
+from sklstm._sequences import (
+    BLOCK_VALUES,
+    AnySequences,
+    Array,
+    Sequences,
+    SequenceView,
+    in_memory,
+)
 from sklstm._validation._columns import (
     Categories,
     StaticColumns,
@@ -24,8 +31,17 @@ from sklstm._validation._columns import (
 )
 from sklstm._validation._feature_names import check_column_names, check_names, names_of_frames
 from sklstm._validation._hints import reject_token_ids, warn_of_misreading
-from sklstm._validation._inputs import Inputs, channels_first_remedy, check_inputs, cut_padding
-from sklstm._validation._tokens import check_tokens
+from sklstm._validation._inputs import (
+    IMPUTER,
+    Inputs,
+    channels_first_remedy,
+    check_block,
+    check_inputs,
+    cut_padding,
+)
+from sklstm._validation._tokens import check_token_block, check_tokens
+from sklstm._validation._views import sample_of
+from sklstm._views._frame import as_frame
 
 
 def check_first(
@@ -42,6 +58,7 @@ def check_first(
     A report on data does not ``check_finite``: it counts what is missing and infinite.
     """
     static, table, name = None, None, "X"
+    X = as_frame(X)
     column = column_of_sequences(X)
     if column is not None:
         static = learn_static(X, column, name)
@@ -57,7 +74,7 @@ def check_first(
         options: dict[str, Any] = {"mask_value": mask_value, "estimator": estimator}
         options["check_finite"] = check_finite
         inputs = _read(X, features, names, **options, input_name=name)
-        warn_of_misreading(X, inputs, name)
+        warn_of_misreading(X, _sampled(inputs), name)
     if static is not None:
         inputs = _with_static(inputs, table)
         own = inputs.column_names
@@ -78,11 +95,19 @@ def _read(
         sequences = Sequences.from_lengths(np.empty((len(codes), 0)), lengths)
         sequences = cut_padding(sequences, None, name)
     else:
-        sequences = check_inputs(frames, **options, can_impute=False).sequences
+        sequences = in_memory(check_inputs(frames, **options, can_impute=False).sequences)
     starts = np.repeat(np.cumsum(lengths) - lengths, sequences.lengths)
     # The ends of sequences may be padding.
     steps = np.arange(len(starts)) - np.repeat(sequences.offsets[:-1], sequences.lengths)
     return Inputs(replace(sequences, codes=codes[starts + steps]), None, names)
+
+
+def _sampled(inputs: Inputs) -> Inputs:
+    """Inputs of which the first sequences are in memory."""
+    sequences = inputs.sequences
+    if isinstance(sequences, SequenceView):
+        sequences = sample_of(sequences, BLOCK_VALUES)
+    return inputs._replace(sequences=sequences)
 
 
 def _with_static(inputs: Inputs, table: Array | None) -> Inputs:
@@ -137,34 +162,79 @@ class InputSchema:
         """Widths of the inputs of a network."""
         return widths_of(self.categories, self.static)
 
-    def without_absent(self, sequences: Sequences) -> tuple[InputSchema, Sequences]:
+    def without_absent(self, sequences: AnySequences) -> tuple[InputSchema, AnySequences]:
         """The schema and the sequences without categories that no sequence has."""
         sequences, categories, static = drop_absent(sequences, self.categories, self.static)
         return replace(self, categories=categories, static=static), sequences
 
     def check_X(
-        self, X: Any, *, mask_value: float | None, estimator: str, input_name: str = "X"
+        self,
+        X: Any,
+        *,
+        mask_value: float | None,
+        estimator: str,
+        check_values: bool = True,
+        input_name: str = "X",
     ) -> Inputs:
-        """Validate X against the schema: the same columns, features or vocabulary."""
+        """Validate X against the schema: the same columns, features or vocabulary.
+
+        If X is a view, ``check_values=False`` leaves its values to `check_block`.
+        """
+        X = as_frame(X)
+        options: dict[str, Any] = {"mask_value": mask_value, "estimator": estimator}
+        options["check_values"] = check_values
         if self.static is not None:
             whole = replace(self, static=None)
             X, table = read_static(X, self.static, estimator=estimator, name=input_name)
-            name = f"{input_name}[{self.static.sequences!r}]"
-            inputs = whole.check_X(X, mask_value=mask_value, estimator=estimator, input_name=name)
+            name = self._name_of_sequences(input_name)
+            inputs = whole.check_X(X, **options, input_name=name)
             return _with_static(inputs, table)
         reject_static(X, estimator=estimator, name=input_name)
         if self.vocabulary_size is None:
             names = self._names_of(X, estimator, input_name) if self.categories else None
-            options: dict[str, Any] = {"mask_value": mask_value, "estimator": estimator}
             inputs = _read(X, self.categories, names, **options, input_name=input_name)
             self.check(X, inputs, estimator=estimator, input_name=input_name)
             return inputs
-        inputs = check_tokens(X, vocabulary_size=self.vocabulary_size, input_name=input_name)
+        inputs = check_tokens(
+            X,
+            vocabulary_size=self.vocabulary_size,
+            check_values=check_values,
+            input_name=input_name,
+        )
         own, names = inputs.column_names, self.names
         # The number of columns may differ: zeros at the end of a row are padding.
         if names is not None and own is not None and len(own) == len(names):
             check_column_names(own, names, estimator=estimator, name=input_name)
         return inputs
+
+    def check_block(
+        self,
+        block: Sequences,
+        first: int,
+        *,
+        mask_value: float | None,
+        estimator: str,
+        input_name: str = "X",
+    ) -> Sequences:
+        """Values of a part of a view, in memory, that `check_X` has read: without padding, checked.
+
+        Parameters
+        ----------
+        block : Sequences
+            Consecutive sequences.
+        first : int
+            Their first is ``X[first]``, for messages.
+        """
+        name = self._name_of_sequences(input_name)
+        if self.vocabulary_size is not None:
+            size = self.vocabulary_size
+            return check_token_block(block, first, vocabulary_size=size, input_name=name)
+        imputer = f"make_pipeline({IMPUTER}, {estimator}())"
+        return check_block(block, first, mask_value=mask_value, imputer=imputer, input_name=name)
+
+    def _name_of_sequences(self, name: str) -> str:
+        """What messages call the sequences."""
+        return name if self.static is None else f"{name}[{self.static.sequences!r}]"
 
     def _names_of(self, X: Any, estimator: str, name: str) -> Array:
         """The feature names of a list of data frames, which must be those of fit."""

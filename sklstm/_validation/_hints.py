@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from sklstm._sequences import UNKNOWN_ID, Array
+from sklstm._sequences import UNKNOWN_ID, Array, in_memory
 from sklstm._validation._forms import as_host
 from sklstm._validation._frames import find_long_table
 from sklstm._validation._inputs import Inputs
 from sklstm._validation._tokens import TokenIds
+from sklstm._views._stored import StoredSequences, source_of
 from sklstm._warnings import warn_user
 
 # Most data sets of aeon's archive have at most so many channels; nearly all have at least so many
@@ -20,7 +21,8 @@ MOST_CHANNELS, FEWEST_TIMESTEPS, FEWEST_PER_CHANNEL = 12, 20, 5
 
 def reject_token_ids(X: Any, *, estimator: str) -> None:
     """Raise if X is the output of TokenEncoder, which is no measurement."""
-    if isinstance(X, TokenIds):
+    is_stored = isinstance(X, StoredSequences) and source_of(X).holds_token_ids
+    if isinstance(X, TokenIds) or is_stored:
         raise ValueError(
             f"X is token ids, as TokenEncoder gives them, which {estimator} would take for"
             " measurements.\n\nGive them to an embedding, with no step in between:"
@@ -37,7 +39,7 @@ def warn_of_misreading(X: Any, inputs: Inputs, name: str = "X") -> None:
 
 def _integers(X: Any, inputs: Inputs, name: str) -> str | None:
     """The warning for lists of 1-D integer sequences, which may be token ids."""
-    values = inputs.sequences.values
+    values = in_memory(inputs.sequences).values
     # Arrays are left alone: integers in equal rows are often counts.
     is_array = inputs.n_columns is not None or len(getattr(X, "shape", ())) > 1
     if is_array or values.shape[1] != 1:
@@ -59,7 +61,7 @@ def _integers(X: Any, inputs: Inputs, name: str) -> str | None:
 
 def _channels_first(inputs: Inputs) -> str | None:
     """The warning for short and wide sequences of one length, which may be channels first."""
-    sequences = inputs.sequences
+    sequences = in_memory(inputs.sequences)
     timesteps, n_features = int(sequences.lengths[0]), sequences.n_features
     is_wide = n_features >= max(FEWEST_TIMESTEPS, FEWEST_PER_CHANNEL * timesteps)
     if timesteps > MOST_CHANNELS or not is_wide or (sequences.lengths != timesteps).any():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -11,7 +12,7 @@ import numpy as np
 from sklearn.utils import check_array
 
 from sklstm._compat._sklearn import get_feature_names
-from sklstm._sequences import Array, IntArray, Sequences, all_finite
+from sklstm._sequences import AnySequences, Array, IntArray, Sequences, all_finite, in_memory
 from sklstm._validation._feature_names import (
     Names,
     common_names,
@@ -30,8 +31,19 @@ from sklstm._validation._frames import reject_cells, reject_times
 from sklstm._validation._masks import without_mask, without_masks
 from sklstm._validation._messages import REMEDY_TEXT, enumerate_names, none_found, shorten
 from sklstm._validation._nested import flatten_nested
+from sklstm._validation._views import (
+    BlockCheck,
+    check_blocks,
+    n_columns_of,
+    names_of_stored,
+    read_view,
+    reject_large,
+)
+from sklstm._views._open import as_stored
+from sklstm._views._stored import StoredSequences
 
 IMPUTER = "sklstm.preprocessing.SequenceImputer()"
+FLOATS = (np.float32, np.float64)
 
 
 class Inputs(NamedTuple):
@@ -39,10 +51,10 @@ class Inputs(NamedTuple):
 
     ``n_columns`` is None unless X was two-dimensional. ``column_names`` are those of the columns of
     such a data frame, otherwise of the features of a timestep; None if they have none.
-    ``vocabulary_size`` is None unless X is token ids.
+    ``vocabulary_size`` is None unless X is token ids. The sequences are a view if X was one.
     """
 
-    sequences: Sequences
+    sequences: AnySequences
     n_columns: int | None = None
     column_names: Array | None = None
     vocabulary_size: int | None = None
@@ -56,6 +68,7 @@ def check_inputs(
     allow_nan: bool = False,
     can_impute: bool = True,
     check_finite: bool = True,
+    check_values: bool = True,
     input_name: str = "X",
 ) -> Inputs:
     """Convert X to sequences of float32 or float64, without modifying it.
@@ -64,7 +77,8 @@ def check_inputs(
     ----------
     X : array-like
         Any form of ``ACCEPTED_FORMS``, a tensor of those shapes, a nested list of pyarrow, awkward
-        or polars, or whatever else ``as_known_form``, ``without_masks`` and ``read_named`` know.
+        or polars, what ``as_stored`` makes a view of, or whatever else ``as_known_form``,
+        ``without_masks`` and ``read_named`` know.
     estimator : str
         Name of the estimator, for messages.
     mask_value : float, default=None
@@ -75,24 +89,95 @@ def check_inputs(
         Whether `SequenceImputer` takes X, for messages.
     check_finite : bool, default=True
         Whether to raise for infinity and NaN.
+    check_values : bool, default=True
+        Whether to read the values of a view, to cut padding off and to check them. If not,
+        ``check_block`` has to do so with each block of it.
     input_name : str, default="X"
         Name of X in messages.
     """
-    fields = X.dtype.names if is_structured(X) else None
+    imputer = f"make_pipeline({IMPUTER}, {estimator}())" if can_impute else ""
     if _is_plain(X):
-        inputs = _from_rectangle(X, X)
+        inputs, fields = _from_rectangle(X, X), None
+    elif (stored := as_stored(X, input_name)) is not None:
+        check = partial(
+            check_block,
+            mask_value=mask_value,
+            allow_nan=allow_nan,
+            imputer=imputer,
+            check_finite=check_finite,
+            input_name=input_name,
+        )
+        is_needed = check_values and (check_finite or mask_value is not None)
+        return _from_stored(stored, input_name, check if is_needed else None)
     else:
+        fields = X.dtype.names if is_structured(X) else None
         inputs = read_sequences(
             X if fields is None else from_structured(X, input_name),
             input_name,
             Reader(_read_item, partial(_read_rectangle, estimator=estimator), _as_float),
         )
-    sequences = cut_padding(inputs.sequences, mask_value, input_name)
+    sequences = cut_padding(in_memory(inputs.sequences), mask_value, input_name)
     if check_finite:
-        imputer = f"make_pipeline({IMPUTER}, {estimator}())" if can_impute else ""
         _check_finite(sequences, allow_nan, input_name, imputer)
     names = inputs.column_names if fields is None else np.array(fields, dtype=object)
     return inputs._replace(sequences=sequences, column_names=names)
+
+
+# Views ------------------------------------------------------------------------------------------
+
+
+def _from_stored(stored: StoredSequences, name: str, check: BlockCheck | None) -> Inputs:
+    """Inputs from a view of measurements, of which each block is checked if there is a check."""
+    _check_kind(stored.dtype, name)
+    view = read_view(stored, stored.dtype if stored.dtype in FLOATS else np.float64)
+    check_lengths(view.lengths, name)
+    if check is not None:
+        view = check_blocks(view, check)
+    return Inputs(view, n_columns_of(stored), names_of_stored(stored))
+
+
+def check_block(
+    block: Sequences,
+    first: int,
+    *,
+    mask_value: float | None,
+    allow_nan: bool = False,
+    imputer: str = "",
+    check_finite: bool = True,
+    input_name: str = "X",
+) -> Sequences:
+    """Sequences of a view, the first of which is X[first], without padding; or an error."""
+    block = cut_padding(block, mask_value, input_name, first)
+    if check_finite:
+        _check_finite(block, allow_nan, input_name, imputer, first)
+    return block
+
+
+def check_loaded(X: Any, *, estimator: str) -> Inputs:
+    """Inputs for an estimator that needs all timesteps in memory; values may be NaN.
+
+    Large sequences on disk are an error.
+    """
+    if isinstance(X, StoredSequences):
+        reject_large(X, estimator)
+    inputs = check_inputs(X, estimator=estimator, allow_nan=True)
+    return inputs._replace(sequences=in_memory(inputs.sequences))
+
+
+def read_as_given(X: Any, *, input_name: str) -> Inputs:
+    """Sequences of measurements or token ids in their own type, values not checked."""
+    read_rectangle = partial(_read_rectangle, estimator="write_sequences")
+
+    def read_array(X: Any, name: str) -> Array:
+        is_ready = isinstance(X, np.ndarray) and X.dtype.kind in "biuf" and X.ndim in (2, 3)
+        return X if is_ready and X.size else read_rectangle(X, name)
+
+    def convert(values: Array, name: str) -> Array:
+        return values if values.dtype.kind in "biuf" else _as_float(values, name)
+
+    inputs = read_sequences(X, input_name, Reader(_read_item, read_array, convert))
+    check_lengths(in_memory(inputs.sequences).lengths, input_name)
+    return inputs
 
 
 # Forms ------------------------------------------------------------------------------------------
@@ -196,7 +281,7 @@ def channels_first_remedy(name: str) -> str:
 
 def _is_plain(X: Any) -> bool:
     """Whether X is an array that is sequences as it is: most of the checks' time is saved."""
-    is_float = type(X) is np.ndarray and X.dtype in (np.float64, np.float32)
+    is_float = type(X) is np.ndarray and X.dtype in FLOATS
     return bool(is_float and X.ndim in (2, 3) and X.size)
 
 
@@ -313,9 +398,14 @@ def _check_kind(dtype: Any, name: str) -> None:
 # Values -----------------------------------------------------------------------------------------
 
 
-def cut_padding(sequences: Sequences, mask_value: float | None, name: str) -> Sequences:
-    """Remove trailing timesteps that equal mask_value throughout; raise if a sequence is empty."""
-    _check_lengths(sequences.lengths, name)
+def cut_padding(
+    sequences: Sequences, mask_value: float | None, name: str, first: int = 0
+) -> Sequences:
+    """Remove trailing timesteps that equal mask_value throughout; raise if a sequence is empty.
+
+    ``first`` is the index of the first of them.
+    """
+    check_lengths(sequences.lengths, name, first)
     if mask_value is None:
         return sequences
     values = sequences.values
@@ -324,13 +414,15 @@ def cut_padding(sequences: Sequences, mask_value: float | None, name: str) -> Se
     # The last real row so far; a row is trailing padding if no real row of its sequence follows it.
     last_real = np.maximum.accumulate(ends)[sequences.offsets[1:] - 1]
     lengths = np.maximum(last_real - sequences.offsets[:-1] + 1, 0)
-    _check_lengths(lengths, name)
+    check_lengths(lengths, name, first)
     kept = np.arange(len(values)) < np.repeat(sequences.offsets[:-1] + lengths, sequences.lengths)
-    return Sequences.from_lengths(values if kept.all() else values[kept], lengths)
+    cut = Sequences.from_lengths(values if kept.all() else values[kept], lengths)
+    return cut if sequences.static is None else replace(cut, static=sequences.static)
 
 
-def _check_lengths(lengths: IntArray, name: str) -> None:
-    empty = np.flatnonzero(lengths == 0)
+def check_lengths(lengths: IntArray, name: str, first: int = 0) -> None:
+    """Raise if a sequence is empty."""
+    empty = first + np.flatnonzero(lengths == 0)
     if len(empty):
         raise ValueError(
             f"{enumerate_names(empty, lambda i: f'{name}[{i}]')}"
@@ -339,7 +431,9 @@ def _check_lengths(lengths: IntArray, name: str) -> None:
         )
 
 
-def _check_finite(sequences: Sequences, allow_nan: bool, name: str, imputer: str) -> None:
+def _check_finite(
+    sequences: Sequences, allow_nan: bool, name: str, imputer: str, first: int = 0
+) -> None:
     """Raise for infinity, and for NaN unless allowed; ``imputer`` is the remedy for it, if any."""
     values = sequences.values
     if all_finite(values):
@@ -349,7 +443,7 @@ def _check_finite(sequences: Sequences, allow_nan: bool, name: str, imputer: str
         return
     has_nan, has_infinity = np.isnan(values).any() and not allow_nan, np.isinf(values).any()
     kinds = ["NaN"] * bool(has_nan) + ["infinity"] * bool(has_infinity)
-    places = enumerate_names(bad, lambda at: name_value(sequences, *at, name=name))
+    places = enumerate_names(bad, lambda at: name_value(sequences, *at, name=name, first=first))
     found = f"Input {name} contains {' and '.join(kinds)} at {places}; every value must be finite"
     if allow_nan:
         raise ValueError(
@@ -364,8 +458,10 @@ def _check_finite(sequences: Sequences, allow_nan: bool, name: str, imputer: str
     )
 
 
-def name_value(sequences: Sequences, row: int, column: int = 0, *, name: str) -> str:
+def name_value(
+    sequences: Sequences, row: int, column: int = 0, *, name: str, first: int = 0
+) -> str:
     """The user's index of one value: ``X[17][3, 0]``, or ``X[17][3]`` if univariate."""
     sequence, timestep = sequences.locate(row)
     position = f"{timestep}" if sequences.n_features == 1 else f"{timestep}, {column}"
-    return f"{name}[{sequence}][{position}]"
+    return f"{name}[{first + sequence}][{position}]"

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.multiclass import type_of_target
 
-from sklstm._sequences import Array, Sequences
+from sklstm._sequences import Array, Sequences, in_memory
 from sklstm._tasks._labels import check_labels
 from sklstm._validation._features import InputSchema, check_first
 from sklstm._validation._groups import check_groups
@@ -44,7 +44,7 @@ class Checked:
     @property
     def sequences(self) -> Sequences:
         """The sequences."""
-        return self.inputs.sequences
+        return in_memory(self.inputs.sequences)
 
     @property
     def takes_tokens(self) -> bool:
@@ -97,7 +97,7 @@ def read(
         targets = None if y is None else _check_y(y, X, n, predicts_numbers, estimator)
     return Checked(
         kind,
-        inputs,
+        inputs._replace(sequences=in_memory(inputs.sequences)),
         schema,
         encoder,
         [str(warning.message) for warning in caught],

@@ -11,7 +11,7 @@ import numpy as np
 
 from sklstm._base import predictor_of
 from sklstm._optional import require
-from sklstm._sequences import UNKNOWN_ID, Array, Sequences
+from sklstm._sequences import UNKNOWN_ID, Array, Sequences, in_memory
 from sklstm._tasks._multilabel import Multilabel
 from sklstm._tasks._regression import Regression
 from sklstm._validation._inputs import check_inputs
@@ -81,7 +81,7 @@ def _read(exported: Exported, X: Any) -> Sequences:
         X = exported.encoder.transform(X)
     if exported.steps:
         exported.steps[0].transform(X)
-        sequences = check_inputs(X, estimator="to_onnx", allow_nan=True).sequences
+        sequences = in_memory(check_inputs(X, estimator="to_onnx", allow_nan=True).sequences)
     else:
         sequences = exported.estimator.net_.reader.check_X(X)
     return sequences.take(np.arange(min(len(sequences), MAX_CHECKED)))

@@ -19,7 +19,7 @@ from sklstm._runtime._modes import own_modes
 from sklstm._runtime._threads import single_threaded
 from sklstm._runtime._torch_settings import prediction_settings
 from sklstm._runtime._within import within
-from sklstm._sequences import Array, IntArray, Sequences
+from sklstm._sequences import Array, IntArray, Sequences, in_memory
 from sklstm.nn import SequenceNetwork
 from sklstm.nn._ensemble import Ensemble, network_of
 from sklstm.preprocessing._base import SequenceTransformer, widths_of
@@ -91,9 +91,10 @@ class Explained:
 
     def read(self, X: Any, *, input_name: str = "X") -> Sequences:
         """Validated sequences of what the estimator takes."""
-        return self.fitted.schema.check_X(
+        inputs = self.fitted.schema.check_X(
             X, mask_value=self.estimator.mask_value, estimator=self.name, input_name=input_name
-        ).sequences
+        )
+        return in_memory(inputs.sequences)
 
     def source(self, sequences: Sequences) -> HostSequences:
         """The sequences, from which batches as the network reads them are made."""

@@ -13,10 +13,10 @@ from sklearn.utils.validation import check_is_fitted
 from sklstm._compat._sklearn import check_feature_names_in
 from sklstm._compat._sklearn_callbacks import fit_task
 from sklstm._config._parameters import validate_parameters
-from sklstm._sequences import Array, Sequences
+from sklstm._sequences import Array, Sequences, in_memory
 from sklstm._validation._features import InputSchema
 from sklstm._validation._hints import reject_token_ids
-from sklstm._validation._inputs import Inputs, check_inputs
+from sklstm._validation._inputs import Inputs, check_loaded
 
 
 class SequenceTransformer(CallbackSupportMixin, TransformerMixin, BaseEstimator, ABC):
@@ -55,7 +55,7 @@ class SequenceTransformer(CallbackSupportMixin, TransformerMixin, BaseEstimator,
         """
         with fit_task(self, X, y):
             inputs = self._check_new_X(X)
-            self._learn(inputs.sequences)
+            self._learn(in_memory(inputs.sequences))
             self._set_input_schema(inputs)
         return self
 
@@ -79,7 +79,7 @@ class SequenceTransformer(CallbackSupportMixin, TransformerMixin, BaseEstimator,
             masked timesteps at the end are cut off. float32 if X is, otherwise float64.
         """
         inputs = self._check_X(X)
-        return in_the_form_of(X, inputs, self._transform_values(inputs.sequences))
+        return in_the_form_of(X, inputs, self._transform_values(in_memory(inputs.sequences)))
 
     def get_feature_names_out(self, input_features: Any = None) -> Array:
         """Get output feature names for transformation.
@@ -125,12 +125,12 @@ class SequenceTransformer(CallbackSupportMixin, TransformerMixin, BaseEstimator,
         """Validate the parameters, then X, before `fit`."""
         self.check_parameters()
         reject_token_ids(X, estimator=type(self).__name__)
-        return check_inputs(X, estimator=type(self).__name__, allow_nan=True)
+        return check_loaded(X, estimator=type(self).__name__)
 
     def _check_X(self, X: Any) -> Inputs:
         """Validate X against the features of `fit`."""
         check_is_fitted(self)
-        inputs = check_inputs(X, estimator=type(self).__name__, allow_nan=True)
+        inputs = check_loaded(X, estimator=type(self).__name__)
         self._input_schema.check(X, inputs, estimator=type(self).__name__)
         return inputs
 
@@ -171,4 +171,4 @@ def in_the_form_of(X: Any, inputs: Inputs, values: Array) -> Array | list[Array]
     # Fewer rows: masked timesteps at the end were cut off, so the rectangle is gone.
     if len(given) == 3 and len(values) == given[0] * given[1]:
         return values.reshape(*given[:2], n_channels)
-    return list(Sequences(values, inputs.sequences.offsets))
+    return list(Sequences(values, in_memory(inputs.sequences).offsets))

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from sklstm._sequences import Array
-from sklstm._validation._inputs import check_inputs
+from sklstm._sequences import Array, in_memory
+from sklstm._validation._inputs import check_loaded
 
 
 def from_channel_first(X: Any) -> Any:
@@ -110,7 +110,7 @@ def to_channel_first(X: Any) -> Any:
     >>> [x.shape for x in to_channel_first([np.zeros((50, 3)), np.zeros((40, 3))])]
     [(3, 50), (3, 40)]
     """
-    sequences = check_inputs(X, estimator="to_channel_first", allow_nan=True).sequences
+    sequences = in_memory(check_loaded(X, estimator="to_channel_first").sequences)
     # ndim alone does not say that X is rectangular: a jagged array of awkward has it too.
     if getattr(X, "ndim", 1) > 1 and len(set(sequences.lengths.tolist())) == 1:
         shape = (len(sequences), int(sequences.lengths[0]), sequences.n_features)

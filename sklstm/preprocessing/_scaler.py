@@ -13,7 +13,7 @@ from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
 from sklstm._compat._sklearn import StrOptions
 from sklstm._compat._sklearn_callbacks import fit_task
 from sklstm._moments import EPSILON, means_and_deviations, scaled_within
-from sklstm._sequences import Array, Sequences
+from sklstm._sequences import Array, Sequences, in_memory
 from sklstm._validation._weights import check_weights
 from sklstm.preprocessing._base import SequenceTransformer, in_the_form_of
 
@@ -126,7 +126,7 @@ class SequenceScaler(SequenceTransformer):
         """
         with fit_task(self, X, y, sample_weight=sample_weight):
             inputs = self._check_new_X(X)
-            self.scaler_ = self._fit_scaler(None, inputs.sequences, sample_weight)
+            self.scaler_ = self._fit_scaler(None, in_memory(inputs.sequences), sample_weight)
             self._set_input_schema(inputs)
             self._fitted_as = (self.method, self.per)
         return self
@@ -169,7 +169,7 @@ class SequenceScaler(SequenceTransformer):
                 f" {self._fitted_as}. Got {(self.method, self.per)}.\n\nSet them back, or call fit."
             )
         with fit_task(self, X, y, sample_weight=sample_weight):
-            sequences = self._check_X(X).sequences
+            sequences = in_memory(self._check_X(X).sequences)
             self.scaler_ = self._fit_scaler(self.scaler_, sequences, sample_weight)
         return self
 
@@ -197,7 +197,8 @@ class SequenceScaler(SequenceTransformer):
                 "inverse_transform is not possible with per='sequence', which does not store"
                 " the scales of the sequences.\n\nSet per='dataset'."
             )
-        return in_the_form_of(X, inputs, self.scaler_.inverse_transform(inputs.sequences.values))
+        values = in_memory(inputs.sequences).values
+        return in_the_form_of(X, inputs, self.scaler_.inverse_transform(values))
 
     def _transform_values(self, sequences: Sequences) -> Array:
         if self.scaler_ is None:

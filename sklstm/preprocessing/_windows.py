@@ -11,8 +11,8 @@ import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
 from sklstm._compat._sklearn import Interval, StrOptions, validate_parameter_constraints
-from sklstm._sequences import Array, IntArray, Sequences
-from sklstm._validation._inputs import check_inputs
+from sklstm._sequences import Array, IntArray, Sequences, in_memory
+from sklstm._validation._inputs import check_loaded
 from sklstm._validation._messages import enumerate_names
 
 PARAMETER_CONSTRAINTS: dict[str, list[Any]] = {
@@ -234,8 +234,8 @@ def make_windows(
         {"size": size, "step": step, "label": label, "short": short},
         caller_name="make_windows",
     )
-    inputs = check_inputs(X, estimator="make_windows", allow_nan=True)
-    sequences = inputs.sequences
+    inputs = check_loaded(X, estimator="make_windows")
+    sequences = in_memory(inputs.sequences)
     if inputs.n_columns is not None:
         _reject_rows(len(sequences), inputs.n_columns, size)
     # By default each recording is a group.

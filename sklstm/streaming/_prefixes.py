@@ -11,7 +11,7 @@ import numpy as np
 
 from sklstm._batching._loader import HostSequences
 from sklstm._inference._prediction import compute_outputs, plain_batches
-from sklstm._sequences import Array, IntArray, Sequences, all_finite
+from sklstm._sequences import Array, IntArray, Sequences, all_finite, in_memory
 from sklstm.streaming._models import Model, read_model
 from sklstm.streaming._network import CausalNetwork
 
@@ -120,7 +120,7 @@ def _outputs(model: Model, X: Any) -> tuple[Array, IntArray]:
         inputs = model.schema.check_X(
             model.transform(X), mask_value=model.estimator.mask_value, estimator=model.name
         )
-        sequences = inputs.sequences
+        sequences = in_memory(inputs.sequences)
         outputs = np.empty((len(sequences.values), model.task.n_outputs))
         network = model.causal_network(exactly=False)
         parts = (

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sklstm._sequences import PADDING_ID, Array, Sequences, all_finite
+from sklstm._sequences import PADDING_ID, Array, Sequences, all_finite, in_memory
 from sklstm._validation._frames import is_frame
 from sklstm.streaming._models import Model
 
@@ -82,7 +82,7 @@ def _read(model: Model, X: Any) -> Sequences:
     inputs = model.timestep_schema.check_X(
         model.transform(X), mask_value=None, estimator=model.name, input_name=NAME
     )
-    return inputs.sequences
+    return in_memory(inputs.sequences)
 
 
 def _check_array(model: Model, array: Array, n_streams: int | None) -> Array:

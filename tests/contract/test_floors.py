@@ -14,7 +14,7 @@ import sklstm
 ROOT = Path(sklstm.__file__).parent
 FLOORS = {
     "_sequences": 0, "exceptions": 0, "_optional": 0, "_compat": 0, "_warnings": 0, "_tables": 0,
-    "_runtime": 1,
+    "_runtime": 1, "_views": 1,
     "_files": 2, "_moments": 2, "_validation": 2, "nn": 2,
     "_config": 3,
     "_tasks": 4, "_batching": 4, "preprocessing": 4,

@@ -1,0 +1,1 @@
+"""Sequences in files and stores, which are read when they are needed."""

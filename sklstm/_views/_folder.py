@@ -1,0 +1,97 @@
+"""The package's own format: a folder of plain arrays.
+
+``values.npy`` holds all timesteps, ``offsets.npy`` where each sequence begins and the last one
+ends, other files a column each, and ``sequences.json`` what belongs to what.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sklstm._sequences import Array, ArrayRows
+from sklstm._views._source import SEQUENCES, Address, Column, Source, address_of
+
+FORMAT = 1
+DESCRIPTION, VALUES, OFFSETS = "sequences.json", "values.npy", "offsets.npy"
+
+
+def is_folder(path: str) -> bool:
+    """Whether there is a folder that `write_sequences` has written."""
+    return (Path(path) / DESCRIPTION).is_file()
+
+
+def address_of_folder(path: str, *, static: bool | None = None) -> Address:
+    """The address of a folder; without static columns if ``static`` is False."""
+    files = [DESCRIPTION, VALUES, OFFSETS]
+    return address_of(path, open_folder, files, static=static)
+
+
+def open_folder(path: str, *, static: bool = True) -> Source:
+    """Open a folder."""
+    described = json.loads((Path(path) / DESCRIPTION).read_text(encoding="utf-8"))
+    if described.get("format") != FORMAT:
+        raise ValueError(
+            f"{path!r} has format {described.get('format')!r}, but this version of sklstm reads"
+            f" format {FORMAT}."
+        )
+    values, offsets = _map(path, VALUES), _map(path, OFFSETS)
+    n = len(offsets) - 1
+    if values.shape[:1] != (offsets[-1],) or n != described["n_sequences"]:
+        raise ValueError(f"{path!r} is not complete: {VALUES} and {OFFSETS} do not fit together.")
+    has_static = static and described["static"]
+    return Source(
+        ArrayRows(values),
+        offsets[:-1],
+        _lengths(offsets),
+        item_ndim=described["item_ndim"],
+        names=None if described["features"] is None else tuple(described["features"]),
+        holds_token_ids=described["holds_token_ids"],
+        columns=_columns(path, described["columns"]),
+        static=_columns(path, described["static"]) if has_static else {},
+        sequences=described.get("sequences", SEQUENCES),
+        order=tuple(described["order"]) if has_static else (),
+    )
+
+
+def _lengths(offsets: Array) -> Array:
+    """Lengths in 4 bytes each, if they fit."""
+    longest = max((int(np.diff(part).max(initial=0)) for part in _pieces(offsets)), default=0)
+    dtype = np.int32 if longest <= np.iinfo(np.int32).max else np.int64
+    lengths = np.empty(len(offsets) - 1, dtype=dtype)
+    first = 0
+    for part in _pieces(offsets):
+        own = np.diff(part)
+        lengths[first : first + len(own)] = own
+        first += len(own)
+    return lengths
+
+
+def _pieces(offsets: Array, size: int = 2**20) -> list[Array]:
+    """Overlapping by one, so that the differences of all are those of the whole."""
+    return [offsets[i : i + size + 1] for i in range(0, len(offsets) - 1, size)]
+
+
+def _columns(path: str, described: Mapping[str, Mapping[str, Any]]) -> dict[str, Column]:
+    return {name: _column(path, own) for name, own in described.items()}
+
+
+def _column(path: str, own: Mapping[str, Any]) -> Column:
+    names = None if own.get("names") is None else np.load(Path(path) / own["names"])
+    return Column(_map(path, own["file"]), names)
+
+
+def _map(path: str, name: str) -> Array:
+    """An array in the folder, mapped; one without values cannot be."""
+    file = Path(path) / name
+    try:
+        values: Array = np.asarray(np.load(file, mmap_mode="r", allow_pickle=False))
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path!r} is not complete: it has no {name}.") from None
+    except ValueError:
+        values = np.load(file, allow_pickle=False)
+    return values

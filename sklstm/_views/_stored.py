@@ -1,0 +1,221 @@
+"""The view that a user holds of sequences in files and stores."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterator
+from functools import cached_property
+from types import EllipsisType
+from typing import Any, NoReturn, overload
+
+import numpy as np
+import numpy.typing as npt
+
+from sklstm._sequences import Array, IntArray, SequenceView
+from sklstm._views._source import Address, Source, as_key
+
+
+class StoredSequences:
+    """Sequences in a file or store, which are read when they are needed.
+
+    `open_sequences` makes it. Estimators take it as X, and scikit-learn's splitters, searches and
+    meta-estimators take parts of it, which read nothing. It is sent to another process as its path.
+
+    Iterating gives the sequences one after the other, an index gives one of them:
+    an ndarray of shape (n_timesteps_i, n_features), or of shape (n_timesteps_i,) if they were
+    written so. A slice, a list or an array of indices, or a mask of booleans gives a view again.
+
+    Attributes
+    ----------
+    path : str or None
+        The absolute path that they were opened from; None if they were opened from an object in
+        memory.
+    shape : tuple
+        (n_sequences,).
+    lengths : ndarray of shape (n_sequences,)
+        Number of timesteps of each sequence.
+    n_timesteps : int
+        Number of timesteps of all sequences together.
+    n_features : int
+        Number of features of a timestep.
+    dtype : numpy.dtype
+        Type of the values as they are stored.
+    y, sample_weight, groups : ndarray or None
+        What is stored for each sequence beside it.
+    static : dict of str to ndarray
+        Static columns, None being a missing text; empty if there are none.
+
+    See Also
+    --------
+    sklstm.preprocessing.open_sequences : Open sequences.
+    sklstm.preprocessing.write_sequences : Write sequences.
+    """
+
+    def __init__(
+        self, source: Source, address: Address | None = None, indices: range | Array | None = None
+    ) -> None:
+        self._source = source
+        self._address = address
+        self._indices = range(len(source.lengths)) if indices is None else indices
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    @overload
+    def __getitem__(self, key: int | np.integer[Any]) -> Array: ...
+    @overload
+    def __getitem__(
+        self, key: slice | npt.ArrayLike | tuple[Any, EllipsisType]
+    ) -> StoredSequences: ...
+    def __getitem__(self, key: Any) -> Any:
+        if isinstance(key, tuple):
+            # As scikit-learn takes parts of whatever has a shape.
+            key = _only_of_sequences(key)
+        if isinstance(key, slice):
+            return self._part(self._indices[key])
+        if not np.iterable(key):
+            return self._item(self._indices[operator.index(key)])
+        return self._part(self._resolved(np.asarray(key)))
+
+    def __iter__(self) -> Iterator[Array]:
+        for _, block in view_of_stored(self).blocks():
+            for item in block:
+                yield self._as_given(item)
+
+    def __array__(self, *_: Any, **__: Any) -> NoReturn:
+        raise TypeError(
+            "StoredSequences are no array: they are read when they are needed.\n\nlist(X) reads"
+            " them all into memory."
+        )
+
+    def __repr__(self) -> str:
+        where = type(self._source.rows).__name__ if self.path is None else repr(self.path)
+        return (
+            f"<StoredSequences of {where}: {len(self)} sequences, {self.n_features}"
+            f" feature{'s' * (self.n_features > 1)}, {self.dtype}>"
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        indices: Any = self._indices
+        if isinstance(indices, range) and indices == range(len(self._source.lengths)):
+            indices = None
+        return _unpickle, (self._source if self._address is None else self._address, indices)
+
+    # What there is --------------------------------------------------------------------------------
+
+    @property
+    def path(self) -> str | None:
+        return None if self._address is None else self._address.path
+
+    @property
+    def shape(self) -> tuple[int]:
+        return (len(self),)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self._source.rows.dtype
+
+    @property
+    def n_features(self) -> int:
+        return int(self._source.rows.shape[1])
+
+    @cached_property
+    def lengths(self) -> IntArray:
+        lengths: IntArray = self._source.lengths[as_key(self._indices)]
+        return lengths
+
+    @property
+    def n_timesteps(self) -> int:
+        return int(self.lengths.sum(dtype=np.int64))
+
+    @cached_property
+    def y(self) -> Array | None:
+        return self._column("y")
+
+    @cached_property
+    def sample_weight(self) -> Array | None:
+        return self._column("sample_weight")
+
+    @cached_property
+    def groups(self) -> Array | None:
+        return self._column("groups")
+
+    @cached_property
+    def static(self) -> dict[str, Array]:
+        columns = self._source.static
+        return {name: column.take(self._indices) for name, column in columns.items()}
+
+    def _column(self, name: str) -> Array | None:
+        column = self._source.columns.get(name)
+        return None if column is None else column.take(self._indices)
+
+    # Parts ----------------------------------------------------------------------------------------
+
+    def _item(self, index: int) -> Array:
+        start, length = int(self._source.starts[index]), int(self._source.lengths[index])
+        # A copy: memory that the caller may write to.
+        return self._as_given(np.array(self._source.rows.read(start, start + length)))
+
+    def _as_given(self, item: Array) -> Array:
+        return item[:, 0] if self._source.item_ndim == 1 else item
+
+    def _resolved(self, key: Array) -> Array:
+        """Indices into the source of a list of indices or a mask."""
+        if key.ndim != 1:
+            raise IndexError(
+                "Stored sequences have one dimension. Got indices of shape"
+                f" {key.shape}: a slice, a list of indices or a mask is possible."
+            )
+        if key.dtype == bool:
+            if len(key) != len(self):
+                raise IndexError(f"A mask of {len(key)} for {len(self)} sequences.")
+            key = np.flatnonzero(key)
+        elif len(key) == 0:
+            key = key.astype(np.int64)
+        elif key.dtype.kind not in "iu":
+            raise IndexError(f"Indices must be integers or booleans. Got dtype {key.dtype}.")
+        n = len(self)
+        outside = (key < -n) | (key >= n)
+        if outside.any():
+            raise IndexError(f"There is no sequence {key[outside][0]} among {n}.")
+        key = np.where(key < 0, key + n, key) if key.dtype.kind == "i" else key
+        if not isinstance(self._indices, range):
+            resolved: Array = self._indices[key]
+            return resolved
+        own = self._indices
+        # In the smallest type: a pickle holds them.
+        smallest = np.min_scalar_type(max(0, len(self._source.lengths) - 1))
+        key = (
+            key if own.start == 0 and own.step == 1 else own.start + key.astype(np.int64) * own.step
+        )
+        return key.astype(smallest)
+
+    def _part(self, indices: range | Array) -> StoredSequences:
+        return StoredSequences(self._source, self._address, indices)
+
+
+def _only_of_sequences(key: tuple[Any, ...]) -> Any:
+    """The first of a tuple of indices, the others of which must be ``...`` or ``:``."""
+    others = [other for other in key[1:] if other is not Ellipsis and other != slice(None)]
+    if others or not key:
+        raise IndexError(
+            "Stored sequences have one dimension. Take the timesteps of one: X[3][:10]."
+        )
+    return key[0]
+
+
+def _unpickle(origin: Source | Address, indices: range | Array | None) -> StoredSequences:
+    if isinstance(origin, Source):
+        return StoredSequences(origin, None, indices)
+    return StoredSequences(origin.open(), origin, indices)
+
+
+def source_of(stored: StoredSequences) -> Source:
+    """What is behind stored sequences; of parts of them, all of it."""
+    return stored._source
+
+
+def view_of_stored(stored: StoredSequences) -> SequenceView:
+    """The sequences as they are stored, not validated."""
+    source, key = stored._source, as_key(stored._indices)
+    return SequenceView(source.rows, source.starts[key], source.lengths[key])
