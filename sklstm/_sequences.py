@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,6 +16,8 @@ Array = npt.NDArray[Any]
 PADDING_ID, UNKNOWN_ID = 0, 1
 # Maximum number of values that are read, checked and converted at a time: 8 MB of float64.
 BLOCK_VALUES = 2**20
+# From this mean number of timesteps of a run on, runs are copied one by one.
+LONG_RUN = 64
 
 
 def all_finite(values: Array) -> bool:
@@ -240,6 +243,14 @@ class ArrayRows:
             first = int(starts[0]) if len(starts) else 0
             return self.read(first, first + int(lengths.sum()))
         ends = np.cumsum(lengths)
+        breaks = np.flatnonzero(starts[1:] != starts[:-1] + lengths[:-1]) + 1
+        if ends[-1] >= LONG_RUN * (len(breaks) + 1):
+            bounds = [0, *breaks.tolist(), len(starts)]
+            runs = [
+                self.read(int(starts[a]), int(starts[b - 1] + lengths[b - 1]))
+                for a, b in pairwise(bounds)
+            ]
+            return np.concatenate(runs)
         rows = np.arange(ends[-1]) + np.repeat(starts - (ends - lengths), lengths)
         taken: Array = self.values[rows]
         return taken

@@ -23,9 +23,13 @@ def training_batches(
     Shuffle, sort by length within windows, cut into batches, shuffle the batches. Within a batch
     lengths ascend. Batch sizes differ by at most one: a small last batch would be a noisy step.
     """
+    return shuffled_batches(lengths, -(-len(lengths) // batch_size), rng)
+
+
+def shuffled_batches(lengths: IntArray, n_batches: int, rng: np.random.Generator) -> list[IntArray]:
+    """The same of a number of batches."""
     n = len(lengths)
     order = rng.permutation(n)
-    n_batches = -(-n // batch_size)
     if lengths.min() == lengths.max():
         return np.array_split(order, n_batches)
     if n_batches <= SHORT_EPOCH:

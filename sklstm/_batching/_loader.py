@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import copy
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from itertools import starmap
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 import torch
@@ -14,7 +17,7 @@ from torch import Tensor
 from sklstm._batching._buckets import pair_by_length, training_batches
 from sklstm._batching._parts import Cost, cut
 from sklstm._batching._scaling import Scaling
-from sklstm._sequences import PADDING_ID, Array, IntArray, Sequences
+from sklstm._sequences import PADDING_ID, AnySequences, Array, IntArray, Sequences
 
 # Number of padded lengths per doubling, on a CPU and on a GPU.
 N_ROUNDED, N_ROUNDED_ON_GPU = 16, 8
@@ -83,8 +86,9 @@ class DeviceSequences:
 
     Parameters
     ----------
-    values : ndarray of shape (n_timesteps + 1, n_features), or (n_timesteps + 1,) of token ids
-        Concatenated timesteps, then one row of zeros, which padding is gathered from.
+    values : ndarray or Tensor of shape (n_timesteps + 1, n_features), or (n_timesteps + 1,)
+        Concatenated timesteps, then one row of zeros, which padding is gathered from. Token ids
+        have one dimension.
     offsets : ndarray of shape (n_sequences + 1,)
         As in `Sequences`.
     device : torch.device
@@ -97,7 +101,7 @@ class DeviceSequences:
 
     def __init__(
         self,
-        values: Array,
+        values: Array | Tensor,
         offsets: IntArray,
         device: torch.device,
         static: Tensor | None = None,
@@ -110,8 +114,14 @@ class DeviceSequences:
         self.host_lengths = np.diff(offsets)
         self.host_starts = offsets[:-1]
         self.padding_row = len(values) - 1
-        self.have_one_length = len(set(self.host_lengths.tolist())) == 1
+        lengths = self.host_lengths
+        self.have_one_length = len(lengths) > 0 and bool((lengths == lengths[0]).all())
         self._overlaps = overlaps
+
+    @property
+    def contexts(self) -> list[AbstractContextManager[Any]]:
+        """Contexts of a training: none."""
+        return []
 
     def __len__(self) -> int:
         return len(self.host_lengths)
@@ -160,6 +170,28 @@ class DeviceSequences:
         static_BS = None if self.static is None else self.static.index_select(0, rows_B)
         return PaddedInputs(values_TBF.view(shape).transpose(0, 1), lengths_B, static_BS)
 
+    def shuffled(self, batch_size: int, rng: np.random.Generator) -> Iterator[list[IntArray]]:
+        """The mini-batches of a newly shuffled epoch, in one list."""
+        yield training_batches(self.host_lengths, batch_size, rng)
+
+    def read(self, plans: Iterable[Plan]) -> Iterator[tuple[Plan, DeviceSequences]]:
+        """The plans of an epoch, and where their sequences are."""
+        return ((plan, self) for plan in plans)
+
+    def pieces(self) -> Iterator[tuple[slice, DeviceSequences]]:
+        """All sequences, in one piece."""
+        yield slice(0, len(self)), self
+
+    def map_ids(self, function: Callable[[Tensor], Tensor]) -> DeviceSequences:
+        """The same with a function of token ids."""
+        mapped = copy.copy(self)
+        mapped.values = function(self.values)
+        return mapped
+
+    def largest(self) -> float | None:
+        """Largest absolute input; None of token ids."""
+        return float(self.values.abs().max()) if self.values.is_floating_point() else None
+
     def padded_length(self, indices: IntArray | slice) -> tuple[int, bool]:
         """Padded length of a batch, and whether it may be padded."""
         if self.have_one_length:
@@ -200,15 +232,58 @@ class HostSequences:
         return to_device(taken, self.scaling, self.device, overlaps=True).all()
 
 
-Source = DeviceSequences | HostSequences
+class TrainingSequences(Protocol):
+    """What is trained on: `DeviceSequences`, or `WindowedSequences` of which a part is there."""
+
+    device: torch.device
+    host_lengths: IntArray
+    have_one_length: bool
+
+    def __len__(self) -> int: ...
+
+    @property
+    def static(self) -> Tensor | None:
+        """Static columns, on the device."""
+
+    @property
+    def contexts(self) -> list[AbstractContextManager[Any]]:
+        """Contexts of a training."""
+
+    def batch(self, indices: IntArray) -> PaddedInputs:
+        """Inputs of the sequences at ``indices``."""
+
+    def shuffled(self, batch_size: int, rng: np.random.Generator) -> Iterator[list[IntArray]]:
+        """The mini-batches of a newly shuffled epoch, in lists of those that are read together."""
+
+    def read(self, plans: Iterable[Plan]) -> Iterator[tuple[Plan, Gatherer]]:
+        """The plans of an epoch, and what gathers the inputs of each."""
+
+    def pieces(self) -> Iterator[tuple[slice, DeviceSequences]]:
+        """All sequences, in order."""
+
+    def map_ids(self, function: Callable[[Tensor], Tensor]) -> Self:
+        """The same with a function of token ids on the device."""
+
+    def largest(self) -> float | None:
+        """Largest absolute input; None of token ids."""
 
 
-def transfer(array: Array, device: torch.device, *, overlaps: bool = False) -> Tensor:
+class Gatherer(Protocol):
+    """What gathers inputs."""
+
+    def batch(self, indices: IntArray) -> PaddedInputs:
+        """Inputs of the sequences at ``indices``."""
+
+
+Source = TrainingSequences | HostSequences
+
+
+def transfer(array: Array | Tensor, device: torch.device, *, overlaps: bool = False) -> Tensor:
     """Copy an array to the device; one that ``overlaps`` does not wait for a GPU's computations.
 
     Only a copy from pinned memory goes beside them; any other waits for all that was begun before.
     """
-    on_host = torch.from_numpy(array)
+    on_host = array if isinstance(array, Tensor) else torch.from_numpy(array)
     if overlaps and device.type == "cuda":
         on_host = on_host.pin_memory()
     return on_host.to(device, non_blocking=overlaps)
@@ -228,7 +303,7 @@ def rounded_up(n_timesteps: int, n_values: int = N_ROUNDED) -> int:
 class LabelledSequences:
     """The skorch net's data set: sequences, targets and weights on the device."""
 
-    sequences: DeviceSequences
+    sequences: TrainingSequences
     targets: Tensor
     weights: Tensor
 
@@ -239,10 +314,18 @@ class LabelledSequences:
         """Targets, and weights in float64."""
         return self.targets.cpu().numpy(), self.weights.cpu().numpy().astype(np.float64)
 
-    def batch(self, indices: IntArray, parts: Sequence[slice]) -> Batch:
+    @property
+    def are_on_device(self) -> bool:
+        """Whether all sequences are on the device, and not a window of them."""
+        return isinstance(self.sequences, DeviceSequences)
+
+    def batch(
+        self, indices: IntArray, parts: Sequence[slice], gatherer: Gatherer | None = None
+    ) -> Batch:
         """Mini-batch of the sequences at ``indices``, its inputs in parts."""
         rows_B = torch.from_numpy(indices).to(self.targets.device)
-        inputs = [self.sequences.batch(indices[part]) for part in parts]
+        gatherer = self.sequences if gatherer is None else gatherer
+        inputs = [gatherer.batch(indices[part]) for part in parts]
         return Batch(inputs, self.targets_of(rows_B))
 
     def targets_of(self, rows_B: Tensor) -> Targets:
@@ -251,11 +334,15 @@ class LabelledSequences:
 
 
 class Plan(NamedTuple):
-    """Mini-batch to be gathered: its sequences, the parts they are cut into, and mixup weights."""
+    """Mini-batch to be gathered: its sequences, the parts they are cut into, and mixup weights.
+
+    Batches of one ``window`` follow one another and are read together.
+    """
 
     indices: IntArray
     parts: list[slice]
     mixup_weights: Array | None
+    window: int = 0
 
 
 class ShuffledBatches(Iterable[Batch]):
@@ -293,21 +380,24 @@ class ShuffledBatches(Iterable[Batch]):
         return -(-len(self.dataset) // self.batch_size)
 
     def __iter__(self) -> Iterator[Batch]:
-        if gathers_by_batch(self.dataset.targets.device):
-            return map(self._gather, self.plans())
-        return self._gather_epoch(list(self.plans()))
+        sequences = self.dataset.sequences
+        if isinstance(sequences, DeviceSequences) and not gathers_by_batch(sequences.device):
+            return self._gather_epoch(sequences, list(self.plans()))
+        return starmap(self._gather, sequences.read(self.plans()))
 
     def plans(self) -> Iterator[Plan]:
         """The mini-batches of a newly shuffled epoch, not gathered yet."""
-        lengths = self.dataset.sequences.host_lengths
-        for indices in training_batches(lengths, self.batch_size, self.rng):
-            parts = [slice(len(indices))]
-            if self.cost is not None:
-                parts = cut(lengths[indices], self.cost)
-            if self.mixup_alpha == 0:
-                yield Plan(indices, parts, None)
-            else:
-                yield self._mixed(indices, parts)
+        sequences = self.dataset.sequences
+        lengths = sequences.host_lengths
+        for window, batches in enumerate(sequences.shuffled(self.batch_size, self.rng)):
+            for indices in batches:
+                parts = [slice(len(indices))]
+                if self.cost is not None:
+                    parts = cut(lengths[indices], self.cost)
+                if self.mixup_alpha == 0:
+                    yield Plan(indices, parts, None, window)
+                else:
+                    yield self._mixed(indices, parts)._replace(window=window)
 
     def _mixed(self, indices: IntArray, parts: list[slice]) -> Plan:
         """A batch with mixup weights of at least 0.5, so that each sequence dominates its own."""
@@ -320,9 +410,9 @@ class ShuffledBatches(Iterable[Batch]):
         weights = self.rng.beta(self.mixup_alpha, self.mixup_alpha, size=len(indices))
         return Plan(indices, parts, np.maximum(weights, 1 - weights).astype(np.float32))
 
-    def _gather_epoch(self, plans: list[Plan]) -> Iterator[Batch]:
+    def _gather_epoch(self, sequences: DeviceSequences, plans: list[Plan]) -> Iterator[Batch]:
         """All batches, with one transfer of their indices and one of their mixup weights."""
-        device, sequences = self.dataset.targets.device, self.dataset.sequences
+        device = self.dataset.targets.device
         order, weights = concatenate_plans(plans)
         order_N = torch.from_numpy(order).to(device)
         weights_N = None if weights is None else torch.from_numpy(weights).to(device)
@@ -337,9 +427,10 @@ class ShuffledBatches(Iterable[Batch]):
             yield Batch([sequences.gather(order_N[place], *padded)], targets)
             position = place.stop
 
-    def _gather(self, plan: Plan) -> Batch:
-        batch = self.dataset.batch(plan.indices, plan.parts)
-        if plan.mixup_weights is None:
+    def _gather(self, plan: Plan, gatherer: Gatherer) -> Batch:
+        batch = self.dataset.batch(plan.indices, plan.parts, gatherer)
+        # A time limit may have ended mixup since the window was planned.
+        if plan.mixup_weights is None or not self.mixup_alpha:
             return batch
         weights_B = torch.from_numpy(plan.mixup_weights).to(batch.targets.weights.device)
         return batch._replace(targets=batch.targets._replace(mixup_weights=weights_B))
@@ -369,14 +460,28 @@ def to_device(
 
     A copy that ``overlaps`` does not wait for what the device computes meanwhile.
     """
-    if scaling is None:
-        values = np.concatenate([sequences.values[:, 0], [PADDING_ID]])
-    else:
-        values = scaling.to_float32(sequences, input_name=input_name)
-        if sequences.codes is not None:
-            codes = np.pad(sequences.codes, ((0, 1), (0, 0))).astype(np.float32)
-            values = np.concatenate([values, codes], axis=1)
+    values = network_values(sequences, scaling, input_name=input_name)
     static = None
     if sequences.static is not None:
         static = transfer(sequences.static, device, overlaps=overlaps)
     return DeviceSequences(values, sequences.offsets, device, static, overlaps=overlaps)
+
+
+def network_values(
+    sequences: Sequences,
+    scaling: Scaling | None,
+    *,
+    input_name: str,
+    all_of: AnySequences | None = None,
+) -> Array:
+    """What a network reads, scaled measurements and codes or token ids, and a row of padding.
+
+    If the sequences are a part, ``all_of`` are all of X, for messages.
+    """
+    if scaling is None:
+        return np.concatenate([sequences.values[:, 0].astype(np.int64), [PADDING_ID]])
+    values = scaling.to_float32(sequences, input_name=input_name, all_of=all_of)
+    if sequences.codes is None:
+        return values
+    codes = np.pad(sequences.codes, ((0, 1), (0, 0))).astype(np.float32)
+    return np.concatenate([values, codes], axis=1)

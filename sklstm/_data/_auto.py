@@ -11,7 +11,7 @@ import numpy as np
 
 from sklstm._batching._scaling import relative_moments
 from sklstm._config._options import Options, is_auto
-from sklstm._sequences import IntArray, Sequences
+from sklstm._sequences import AnySequences, IntArray
 
 # Half the filters of LSTM-FCN.
 FILTERS = (64, 128, 64)
@@ -42,7 +42,7 @@ MIN_DEVIATION = 0.05
 
 
 def resolve_auto(
-    options: Options, sequences: Sequences, *, predicts_numbers: bool = False
+    options: Options, sequences: AnySequences, *, predicts_numbers: bool = False
 ) -> dict[str, Any]:
     """Values of the options that may be "auto" and depend on the data."""
     patch_size, batch_size, max_epochs = options.patch_size, options.batch_size, options.max_epochs
@@ -84,7 +84,7 @@ def resolve_auto(
     }
 
 
-def _need_own_scale(sequences: Sequences) -> bool:
+def _need_own_scale(sequences: AnySequences) -> bool:
     """Whether standardisation per sequence adds information."""
     means, deviations = relative_moments(sequences)
     if sequences.n_features == 1:

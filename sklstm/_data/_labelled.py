@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from sklstm._batching._loader import LabelledSequences, to_device
+from sklstm._batching._loader import LabelledSequences
 from sklstm._batching._scaling import Scaling
+from sklstm._batching._windows import prepare
 from sklstm._config._configuration import Configuration
 from sklstm._config._options import Options
+from sklstm._data._lazy import as_list, without_copies
 from sklstm._data._split import split_in_runs, split_rows
-from sklstm._sequences import Array, IntArray, Sequences
+from sklstm._sequences import AnySequences, Array, IntArray
 from sklstm._tasks._task import Task
 from sklstm._validation._groups import check_groups, number_groups
 from sklstm._validation._targets import check_one_each
@@ -42,7 +44,7 @@ class Labelled:
     ``groups`` numbers the group of each sequence; ``input_name`` is "X" or "X_val".
     """
 
-    sequences: Sequences
+    sequences: AnySequences
     targets: Array
     task: Task
     sample_weight: Array
@@ -71,7 +73,7 @@ class Labelled:
 
 
 def label(
-    sequences: Sequences,
+    sequences: AnySequences,
     given: Given,
     task: Task | type[Task],
     options: Options,
@@ -93,12 +95,14 @@ def label(
     names = None if given.groups is None else check_groups(given.groups, len(sequences))
     if not weights.all():
         rows = np.flatnonzero(weights)
+        # Codes of categories are numbered anew, without those of the sequences that are dropped.
+        sequences = sequences if sequences.codes is not None else without_copies(sequences)
         sequences, y, weights = sequences.take(rows), y[rows], weights[rows]
         names = None if names is None else names[rows]
     if isinstance(task, type):
         task = task.learn(y, weights, options)
     return Labelled(
-        sequences,
+        without_copies(sequences),
         task.encode(y, input_name=y_name),
         task,
         weights,
@@ -109,7 +113,7 @@ def label(
 
 
 def extent_of(
-    sequences: Sequences, previous: Mapping[str, int] | None, *, adds: bool = False
+    sequences: AnySequences, previous: Mapping[str, int] | None, *, adds: bool = False
 ) -> dict[str, int] | None:
     """Number of sequences that a fit is given, and their lengths, for people to read.
 
@@ -207,7 +211,7 @@ def put_on_device(
     # a sequence the weight may be 0.
     weights = np.maximum(weights / weights.mean(), np.finfo(np.float32).tiny) * (weights > 0)
     return LabelledSequences(
-        to_device(data.sequences, scaling, device, input_name=data.input_name),
+        prepare(data.sequences, scaling, device, input_name=data.input_name),
         torch.from_numpy(data.targets).to(device),
         torch.from_numpy(weights.astype(np.float32)).to(device),
     )
@@ -219,7 +223,7 @@ class ScoredData:
 
     dataset: LabelledSequences
     task: Task
-    X: list[Array]
+    X: Sequence[Array]
     y: Array
     sample_weight: Array | None
     is_held_out: bool
@@ -242,7 +246,7 @@ def _as_scored(data: Labelled, dataset: LabelledSequences, *, is_held_out: bool)
     return ScoredData(
         dataset,
         data.task,
-        list(data.sequences),
+        as_list(data.sequences),
         data.task.decode(data.targets),
         data.sample_weight if data.is_weighted else None,
         is_held_out,

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import torch
 
 from sklstm._config._configuration import Configuration, NetworkConfiguration
-from sklstm._sequences import Sequences
+from sklstm._sequences import AnySequences
 
 # Wordings of the RuntimeErrors of torch, its allocators, cuBLAS and oneDNN.
 OUT_OF_MEMORY = (
@@ -25,7 +25,7 @@ OUT_OF_MEMORY = (
 
 
 @contextmanager
-def training_memory(configuration: Configuration, sequences: Sequences) -> Iterator[None]:
+def training_memory(configuration: Configuration, sequences: AnySequences) -> Iterator[None]:
     """Convert out-of-memory errors to a MemoryError with the sizes of a training step."""
     network, batch_size = configuration.network, min(configuration.batch_size, len(sequences))
 
@@ -33,7 +33,7 @@ def training_memory(configuration: Configuration, sequences: Sequences) -> Itera
         return (
             f"Training ran out of memory on device {str(configuration.device)!r}. A step holds"
             f" {batch_size} sequences of up to {_describe_timesteps(network, sequences)} and their"
-            f" activations, with {_describe_widths(network)}; X has {len(sequences.values)}"
+            f" activations, with {_describe_widths(network)}; X has {sequences.n_timesteps}"
             " timesteps in total.\n\nReduce batch_size or hidden_sizes, or truncate or downsample"
             " the longest sequences."
         )
@@ -44,14 +44,14 @@ def training_memory(configuration: Configuration, sequences: Sequences) -> Itera
 
 @contextmanager
 def prediction_memory(
-    network: NetworkConfiguration, sequences: Sequences, device: str
+    network: NetworkConfiguration, sequences: AnySequences, device: str
 ) -> Iterator[None]:
     """Convert out-of-memory errors to a MemoryError with the sizes of X and the network."""
 
     def describe() -> str:
         return (
             f"Prediction ran out of memory on device {device!r}. X has {len(sequences)} sequences"
-            f" of up to {_describe_timesteps(network, sequences)}, {len(sequences.values)}"
+            f" of up to {_describe_timesteps(network, sequences)}, {sequences.n_timesteps}"
             f" timesteps in total; the network has {_describe_widths(network)}.\n\nPredict fewer"
             " sequences at a time, or truncate or downsample the longest of them."
         )
@@ -78,7 +78,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     return any(sign in str(error) for sign in OUT_OF_MEMORY)
 
 
-def _describe_timesteps(network: NetworkConfiguration, sequences: Sequences) -> str:
+def _describe_timesteps(network: NetworkConfiguration, sequences: AnySequences) -> str:
     longest = f"{sequences.lengths.max()} timesteps"
     if network.vocabulary_size is not None:
         return longest

@@ -11,6 +11,7 @@ import torch
 
 from sklstm._batching._buckets import prediction_batches
 from sklstm._batching._loader import Source
+from sklstm._batching._windows import WindowedSequences
 from sklstm._runtime._concurrency import ThreadTeam, run_all
 from sklstm._runtime._heap import keep_some, kept_heap
 from sklstm._runtime._modes import own_modes
@@ -80,6 +81,11 @@ def _compute(
 
     Batches run in parallel on the ``team``; if None, on a new team of torch's number of threads.
     """
+    if isinstance(source, WindowedSequences):
+        of_pieces = (
+            _compute(network, function, width, piece, team) for _, piece in source.pieces()
+        )
+        return np.concatenate(list(of_pieces))
     # Only if needed: setting the mode of all modules takes as long as a short sequence.
     if network.training:
         network.eval()

@@ -100,7 +100,7 @@ class thread_team(AbstractContextManager["ThreadTeam | None"]):
     def __enter__(self) -> ThreadTeam | None:
         n_threads = self._single_threaded.__enter__()
         if self._device.type == "cpu" and n_threads > 1:
-            self.team = ThreadTeam(n_threads - 1, _stay_single_threaded)
+            self.team = ThreadTeam(n_threads - 1, stay_single_threaded)
             self.team.__enter__()
             # None if the system provides no more threads.
             if self.team.n_others == 0:
@@ -155,7 +155,8 @@ class single_threaded(AbstractContextManager[int]):
             _here.n_threads = 0
 
 
-def _stay_single_threaded() -> None:
+def stay_single_threaded() -> None:
+    """Limit this thread, which lives as long as its work, to one thread."""
     # As in `single_threaded`: query before setting.
     torch.get_num_threads()
     for library in _openmp_libraries():

@@ -15,7 +15,7 @@ import numpy as np
 from sklstm._config._configuration import Configuration
 from sklstm._config._options import OF_RUN
 from sklstm._data._labelled import Labelled
-from sklstm._sequences import Array
+from sklstm._sequences import AnySequences, Array
 from sklstm._training._net import SequenceNet
 
 # Versions may differ in random numbers and in the order of summation.
@@ -106,10 +106,8 @@ def as_text(value: Any) -> str:
 
 def digests_of(data: Labelled, suffix: str) -> dict[str, str]:
     """Digests of the arguments of `fit`, by name."""
-    sequences = data.sequences
-    parts = (sequences.values, sequences.offsets, sequences.codes, sequences.static)
     digests = {
-        "X": digest_of(*(array for array in parts if array is not None)),
+        "X": _digest_of_sequences(data.sequences),
         "y": digest_of(*data.task.digest_of(data.targets)),
         "sample_weight": digest_of(data.sample_weight, np.array(data.is_weighted)),
     }
@@ -122,11 +120,36 @@ def digest_of(*arrays: Array) -> str:
     """SHA-256 digest of dtypes, shapes and values, independent of memory layout."""
     digest = hashlib.sha256()
     for array in arrays:
-        digest.update(f"{array.dtype.str} {array.shape}".encode())
-        rows = np.atleast_1d(array)
-        n_rows = max(1, CHUNK_BYTES // max(1, rows[:1].nbytes))
-        for start in range(0, len(rows), n_rows):
-            digest.update(rows[start : start + n_rows].tobytes())
+        _add(digest, array)
+    return digest.hexdigest()
+
+
+def _add(digest: Any, array: Array) -> None:
+    digest.update(f"{array.dtype.str} {array.shape}".encode())
+    rows = np.atleast_1d(array)
+    n_rows = max(1, CHUNK_BYTES // max(1, rows[:1].nbytes))
+    for start in range(0, len(rows), n_rows):
+        digest.update(rows[start : start + n_rows].tobytes())
+
+
+def _digest_of_sequences(sequences: AnySequences) -> str:
+    """The same of values, offsets, codes and static columns, wherever they lie."""
+    digest = hashlib.sha256()
+    # Token ids may be stored in fewer bytes.
+    dtype = np.dtype(np.int64) if sequences.dtype.kind in "iu" else sequences.dtype
+    shape = (sequences.n_timesteps, sequences.n_features)
+    digest.update(f"{dtype.str} {shape}".encode())
+    for _, block in sequences.blocks():
+        digest.update(block.values.astype(dtype, copy=False).tobytes())
+    _add(digest, np.concatenate([[0], np.cumsum(sequences.lengths, dtype=np.int64)]))
+    if sequences.codes is not None:
+        shape = (sequences.n_timesteps, sequences.codes.shape[1])
+        digest.update(f"{sequences.codes.dtype.str} {shape}".encode())
+        for _, block in sequences.blocks():
+            assert block.codes is not None
+            digest.update(block.codes.tobytes())
+    if sequences.static is not None:
+        _add(digest, sequences.static)
     return digest.hexdigest()
 
 

@@ -9,7 +9,7 @@ import torch
 from scipy.sparse import hstack
 from torch import Tensor
 
-from sklstm._batching._loader import DeviceSequences, LabelledSequences
+from sklstm._batching._loader import DeviceSequences, LabelledSequences, TrainingSequences
 from sklstm._inference._prediction import (
     compute_members,
     compute_outputs,
@@ -65,7 +65,7 @@ def fit_closed_form(
 
 @torch.no_grad()
 def fit_convolutions(
-    convolutions: FixedConvolutions, sequences: DeviceSequences, rng: np.random.Generator
+    convolutions: FixedConvolutions, sequences: TrainingSequences, rng: np.random.Generator
 ) -> None:
     """Draw channels, and fit thresholds, centres, scales and projection to the sequences.
 
@@ -87,7 +87,7 @@ def fit_convolutions(
 def _fit_to_responses(
     convolutions: FixedConvolutions,
     i: int,
-    sequences: DeviceSequences,
+    sequences: TrainingSequences,
     quantiles: Array,
     rng: np.random.Generator,
 ) -> None:
@@ -119,7 +119,7 @@ def _number(lengths: IntArray, most: int, most_timesteps: int) -> int:
 
 
 def _batch(
-    convolutions: FixedConvolutions, sequences: DeviceSequences, indices: IntArray, most: int
+    convolutions: FixedConvolutions, sequences: TrainingSequences, indices: IntArray, most: int
 ) -> tuple[Tensor, Tensor | None]:
     """Features and lengths of a batch; of a single sequence at most the first so many timesteps."""
     batch = sequences.batch(indices)
@@ -127,16 +127,43 @@ def _batch(
     return convolutions.expand(values), batch.lengths
 
 
-def _deviations(convolutions: FixedConvolutions, sequences: DeviceSequences) -> Tensor:
+def _deviations(convolutions: FixedConvolutions, sequences: TrainingSequences) -> Tensor:
     """Standard deviations of features and of their first differences, shape (2, 1, F)."""
+    n, pooled = 0, torch.zeros(0)
+    for _, piece in sequences.pieces():
+        n_piece = len(piece.values) - 1
+        moments = torch.stack([_moments(v) for v in _with_differences(convolutions, piece)])
+        pooled = moments if n == 0 else _pool(pooled, n, moments, n_piece)
+        n += n_piece
+    return pooled[:, 1].nan_to_num().clamp(min=SMALLEST_SCALE)
+
+
+def _with_differences(
+    convolutions: FixedConvolutions, sequences: DeviceSequences
+) -> tuple[Tensor, Tensor]:
+    """Features and their first differences, (n_timesteps, F) each."""
     # The last row is padding.
     values = convolutions.expand(sequences.values[:-1])
     differences = values.diff(dim=0, append=values[-1:])
     # As the convolutions read them: 0 at the last timestep of a sequence.
     lengths, starts = sequences.lengths_and_starts
     differences[starts + lengths - 1] = 0.0
-    deviations = [v.std(dim=0, keepdim=True, correction=0) for v in (values, differences)]
-    return torch.stack(deviations).nan_to_num().clamp(min=SMALLEST_SCALE)
+    return values, differences
+
+
+def _moments(values: Tensor) -> Tensor:
+    """Means and standard deviations, shape (2, 1, F)."""
+    deviations = values.std(dim=0, keepdim=True, correction=0)
+    return torch.stack([values.mean(dim=0, keepdim=True), deviations])
+
+
+def _pool(earlier: Tensor, n: int, later: Tensor, n_later: int) -> Tensor:
+    """Moments, (K, 2, 1, F), of two parts of so many timesteps together."""
+    share = n_later / (n + n_later)
+    offsets = later[:, 0] - earlier[:, 0]
+    variances = (1 - share) * earlier[:, 1] ** 2 + share * later[:, 1] ** 2
+    variances += share * (1 - share) * offsets**2
+    return torch.stack([earlier[:, 0] + share * offsets, variances.sqrt()], dim=1)
 
 
 def _draw_channels(channels_KF: Tensor, rng: np.random.Generator) -> None:
@@ -150,7 +177,7 @@ def _draw_channels(channels_KF: Tensor, rng: np.random.Generator) -> None:
 
 
 def _principal_components(
-    convolutions: FixedConvolutions, sequences: DeviceSequences, rng: np.random.Generator
+    convolutions: FixedConvolutions, sequences: TrainingSequences, rng: np.random.Generator
 ) -> tuple[Array, Array]:
     """Projection of activations to their principal components, each of variance 1: weight, bias."""
     mean, covariance = _moments_of_activations(convolutions, sequences, rng)
@@ -163,7 +190,7 @@ def _principal_components(
 
 
 def _moments_of_activations(
-    convolutions: FixedConvolutions, sequences: DeviceSequences, rng: np.random.Generator
+    convolutions: FixedConvolutions, sequences: TrainingSequences, rng: np.random.Generator
 ) -> tuple[Array, Array]:
     """Mean and covariance over the windows of sequences drawn at random."""
     n_windows = _numbers_of_windows(convolutions, sequences)
@@ -184,14 +211,14 @@ def _moments_of_activations(
     return mean, products / n - np.outer(mean, mean)
 
 
-def _numbers_of_windows(convolutions: FixedConvolutions, sequences: DeviceSequences) -> IntArray:
+def _numbers_of_windows(convolutions: FixedConvolutions, sequences: TrainingSequences) -> IntArray:
     lengths: IntArray = sequences.host_lengths
     return -(-lengths // (convolutions.window_size or 1))
 
 
 @torch.no_grad()
 def compute_features(
-    convolutions: FixedConvolutions, sequences: DeviceSequences
+    convolutions: FixedConvolutions, sequences: TrainingSequences
 ) -> tuple[DeviceSequences | None, Array]:
     """Windows, if there are any, and summaries of all sequences."""
     n_windows = _numbers_of_windows(convolutions, sequences)
@@ -199,14 +226,16 @@ def compute_features(
     # The last row is padding.
     windows = np.zeros((offsets[-1] + 1, convolutions.output_size), dtype=np.float32)
     summaries = np.empty((len(sequences), convolutions.n_features), dtype=np.float32)
-    for indices in convolved_batches(sequences.host_lengths, sequences.device):
-        batch = sequences.batch(indices)
-        features = convolutions(batch.values, batch.lengths)
-        summaries[indices] = features.summaries.cpu().numpy()
-        if features.windows is not None:
-            of_batch = features.windows.cpu().numpy()
-            for row, index in enumerate(indices):
-                windows[offsets[index] : offsets[index + 1]] = of_batch[row, : n_windows[index]]
+    for run, piece in sequences.pieces():
+        for indices in convolved_batches(piece.host_lengths, piece.device):
+            batch = piece.batch(indices)
+            features = convolutions(batch.values, batch.lengths)
+            rows = run.start + indices
+            summaries[rows] = features.summaries.cpu().numpy()
+            if features.windows is not None:
+                of_batch = features.windows.cpu().numpy()
+                for row, of_row in zip(rows, of_batch, strict=True):
+                    windows[offsets[row] : offsets[row + 1]] = of_row[: n_windows[row]]
     if convolutions.window_size is None:
         return None, summaries
     return DeviceSequences(windows, offsets, sequences.device, sequences.static), summaries
@@ -256,7 +285,7 @@ def shift_outputs(
     module.shift(torch.from_numpy(shifts))
 
 
-def with_static(ensemble: Ensemble, sequences: DeviceSequences, features: Any) -> Any:
+def with_static(ensemble: Ensemble, sequences: TrainingSequences, features: Any) -> Any:
     """Features of a linear model, dense or sparse, with those of the static columns behind."""
     static = [columns.cpu().numpy() for columns in ensemble.expand(sequences.static)]
     if not static:

@@ -13,7 +13,7 @@ from sklstm._config._configuration import Configuration, NetworkConfiguration
 from sklstm._config._options import ARCHITECTURE, Options, is_auto
 from sklstm._data._auto import resolve_auto, typical_length
 from sklstm._runtime._device import resolve_device, resolve_precision
-from sklstm._sequences import Array, Sequences
+from sklstm._sequences import AnySequences, Array
 from sklstm._training._callbacks import sets_learning_rate
 from sklstm._validation._columns import Widths
 from sklstm._validation._forms import as_host
@@ -28,7 +28,7 @@ NETWORK_ARGUMENTS = frozenset(signature(SequenceNetwork).parameters)
 
 def configure(
     options: Options,
-    sequences: Sequences,
+    sequences: AnySequences,
     *,
     n_outputs: int,
     seed: int,

@@ -198,7 +198,7 @@ class SequenceNet(PlainNet):
         self.module_.train(training)
         # A time limit may end mixup within the epoch.
         mixup_alpha = iterator.mixup_alpha
-        if self.rate is None or any(looks_at_batches(cb) for _, cb in self.callbacks_):
+        if not self._stays_on_device(iterator.dataset):
             losses, weights = self._run_steps(iterator, training, prefix, step_fn)
         else:
             losses, weights = self._run_on_device(iterator, prefix)
@@ -211,6 +211,12 @@ class SequenceNet(PlainNet):
         self.history.record(f"{prefix}_batch_count", len(losses))
         if self.n_mixup_epochs:
             self.history.record("mixup_alpha", mixup_alpha)
+
+    def _stays_on_device(self, data: LabelledSequences) -> bool:
+        """Whether steps are taken on the device: all data are there, no callback sees batches."""
+        if self.rate is None or not data.are_on_device:
+            return False
+        return not any(looks_at_batches(cb) for _, cb in self.callbacks_)
 
     def _run_steps(
         self, iterator: ShuffledBatches, training: bool, prefix: str, step_fn: Any
@@ -430,8 +436,8 @@ def divergence_error(what: str, net: SequenceNet, data: LabelledSequences) -> Tr
     """Error with epoch, learning rate, largest input and remedies."""
     largest, inspect = "", ""
     # Token ids have no magnitude.
-    if data.sequences.values.is_floating_point():
-        largest = f" The largest input was {float(data.sequences.values.abs().max()):.3g}."
+    if (most := data.sequences.largest()) is not None:
+        largest = f" The largest input was {most:.3g}."
         inspect = (
             " If the largest input is far above 10, set standardize=True or clip outliers in X."
         )

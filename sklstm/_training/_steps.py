@@ -11,7 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sklstm._batching._loader import Batch, LabelledSequences, Plan, concatenate_plans
+from sklstm._batching._loader import (
+    Batch,
+    DeviceSequences,
+    LabelledSequences,
+    Plan,
+    concatenate_plans,
+)
 from sklstm._data._memory import is_out_of_memory
 from sklstm._runtime import _streams
 from sklstm._training._optimizers import is_capturable
@@ -62,6 +68,8 @@ class DeviceSteps:
     def __init__(self, net: SequenceNet, data: LabelledSequences, n_batches: int) -> None:
         self.net = net
         self.data = data
+        assert isinstance(data.sequences, DeviceSequences)
+        self.sequences = data.sequences
         device = data.targets.device
         self.order = torch.zeros(len(data), dtype=torch.int64, device=device)
         self.mixup_weights = torch.ones(len(data), device=device)
@@ -105,7 +113,7 @@ class DeviceSteps:
             self.graphs = None
 
     def _kind(self, plan: Plan) -> Kind:
-        padded = self.data.sequences.padded_length(plan.indices)
+        padded = self.sequences.padded_length(plan.indices)
         return Kind(len(plan.indices), *padded, plan.mixup_weights is not None)
 
     def step(self, kind: Kind) -> None:
@@ -116,7 +124,7 @@ class DeviceSteps:
         targets = self.data.targets_of(rows_B)
         if kind.is_mixed:
             targets = targets._replace(mixup_weights=self.mixup_weights.index_select(0, places_B))
-        inputs = self.data.sequences.gather(rows_B, kind.n_timesteps, kind.is_padded)
+        inputs = self.sequences.gather(rows_B, kind.n_timesteps, kind.is_padded)
         loss = net.take_step(Batch([inputs], targets), self.rates.index_select(0, self.number))
         self.losses.index_copy_(0, self.number, loss.view(1))
         self.weights.index_copy_(0, self.number, targets.weights.sum().view(1))

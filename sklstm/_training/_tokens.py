@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -10,7 +9,7 @@ import numpy as np
 import torch
 from scipy.sparse import csr_array
 
-from sklstm._batching._loader import DeviceSequences, LabelledSequences
+from sklstm._batching._loader import LabelledSequences, TrainingSequences
 from sklstm._inference._prediction import plain_batches
 from sklstm._sequences import PADDING_ID, Array, IntArray
 from sklstm._tasks._task import Task
@@ -48,9 +47,7 @@ def fit_tokens(
     if task is not None:
         fit_tfidf(ensemble, counts, training, task)
         ensemble.set_shares(*task.shares)
-    sequences = copy.copy(training.sequences)
-    sequences.values = ensemble.read(sequences.values)
-    return replace(training, sequences=sequences)
+    return replace(training, sequences=training.sequences.map_ids(ensemble.read))
 
 
 def calibrate(ensemble: TokenEnsemble, calibration: Calibration, task: Task) -> None:
@@ -74,17 +71,18 @@ def fit_tfidf(
     ensemble.set_linear_static(torch.from_numpy(of_static))
 
 
-def count_terms(linear: TfidfLinear, sequences: DeviceSequences) -> csr_array:
+def count_terms(linear: TfidfLinear, sequences: TrainingSequences) -> csr_array:
     """Number of occurrences of each term in each sequence, shape (n_sequences, n_terms)."""
     # Each token and each pair, and 0 where a token is padding in the middle.
     starts = np.concatenate([[0], np.cumsum(2 * sequences.host_lengths)])
     columns = np.zeros(starts[-1], dtype=np.int32)
-    for indices in plain_batches(sequences.host_lengths, sequences.device):
-        batch = sequences.batch(indices)
-        terms = linear.terms(batch.values, batch.lengths).cpu().numpy()
-        for row, index in zip(terms, indices, strict=True):
-            present = row[row != PADDING_ID]
-            columns[starts[index] : starts[index] + len(present)] = present
+    for run, piece in sequences.pieces():
+        for indices in plain_batches(piece.host_lengths, piece.device):
+            batch = piece.batch(indices)
+            terms = linear.terms(batch.values, batch.lengths).cpu().numpy()
+            for row, start in zip(terms, starts[run.start + indices], strict=True):
+                present = row[row != PADDING_ID]
+                columns[start : start + len(present)] = present
     counts = csr_array((np.ones(len(columns)), columns, starts), (len(sequences), linear.n_terms))
     counts.data[columns == PADDING_ID] = 0
     counts.sum_duplicates()

@@ -146,7 +146,8 @@ def train(
 
     modes, generator = own_modes(gradients=True), own_torch_generator(torch_seed, device)
     try:
-        return within([modes, generator, kept_heap(), threads], run)
+        reading = training.sequences.contexts
+        return within([modes, generator, kept_heap(), threads, *reading], run)
     finally:
         give_back_memory(device)
 
