@@ -2,7 +2,6 @@
 
 import os
 import signal
-from collections import Counter
 from pathlib import Path
 
 from skorch.callbacks import Callback
@@ -29,8 +28,3 @@ class WriteDown(Callback):
 def epochs_in(path):
     """The learning rate of each epoch that was trained."""
     return Path(path).read_text().split()
-
-
-def n_epochs_of(path):
-    """Number of epochs that were trained of each learning rate."""
-    return Counter(epochs_in(path))

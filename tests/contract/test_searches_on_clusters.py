@@ -1,6 +1,7 @@
 """Searches by joblib's backends on Dask, Ray and loky: scores, what is shipped, killed workers."""
 
 import pickle
+import re
 import warnings
 from contextlib import contextmanager
 from functools import cache
@@ -12,8 +13,9 @@ import pytest
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV, cross_validate
 
 from sklstm import LSTMSequenceClassifier
-from sklstm.preprocessing import write_sequences
-from tests.killing import WriteDown, epochs_in, n_epochs_of
+from sklstm._runtime._threads import single_threaded
+from sklstm.preprocessing import StoredSequences, write_sequences
+from tests.killing import WriteDown, epochs_in
 
 distributed = pytest.importorskip("distributed")
 
@@ -173,3 +175,94 @@ def test_fits_on_dask_have_one_core_each(client):
             return found
 
     assert [client.submit(n_threads, workers=[w]).result() for w in client.nthreads()] == [1, 1]
+
+
+class Counted(list):
+    """A list that counts how often it is pickled in this process."""
+
+    n_pickles = 0
+
+    def __reduce__(self):
+        Counted.n_pickles += 1
+        return list, (list(self),)
+
+
+@pytest.fixture
+def n_pickles(monkeypatch):
+    """How often this process pickles a list, or a view."""
+    monkeypatch.setattr(Counted, "n_pickles", 0)
+    reduce = StoredSequences.__reduce__
+
+    def counted(self):
+        Counted.n_pickles += 1
+        return reduce(self)
+
+    monkeypatch.setattr(StoredSequences, "__reduce__", counted)
+    return lambda: Counted.n_pickles
+
+
+BACKENDS = {"dask": on_dask, "loky": on_loky, "ray": on_ray}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["loky", "ray"])
+def test_on_loky_and_ray(n_pickles, view, backend):
+    with BACKENDS[backend]():
+        assert search(CUBE, backend=backend) == expected_of(True)
+        for X in (Counted(RAGGED), view):
+            before = n_pickles()
+            assert search(X, backend=backend) == expected_of(False)
+            # Once a task, which of a view is the path.
+            assert n_pickles() - before == N_TASKS
+        with joblib.parallel_config(backend, n_jobs=2):
+            found = joblib.Parallel()(joblib.delayed(n_threads_of_a_fit)() for _ in range(4))
+    assert max(found) <= max(1, joblib.cpu_count() // 2)
+
+
+def n_threads_of_a_fit():
+    with single_threaded() as found:
+        return found
+
+
+# Killed workers -----------------------------------------------------------------------------------
+
+
+# What joblib raises: Dask goes on, unless something that it has scattered was in that worker alone.
+LOST = {"dask": "cancelled", "loky": "terminated|unexpectedly", "ray": "died|killed|dead"}
+
+
+def error_of(search):
+    """What a search raises, as text; empty if it ends."""
+    try:
+        search.fit(RAGGED, y)
+    except Exception as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["dask", "loky", "ray"])
+def test_a_killed_worker_loses_no_finished_fit(backend, tmp_path):
+    n_epochs, folder = 3, tmp_path / "checkpoints"
+    folder.mkdir()
+    grid = {"learning_rate": [0.01, 0.02, 0.03, 0.04]}
+    n_in_all = 2 * len(grid["learning_rate"]) * n_epochs
+    log = WriteDown(str(tmp_path / "epochs"), kill_at=n_in_all // 2 + 2)
+    classifier = small(max_epochs=n_epochs, checkpoint=folder, callbacks=[log])
+    search = GridSearchCV(classifier, grid, cv=2, refit=False, error_score="raise")
+    with BACKENDS[backend]() as cluster, joblib.parallel_config(backend, n_jobs=2):
+        lost = error_of(search)
+        n_before = len(epochs_in(log.path))
+        if backend != "dask" or lost:
+            assert re.search(LOST[backend], lost)
+            assert n_before < n_in_all
+            if backend == "dask":
+                # Ends the fits that are still running, and have their checkpoints locked.
+                cluster.restart()
+            search.fit(RAGGED, y)
+            assert len(epochs_in(log.path)) > n_before
+    # Again only the epochs that no checkpoint had: of the killed worker, and of its neighbour.
+    assert n_in_all < len(epochs_in(log.path)) <= n_in_all + 2
+    scores = search.cv_results_["mean_test_score"].tolist()
+    search.set_params(estimator__checkpoint=None, estimator__callbacks=None)
+    assert scores == search.fit(RAGGED, y).cv_results_["mean_test_score"].tolist()
