@@ -18,8 +18,8 @@ def share_of_threads(n_threads: int) -> int:
     worker = _dask_worker()
     if worker is None or "OMP_NUM_THREADS" in os.environ:
         return n_threads
-    n_tasks = max(1, worker.state.executing_count)
-    return max(1, min(n_threads, worker.state.nthreads // n_tasks))
+    share: int = worker.state.nthreads // max(1, worker.state.executing_count)
+    return max(1, min(n_threads, share))
 
 
 def warn_user_or_client(message: str) -> None:
