@@ -24,6 +24,8 @@ def new_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     target = Path(path).absolute()
     _reject_existing(target, path)
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"There is no folder {str(target.parent)!r} to write in.")
     temporary = target.with_name(f".{secrets.token_hex(8)}.tmp")
     temporary.mkdir()
     try:

@@ -139,7 +139,7 @@ def reject_static(X: Any, *, estimator: str, name: str) -> None:
     if isinstance(X, StoredFrame):
         raise ValueError(
             f"{name} has static columns beside the sequences, but {estimator} was fitted without"
-            " such.\n\nOpen the sequences alone: open_sequences(path, static=False)."
+            " such.\n\nOpen the sequences alone: open_sequences(path, static=[])."
         )
     if column is not None:
         raise ValueError(

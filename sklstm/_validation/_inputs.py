@@ -129,6 +129,8 @@ def check_inputs(
 def _from_stored(stored: StoredSequences, name: str, check: BlockCheck | None) -> Inputs:
     """Inputs from a view of measurements, of which each block is checked if there is a check."""
     _check_kind(stored.dtype, name)
+    if stored.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must hold real numbers. Got dtype {stored.dtype}.")
     view = read_view(stored, stored.dtype if stored.dtype in FLOATS else np.float64)
     check_lengths(view.lengths, name)
     if check is not None:

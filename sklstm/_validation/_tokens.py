@@ -61,7 +61,7 @@ def check_tokens(
     input_name : str, default="X"
         Name of X in messages.
     """
-    stored = as_stored(X, input_name)
+    stored = as_stored(X, input_name, kinds="iu")
     if stored is not None:
         return _from_stored(stored, vocabulary_size, check_values, input_name)
     reader = Reader(_read_item, _read_rectangle, _as_column, allow_gaps=False)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from sklstm._sequences import Array, ArrayRows
-from sklstm._views._source import SEQUENCES, Address, Column, Source, address_of
+from sklstm._views._source import Address, Column, Source, address_of
 
 FORMAT = 1
 DESCRIPTION, VALUES, OFFSETS = "sequences.json", "values.npy", "offsets.npy"
@@ -25,13 +25,13 @@ def is_folder(path: str) -> bool:
     return (Path(path) / DESCRIPTION).is_file()
 
 
-def address_of_folder(path: str, *, static: bool | None = None) -> Address:
-    """The address of a folder; without static columns if ``static`` is False."""
+def address_of_folder(path: str, *, static: tuple[str, ...] | None = None) -> Address:
+    """The address of a folder; with these static columns alone, if they are given."""
     files = [DESCRIPTION, VALUES, OFFSETS]
     return address_of(path, open_folder, files, static=static)
 
 
-def open_folder(path: str, *, static: bool = True) -> Source:
+def open_folder(path: str, *, static: tuple[str, ...] | None = None) -> Source:
     """Open a folder."""
     described = json.loads((Path(path) / DESCRIPTION).read_text(encoding="utf-8"))
     if described.get("format") != FORMAT:
@@ -43,7 +43,8 @@ def open_folder(path: str, *, static: bool = True) -> Source:
     n = len(offsets) - 1
     if values.shape[:1] != (offsets[-1],) or n != described["n_sequences"]:
         raise ValueError(f"{path!r} is not complete: {VALUES} and {OFFSETS} do not fit together.")
-    has_static = static and described["static"]
+    kept = _kept(described["static"], static, path)
+    sequences = described["sequences"]
     return Source(
         ArrayRows(values),
         offsets[:-1],
@@ -52,10 +53,20 @@ def open_folder(path: str, *, static: bool = True) -> Source:
         names=None if described["features"] is None else tuple(described["features"]),
         holds_token_ids=described["holds_token_ids"],
         columns=_columns(path, described["columns"]),
-        static=_columns(path, described["static"]) if has_static else {},
-        sequences=described.get("sequences", SEQUENCES),
-        order=tuple(described["order"]) if has_static else (),
+        static=_columns(path, kept),
+        sequences=sequences,
+        order=tuple(n for n in described["order"] if n in kept or n == sequences),
     )
+
+
+def _kept(
+    described: Mapping[str, Any], static: tuple[str, ...] | None, path: str
+) -> Mapping[str, Any]:
+    """The static columns that are asked for."""
+    missing = [name for name in static or () if name not in described]
+    if missing:
+        raise ValueError(f"{path!r} has no static column {missing[0]!r}; it has {list(described)}.")
+    return {n: own for n, own in described.items() if static is None or n in static}
 
 
 def _lengths(offsets: Array) -> Array:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sklstm._sequences import Array
-from sklstm._views._stored import StoredSequences, source_of
+from sklstm._views._stored import StoredSequences, source_of, without_static
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,7 +58,7 @@ class StoredFrame:
 
     def __getitem__(self, name: str) -> Any:
         if name == self.sequences:
-            return self.stored
+            return without_static(self.stored)
         are_categories = source_of(self.stored).static[name].names is not None
         return StoredColumn(name, self.stored.static[name], are_categories)
 

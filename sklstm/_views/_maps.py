@@ -6,15 +6,22 @@ from typing import Any
 
 import numpy as np
 
-from sklstm._sequences import Array, ArrayRows
+from sklstm._sequences import Array, ArrayRows, Rows
+from sklstm._views._blocked import BlockedRows
 from sklstm._views._source import Address, Source, address_of, places_of_rectangle
+from sklstm._views._stores import ArrayBlocks
 
 
 def source_of_array(array: Array) -> Source:
     """Sequences of an array of shape (n, timesteps, features) or (n, timesteps)."""
     n, timesteps, n_features = (*array.shape, 1)[:3]
     starts, lengths = places_of_rectangle(n, timesteps)
-    rows = ArrayRows(array.reshape(n * timesteps, n_features))
+    rows: Rows
+    if array.flags.c_contiguous:
+        rows = ArrayRows(array.reshape(n * timesteps, n_features))
+    else:
+        # To reshape it would be to load it.
+        rows = BlockedRows(ArrayBlocks(array, timesteps, n_features))
     is_table = array.ndim == 2
     return Source(
         rows,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -113,9 +115,11 @@ class Address:
     def open(self) -> Source:
         """The source, which a process opens once while it is in use."""
         self._check()
-        source = OPENED.get(self)
+        # Not what was opened before a fork: both processes would move one file's position.
+        key = (os.getpid(), self)
+        source = OPENED.get(key)
         if source is None:
-            source = OPENED[self] = self.opener(self.path, **dict(self.options))
+            source = OPENED[key] = self.opener(self.path, **dict(self.options))
         return source
 
     def _check(self) -> None:
@@ -131,14 +135,14 @@ class Address:
             now = _stamp(file)
             if now is None or list(now) != before:
                 raise ValueError(
-                    f"{str(file)!r} is not the file that the sequences were opened from: its"
-                    " size or the time of its last change differs.\n\nOpen the sequences again. A copy on"
+                    f"{str(file)!r} is not what the sequences were opened from: its size or the"
+                    " time of its last change differs.\n\nOpen the sequences again. A copy on"
                     " another machine has to keep the time, as by cp -p and rsync -t."
                 )
 
 
 # A source that nobody uses is closed.
-OPENED: WeakValueDictionary[Address, Source] = WeakValueDictionary()
+OPENED: WeakValueDictionary[tuple[int, Address], Source] = WeakValueDictionary()
 
 
 def address_of(
@@ -155,8 +159,20 @@ def address_of(
 
 
 def _stamp(file: Path) -> tuple[int, int] | None:
+    """Size and time; of files of a pattern their number, and a checksum of all of it."""
+    if "*" in file.name:
+        stamps = [(own.name, _stamp(own)) for own in sorted(file.parent.glob(file.name))]
+        return len(stamps), zlib.crc32(repr(stamps).encode())
     try:
         status = file.stat()
     except OSError:
         return None
     return status.st_size, status.st_mtime_ns
+
+
+def column_of(values: Array) -> Column:
+    """A column of numbers or texts in memory."""
+    if values.dtype.kind not in "OU":
+        return Column(values)
+    names, codes = np.unique(values.astype(str), return_inverse=True)
+    return Column(codes.reshape(values.shape).astype(np.int32), names)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cached_property
 from types import EllipsisType
 from typing import Any, NoReturn, overload
@@ -24,6 +25,15 @@ class StoredSequences:
     Iterating gives the sequences one after the other, an index gives one of them:
     an ndarray of shape (n_timesteps_i, n_features), or of shape (n_timesteps_i,) if they were
     written so. A slice, a list or an array of indices, or a mask of booleans gives a view again.
+
+    Parameters
+    ----------
+    source : Source
+        The opened files.
+    address : Address, default=None
+        Where they are; None if the source itself is to be pickled.
+    indices : range or ndarray, default=None
+        Which of its sequences this view has; None for all.
 
     Attributes
     ----------
@@ -96,10 +106,8 @@ class StoredSequences:
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        indices: Any = self._indices
-        if isinstance(indices, range) and indices == range(len(self._source.lengths)):
-            indices = None
-        return _unpickle, (self._source if self._address is None else self._address, indices)
+        origin = self._source if self._address is None else self._address
+        return _unpickle, (origin, self._indices)
 
     # What there is --------------------------------------------------------------------------------
 
@@ -153,11 +161,11 @@ class StoredSequences:
 
     def _item(self, index: int) -> Array:
         start, length = int(self._source.starts[index]), int(self._source.lengths[index])
-        # A copy: memory that the caller may write to.
-        return self._as_given(np.array(self._source.rows.read(start, start + length)))
+        return self._as_given(self._source.rows.read(start, start + length))
 
     def _as_given(self, item: Array) -> Array:
-        return item[:, 0] if self._source.item_ndim == 1 else item
+        # A copy: memory that the caller may write to.
+        return np.array(item[:, 0] if self._source.item_ndim == 1 else item)
 
     def _resolved(self, key: Array) -> Array:
         """Indices into the source of a list of indices or a mask."""
@@ -204,7 +212,7 @@ def _only_of_sequences(key: tuple[Any, ...]) -> Any:
     return key[0]
 
 
-def _unpickle(origin: Source | Address, indices: range | Array | None) -> StoredSequences:
+def _unpickle(origin: Source | Address, indices: range | Array) -> StoredSequences:
     if isinstance(origin, Source):
         return StoredSequences(origin, None, indices)
     return StoredSequences(origin.open(), origin, indices)
@@ -213,6 +221,12 @@ def _unpickle(origin: Source | Address, indices: range | Array | None) -> Stored
 def source_of(stored: StoredSequences) -> Source:
     """What is behind stored sequences; of parts of them, all of it."""
     return stored._source
+
+
+def without_static(stored: StoredSequences) -> StoredSequences:
+    """The sequences without their static columns, as long as they stay in this process."""
+    source = replace(stored._source, static={}, order=())
+    return StoredSequences(source, stored._address, stored._indices)
 
 
 def view_of_stored(stored: StoredSequences) -> SequenceView:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -52,8 +53,11 @@ class Block:
 def read_blocks(blocks: Any) -> Iterator[Block]:
     """The blocks of an iterator, or the single one that anything else is."""
     if hasattr(blocks, "__next__"):
-        for index, block in enumerate(blocks):
-            yield from _read(block, f"blocks[{index}]")
+        names = map("blocks[{}]".format, count())
+        for block in blocks:
+            yield from _read(block, next(names))
+            # Before the next one is made; enumerate would keep it too.
+            del block
     else:
         yield from _read(blocks, "blocks")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -26,18 +26,163 @@ from sklstm.preprocessing._blocks import Block, read_blocks
 def write_sequences(
     path: str | os.PathLike[str], blocks: Any, *, dtype: npt.DTypeLike | None = None
 ) -> StoredSequences:
-    """docstring"""
+    """Write sequences to a folder, block by block, and open them.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The folder, which must not exist yet. Its parent must.
+    blocks : iterator or block
+        An iterator, such as a generator, of blocks; anything else is the only block. A block is X
+        in any form that `LSTMSequenceClassifier` takes but for tuples, and categories among the
+        features of a timestep; what `open_sequences` gives; or a dict with the key "X" and with any
+        of
+
+        - "y", "sample_weight", "groups": one number or text for each sequence; several numbers, if
+          ``y`` has several columns
+        - "static": a data frame of the static columns, or a dict of them
+
+        All blocks need the same number of features and the same keys. Blocks without sequences are
+        left out.
+    dtype : dtype, default=None
+        Type of the values on disk, which are rounded to it if it is one of floats; None: that of
+        the first block. A later block that it does not hold exactly is an error. Integers stay
+        integers, which are token ids for an estimator with an embedding and measurements for any
+        other.
+
+    Returns
+    -------
+    StoredSequences
+        The sequences, as `open_sequences` opens them.
+
+    Raises
+    ------
+    FileExistsError
+        If there is something at ``path``.
+    ValueError
+        If a block does not go with the first one, or has no valid sequences; it is named.
+
+    See Also
+    --------
+    open_sequences : Open them again.
+
+    Notes
+    -----
+    One block at a time is in memory, and after an error or Ctrl-C nothing is left on disk: the
+    files are written to a folder beside, which gets its name at the end.
+
+    The folder holds plain arrays of NumPy: ``values.npy`` with the timesteps of all sequences,
+    ``offsets.npy`` with where each begins and the last one ends, a file for each column, and
+    ``sequences.json``, which says what belongs to what (ADR 65).
+
+    Examples
+    --------
+    >>> import numpy as np, tempfile
+    >>> from sklstm.preprocessing import write_sequences
+    >>> rng = np.random.default_rng(0)
+    >>> days = ({"X": [rng.normal(size=(n, 3)) for n in (5, 9)], "y": [0, 1]} for _ in range(10))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     X = write_sequences(f"{folder}/days", days)
+    ...     X.shape, X.n_features, X[-1].shape, X[:4].y.tolist()
+    ((20,), 3, (9, 3), [0, 1, 0, 1])
+    """
     with new_folder(path) as folder, ExitStack() as files:
         writer = _Writer(folder, files, None if dtype is None else np.dtype(dtype))
         for block in read_blocks(blocks):
             writer.write(block)
+            # Before the next one is made.
+            del block
         writer.finish()
-    return open_path(path)
+    return open_path(path, {})
 
 
-def open_sequences(source: Any) -> StoredSequences:
-    """docstring"""
-    return open_path(source) if isinstance(source, (str, os.PathLike)) else open_object(source)
+def open_sequences(
+    source: Any,
+    *,
+    column: str | None = None,
+    key: str | None = None,
+    offsets: str | None = None,
+    y: str | None = None,
+    sample_weight: str | None = None,
+    groups: str | None = None,
+    static: Sequence[str] | None = None,
+) -> StoredSequences:
+    """Open sequences in files and stores as a view that reads them when they are needed.
+
+    Parameters
+    ----------
+    source : str, path-like or object
+        What holds the sequences:
+
+        - a folder of `write_sequences`
+        - an array of NumPy (.npy) of shape (n_sequences, n_timesteps, n_features) or (n_sequences,
+          n_timesteps), which is one univariate sequence per row
+        - an array of such a shape in an HDF5 file (.h5, .hdf5) or a folder of zarr
+        - a column of lists in a parquet or Arrow file (.parquet, .arrow, .feather), or in all such
+          files of a folder, in the order of their names
+        - a memory map of NumPy, an array of h5py, zarr or dask, a table or array of pyarrow
+    column : str, default=None
+        The column of sequences of a table; None: the only one that holds such.
+    key : str, default=None
+        The array in an HDF5 file or a group of zarr; None: the only one.
+    offsets : str, default=None
+        The array of HDF5 or zarr that holds where each sequence begins and the last one ends, if
+        that of ``key`` is the timesteps of sequences of unequal length, end to end.
+    y, sample_weight, groups : str, default=None
+        The column, or the array of HDF5 or zarr, that holds what is stored for each sequence. A
+        folder of `write_sequences` knows its own.
+    static : list of str, default=None
+        Static columns of a table. Those of a folder of `write_sequences` are all opened, unless
+        this names some; [] opens none.
+
+    Returns
+    -------
+    StoredSequences
+        The view. From a path, or an object that lies in a file, it is sent to other processes as
+        that path.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is nothing at the path.
+    ValueError
+        If it holds no sequences, or several columns or arrays and none is named.
+    ImportError
+        If the package that reads it is not installed: h5py, zarr or pyarrow.
+
+    See Also
+    --------
+    write_sequences : Write sequences.
+
+    Notes
+    -----
+    Opening reads no values, with one exception: parquet and Arrow files are read once for the
+    lengths of their sequences. Reading goes by whole chunks of HDF5 and zarr, row groups of
+    parquet, record batches of Arrow and chunks of dask, so each of these has to fit into memory; up
+    to 32 MiB of them are kept. Chunks of dask are computed anew whenever they are read.
+
+    Examples
+    --------
+    >>> import numpy as np, tempfile
+    >>> from sklstm.preprocessing import open_sequences
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     np.save(f"{folder}/X.npy", np.zeros((100, 50, 3), dtype=np.float32))
+    ...     X = open_sequences(f"{folder}/X.npy")
+    ...     X.shape, X.dtype, X[7].shape, X[[3, 1, 1]].lengths.tolist()
+    ((100,), dtype('float32'), (50, 3), [50, 50, 50])
+    """
+    options = {
+        "column": column,
+        "key": key,
+        "offsets": offsets,
+        "y": y,
+        "sample_weight": sample_weight,
+        "groups": groups,
+        "static": static,
+    }
+    if isinstance(source, (str, os.PathLike)):
+        return open_path(source, options)
+    return open_object(source, options)
 
 
 class _Writer:

@@ -134,7 +134,16 @@ def test_no_private_name_of_a_librarys_base_class(path):
 
 @pytest.mark.parametrize(
     "room_name",
-    ["_files", "_validation", "_config", "_sequences", "exceptions", "_compat", "preprocessing"],
+    [
+        "_files",
+        "_validation",
+        "_config",
+        "_sequences",
+        "exceptions",
+        "_compat",
+        "preprocessing",
+        "_views",
+    ],
 )
 def test_rooms_without_torch(room_name):
     for path in CODE:

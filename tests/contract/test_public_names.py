@@ -36,9 +36,10 @@ PUBLIC = {
         "TfidfLinear", "TokenEnsemble",
     ],
     "sklstm.preprocessing": [
-        "FrameSequences", "RollingFeatures", "SequenceImputer", "SequenceScaler", "TokenEncoder",
-        "Windows", "WordVectors", "from_channel_first", "make_windows", "read_word_vectors",
-        "sequences_from_frame", "to_channel_first",
+        "FrameSequences", "RollingFeatures", "SequenceImputer", "SequenceScaler", "StoredSequences",
+        "TokenEncoder", "Windows", "WordVectors", "from_channel_first", "make_windows",
+        "open_sequences", "read_word_vectors", "sequences_from_frame", "to_channel_first",
+        "write_sequences",
     ],
     "sklstm.streaming": ["Stream", "prefix_predictions", "prefix_probabilities"],
 }  # fmt: skip

@@ -251,18 +251,17 @@ def test_a_killed_worker_loses_no_finished_fit(backend, tmp_path):
     classifier = small(max_epochs=n_epochs, checkpoint=folder, callbacks=[log])
     search = GridSearchCV(classifier, grid, cv=2, refit=False, error_score="raise")
     with BACKENDS[backend]() as cluster, joblib.parallel_config(backend, n_jobs=2):
-        lost = error_of(search)
-        if backend != "dask" or lost:
+        n_lost = 0
+        while lost := error_of(search):
+            n_lost += 1
             assert re.search(LOST[backend], lost)
-            n_before = len(epochs_in(log.path))
-            assert n_before < n_in_all
+            assert n_lost <= 4
             if backend == "dask":
                 # Ends the fits that are still running, and have their checkpoints locked.
                 cluster.restart()
-            search.fit(RAGGED, y)
-            assert len(epochs_in(log.path)) > n_before
+    assert n_lost > 0 or backend == "dask"
     # Again only the epochs that no checkpoint had: of the killed worker, and of its neighbour.
-    assert n_in_all < len(epochs_in(log.path)) <= n_in_all + 2
+    assert n_in_all < len(epochs_in(log.path)) <= n_in_all + 2 * max(1, n_lost)
     scores = search.cv_results_["mean_test_score"].tolist()
     search.set_params(estimator__checkpoint=None, estimator__callbacks=None)
     assert scores == search.fit(RAGGED, y).cv_results_["mean_test_score"].tolist()
