@@ -95,3 +95,13 @@ def test_sizes_of_a_view(sequences, view):
     for whole in (sequences, view):
         assert (len(whole), whole.n_features, whole.n_timesteps) == (3, 2, 6)
         assert whole.dtype == np.float64
+
+
+@pytest.mark.parametrize("order", [[3, 4, 0, 2], [0, 1, 2, 3, 4], [4, 3, 2, 1, 0], [1, 2, 2, 3]])
+@pytest.mark.parametrize("is_short", [False, True])
+def test_long_runs_and_short_ones_are_gathered_alike(order, is_short):
+    lengths = np.array([2, 1, 3, 2, 4] if is_short else [100, 70, 90, 120, 80])
+    values = np.random.default_rng(0).normal(size=(lengths.sum(), 2))
+    whole = Sequences.from_lengths(values, lengths)
+    loaded = view_of(whole).load(order)
+    assert_same(loaded, whole.take(order))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby, pairwise
@@ -35,12 +35,12 @@ from sklstm._sequences import (
     cut_into_runs,
 )
 
-# Scaled data of up to so many bytes are put on a CPU as a whole. Of larger data two windows of so
-# many bytes are there.
-WINDOW_BYTES = 2**25
-# Bytes of a block of consecutive sequences, which stays together in the order of an epoch: 128 of
-# them make a window (benchmarks/LOG.md).
-BLOCK_BYTES = 2**18
+# Scaled data of up to so many bytes are put on a CPU as a whole. Of larger data there are two
+# windows of WINDOW_BYTES each.
+WHOLE_BYTES, WINDOW_BYTES = 2**25, 2**24
+# Bytes of a block of consecutive sequences, which stays together in the order of an epoch: 256 of
+# them make a window. Fewer are worse where X is sorted by class (benchmarks/LOG.md).
+BLOCK_BYTES = 2**16
 # Bytes that are scaled at a time, and that are on the device where nothing is shuffled.
 READ_BYTES, PIECE_BYTES = 2**20, 2**23
 # Bytes that a sequence takes beside its values: its place, and indices.
@@ -55,15 +55,24 @@ def prepare(
     device: torch.device,
     *,
     input_name: str = "X",
+    is_trained_on: bool = True,
 ) -> DeviceSequences | WindowedSequences:
-    """Sequences to train on: on the device as a whole if they fit there, else in windows."""
+    """Sequences of a training: on the device as a whole if they fit there, else in windows.
+
+    Of those that are not trained on no bit depends on that; beside two windows there is less room.
+    """
     n_bytes = bytes_per_timestep(sequences, scaling) * sequences.n_timesteps
-    if n_bytes > WINDOW_BYTES:
+    if n_bytes > (WHOLE_BYTES if is_trained_on else WINDOW_BYTES):
         windowed = WindowedSequences(sequences, scaling, device, input_name=input_name)
         return windowed.whole() if fits_on(device, n_bytes) else windowed
     if isinstance(sequences, SequenceView):
         sequences = sequences.load(np.arange(len(sequences)))
     return to_device(sequences, scaling, device, input_name=input_name)
+
+
+def is_large(n_bytes: int) -> bool:
+    """Whether data of so many bytes are read in windows."""
+    return n_bytes > WHOLE_BYTES
 
 
 def fits_on(device: torch.device, n_bytes: int) -> bool:
@@ -204,9 +213,13 @@ class WindowedSequences:
         indices = np.concatenate([plan.indices for plan in plans])
         values = self._buffer(int(self.host_lengths[indices].sum(dtype=np.int64)) + 1, number)
 
+        # On a GPU, copies of the other thread keep their place among the steps of this one.
+        stream = None if self.device.type == "cpu" else torch.cuda.current_stream(self.device)
+
         def call() -> tuple[list[Plan], Window]:
             members = np.sort(indices)
-            return plans, Window(members, self._load(members, values))
+            with nullcontext() if stream is None else torch.cuda.stream(stream):
+                return plans, Window(members, self._load(members, values))
 
         return call
 

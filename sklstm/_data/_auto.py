@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from sklstm._batching._scaling import relative_moments
+from sklstm._batching._windows import is_large
 from sklstm._config._options import Options, is_auto
 from sklstm._sequences import AnySequences, IntArray
 
@@ -39,6 +40,8 @@ MIN_SHIFT = 1e-3
 # Of several features, if the median sequence has less than this fraction of a feature's overall
 # standard deviation: a few large sequences hide the variation of the others.
 MIN_DEVIATION = 0.05
+# Both are asked of so many means and deviations of large data, of sequences at equal distances.
+MANY_MOMENTS = 2**18
 
 
 def resolve_auto(
@@ -86,6 +89,9 @@ def resolve_auto(
 
 def _need_own_scale(sequences: AnySequences) -> bool:
     """Whether standardisation per sequence adds information."""
+    if is_large(4 * sequences.n_timesteps * sequences.n_features):
+        n = max(2, min(len(sequences), MANY_MOMENTS // sequences.n_features))
+        sequences = sequences.take(np.linspace(0, len(sequences) - 1, n).astype(np.int64))
     means, deviations = relative_moments(sequences)
     if sequences.n_features == 1:
         return bool(np.mean(means**2 + (deviations - 1) ** 2) > MIN_SHIFT)

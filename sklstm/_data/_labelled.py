@@ -17,7 +17,8 @@ from sklstm._config._configuration import Configuration
 from sklstm._config._options import Options
 from sklstm._data._lazy import as_list, without_copies
 from sklstm._data._split import split_in_runs, split_rows
-from sklstm._sequences import AnySequences, Array, IntArray
+from sklstm._runtime._heap import trim
+from sklstm._sequences import AnySequences, Array, IntArray, SequenceView
 from sklstm._tasks._task import Task
 from sklstm._validation._groups import check_groups, number_groups
 from sklstm._validation._targets import check_one_each
@@ -180,7 +181,11 @@ def fit_scaling(data: Labelled, *, standardize: bool | str) -> Scaling:
     if standardize in (False, "sequence"):
         return Scaling.identity(data.sequences.n_features, "sequence" if standardize else "dataset")
     per = "both" if standardize == "both" else "dataset"
-    return Scaling.standard(data.sequences, data.relative_weight, per)
+    scaling = Scaling.standard(data.sequences, data.relative_weight, per)
+    if isinstance(data.sequences, SequenceView):
+        # The heap may keep the blocks for sizes that nobody asks for again.
+        trim()
+    return scaling
 
 
 # Function from targets to the factors of their sample weights, such as class weights.
@@ -199,7 +204,12 @@ def drop_zero_weight(data: Labelled, factors: Factors) -> Labelled:
 
 
 def put_on_device(
-    data: Labelled, factors: Factors, scaling: Scaling | None, device: torch.device
+    data: Labelled,
+    factors: Factors,
+    scaling: Scaling | None,
+    device: torch.device,
+    *,
+    is_trained_on: bool = True,
 ) -> LabelledSequences:
     """Scale sequences and copy them to the device, weighted by class weight times sample weight.
 
@@ -211,7 +221,13 @@ def put_on_device(
     # a sequence the weight may be 0.
     weights = np.maximum(weights / weights.mean(), np.finfo(np.float32).tiny) * (weights > 0)
     return LabelledSequences(
-        prepare(data.sequences, scaling, device, input_name=data.input_name),
+        prepare(
+            data.sequences,
+            scaling,
+            device,
+            input_name=data.input_name,
+            is_trained_on=is_trained_on,
+        ),
         torch.from_numpy(data.targets).to(device),
         torch.from_numpy(weights.astype(np.float32)).to(device),
     )
@@ -234,7 +250,8 @@ def as_validation(
 ) -> ScoredData:
     """Prepare held-out data to be scored after each epoch."""
     data = drop_zero_weight(data, factors)
-    return _as_scored(data, put_on_device(data, factors, scaling, device), is_held_out=True)
+    placed = put_on_device(data, factors, scaling, device, is_trained_on=False)
+    return _as_scored(data, placed, is_held_out=True)
 
 
 def as_scored_training(data: Labelled, factors: Factors, training: LabelledSequences) -> ScoredData:

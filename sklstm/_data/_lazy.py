@@ -7,13 +7,13 @@ from typing import Any, overload
 
 import numpy as np
 
-from sklstm._batching._windows import WINDOW_BYTES
+from sklstm._batching._windows import is_large
 from sklstm._sequences import AnySequences, Array, Sequences, SequenceView, view_of
 
 
 def without_copies(sequences: AnySequences) -> AnySequences:
     """The sequences, large ones such that a part of them takes no memory."""
-    if isinstance(sequences, Sequences) and sequences.values.nbytes > WINDOW_BYTES:
+    if isinstance(sequences, Sequences) and is_large(sequences.values.nbytes):
         return view_of(sequences)
     return sequences
 

@@ -103,8 +103,9 @@ def fit_model(
         factors = data.task.weigh(data.targets, data.relative_weight, configuration)
         placed = (factors, scaling, configuration.device)
 
-        def place(part: Labelled) -> LabelledSequences:
-            return put_on_device(drop_zero_weight(part, factors), *placed)
+        def place(part: Labelled, *, is_trained_on: bool = True) -> LabelledSequences:
+            kept = drop_zero_weight(part, factors)
+            return put_on_device(kept, *placed, is_trained_on=is_trained_on)
 
         training = place(data)
         validation = None if held_out is None else as_validation(held_out, *placed)
@@ -112,8 +113,9 @@ def fit_model(
         scored = as_scored_training(data, factors, training) if is_scored else None
         calibration = None
         if for_calibration is not None and factors(for_calibration.targets).any():
+            held = place(for_calibration, is_trained_on=False)
             # All only then: another copy of X.
-            calibration = Calibration(place(for_calibration), partial(place, job.data))
+            calibration = Calibration(held, partial(place, job.data, is_trained_on=False))
         net, summary = train(
             configuration,
             data.task,

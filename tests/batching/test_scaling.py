@@ -3,7 +3,7 @@ import pytest
 from sklearn.preprocessing import StandardScaler
 
 from sklstm._batching._scaling import CHUNK_ROWS, Scaling, relative_moments
-from sklstm._sequences import Sequences
+from sklstm._sequences import Sequences, view_of
 from tests.helpers import make_ragged
 
 
@@ -156,5 +156,28 @@ def test_relative_moments_of_tiny_values_are_those_of_larger_ones():
     tiny = as_sequences([x * [2.0**-700, 1.0] for x in X])
     for found, expected in zip(
         relative_moments(tiny), relative_moments(as_sequences(X)), strict=True
+    ):
+        np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("factor", [1.0, 1e-200])
+def test_moments_of_several_blocks_are_pooled(factor):
+    rng = np.random.default_rng(0)
+    lengths = np.full(130, 5000)
+    values = rng.normal(size=(lengths.sum(), 2)) + np.linspace(0, 3, lengths.sum())[:, None]
+    weights = rng.uniform(1, 2, size=len(lengths))
+    sequences = Sequences.from_lengths(values * [1.0, factor], lengths)
+    assert len(list(sequences.blocks())) > 1
+    expected = StandardScaler().fit(values, sample_weight=np.repeat(weights, lengths))
+    for form in (sequences, view_of(sequences)):
+        scaling = Scaling.standard(form, weights)
+        np.testing.assert_allclose(scaling.mean, expected.mean_ * [1.0, factor], rtol=1e-12)
+        np.testing.assert_allclose(scaling.scale, expected.scale_ * [1.0, factor], rtol=1e-12)
+
+
+def test_relative_moments_of_a_view_are_those_in_memory():
+    sequences = as_sequences(make_ragged(40)[0])
+    for found, expected in zip(
+        relative_moments(view_of(sequences)), relative_moments(sequences), strict=True
     ):
         np.testing.assert_array_equal(found, expected)

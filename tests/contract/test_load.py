@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+from benchmarks.scale.memory import rise_in_process, write_data
 from tests.helpers import make_ragged, quick
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
@@ -92,6 +93,18 @@ print(json.dumps([memory("VmHWM") - before, X.nbytes / 2**20]))
 """)
     say(f"A million sequences of {size:.0f} MB took {extra:.0f} MB more")
     assert extra < copies * size + 100
+
+
+@pytest.mark.slow
+@linux_only
+@pytest.mark.parametrize(("kind", "copies"), [("map", 0), ("memory", 0), ("list", 1)])
+def test_a_fit_of_large_data_takes_100_mib(kind, copies, tmp_path, say):
+    """Of a map of any size, or of an array; a list of sequences is copied once."""
+    path = tmp_path / "X.npy"
+    write_data(path, 200)
+    extra = rise_in_process(path, kind)
+    say(f"A fit of 200 MB, {kind}, took {extra:.0f} MiB more")
+    assert extra < copies * 200e6 / 2**20 + 100
 
 
 @pytest.mark.slow

@@ -2,10 +2,13 @@ import numpy as np
 import pytest
 
 from sklstm import LSTMSequenceClassifier, LSTMSequenceRegressor
+from sklstm._batching._scaling import relative_moments
 from sklstm._config._options import Options
+from sklstm._data import _auto
 from sklstm._data._auto import resolve_auto
 from sklstm._sequences import Sequences
 from tests.helpers import make_ragged, short_sequences
+from tests.windows import make_small
 
 
 def resolve(n_sequences=10, n_timesteps=20, **parameters):
@@ -136,3 +139,25 @@ def test_numbers_have_defaults_of_their_own(n_features):
         assert resolved["standardize"] == "both"
         assert resolved["conv_filters"] == ()
         assert resolved["max_epochs"] == n_epochs
+
+
+@pytest.mark.parametrize("n_features", [1, 2])
+def test_of_large_data_some_sequences_say_whether_they_have_scales_of_their_own(
+    n_features, monkeypatch
+):
+    make_small(monkeypatch)
+    monkeypatch.setattr(_auto, "MANY_MOMENTS", 64)
+    read = []
+
+    def relative(sequences):
+        read.append(len(sequences))
+        return relative_moments(sequences)
+
+    monkeypatch.setattr(_auto, "relative_moments", relative)
+    X = np.random.default_rng(0).normal(size=(300, 20, n_features))
+    X[:] = (X - X.mean(axis=1, keepdims=True)) / X.std(axis=1, keepdims=True)
+    assert standardize(list(X)) is True
+    # Nearly all sequences vary much less than a few large ones.
+    X[::20] *= 1000
+    assert standardize(list(X)) == "both"
+    assert read == [64 // n_features] * 2

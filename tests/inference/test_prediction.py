@@ -4,6 +4,7 @@ import torch
 
 from sklstm._batching._loader import HostSequences, to_device
 from sklstm._batching._scaling import Scaling
+from sklstm._batching._windows import WindowedSequences
 from sklstm._inference import _prediction
 from sklstm._inference._prediction import (
     check_outputs,
@@ -13,7 +14,8 @@ from sklstm._inference._prediction import (
 )
 from sklstm._sequences import Sequences
 from sklstm.nn import SequenceNetwork
-from tests.helpers import POOLINGS, device, make_ragged
+from tests.helpers import POOLINGS, assert_same_in_company, device, make_ragged
+from tests.windows import make_small
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
@@ -45,6 +47,14 @@ def test_it_does_not_matter_whether_the_sequences_are_on_the_device_already(netw
     X, _ = make_ragged(30)
     expected = compute_outputs(network, put(X))
     np.testing.assert_array_equal(compute_outputs(network, put(X, HostSequences)), expected)
+
+
+def test_windows_give_what_all_sequences_give(network, monkeypatch):
+    expected = compute_outputs(network, put(make_ragged(60)[0]))
+    make_small(monkeypatch)
+    windowed = put(make_ragged(60)[0], WindowedSequences)
+    assert len(list(windowed.pieces())) > 1
+    assert_same_in_company(compute_outputs(network, windowed), expected)
 
 
 def test_a_team_is_given_a_bounded_number_of_tasks(network, monkeypatch):

@@ -12,6 +12,7 @@ from sklstm._state import _fingerprint
 from sklstm._state._fingerprint import Fingerprint, as_text, digest_of, digests_of, fingerprint
 from sklstm._tasks._classification import Classification
 from tests.helpers import configuration, make_ragged, quick
+from tests.windows import as_map
 
 
 def test_values_that_mean_the_same_have_the_same_text():
@@ -137,3 +138,19 @@ def test_a_model_to_go_on_from_counts_by_weights_scaling_and_epochs():
     prints.append(of(new, net))
     assert len({p.digest for p in prints}) == 6
     assert of(new, net) == prints[-1]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.uint16])
+def test_sequences_have_one_digest_wherever_they_lie(dtype, tmp_path):
+    rng = np.random.default_rng(0)
+    values = rng.integers(2, 30, size=(60, 1)).astype(dtype)
+    in_memory = values if dtype == np.float32 else values.astype(np.int64)
+    sequences = Sequences.from_lengths(in_memory, [10, 20, 30])
+    view = as_map(Sequences(values, sequences.offsets), tmp_path / "values.npy")
+    task = Classification(np.arange(2))
+    first, second = (
+        digests_of(Labelled(form, np.arange(3) % 2, task, np.ones(3), False), "")
+        for form in (sequences, view)
+    )
+    assert first == second
+    assert first["X"] == digest_of(in_memory, sequences.offsets)

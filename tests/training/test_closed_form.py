@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from sklstm._batching._loader import DeviceSequences, LabelledSequences
+from sklstm._batching._loader import DeviceSequences, LabelledSequences, to_device
+from sklstm._batching._scaling import Scaling
+from sklstm._batching._windows import WindowedSequences, prepare
+from sklstm._sequences import Sequences
 from sklstm._tasks._classification import Classification
 from sklstm._training._closed_form import (
     compute_features,
@@ -18,6 +21,7 @@ from sklstm._training._closed_form import (
 from sklstm.nn import ConvolutionEnsemble, FixedConvolutions, SequenceNetwork
 from sklstm.nn._categories import StaticEncoder
 from tests.helpers import device
+from tests.windows import make_small
 
 
 def sequences_of(lengths, n_features=2, seed=0):
@@ -162,3 +166,27 @@ def test_one_static_column_weighs_as_much_as_all_other_features():
     logits = ensemble.members(inputs, None, new)[1]
     is_second = (logits[:, 1] > logits[:, 0]).cpu().numpy()
     assert (is_second == (new.cpu().numpy().ravel() > 0)).mean() > 0.85
+
+
+@pytest.mark.parametrize("window_size", [None, 3])
+def test_large_data_are_read_piece_by_piece(window_size, monkeypatch):
+    make_small(monkeypatch)
+    values = np.random.default_rng(0).normal(size=(sum(LENGTHS), 2))
+    # Pieces differ in mean and deviation.
+    values *= np.linspace(1, 3, len(values))[:, None]
+    values += np.linspace(0, 5, len(values))[:, None]
+    sequences = Sequences.from_lengths(values, LENGTHS)
+    windowed = prepare(sequences, Scaling.identity(2), torch.device("cpu"))
+    assert isinstance(windowed, WindowedSequences)
+    whole = to_device(sequences, Scaling.identity(2), torch.device("cpu"))
+    convolutions = FixedConvolutions(2, 30, 84, window_size)
+    fit_convolutions(convolutions, whole, np.random.default_rng(0))
+    of_pieces = FixedConvolutions(2, 30, 84, window_size)
+    fit_convolutions(of_pieces, windowed, np.random.default_rng(0))
+    torch.testing.assert_close(of_pieces.factors, convolutions.factors, rtol=1e-5, atol=0.0)
+    for found, expected in zip(
+        compute_features(convolutions, windowed), compute_features(convolutions, whole), strict=True
+    ):
+        if isinstance(expected, DeviceSequences):
+            found, expected = found.values, expected.values
+        np.testing.assert_array_equal(found, expected)

@@ -5,6 +5,8 @@ import pytest
 import torch
 
 from sklstm._batching._loader import DeviceSequences, LabelledSequences
+from sklstm._batching._windows import WindowedSequences, prepare
+from sklstm._sequences import Sequences
 from sklstm._tasks._classification import Classification
 from sklstm._training._tokens import (
     Calibration,
@@ -16,6 +18,7 @@ from sklstm._training._tokens import (
 from sklstm.nn import SequenceNetwork, TfidfLinear, TokenEnsemble
 from sklstm.nn._embedding import build_embedding
 from tests.helpers import device
+from tests.windows import make_small
 
 VOCABULARY = 40
 TASK = Classification(np.arange(2))
@@ -104,3 +107,15 @@ def test_shares_are_those_of_the_held_out_and_the_linear_model_is_that_of_all(en
     table = ensemble.linear.table.clone()
     fit_tokens(ensemble, everything, TASK, finds_rare=False)
     assert torch.equal(ensemble.linear.table, table)
+
+
+def test_terms_of_large_data_are_counted_piece_by_piece(monkeypatch):
+    make_small(monkeypatch)
+    data = labelled(100).sequences
+    ids = data.values[:-1].numpy().astype(np.uint16)
+    sequences = Sequences.from_lengths(ids[:, None], data.host_lengths)
+    windowed = prepare(sequences, None, torch.device("cpu"))
+    assert isinstance(windowed, WindowedSequences)
+    linear = TfidfLinear(VOCABULARY, 2)
+    found, expected = count_terms(linear, windowed), count_terms(linear, data)
+    np.testing.assert_array_equal(found.toarray(), expected.toarray())
