@@ -143,7 +143,11 @@ def count_pickles(X: Any) -> float | None:
     """Bytes of all pickles of X in this process so far."""
     if isinstance(X, np.ndarray):
         return None
-    return float(Counted.n_pickles * len(pickle.dumps(X)))
+    n_pickles = Counted.n_pickles
+    n_bytes = n_pickles * len(pickle.dumps(X))
+    # Less the one that was made to know its size.
+    Counted.n_pickles = n_pickles
+    return float(n_bytes)
 
 
 @contextmanager
@@ -195,7 +199,7 @@ def measure(backend: str, forms: dict[str, Any], y: Any, options: Any) -> list[R
             for form, row in rows.items():
                 counts = backend != "dask" and form == LIST
                 X = Counted(forms[form]) if counts else forms[form]
-                Counted.n_pickles, before = 0, count(X)
+                before = count(X)
                 overhead, found = search(backend, form, X, y, options.candidates)
                 after = count(X)
                 assert scores.setdefault(form == CUBE, found) == found, "other scores"
