@@ -1,5 +1,6 @@
 """Searches by joblib's backends on Dask, Ray and loky: scores, what is shipped, killed workers."""
 
+import importlib
 import pickle
 import re
 import warnings
@@ -17,6 +18,7 @@ from sklstm._runtime._threads import single_threaded
 from sklstm.preprocessing import StoredSequences, write_sequences
 from tests.killing import WriteDown, epochs_in
 
+dask = pytest.importorskip("dask")
 distributed = pytest.importorskip("distributed")
 
 ROOT = Path(__file__).parents[2]
@@ -59,9 +61,20 @@ def on_dask():
         patch.setenv("PYTHONPATH", str(ROOT))
         patch.delenv("OMP_NUM_THREADS", raising=False)
         options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": ":0"}
-        with distributed.LocalCluster(**options) as cluster, distributed.Client(cluster) as client:
+        # On a busy machine a worker that imports torch answers nobody for longer than 30 seconds.
+        patient = {f"distributed.comm.timeouts.{name}": "300s" for name in ("connect", "tcp")}
+        with (
+            dask.config.set(patient),
+            distributed.LocalCluster(**options) as cluster,
+            distributed.Client(cluster) as client,
+        ):
             client.wait_for_workers(2)
+            client.run(import_all)
             yield client
+
+
+def import_all():
+    importlib.import_module("sklstm")
 
 
 @contextmanager
@@ -174,7 +187,8 @@ def test_fits_on_dask_have_one_core_each(client):
         with single_threaded() as found:
             return found
 
-    assert [client.submit(n_threads, workers=[w]).result() for w in client.nthreads()] == [1, 1]
+    found = [client.submit(n_threads, workers=[w], pure=False) for w in client.nthreads()]
+    assert client.gather(found) == [1, 1]
 
 
 class Counted(list):
