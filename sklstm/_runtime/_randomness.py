@@ -9,12 +9,21 @@ from contextlib import AbstractContextManager, suppress
 import numpy as np
 import torch
 
-from sklstm._warnings import warn_user
+from sklstm._runtime._cluster import warn_user_or_client
 
 # torch has one generator for all threads, so fits in threads of one process take turns.
 _one_at_a_time = threading.RLock()
 # Whether this thread has the turn: a callback may fit another estimator.
 _here = threading.local()
+# Locked by the first fit that waits, which warns: a search has hundreds of them.
+_has_warned = threading.Lock()
+
+TAKES_TURNS = (
+    "Another thread of this process is fitting an estimator, and this fit waits for its end: fits"
+    " in threads of one process take turns.\n\nFit in processes to gain from more cores: on Dask"
+    " more workers of one thread each, LocalCluster(n_workers=..., threads_per_worker=1) or 'dask"
+    " worker --nworkers=... --nthreads=1'; with joblib the backend 'loky' instead of 'threading'."
+)
 
 
 def draw_seed(random_state: int | np.random.RandomState | None) -> int:
@@ -36,7 +45,7 @@ def seeds_for(seed: int, n_epochs_done: int) -> tuple[int, int]:
 
 
 class own_turn(AbstractContextManager[None]):
-    """Lock out other fits in threads of this process; warn if this one has to wait."""
+    """Lock out other fits in threads of this process; the first that has to wait warns."""
 
     def __init__(self) -> None:
         self._is_outermost = False
@@ -46,12 +55,8 @@ class own_turn(AbstractContextManager[None]):
         if not self._is_outermost:
             return
         if not _one_at_a_time.acquire(blocking=False):
-            warn_user(
-                "Another thread of this process is fitting an estimator, and this fit waits for its"
-                " end: fits in threads of one process take turns.\n\nFit in processes to gain from"
-                " more cores: joblib's backend 'loky' instead of 'threading', Dask workers of one"
-                " thread each."
-            )
+            if _has_warned.acquire(blocking=False):
+                warn_user_or_client(TAKES_TURNS)
             _one_at_a_time.acquire()
         _here.has_turn = True
 

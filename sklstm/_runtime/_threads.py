@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from threadpoolctl import ThreadpoolController, threadpool_limits
 
+from sklstm._runtime._cluster import share_of_threads
 from sklstm._runtime._concurrency import ThreadTeam
 from sklstm._runtime._shares import Share
 
@@ -124,7 +125,9 @@ class thread_team(AbstractContextManager["ThreadTeam | None"]):
 
 
 class single_threaded(AbstractContextManager[int]):
-    """Limit OpenMP and MKL to one thread in this thread; gives torch's number of threads.
+    """Limit OpenMP and MKL to one thread in this thread; gives the number of threads to use.
+
+    It is torch's, or less in a task of Dask.
 
     Not by `torch.set_num_threads`, which also affects threads that start later. Fits and
     predictions run inside as a whole: a forked child would deadlock, waiting for the OpenMP threads
@@ -150,6 +153,7 @@ class single_threaded(AbstractContextManager[int]):
                 library.set_num_threads(1)
             # Setting MKL's limit returns the old one. One call, which Ctrl-C cannot split.
             self._mkl_before.extend(map(_limit_mkl(), [1]))
+            n_threads = share_of_threads(n_threads)
             _here.n_threads = n_threads
         return n_threads
 

@@ -36,6 +36,17 @@ def test_an_index_beyond_the_last_gpu_is_an_error(monkeypatch):
         resolve_device("cuda:2")
 
 
+def test_a_worker_that_sees_one_gpu_of_several_takes_that_one(monkeypatch):
+    """With CUDA_VISIBLE_DEVICES=3, as a cluster sets it, the GPU is cuda:0 there."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    assert resolve_device("auto") == torch.device("cuda")
+    assert resolve_device("auto").index is None
+    assert resolve_device("cuda:0") == torch.device("cuda:0")
+    with pytest.raises(ValueError, match=r"(?s)'cuda:3'.*finds 1 of them here.*device='auto'"):
+        resolve_device("cuda:3")
+
+
 @pytest.mark.parametrize("device", ["gpu", "mps", "meta", torch.device("meta"), 3.5, None])
 def test_unknown_devices_are_named(device):
     with pytest.raises(InvalidParameterError, match=r"'cuda:<index>', 'auto' .* Got .* instead"):

@@ -14,6 +14,11 @@ from tests.helpers import make_ragged, quick
 CPU = torch.device("cpu")
 
 
+@pytest.fixture(autouse=True)
+def _nobody_has_waited_yet(monkeypatch):
+    monkeypatch.setattr(_randomness, "_has_warned", threading.Lock())
+
+
 def test_an_int_is_its_own_seed():
     assert draw_seed(7) == draw_seed(np.int64(7)) == 7
 
@@ -94,7 +99,7 @@ def test_a_fit_that_waits_for_another_says_so_once(parameters, monkeypatch, tmp_
         told.append(message)
         is_told.set()
 
-    monkeypatch.setattr(_randomness, "warn_user", warn)
+    monkeypatch.setattr(_randomness, "warn_user_or_client", warn)
     X, y = make_ragged(40)
     expected = quick(**parameters).fit(X, y).predict_proba(X)
     thread = threading.Thread(target=hold)
@@ -104,7 +109,17 @@ def test_a_fit_that_waits_for_another_says_so_once(parameters, monkeypatch, tmp_
     thread.join()
     np.testing.assert_array_equal(found, expected)
     assert len(told) == 1
-    assert re.search(r"(?s)threads of one process take turns.*'loky'.*Dask", told[0])
+    assert re.search(r"(?s)one process take turns.*Dask.*threads_per_worker=1.*'loky'", told[0])
+
+
+def test_only_the_first_that_waits_says_so():
+    def take(_):
+        with own_turn():
+            time.sleep(0.02)
+
+    with ThreadPoolExecutor(4) as threads, pytest.warns(UserWarning, match="take turns") as told:
+        list(threads.map(take, range(8)))
+    assert len(told) == 1
 
 
 def test_after_nested_turns_it_is_the_turn_of_whoever_comes():

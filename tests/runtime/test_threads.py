@@ -262,3 +262,13 @@ def test_each_openmp_library_has_its_own_limit_back():
     after = others[0].get_num_threads()
     others[0].set_num_threads(before)
     assert after == 2
+
+
+@pytest.mark.usefixtures("three_threads")
+def test_a_task_of_dask_has_the_threads_of_its_worker(monkeypatch):
+    monkeypatch.setattr(_threads, "share_of_threads", lambda n_threads: n_threads - 1)
+    with single_threaded() as outer, single_threaded() as inner:
+        assert (outer, inner) == (2, 2)
+        assert torch.get_num_threads() == 1
+    with thread_team(CPU) as team:
+        assert team.n_others == 1
