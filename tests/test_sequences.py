@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sklstm._sequences import Sequences, view_of
+from sklstm._sequences import Sequences, in_memory, view_of
 
 
 @pytest.fixture
@@ -95,3 +95,10 @@ def test_sizes_of_a_view(sequences, view):
     for whole in (sequences, view):
         assert (len(whole), whole.n_features, whole.n_timesteps) == (3, 2, 6)
         assert whole.dtype == np.float64
+
+
+def test_a_view_in_memory_is_the_sequences(sequences, view):
+    assert in_memory(sequences) is sequences
+    loaded = in_memory(view.take([2, 0]))
+    assert isinstance(loaded, Sequences)
+    assert_same(loaded, sequences.take([2, 0]))
