@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sklstm._sequences import Sequences, view_of
+from sklstm._sequences import Sequences, in_memory, view_of
 
 
 @pytest.fixture
@@ -105,3 +105,10 @@ def test_long_runs_and_short_ones_are_gathered_alike(order, is_short):
     whole = Sequences.from_lengths(values, lengths)
     loaded = view_of(whole).load(order)
     assert_same(loaded, whole.take(order))
+
+
+def test_a_view_in_memory_is_the_sequences(sequences, view):
+    assert in_memory(sequences) is sequences
+    loaded = in_memory(view.take([2, 0]))
+    assert isinstance(loaded, Sequences)
+    assert_same(loaded, sequences.take([2, 0]))
