@@ -1,8 +1,8 @@
 """Epochs and time of a successive halving whose rungs go on, beside one whose rungs start again.
 
-``python -m benchmarks.scale.halving`` searches with and without a checkpoint folder in turns, in one
-process with one thread. The time is that of the processor, so the writing of the files is counted
-and the waiting for the disk is not. Scores of both are compared.
+``python -m benchmarks.scale.halving`` searches with and without a checkpoint folder in turns, in
+one process with one thread. The time is that of the processor, so the writing of the files is
+counted and the waiting for the disk is not. Scores of both are compared.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """What a successive halving finds if its fits start again, or go on with one schedule or another.
 
-``python -m benchmarks.scale.rungs`` prints the figures of docs/adr/0071-more-epochs.rst. Candidates
-are trained for a few epochs, the better ones for three times as many, and so on, by two folds. The
-winner is then trained from the start with one-cycle and mixup, and scored on a part that the search
-has not seen: a third of the archive's training part. "Best possible" is the candidate that does best
-there, "at random" the mean of all. "Last rung" is the log-loss of the winner's own fits of the search,
-on their folds.
+``python -m benchmarks.scale.rungs`` prints the figures of ADR 71. Candidates are trained for
+a few epochs, the better ones for three times as many, and so on, by two folds. The winner is then
+trained from the start with one-cycle and mixup, and scored on a part that the search has not seen:
+a third of the archive's training part. "Best possible" is the candidate that does best there, "at
+random" the mean of all. "Last rung" is the log-loss of the winner's own fits of the search, on
+their folds.
 
 - restart: each rung starts again, one-cycle and mixup within it
 - constant, plateau: each rung goes on from the one before, without mixup
