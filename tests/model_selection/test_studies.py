@@ -6,6 +6,8 @@ import subprocess
 import sys
 
 import pytest
+from joblib import Parallel, delayed
+from joblib.externals.loky.process_executor import TerminatedWorkerError
 from skorch.callbacks import Callback
 
 from tests.crashing import Crash
@@ -118,7 +120,7 @@ def epochs_by_rate(folder):
     return epochs
 
 
-def assert_nothing_was_lost(folder, finished_before):
+def assert_nothing_was_lost(folder, finished_before, n_repeated=0):
     study = open_study(folder, 0)
     finished = study.get_trials(deepcopy=False, states=FINISHED)
     assert len(finished) >= N_TRIALS
@@ -127,10 +129,12 @@ def assert_nothing_was_lost(folder, finished_before):
     # Also of the trial that was ended by force each epoch was trained once.
     epochs = epochs_by_rate(folder)
     for numbers in epochs.values():
-        assert numbers == list(range(1, len(numbers) + 1))
+        assert sorted(set(numbers)) == list(range(1, max(numbers) + 1))
+    assert sum(len(numbers) - max(numbers) for numbers in epochs.values()) <= n_repeated
     # The scores of all epochs are known to the pruner, whoever trained them.
     for trial in finished:
-        assert list(trial.intermediate_values) == epochs[repr(trial.params["learning_rate"])]
+        trained = epochs[repr(trial.params["learning_rate"])]
+        assert sorted(trial.intermediate_values) == sorted(set(trained))
 
 
 @pytest.fixture(autouse=True)
@@ -160,22 +164,41 @@ optimize(Path(sys.argv[1]), int(sys.argv[2]), in_trial=int(sys.argv[3]), end=kil
 """
 
 
-def start(folder, seed, in_trial=99):
+def start(folder, seed, in_trial):
     arguments = [str(folder), str(seed), str(in_trial)]
     return subprocess.Popen([sys.executable, "-c", PROGRAM, *arguments])  # noqa: S603
 
 
+def run_processes(folder, *arguments):
+    """Run a process for each; their exit codes."""
+    processes = [start(folder, *of_process) for of_process in arguments]
+    return [process.wait(timeout=300) for process in processes]
+
+
+def run_loky(folder, *arguments):
+    """The same by joblib."""
+    tasks = [delayed(optimize)(folder, seed, in_trial=n, end=kill) for seed, n in arguments]
+    Parallel(n_jobs=len(tasks), backend="loky")(tasks)
+
+
 @pytest.mark.slow
-def test_two_processes_of_which_one_is_killed(tmp_path):
-    processes = [start(tmp_path, 0), start(tmp_path, 1, in_trial=0)]
-    assert [process.wait(timeout=300) for process in processes] == [0, -signal.SIGKILL]
+@pytest.mark.parametrize("by_loky", [False, True])
+def test_two_processes_of_which_one_is_killed(tmp_path, by_loky):
+    if by_loky:
+        with pytest.raises(TerminatedWorkerError):
+            run_loky(tmp_path, (0, 99), (1, 0))
+    else:
+        assert run_processes(tmp_path, (0, 99), (1, 0)) == [0, -signal.SIGKILL]
     study = open_study(tmp_path, 2)
     finished = study.get_trials(states=FINISHED)
-    (orphan,) = study.get_trials(states=[TrialState.RUNNING])
-    assert len(finished) >= N_TRIALS
+    # loky ends the other worker, too, maybe between an epoch and its checkpoint.
+    orphans = study.get_trials(states=[TrialState.RUNNING])
+    assert 1 <= len(orphans) <= 1 + by_loky
     revive(study)
-    processes = [start(tmp_path, 3), start(tmp_path, 4)]
-    assert [process.wait(timeout=300) for process in processes] == [0, 0]
-    assert_nothing_was_lost(tmp_path, finished)
+    if by_loky:
+        run_loky(tmp_path, (3, 99), (4, 99))
+    else:
+        assert run_processes(tmp_path, (3, 99), (4, 99)) == [0, 0]
+    assert_nothing_was_lost(tmp_path, finished, n_repeated=int(by_loky))
     rates = [t.params["learning_rate"] for t in study.get_trials(states=FINISHED)]
-    assert orphan.params["learning_rate"] in rates
+    assert {orphan.params["learning_rate"] for orphan in orphans} <= set(rates)
