@@ -226,6 +226,20 @@ def test_in_a_folder_two_at_once_do_not_wait_for_each_other(tmp_path):
     assert len(files_of(tmp_path)) == 2
 
 
+def test_in_a_folder_a_file_of_its_own_comes_before_that_of_all(tmp_path):
+    class FitAnother(Count):
+        def on_epoch_begin(self, net, **kwargs):
+            if len(net.history) == 2:
+                make(checkpoint=tmp_path, max_epochs=2).fit(X, Y)
+                raise Crash
+
+    with pytest.raises(Crash):
+        make(checkpoint=tmp_path, max_epochs=3, callbacks=[FitAnother()]).fit(X, Y)
+    # What is complete is not trained on in the file of the other, which stands at one epoch.
+    for n_epochs, n_trained in ((2, 0), (3, 2)):
+        assert counted(make(checkpoint=tmp_path, max_epochs=n_epochs), X, Y)[1] == n_trained
+
+
 def test_without_a_seed_each_fit_begins_anew(tmp_path):
     for n_epochs in (1, 2):
         fresh = make(checkpoint=tmp_path, max_epochs=n_epochs, random_state=None)
