@@ -197,8 +197,9 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
     checkpoint : str or path-like, default=None
         Path of a checkpoint. Training state is saved after every epoch; calling ``fit`` again with
         the same data and parameters resumes from it, or returns its result if the fit was complete
-        and ``random_state`` is an int. An existing folder gets one file for each fit, as a search
-        needs.
+        and ``random_state`` is an int. A larger ``max_epochs`` goes on from there if
+        ``lr_schedule`` is None or "plateau" and ``mixup_alpha`` 0. An existing folder gets one file
+        for each fit, as a search needs.
     callbacks : list of skorch callbacks, default=None
         Callbacks of skorch. The history that they see has ``train_loss``, ``learning_rate``,
         ``dur`` and the scores, as ``history_`` has. In place of ``EpochScoring`` and
@@ -479,7 +480,8 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
         ------
         ValueError
             If X or y is not what is accepted; the message names the culprit by its index. If the
-            ``checkpoint`` belongs to a different fit; the message names what differs.
+            ``checkpoint`` belongs to a different fit, or to one of more epochs; the message names
+            what differs.
         ModelFileError
             If the ``checkpoint`` is damaged or is something else.
         OSError

@@ -142,8 +142,9 @@ class LSTMSequenceRegressor(RegressorMixin, BaseSequenceEstimator):
         Whether ``fit`` continues from the weights, the standardisation and the optimizer state of
         the previous call, for ``max_epochs`` more.
     checkpoint : str or path-like, default=None
-        Path of a checkpoint, written after every epoch: the same call of ``fit`` resumes from it.
-        An existing folder gets one file for each fit.
+        Path of a checkpoint, written after every epoch: the same call of ``fit`` resumes from it,
+        and so does one of a larger ``max_epochs`` if ``lr_schedule`` is None or "plateau" and
+        ``mixup_alpha`` 0. An existing folder gets one file for each fit.
     callbacks : list of skorch callbacks, default=None
         Callbacks of skorch. In place of ``EpochScoring`` and ``BatchScoring``, which are refused,
         there is ``scoring``.

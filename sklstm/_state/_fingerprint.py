@@ -40,6 +40,11 @@ class Fingerprint:
         items = sorted({**self.parameters, **self.data}.items())
         return hashlib.sha256(repr(items).encode()).hexdigest()
 
+    def without(self, name: str) -> Fingerprint:
+        """The same without a parameter."""
+        kept = {key: text for key, text in self.parameters.items() if key != name}
+        return Fingerprint(kept, self.data)
+
     def differences(self, earlier: Fingerprint) -> list[str]:
         """Clauses for a message on what differs, at most three."""
         then, now = earlier.parameters, self.parameters

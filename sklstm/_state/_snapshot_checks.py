@@ -98,7 +98,7 @@ def is_sound_generator(state: Tensor) -> bool:
 def _check_schedule(net: SequenceNet, callback: LearningRate, own: Any, done: int) -> None:
     begun, n_steps = callback.state_dict(), callback.n_epochs * callback.n_batches
     n_done = done * callback.n_batches
-    fits = is_like(begun, own) and own["n_steps_left"] == n_steps - n_done
+    fits = is_like(begun, own) and own["n_steps_done"] == n_done
     if fits and begun["schedule"] is not None:
         # Epochs with mixup do not count for "plateau".
         moved = max(done - net.n_mixup_epochs, 0) if callback.schedule == "plateau" else done

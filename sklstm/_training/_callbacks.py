@@ -19,6 +19,7 @@ from skorch.callbacks import (
 from tqdm.auto import tqdm
 
 from sklstm._compat._sklearn import InvalidParameterError
+from sklstm._config._configuration import Configuration
 from sklstm._training._optimizers import (
     ANNEALED,
     annealed,
@@ -72,7 +73,7 @@ class LearningRate(Callback):
             self._scheduler, self.steps_by_batch = build_schedule(
                 self.schedule, net.optimizer_, n_epochs=self.n_epochs, n_batches=self.n_batches
             )
-        self._n_steps_left = self.n_epochs * self.n_batches
+        self._n_steps_done = 0
         self._learning_rate = learning_rate(net.optimizer_)
 
     def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
@@ -87,9 +88,9 @@ class LearningRate(Callback):
         self._follow(net)
 
     def _step(self) -> None:
-        self._n_steps_left -= 1
+        self._n_steps_done += 1
         # Not after the last step: one-cycle raises an error beyond its number of steps.
-        if self.steps_by_batch and self._n_steps_left > 0:
+        if self.steps_by_batch and self._n_steps_done < self.n_epochs * self.n_batches:
             self._scheduler.step()
 
     def _follow(self, net: Any) -> None:
@@ -110,7 +111,7 @@ class LearningRate(Callback):
         net.history.record("learning_rate", self._learning_rate)
         self._return(net)
         # An epoch that the time did not suffice for counts as one.
-        while self._n_steps_left % self.n_batches:
+        while self._n_steps_done % self.n_batches:
             self._step()
         if self.schedule == "plateau":
             epoch = net.history[-1]
@@ -123,13 +124,23 @@ class LearningRate(Callback):
     def state_dict(self) -> dict[str, Any]:
         """State of the schedule, as plain values."""
         schedule = None if self._scheduler is None else self._scheduler.state_dict()
-        return {"schedule": schedule, "n_steps_left": self._n_steps_left}
+        return {"schedule": schedule, "n_steps_done": self._n_steps_done}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore the state, after ``on_train_begin``."""
         if self._scheduler is not None:
             self._scheduler.load_state_dict(state["schedule"])
-        self._n_steps_left = state["n_steps_left"]
+        self._n_steps_done = state["n_steps_done"]
+
+
+def depends_on_max_epochs(configuration: Configuration) -> bool:
+    """Whether an epoch depends on the number of those that follow.
+
+    A scheduler of the user's may know it, too.
+    """
+    is_annealed = configuration.lr_schedule in ANNEALED
+    is_of_user = sets_learning_rate(configuration.callbacks)
+    return is_annealed or is_of_user or configuration.mixup_alpha > 0
 
 
 def looks_at_batches(callback: Callback) -> bool:

@@ -79,7 +79,7 @@ FORGERIES = [
     ("generators are invalid", lambda n: n["batch_rng"]["state"].pop("inc")),
     ("OverflowError|ValueError", lambda n: n["batch_rng"]["state"].update(inc=2**999)),
     ("callbacks differ", lambda n: n["callbacks"].popitem()),
-    ("schedule is invalid", lambda n: n["callbacks"]["LearningRate"].update(n_steps_left=99)),
+    ("schedule is invalid", lambda n: n["callbacks"]["LearningRate"].update(n_steps_done=99)),
     ("schedule is invalid", lambda n: n["callbacks"]["LearningRate"].update(schedule=None)),
     ("schedule is invalid", lambda n: schedule(n).update(last_epoch=10**9)),
     ("schedule is invalid", lambda n: schedule(n).update(_step_count=0)),
