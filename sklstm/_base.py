@@ -30,7 +30,7 @@ from sklstm._runtime._randomness import draw_seed, own_turn
 from sklstm._runtime._threads import single_threaded
 from sklstm._runtime._torch_settings import own_settings, prediction_settings
 from sklstm._runtime._within import within
-from sklstm._sequences import AnySequences, Array, Sequences, in_memory
+from sklstm._sequences import AnySequences, Array, Sequences
 from sklstm._state._fit import fit
 from sklstm._state._packing import pack_state, unpack_state
 from sklstm._tasks._task import Task
@@ -185,11 +185,10 @@ class BaseSequenceEstimator(
     ) -> tuple[InputSchema, Labelled, Configuration]:
         """Check and encode X and y, and resolve the options for them."""
         inputs, schema = self._check_X(given.X, options, is_further)
-        sequences = in_memory(inputs.sequences)
-        data = label(sequences, given, task, options, estimator=type(self).__name__)
+        data = label(inputs.sequences, given, task, options, estimator=type(self).__name__)
         if not is_further and len(data.sequences) < len(inputs.sequences):
-            schema, present = schema.without_absent(data.sequences)
-            data = replace(data, sequences=in_memory(present))
+            schema, sequences = schema.without_absent(data.sequences)
+            data = replace(data, sequences=sequences)
         configuration = configure(
             options,
             data.sequences,
@@ -228,8 +227,7 @@ class BaseSequenceEstimator(
         inputs = schema.check_X(
             given.X, mask_value=self.mask_value, estimator=name, input_name="X_val"
         )
-        sequences = in_memory(inputs.sequences)
-        return label(sequences, given, data.task, options, estimator=name, suffix="_val")
+        return label(inputs.sequences, given, data.task, options, estimator=name, suffix="_val")
 
     # Predicting -----------------------------------------------------------------------------------
 
@@ -335,7 +333,7 @@ class BaseSequenceEstimator(
             static,
         )
 
-    def _checker(self, schema: InputSchema) -> Callable[[Any], Sequences]:
+    def _checker(self, schema: InputSchema) -> Callable[[Any], AnySequences]:
         """Validation of X in predictions, without a reference to the estimator."""
         return partial(_check_later_X, schema, **self._options_of_checks)
 
@@ -408,8 +406,8 @@ def predictor_of(estimator: BaseSequenceEstimator, sequences: AnySequences) -> A
     return estimator._task.predictor(outputs)
 
 
-def _check_later_X(schema: InputSchema, X: Any, **options: Any) -> Sequences:
-    return in_memory(schema.check_X(X, **options).sequences)
+def _check_later_X(schema: InputSchema, X: Any, **options: Any) -> AnySequences:
+    return schema.check_X(X, **options).sequences
 
 
 def _attributes_of(summary: TrainingSummary) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from sklstm._batching._scaling import Scaling
 from sklstm._batching._shares import SharedBatch, deal, shares_of
 from sklstm._batching._sources import Gatherer, TrainingSequences
 from sklstm._runtime._ranks import Ranks
-from sklstm._sequences import PADDING_ID, AnySequences, Array, IntArray, Sequences
+from sklstm._sequences import PADDING_ID, AnySequences, Array, IntArray, Sequences, SequenceView
 
 # Number of padded lengths per doubling, on a CPU and on a GPU.
 N_ROUNDED, N_ROUNDED_ON_GPU = 16, 8
@@ -213,11 +213,11 @@ class DeviceSequences:
 
 
 class HostSequences:
-    """Sequences in host memory; each batch is scaled and copied to the device on demand.
+    """Sequences on the host; each batch is read, scaled and copied to the device on demand.
 
     Parameters
     ----------
-    sequences : Sequences
+    sequences : Sequences or SequenceView
         The sequences, which are only read.
     scaling : Scaling or None
         As for `to_device`.
@@ -225,7 +225,9 @@ class HostSequences:
         Device of the batches.
     """
 
-    def __init__(self, sequences: Sequences, scaling: Scaling | None, device: torch.device) -> None:
+    def __init__(
+        self, sequences: AnySequences, scaling: Scaling | None, device: torch.device
+    ) -> None:
         self.sequences = sequences
         self.scaling = scaling
         self.device = device
@@ -236,7 +238,9 @@ class HostSequences:
 
     def batch(self, indices: IntArray) -> PaddedInputs:
         """Inputs of the sequences at ``indices``, as of `DeviceSequences`."""
-        taken = self.sequences.take(indices) if len(self) > 1 else self.sequences
+        taken = self.sequences
+        if len(self) > 1 or isinstance(taken, SequenceView):
+            taken = taken.load(indices)
         return to_device(taken, self.scaling, self.device, overlaps=True).all()
 
 

@@ -23,7 +23,7 @@ from sklstm._data._labelled import (
 )
 from sklstm._data._memory import training_memory
 from sklstm._runtime._ranks import Ranks
-from sklstm._sequences import Sequences
+from sklstm._sequences import AnySequences
 from sklstm._training._net import SequenceNet, SequenceReader
 from sklstm._training._sklearn_callbacks import FitTask
 from sklstm._training._time_limit import TimeLimit
@@ -47,7 +47,7 @@ class Job:
 
     configuration: Configuration
     data: Labelled
-    check_X: Callable[[Any], Sequences]
+    check_X: Callable[[Any], AnySequences]
     held_out: Labelled | None = None
     previous: SequenceNet | None = None
     has_seed: bool = True

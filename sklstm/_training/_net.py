@@ -34,7 +34,7 @@ from sklstm._runtime._concurrency import ThreadTeam, background_tasks, run_all
 from sklstm._runtime._heap import trim
 from sklstm._runtime._ranks import Ranks
 from sklstm._runtime._threads import ThreadingAutotuner
-from sklstm._sequences import Array, Sequences
+from sklstm._sequences import AnySequences, Array
 from sklstm._tasks._losses import penalty
 from sklstm._tasks._task import Task
 from sklstm._training._agreement import agree_after_epoch
@@ -445,7 +445,7 @@ class SequenceNet(PlainNet):
 class SequenceReader:
     """Conversion of X to network inputs: the estimator's validation, and scaling."""
 
-    check_X: Callable[[Any], Sequences]
+    check_X: Callable[[Any], AnySequences]
     scaling: Scaling | None
 
     def read(self, X: Any, device: torch.device) -> HostSequences:

@@ -81,10 +81,10 @@ def _read(exported: Exported, X: Any) -> Sequences:
         X = exported.encoder.transform(X)
     if exported.steps:
         exported.steps[0].transform(X)
-        sequences = in_memory(check_inputs(X, estimator="to_onnx", allow_nan=True).sequences)
+        sequences = check_inputs(X, estimator="to_onnx", allow_nan=True).sequences
     else:
         sequences = exported.estimator.net_.reader.check_X(X)
-    return sequences.take(np.arange(min(len(sequences), MAX_CHECKED)))
+    return sequences.load(np.arange(min(len(sequences), MAX_CHECKED)))
 
 
 def rounded(sequences: Sequences) -> Sequences:
@@ -177,8 +177,7 @@ def transform(exported: Exported, sequences: Sequences) -> Sequences:
     X: Any = list(sequences)
     for step in exported.steps:
         X = step.transform(X)
-    read: Sequences = exported.estimator.net_.reader.check_X(X)
-    return read
+    return in_memory(exported.estimator.net_.reader.check_X(X))
 
 
 # In onnxruntime -----------------------------------------------------------------------------------
