@@ -12,8 +12,8 @@ from sklstm._runtime._threads import single_threaded
 from sklstm._runtime._within import within
 from sklstm._sequences import AnySequences, Array, Sequences, SequenceView
 
-# Maximum number of values in a block: 32 MiB of float64, some dozens of batches. A GPU's batches
-# are larger, and more than 8 threads need more of them.
+# Maximum number of values in a block: 32 MiB of float64, some dozens of batches. Those of a GPU are
+# larger, and more than 8 threads need more of them.
 MAX_VALUES = {"cpu": 2**22, "cuda": 2**25}
 VALUES_PER_THREAD = 2**19
 
