@@ -147,6 +147,8 @@ def test_an_error_of_the_caller_and_ctrl_c_are_as_without(on_two, error):
     on_two(LSTMSequenceClassifier(**LSTM), X, Y)
 
 
+# On a machine that is busy a second may suffice for one step.
+@pytest.mark.filterwarnings("ignore:max_time:sklearn.exceptions.ConvergenceWarning")
 def test_a_time_limit_is_the_callers(on_two):
     on_two(LSTMSequenceClassifier(**LSTM), X, Y)
     options = LSTM | {"max_epochs": 100_000, "max_time": 1.0}
