@@ -377,6 +377,7 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
         max_time: float | None = None,
         early_stopping: bool | Literal["last"] = False,
         validation_fraction: float = 0.1,
+        validation_interval: int | None = None,
         n_iter_no_change: int = 10,
         tol: float = 1e-4,
         scoring: str
@@ -388,6 +389,7 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
         precision: Literal["auto", "bfloat16", "float32", "tf32"] = "float32",
         warm_start: bool = False,
         checkpoint: str | PathLike[str] | None = None,
+        checkpoint_interval: int | None = None,
         callbacks: Sequence[Any] | None = None,
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
@@ -420,6 +422,7 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
         self.max_time = max_time
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
+        self.validation_interval = validation_interval
         self.n_iter_no_change = n_iter_no_change
         self.tol = tol
         self.scoring = scoring
@@ -428,6 +431,7 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
         self.precision = precision
         self.warm_start = warm_start
         self.checkpoint = checkpoint
+        self.checkpoint_interval = checkpoint_interval
         self.callbacks = callbacks
         self.random_state = random_state
         self.verbose = verbose

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -288,6 +289,7 @@ class ShuffledBatches(Iterable[Batch]):
         self.rng = rng
         self.cost = cost
         self.mixup_alpha = mixup_alpha
+        self.n_skipped = 0
 
     def __len__(self) -> int:
         return -(-len(self.dataset) // self.batch_size)
@@ -298,7 +300,13 @@ class ShuffledBatches(Iterable[Batch]):
         return self._gather_epoch(list(self.plans()))
 
     def plans(self) -> Iterator[Plan]:
-        """The mini-batches of a newly shuffled epoch, not gathered yet."""
+        """The mini-batches of a newly shuffled epoch, not gathered yet.
+
+        ``n_skipped`` of them, which an interrupted training has taken, are drawn and left out.
+        """
+        return islice(self._draw(), self.n_skipped, None)
+
+    def _draw(self) -> Iterator[Plan]:
         lengths = self.dataset.sequences.host_lengths
         for indices in training_batches(lengths, self.batch_size, self.rng):
             parts = [slice(len(indices))]

@@ -153,6 +153,7 @@ class Options(NetworkOptions):
     max_time: float | None = option(None, POSITIVE, None, convert=float, is_of_run=True)
     early_stopping: bool | str = option(False, "boolean", StrOptions({"last"}), convert=as_bool)
     validation_fraction: float = option(0.1, Interval(Real, 0, 1, closed="neither"))
+    validation_interval: int | None = option(None, AT_LEAST_ONE, None, convert=int)
     n_iter_no_change: int = option(10, AT_LEAST_ONE)
     tol: float = option(1e-4, NON_NEGATIVE)
     scoring: Scoring = option("loss", str, callable, list, tuple, dict)
@@ -160,6 +161,9 @@ class Options(NetworkOptions):
     device: Any = option("cpu", is_of_run=True)
     warm_start: bool = option(False, "boolean", convert=bool)
     checkpoint: str | os.PathLike[str] | None = option(None, str, os.PathLike, None, is_of_run=True)
+    checkpoint_interval: int | None = option(
+        None, AT_LEAST_ONE, None, convert=int, is_of_run=True
+    )
     callbacks: Sequence[Any] | None = option(None, list, tuple, None, is_of_run=True)
     random_state: Any = option(None, "random_state")
     verbose: int = option(0, "verbose", convert=int, is_of_run=True)

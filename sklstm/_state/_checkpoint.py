@@ -1,4 +1,4 @@
-"""Checkpoint files: saved after each epoch of a fit, and resumed by the same fit."""
+"""Checkpoint files: saved in the course of a fit, and resumed by the same fit."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class Checkpoint:
 
     Attributes
     ----------
-    n_epochs_done : int
-        Number of epochs whose result the file has.
+    n_rows_done : int
+        Number of rows of the history that the file has of this fit.
     is_complete : bool
         Whether the fit ended otherwise than by its time limit.
     """
@@ -47,7 +47,7 @@ class Checkpoint:
         self.path = path
         self.fingerprint = fingerprint
         self.seed = seed
-        self.n_epochs_done = 0
+        self.n_rows_done = 0
         self.is_complete = True
         self._snapshot: Mapping[str, Any] | None = None
         if path.exists():
@@ -75,10 +75,10 @@ class Checkpoint:
         is_drawn = self.fingerprint.parameters["random_state"] == as_text(None)
         if not (is_integer(seed) and 0 <= seed < 2**63 and (is_drawn or seed == self.seed)):
             raise ValueError(f"The seed cannot be {seed!r:.60}.")
-        n_epochs_done = content["net"]["n_epochs_done"]
-        if not is_integer(n_epochs_done) or n_epochs_done < 0:
-            raise ValueError(f"n_epochs_done cannot be {n_epochs_done!r:.60}.")
-        self.seed, self.n_epochs_done = int(seed), int(n_epochs_done)
+        n_rows_done = content["net"]["progress"]["n_rows"]
+        if not is_integer(n_rows_done) or n_rows_done < 0:
+            raise ValueError(f"n_rows cannot be {n_rows_done!r:.60}.")
+        self.seed, self.n_rows_done = int(seed), int(n_rows_done)
         self._snapshot = content["net"]
 
     def begin(self, net: SequenceNet) -> None:
