@@ -161,9 +161,7 @@ class Options(NetworkOptions):
     device: Any = option("cpu", is_of_run=True)
     warm_start: bool = option(False, "boolean", convert=bool)
     checkpoint: str | os.PathLike[str] | None = option(None, str, os.PathLike, None, is_of_run=True)
-    checkpoint_interval: int | None = option(
-        None, AT_LEAST_ONE, None, convert=int, is_of_run=True
-    )
+    checkpoint_interval: int | None = option(None, AT_LEAST_ONE, None, convert=int, is_of_run=True)
     callbacks: Sequence[Any] | None = option(None, list, tuple, None, is_of_run=True)
     random_state: Any = option(None, "random_state")
     verbose: int = option(0, "verbose", convert=int, is_of_run=True)

@@ -285,16 +285,22 @@ class SequenceNet(PlainNet):
             progress.is_within_epoch = False
             if self.should_stop:
                 return True
-        if self.after_epoch is not None and progress.is_due(progress.checkpoint_interval, n_batches):
-            if not math.isfinite(loss := 0.0 if validates else progress.loss.mean()):
-                raise divergence_error(f"The training loss became {loss}", self, iterator.dataset)
-            with planned_rate(self):
-                self.after_epoch(self)
+        if progress.is_due(progress.checkpoint_interval, n_batches):
+            self._keep(iterator)
         if validates:
             self._begin_row(iterator.dataset)
             self.module_.train(True)
             self.mixup_alpha_of_row = iterator.mixup_alpha
         return False
+
+    def _keep(self, iterator: ShuffledBatches) -> None:
+        """Write a checkpoint within an epoch, unless the training has diverged."""
+        if self.after_epoch is None:
+            return
+        if self.progress.has_open_row and not math.isfinite(loss := self.progress.loss.mean()):
+            raise divergence_error(f"The training loss became {loss}", self, iterator.dataset)
+        with planned_rate(self):
+            self.after_epoch(self)
 
     def _n_at_once(self, batches: ShuffledBatches) -> int:
         """Number of steps of a GPU until something is due, or the clock is to be read."""

@@ -107,8 +107,9 @@ def _of_fitted(model: str, estimator: BaseSequenceEstimator) -> ModelSummary:
 def _seconds_per_epoch(estimator: Any) -> float | None:
     """Median over the whole epochs; None if there is none."""
     history = estimator.history_
-    # A row may be a part of an epoch.
-    durations = history["dur"] / np.diff(history["epoch"], prepend=0)
+    durations = history["dur"]
     if estimator.stop_reason_ == "max_time":
         durations = durations[:-1]
-    return float(np.median(durations)) if len(durations) else None
+    # A row may be a part of an epoch.
+    shares = np.diff(history["epoch"], prepend=0)[: len(durations)]
+    return float(np.median(durations / shares)) if len(durations) else None

@@ -139,9 +139,7 @@ class TrainingHistoryDisplay:
         scoring: Any = getattr(last, "scoring", None)
         if score_name is None and isinstance(scoring, str):
             score_name = scoring
-        display = cls(
-            history=last.history_, best_epoch=last.best_epoch_, score_name=score_name
-        )
+        display = cls(history=last.history_, best_epoch=last.best_epoch_, score_name=score_name)
         return display.plot(ax, panels=panels, line_kw=line_kw)
 
     def plot(
