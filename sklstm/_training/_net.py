@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -13,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from skorch.callbacks import EarlyStopping, EpochTimer
 from torch import Tensor, nn
 
 from sklstm._batching._loader import (
@@ -34,7 +32,7 @@ from sklstm._runtime._threads import ThreadingAutotuner
 from sklstm._sequences import Array, Sequences
 from sklstm._tasks._losses import penalty
 from sklstm._tasks._task import Task
-from sklstm._training._callbacks import looks_at_batches, planned_rate
+from sklstm._training._callbacks import looks_at_batches
 from sklstm._training._optimizers import (
     NoOptimizer,
     RateOnDevice,
@@ -42,10 +40,10 @@ from sklstm._training._optimizers import (
     make_capturable,
 )
 from sklstm._training._progress import Progress
+from sklstm._training._rows import begin_row, end_row, pause, record_row
 from sklstm._training._steps import DeviceSteps
 from sklstm._training._time_limit import Pace
 from sklstm._warnings import warn_user
-from sklstm.exceptions import TrainingDivergedError
 from sklstm.nn import SequenceNetwork
 from sklstm.nn._dropout import drawing_from
 from sklstm.nn._ensemble import network_of
@@ -143,11 +141,11 @@ class SequenceNet(PlainNet):
         """Train for ``epochs`` epochs, or until a callback asks to stop."""
         self.should_stop = False
         for _ in range(self.max_epochs if epochs is None else epochs):
-            self._begin_row(X)
+            begin_row(self, X)
             iterator = self.get_iterator(X, training=True)
             self.run_single_epoch(iterator, training=True, prefix="train", step_fn=self.train_step)
             if self.progress.has_open_row:
-                self._end_row(X)
+                end_row(self, X)
                 self.n_epochs_done += 1
                 self.progress.end_epoch()
             if self.after_epoch is not None:
@@ -156,29 +154,6 @@ class SequenceNet(PlainNet):
             if self.should_stop or is_over:
                 break
         return self
-
-    def _begin_row(self, X: LabelledSequences) -> None:
-        """Begin a row of the history, that of an epoch or of the steps until a validation."""
-        self.notify("on_epoch_begin", dataset_train=X, dataset_valid=None)
-        seconds_before = self.progress.begin_row()
-        for _, callback in self.callbacks_:
-            if isinstance(callback, EpochTimer):
-                callback.epoch_start_time_ -= seconds_before
-        if len(self.history) > 1:
-            # Nobody may look at batches of an earlier row any more.
-            self.history[-2]["batches"] = []
-
-    def _end_row(self, X: LabelledSequences) -> None:
-        self.progress.end_row()
-        try:
-            self.notify("on_epoch_end", dataset_train=X, dataset_valid=None)
-        except KeyboardInterrupt:
-            # TODO(skorch>=1.5): its EarlyStopping raises KeyboardInterrupt, as Ctrl-C does, but
-            # only once it is out of patience.
-            stoppers = [cb for _, cb in self.callbacks_ if isinstance(cb, EarlyStopping)]
-            if not any(cb.misses_ >= cb.patience for cb in stoppers):
-                raise
-            self.should_stop = True
 
     @property
     def trained(self) -> SequenceNetwork:
@@ -221,25 +196,7 @@ class SequenceNet(PlainNet):
         else:
             self._run_on_device(iterator, prefix)
         if self.progress.has_open_row:
-            self._record_row(iterator, prefix)
-
-    def _record_row(self, iterator: ShuffledBatches, prefix: str) -> None:
-        """Record the mean loss of the steps of a row of the history."""
-        progress = self.progress
-        epochs = progress.n_epochs_before + self.n_epochs_done
-        within = progress.n_steps / len(iterator)
-        by_epoch = progress.validation_interval is None
-        self.history.record("epoch", epochs + 1 if by_epoch else epochs + within)
-        loss = progress.loss.mean()
-        if not math.isfinite(loss):
-            raise divergence_error(f"The training loss became {loss}", self, iterator.dataset)
-        earlier = self.history[:-1, f"{prefix}_loss"] if len(self.history) > 1 else []
-        self.history.record(f"{prefix}_loss", loss)
-        self.history.record(f"{prefix}_loss_best", loss < min(earlier, default=math.inf))
-        n_batches = progress.n_steps - progress.n_steps_before_row
-        self.history.record(f"{prefix}_batch_count", n_batches)
-        if self.n_mixup_epochs:
-            self.history.record("mixup_alpha", self.mixup_alpha_of_row)
+            record_row(self, iterator, prefix)
 
     def _run_steps(
         self, iterator: ShuffledBatches, training: bool, prefix: str, step_fn: Any
@@ -254,7 +211,7 @@ class SequenceNet(PlainNet):
             is_over = self._is_over(1)
             self.notify("on_batch_end", batch=batch, training=training, **step)
             self._end_mixup(iterator)
-            if is_over or self._pause(iterator, prefix):
+            if is_over or pause(self, iterator, prefix):
                 break
 
     def _run_on_device(self, iterator: ShuffledBatches, prefix: str) -> None:
@@ -272,35 +229,7 @@ class SequenceNet(PlainNet):
                     self._record_batch(prefix, loss, len(plan.indices))
             is_over = self._is_over(len(some))
             self._end_mixup(iterator)
-            is_over = is_over or self._pause(iterator, prefix)
-
-    def _pause(self, iterator: ShuffledBatches, prefix: str) -> bool:
-        """Validate and write a checkpoint if that is due within an epoch; whether to stop."""
-        progress, n_batches = self.progress, len(iterator)
-        validates = progress.is_due(progress.validation_interval, n_batches)
-        if validates:
-            progress.is_within_epoch = True
-            self._record_row(iterator, prefix)
-            self._end_row(iterator.dataset)
-            progress.is_within_epoch = False
-            if self.should_stop:
-                return True
-        if progress.is_due(progress.checkpoint_interval, n_batches):
-            self._keep(iterator)
-        if validates:
-            self._begin_row(iterator.dataset)
-            self.module_.train(True)
-            self.mixup_alpha_of_row = iterator.mixup_alpha
-        return False
-
-    def _keep(self, iterator: ShuffledBatches) -> None:
-        """Write a checkpoint within an epoch, unless the training has diverged."""
-        if self.after_epoch is None:
-            return
-        if self.progress.has_open_row and not math.isfinite(loss := self.progress.loss.mean()):
-            raise divergence_error(f"The training loss became {loss}", self, iterator.dataset)
-        with planned_rate(self):
-            self.after_epoch(self)
+            is_over = is_over or pause(self, iterator, prefix)
 
     def _n_at_once(self, batches: ShuffledBatches) -> int:
         """Number of steps of a GPU until something is due, or the clock is to be read."""
@@ -479,23 +408,6 @@ class SequenceReader:
     def read(self, X: Any, device: torch.device) -> HostSequences:
         """Sequences of X, from which batches are gathered onto the device."""
         return HostSequences(self.check_X(X), self.scaling, device)
-
-
-def divergence_error(what: str, net: SequenceNet, data: LabelledSequences) -> TrainingDivergedError:
-    """Error with epoch, learning rate, largest input and remedies."""
-    largest, inspect = "", ""
-    epoch = net.history[-1]["epoch"] if net.history else 0
-    # Token ids have no magnitude.
-    if data.sequences.values.is_floating_point():
-        largest = f" The largest input was {float(data.sequences.values.abs().max()):.3g}."
-        inspect = (
-            " If the largest input is far above 10, set standardize=True or clip outliers in X."
-        )
-    return TrainingDivergedError(
-        f"{what} in epoch {epoch:.4g}, at a learning rate of"
-        f" {learning_rate(net.optimizer_):.3g}.{largest}\n\nTry a smaller learning rate"
-        f" (learning_rate={net.lr / 10:.1g}) or max_grad_norm=1.0.{inspect}"
-    )
 
 
 def bare_net(network: nn.Module, device: torch.device) -> SequenceNet:

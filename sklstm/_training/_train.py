@@ -33,7 +33,8 @@ from sklstm._training._closed_form import (
     shift_outputs,
 )
 from sklstm._training._configure import build_network
-from sklstm._training._net import SequenceNet, SequenceReader, bare_net, divergence_error
+from sklstm._training._divergence import divergence_error
+from sklstm._training._net import SequenceNet, SequenceReader, bare_net
 from sklstm._training._optimizers import ONE_CYCLE_RISE, RateOnDevice, resolve_optimizer
 from sklstm._training._progress import Progress
 from sklstm._training._scores import TrainingScores, follows_loss
