@@ -11,7 +11,7 @@ from torch import Tensor
 from sklstm._state._optimizer_state import is_like
 from sklstm._training._callbacks import LearningRate
 from sklstm._training._net import SequenceNet
-from sklstm._training._progress import N_KEPT
+from sklstm._training._progress import n_kept_of
 
 ENTRIES = {"n_steps", "n_steps_before_row", "n_rows", "seconds", "losses", "weights", "sums"}
 
@@ -45,13 +45,13 @@ def _n_batches(net: SequenceNet) -> int:
 
 def _are_losses(losses: Any, weights: Any, sums: Any, n_steps: int) -> bool:
     """Whether they are what is kept of the losses of so many steps."""
-    n_kept = n_steps % N_KEPT
+    n_kept = n_kept_of(n_steps)
     shape = torch.zeros(n_kept)
     if not (is_like(shape, losses) and is_like(shape, weights)):
         return False
     if not is_like(torch.zeros(2, dtype=torch.float64), sums):
         return False
-    has_sums = n_steps >= N_KEPT
+    has_sums = n_steps > n_kept
     tensors: list[Tensor] = [losses, weights, sums]
     return (
         all(bool(torch.isfinite(tensor).all()) for tensor in tensors)

@@ -79,6 +79,11 @@ class RunningLoss:
         self._n_kept = len(losses) - n_summed
 
 
+def n_kept_of(n_batches: int) -> int:
+    """Number of losses that are kept of so many batches."""
+    return n_batches % N_KEPT
+
+
 def _sums_of(losses: Tensor, weights: Tensor) -> Tensor:
     return torch.stack([(losses * weights).sum(), weights.sum()]).double()
 

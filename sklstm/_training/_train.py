@@ -351,6 +351,7 @@ def _finish(net: SequenceNet, monitor: ValidationScores | None) -> TrainingSumma
     net.callbacks_ = []
     net.batch_rng = net.autotuner = net.after_epoch = net.rate = None
     stop_reason, net.pace = _stop_reason(net, monitor), None
+    net.progress = Progress()
     for epoch in net.history:
         epoch.pop("batches", None)
     best_epoch, best_score = _best(net.history, monitor)
