@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -94,6 +95,7 @@ class BaseSequenceEstimator(
             max_epochs=1,
             lr_schedule=None,
             early_stopping=False,
+            validation_interval=None,
             checkpoint=None,
             verbose=0,
         )
@@ -395,8 +397,10 @@ def _check_later_X(schema: InputSchema, X: Any, **options: Any) -> Sequences:
 def _fit_resumably(job: Job) -> tuple[SequenceNet, TrainingSummary, int]:
     with open_checkpoint(job) as checkpoint:
         if job.fit_task is not None:
-            n_epochs_done = 0 if checkpoint is None else checkpoint.n_epochs_done
-            job.fit_task.begin(job.configuration.max_epochs, n_epochs_done)
+            n_rows_done = 0 if checkpoint is None else checkpoint.n_rows_done
+            by_epoch = job.configuration.validation_interval is None
+            n_rows = job.configuration.max_epochs if by_epoch else None
+            job.fit_task.begin(n_rows, n_rows_done)
         fitted = fit_model(job, checkpoint)
         if checkpoint is not None:
             checkpoint.is_complete = fitted[1].stop_reason != "max_time"
@@ -406,7 +410,7 @@ def _fit_resumably(job: Job) -> tuple[SequenceNet, TrainingSummary, int]:
 def _attributes_of(summary: TrainingSummary) -> dict[str, Any]:
     return {
         "history_": summary.history,
-        "n_iter_": len(summary.history["epoch"]),
+        "n_iter_": math.ceil(summary.history["epoch"][-1]),
         "best_epoch_": summary.best_epoch,
         "best_score_": summary.best_score,
         "stop_reason_": summary.stop_reason,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -107,10 +108,12 @@ class DeviceSequences:
         self.device = device
         self.values = transfer(values, device, overlaps=overlaps)
         self.static = static
-        self.host_lengths = np.diff(offsets)
+        # A sequence of more timesteps would take 8 GB in a single batch.
+        lengths: Array = np.diff(offsets).astype(np.int32)
+        self.host_lengths: IntArray = lengths
         self.host_starts = offsets[:-1]
         self.padding_row = len(values) - 1
-        self.have_one_length = len(set(self.host_lengths.tolist())) == 1
+        self.have_one_length = len(lengths) > 0 and bool((lengths == lengths[0]).all())
         self._overlaps = overlaps
 
     def __len__(self) -> int:
@@ -118,7 +121,14 @@ class DeviceSequences:
 
     @cached_property
     def lengths_and_starts(self) -> tuple[Tensor, Tensor]:
-        """Numbers of timesteps and first rows, on the device: one transfer, if any are needed."""
+        """Numbers of timesteps and first rows, on the device.
+
+        One transfer for a prediction, if any are needed; for a training less memory, which on a CPU
+        is that of the arrays here.
+        """
+        if not self._overlaps:
+            starts = np.require(self.host_starts, requirements="W")
+            return transfer(self.host_lengths, self.device), transfer(starts, self.device)
         both = np.stack([self.host_lengths, self.host_starts])
         lengths, starts = transfer(both, self.device, overlaps=self._overlaps)
         return lengths, starts
@@ -150,7 +160,7 @@ class DeviceSequences:
     def gather(self, rows_B: Tensor, n_timesteps: int, is_padded: bool) -> PaddedInputs:
         """The same of indices on the device and a padded length, without a read by the host."""
         lengths_N, starts_N = self.lengths_and_starts
-        lengths_B = lengths_N.index_select(0, rows_B) if is_padded else None
+        lengths_B = lengths_N.index_select(0, rows_B).long() if is_padded else None
         steps_T1 = torch.arange(n_timesteps, device=self.device).unsqueeze(1)
         positions_TB = starts_N.index_select(0, rows_B) + steps_T1
         if lengths_B is not None:
@@ -237,7 +247,8 @@ class LabelledSequences:
 
     def on_host(self) -> tuple[Array, Array]:
         """Targets, and weights in float64."""
-        return self.targets.cpu().numpy(), self.weights.cpu().numpy().astype(np.float64)
+        targets = self.targets if self.targets.is_floating_point() else self.targets.long()
+        return targets.cpu().numpy(), self.weights.cpu().numpy().astype(np.float64)
 
     def batch(self, indices: IntArray, parts: Sequence[slice]) -> Batch:
         """Mini-batch of the sequences at ``indices``, its inputs in parts."""
@@ -288,6 +299,7 @@ class ShuffledBatches(Iterable[Batch]):
         self.rng = rng
         self.cost = cost
         self.mixup_alpha = mixup_alpha
+        self.n_skipped = 0
 
     def __len__(self) -> int:
         return -(-len(self.dataset) // self.batch_size)
@@ -298,7 +310,13 @@ class ShuffledBatches(Iterable[Batch]):
         return self._gather_epoch(list(self.plans()))
 
     def plans(self) -> Iterator[Plan]:
-        """The mini-batches of a newly shuffled epoch, not gathered yet."""
+        """The mini-batches of a newly shuffled epoch, not gathered yet.
+
+        ``n_skipped`` of them, which an interrupted training has taken, are drawn and left out.
+        """
+        return islice(self._draw(), self.n_skipped, None)
+
+    def _draw(self) -> Iterator[Plan]:
         lengths = self.dataset.sequences.host_lengths
         for indices in training_batches(lengths, self.batch_size, self.rng):
             parts = [slice(len(indices))]
