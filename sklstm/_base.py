@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -95,6 +96,7 @@ class BaseSequenceEstimator(
             max_epochs=1,
             lr_schedule=None,
             early_stopping=False,
+            validation_interval=None,
             checkpoint=None,
             verbose=0,
         )
@@ -413,7 +415,7 @@ def _check_later_X(schema: InputSchema, X: Any, **options: Any) -> AnySequences:
 def _attributes_of(summary: TrainingSummary) -> dict[str, Any]:
     return {
         "history_": summary.history,
-        "n_iter_": len(summary.history["epoch"]),
+        "n_iter_": math.ceil(summary.history["epoch"][-1]),
         "best_epoch_": summary.best_epoch,
         "best_score_": summary.best_score,
         "stop_reason_": summary.stop_reason,

@@ -171,9 +171,14 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
         - "last": the last sequences in the order given, for data sorted by time
     validation_fraction : float, default=0.1
         Fraction of the training sequences that ``early_stopping`` holds out, in (0, 1).
+    validation_interval : int, default=None
+        Number of training steps between validations within an epoch, counted from its beginning;
+        there is another at its end. Each has a row in ``history_``, can be the best, and counts for
+        ``n_iter_no_change`` and "plateau"; callbacks see it as the end of an epoch. None: once an
+        epoch.
     n_iter_no_change : int, default=10
-        Number of epochs without improvement before ``early_stopping`` stops (patience). Epochs of
-        the warm-up of "one_cycle" and epochs with mixup do not count.
+        Number of validations without improvement before ``early_stopping`` stops (patience). Those
+        in the warm-up of "one_cycle" and in epochs with mixup do not count.
     tol : float, default=1e-4
         Minimum improvement of the score for ``early_stopping``, absolute.
     scoring : str, callable, list of str or dict of str to str or callable, default="loss"
@@ -200,6 +205,9 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
         and ``random_state`` is an int. A larger ``max_epochs`` goes on from there if
         ``lr_schedule`` is None or "plateau" and ``mixup_alpha`` 0. An existing folder gets one file
         for each fit, as a search needs.
+    checkpoint_interval : int, default=None
+        Number of training steps after which the ``checkpoint`` is written within an epoch, too,
+        counted from its beginning. It may change from call to call. None: after epochs only.
     callbacks : list of skorch callbacks, default=None
         Callbacks of skorch. The history that they see has ``train_loss``, ``learning_rate``,
         ``dur`` and the scores, as ``history_`` has. In place of ``EpochScoring`` and
@@ -231,7 +239,7 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
         the forms listed above. ``net_.module_`` is the `sklstm.nn.SequenceNetwork`, or with
         ``n_kernels`` the `sklstm.nn.ConvolutionEnsemble` that contains it, with ``tfidf`` the
         `sklstm.nn.TokenEnsemble`.
-    history_ : dict of ndarray of shape (`n_iter_`,)
+    history_ : dict of ndarray of shape (n_rows,)
         Figures of each epoch: ``epoch`` (from 1), ``dur`` (seconds), ``train_loss`` (weighted mean
         cross-entropy without penalties; of mixtures under mixup), ``learning_rate``; with
         ``early_stopping`` or ``X_val`` also ``valid_loss`` and ``valid_score``.
@@ -241,12 +249,16 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
         ``scoring`` add ``valid_<name>`` for each; ``return_train_score`` adds ``train_score``,
         ``train_<name>``, and ``train_eval_loss``, the loss of the training sequences as they are
         predicted. ``valid_score`` and ``train_score`` are those of the first metric.
+
+        With ``validation_interval`` there is a row for each validation: ``epoch`` is then the
+        number of epochs up to it, such as 0.25, the losses and ``dur`` are those of the steps since
+        the row before, and scores of training sequences are NaN within an epoch.
     n_iter_ : int
-        Number of epochs in ``history_``, earlier calls included with ``warm_start`` or
+        Number of epochs, a partial one included, earlier calls included with ``warm_start`` or
         ``partial_fit``.
-    best_epoch_ : int
+    best_epoch_ : int or float
         Epoch whose weights are used: with ``early_stopping`` that of the best validation score,
-        otherwise the last.
+        otherwise the last. As ``epoch`` in ``history_``: a float with ``validation_interval``.
     best_score_ : float
         Validation score of that epoch; without validation data, the negative training loss.
     stop_reason_ : {"callback", "max_epochs", "max_time", "no_improvement"}
@@ -255,7 +267,7 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
         - "callback": requested by a callback, such as skorch's ``EarlyStopping``
         - "max_epochs": all epochs were run
         - "max_time": the time was over; the last epoch of ``history_`` may be a partial one
-        - "no_improvement": no better score for ``n_iter_no_change`` epochs
+        - "no_improvement": no better score in ``n_iter_no_change`` validations
     resolved_params_ : dict
         Values of the parameters that may be "auto".
 
@@ -378,6 +390,7 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
         max_time: float | None = None,
         early_stopping: bool | Literal["last"] = False,
         validation_fraction: float = 0.1,
+        validation_interval: int | None = None,
         n_iter_no_change: int = 10,
         tol: float = 1e-4,
         scoring: str
@@ -389,6 +402,7 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
         precision: Literal["auto", "bfloat16", "float32", "tf32"] = "float32",
         warm_start: bool = False,
         checkpoint: str | PathLike[str] | None = None,
+        checkpoint_interval: int | None = None,
         callbacks: Sequence[Any] | None = None,
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
@@ -421,6 +435,7 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
         self.max_time = max_time
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
+        self.validation_interval = validation_interval
         self.n_iter_no_change = n_iter_no_change
         self.tol = tol
         self.scoring = scoring
@@ -429,6 +444,7 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
         self.precision = precision
         self.warm_start = warm_start
         self.checkpoint = checkpoint
+        self.checkpoint_interval = checkpoint_interval
         self.callbacks = callbacks
         self.random_state = random_state
         self.verbose = verbose
@@ -513,8 +529,9 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
 
         Features are standardised by the first call's sequences. Without effect, and without a
         warning, are ``verbose``, ``lr_schedule``, ``early_stopping`` and what belongs to it,
-        ``max_epochs``, ``max_time``, ``mixup_alpha`` and ``checkpoint``. With ``n_kernels`` the
-        linear model stays as `fit` has left it, and without an earlier `fit` there is none.
+        ``max_epochs``, ``max_time``, ``mixup_alpha``, ``validation_interval``, ``checkpoint`` and
+        ``checkpoint_interval``. With ``n_kernels`` the linear model stays as `fit` has left it, and
+        without an earlier `fit` there is none.
 
         Parameters
         ----------

@@ -122,8 +122,11 @@ class LSTMSequenceRegressor(RegressorMixin, BaseSequenceEstimator):
         the "last" ones in the order given. ``groups`` given to ``fit`` are never split.
     validation_fraction : float, default=0.1
         Fraction of the training sequences that ``early_stopping`` holds out, in (0, 1).
+    validation_interval : int, default=None
+        Number of training steps between validations within an epoch, each with a row in
+        ``history_``; there is another at its end. None: once an epoch.
     n_iter_no_change : int, default=10
-        Number of epochs without improvement before ``early_stopping`` stops (patience).
+        Number of validations without improvement before ``early_stopping`` stops (patience).
     tol : float, default=1e-4
         Minimum improvement of the score for ``early_stopping``, absolute.
     scoring : str, callable, list of str or dict of str to str or callable, default="loss"
@@ -145,6 +148,9 @@ class LSTMSequenceRegressor(RegressorMixin, BaseSequenceEstimator):
         Path of a checkpoint, written after every epoch: the same call of ``fit`` resumes from it,
         and so does one of a larger ``max_epochs`` if ``lr_schedule`` is None or "plateau" and
         ``mixup_alpha`` 0. An existing folder gets one file for each fit.
+    checkpoint_interval : int, default=None
+        Number of training steps after which the ``checkpoint`` is written within an epoch, too.
+        None: after epochs only.
     callbacks : list of skorch callbacks, default=None
         Callbacks of skorch. In place of ``EpochScoring`` and ``BatchScoring``, which are refused,
         there is ``scoring``.
@@ -171,22 +177,24 @@ class LSTMSequenceRegressor(RegressorMixin, BaseSequenceEstimator):
         Trained skorch net. ``net_.module_`` is the `sklstm.nn.SequenceNetwork`, or with
         ``n_kernels`` the `sklstm.nn.ConvolutionEnsemble` that contains it, with ``tfidf`` the
         `sklstm.nn.TokenEnsemble`.
-    history_ : dict of ndarray of shape (`n_iter_`,)
+    history_ : dict of ndarray of shape (n_rows,)
         Figures of each epoch: ``epoch`` (from 1), ``dur`` (seconds), ``train_loss`` (of the
         standardised targets, without penalties), ``learning_rate``; with ``early_stopping`` or
         ``X_val`` also ``valid_loss`` and ``valid_score``. What several metrics and
-        ``return_train_score`` add is described at `LSTMSequenceClassifier`.
+        ``return_train_score`` add, and the rows of ``validation_interval``, are described at
+        `LSTMSequenceClassifier`.
     n_iter_ : int
-        Number of epochs in ``history_``, earlier calls included with ``warm_start`` or
+        Number of epochs, a partial one included, earlier calls included with ``warm_start`` or
         ``partial_fit``.
-    best_epoch_ : int
-        Epoch whose weights are used: with ``early_stopping`` the best one, otherwise the last.
+    best_epoch_ : int or float
+        Epoch whose weights are used: with ``early_stopping`` the best one, otherwise the last. A
+        float with ``validation_interval``.
     best_score_ : float
         Validation score of that epoch; without validation data, the negative training loss.
     stop_reason_ : {"callback", "max_epochs", "max_time", "no_improvement"}
         Why training ended: a callback asked for it, all epochs were run, ``max_time`` was over (the
-        last epoch of ``history_`` may then be a partial one), or there was no better score for
-        ``n_iter_no_change`` epochs.
+        last epoch of ``history_`` may then be a partial one), or there was no better score in
+        ``n_iter_no_change`` validations.
     resolved_params_ : dict
         Values of the parameters that may be "auto".
 
@@ -270,6 +278,7 @@ class LSTMSequenceRegressor(RegressorMixin, BaseSequenceEstimator):
         max_time: float | None = None,
         early_stopping: bool | Literal["last"] = False,
         validation_fraction: float = 0.1,
+        validation_interval: int | None = None,
         n_iter_no_change: int = 10,
         tol: float = 1e-4,
         scoring: str
@@ -281,6 +290,7 @@ class LSTMSequenceRegressor(RegressorMixin, BaseSequenceEstimator):
         precision: Literal["auto", "bfloat16", "float32", "tf32"] = "float32",
         warm_start: bool = False,
         checkpoint: str | PathLike[str] | None = None,
+        checkpoint_interval: int | None = None,
         callbacks: Sequence[Any] | None = None,
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
@@ -314,6 +324,7 @@ class LSTMSequenceRegressor(RegressorMixin, BaseSequenceEstimator):
         self.max_time = max_time
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
+        self.validation_interval = validation_interval
         self.n_iter_no_change = n_iter_no_change
         self.tol = tol
         self.scoring = scoring
@@ -322,6 +333,7 @@ class LSTMSequenceRegressor(RegressorMixin, BaseSequenceEstimator):
         self.precision = precision
         self.warm_start = warm_start
         self.checkpoint = checkpoint
+        self.checkpoint_interval = checkpoint_interval
         self.callbacks = callbacks
         self.random_state = random_state
         self.verbose = verbose

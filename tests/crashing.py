@@ -53,3 +53,15 @@ def crash_after(n_epochs, *arguments, **parameters):
     """A fit that a crash ends after so many epochs."""
     with pytest.raises(Crash):
         quick(callbacks=[CrashAfter(n_epochs)], **parameters).fit(*arguments)
+
+
+class CrashAfterSteps(Callback):
+    """Lets so many steps be."""
+
+    def __init__(self, n_steps):
+        self.n_steps = n_steps
+
+    def on_batch_begin(self, net, training=False, **kwargs):
+        self.n_steps -= 1
+        if self.n_steps < 0:
+            raise Crash

@@ -296,14 +296,14 @@ def test_set_params_works_on_a_fitted_estimator_for_every_parameter():
         standardize=False, mask_value=-99.0,
         class_weight="balanced", mixup_alpha=0.1, l1=1e-5, l2=1e-5, optimizer="rmsprop",
         learning_rate=0.01, lr_schedule="cosine", max_grad_norm=5.0, batch_size=7, max_epochs=3,
-        max_time=1e6, early_stopping="last", validation_fraction=0.3, n_iter_no_change=2, tol=0.0,
-        scoring=["accuracy"], return_train_score=True, device="auto", precision="bfloat16",
-        warm_start=False, callbacks=[],
+        max_time=1e6, early_stopping="last", validation_fraction=0.3, validation_interval=2,
+        n_iter_no_change=2, tol=0.0, scoring=["accuracy"], return_train_score=True, device="auto",
+        precision="bfloat16", warm_start=False, callbacks=[],
         random_state=3, verbose=0,
     )  # fmt: skip
     defaults = LSTMSequenceClassifier().get_params()
     # The others of the embedding say that X is token ids; these are idle without it.
-    only_one_value = {"warm_start", "checkpoint", "verbose"}
+    only_one_value = {"warm_start", "checkpoint", "checkpoint_interval", "verbose"}
     only_one_value |= {"embedding_dim", "vocabulary_size", "embedding_weights"}
     parameters = other.get_params()
     for name, value in parameters.items():

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property, partial
-from itertools import starmap
+from itertools import islice, starmap
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -119,10 +119,11 @@ class DeviceSequences:
         self.device = device
         self.values = transfer(values, device, overlaps=overlaps)
         self.static = static
-        self.host_lengths = np.diff(offsets)
+        # A sequence of more timesteps would take 8 GB in a single batch.
+        lengths: Array = np.diff(offsets).astype(np.int32)
+        self.host_lengths: IntArray = lengths
         self.host_starts = offsets[:-1]
         self.padding_row = len(values) - 1
-        lengths = self.host_lengths
         self.have_one_length = len(lengths) > 0 and bool((lengths == lengths[0]).all())
         self._overlaps = overlaps
 
@@ -136,7 +137,14 @@ class DeviceSequences:
 
     @cached_property
     def lengths_and_starts(self) -> tuple[Tensor, Tensor]:
-        """Numbers of timesteps and first rows, on the device: one transfer, if any are needed."""
+        """Numbers of timesteps and first rows, on the device.
+
+        One transfer for a prediction, if any are needed; for a training less memory, which on a CPU
+        is that of the arrays here.
+        """
+        if not self._overlaps:
+            starts = np.require(self.host_starts, requirements="W")
+            return transfer(self.host_lengths, self.device), transfer(starts, self.device)
         both = np.stack([self.host_lengths, self.host_starts])
         lengths, starts = transfer(both, self.device, overlaps=self._overlaps)
         return lengths, starts
@@ -168,7 +176,7 @@ class DeviceSequences:
     def gather(self, rows_B: Tensor, n_timesteps: int, is_padded: bool) -> PaddedInputs:
         """The same of indices on the device and a padded length, without a read by the host."""
         lengths_N, starts_N = self.lengths_and_starts
-        lengths_B = lengths_N.index_select(0, rows_B) if is_padded else None
+        lengths_B = lengths_N.index_select(0, rows_B).long() if is_padded else None
         steps_T1 = torch.arange(n_timesteps, device=self.device).unsqueeze(1)
         positions_TB = starts_N.index_select(0, rows_B) + steps_T1
         if lengths_B is not None:
@@ -281,7 +289,8 @@ class LabelledSequences:
 
     def on_host(self) -> tuple[Array, Array]:
         """Targets, and weights in float64."""
-        return self.targets.cpu().numpy(), self.weights.cpu().numpy().astype(np.float64)
+        targets = self.targets if self.targets.is_floating_point() else self.targets.long()
+        return targets.cpu().numpy(), self.weights.cpu().numpy().astype(np.float64)
 
     @property
     def are_on_device(self) -> bool:
@@ -348,6 +357,7 @@ class ShuffledBatches(Iterable[Batch | SharedBatch]):
         self.cost = cost
         self.mixup_alpha = mixup_alpha
         self.ranks = ranks
+        self.n_skipped = 0
 
     def __len__(self) -> int:
         return -(-len(self.dataset) // self.batch_size)
@@ -361,7 +371,13 @@ class ShuffledBatches(Iterable[Batch | SharedBatch]):
         return starmap(self._gather, sequences.read(self.plans()))
 
     def plans(self) -> Iterator[Plan]:
-        """The mini-batches of a newly shuffled epoch, not gathered yet."""
+        """The mini-batches of a newly shuffled epoch, not gathered yet.
+
+        ``n_skipped`` of them, which an interrupted training has taken, are drawn and left out.
+        """
+        return islice(self._draw(), self.n_skipped, None)
+
+    def _draw(self) -> Iterator[Plan]:
         sequences = self.dataset.sequences
         lengths = sequences.host_lengths
         for window, batches in enumerate(sequences.shuffled(self.batch_size, self.rng)):

@@ -26,11 +26,14 @@ def has_callbacks(estimator: Any) -> bool:
 
 
 def begin_task(
-    estimator: Any, data: dict[str, Any], *, n_subtasks: int = 0, n_done: int = 0
+    estimator: Any, data: dict[str, Any], *, n_subtasks: int | None = 0, n_done: int = 0
 ) -> CallbackContext:
-    """Set up the callbacks, and begin the task of a fit; ``n_done`` subtasks have ended before."""
+    """Set up the callbacks, and begin the task of a fit; ``n_done`` subtasks have ended before.
+
+    ``n_subtasks`` is None if it is not known.
+    """
     context = estimator._init_callback_context(
-        max_subtasks=max(n_subtasks - n_done, 0),
+        max_subtasks=None if n_subtasks is None else max(n_subtasks - n_done, 0),
         # The numbers of sequential ones are from 0 on.
         sequential_subtasks=n_done == 0,
     )

@@ -51,6 +51,9 @@ def _reasons(
             if _is_set(estimator, "scoring"):
                 remedy += " For scoring, return_train_score=True or X_val will do as well."
         yield names, "with early_stopping=False", remedy
+    if estimator.checkpoint is None:
+        remedy = "Set checkpoint to the path of a file, or leave it out."
+        yield ("checkpoint_interval",), "without a checkpoint", remedy
     if has_scheduler:
         reason = "beside skorch's LRScheduler in callbacks, which sets the learning rate"
         yield ("lr_schedule",), reason, "Set lr_schedule=None, or leave out the LRScheduler."

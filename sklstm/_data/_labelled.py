@@ -50,7 +50,7 @@ class Labelled:
     task: Task
     sample_weight: Array
     is_weighted: bool
-    groups: IntArray | None = None
+    groups: Array | None = None
     input_name: str = "X"
 
     def take(self, indices: IntArray) -> Labelled:
@@ -59,7 +59,7 @@ class Labelled:
             self,
             sequences=self.sequences.take(indices),
             targets=self.targets[indices],
-            sample_weight=self.sample_weight[indices],
+            sample_weight=_taken(self.sample_weight, indices),
             groups=None if self.groups is None else self.groups[indices],
         )
 
@@ -69,8 +69,18 @@ class Labelled:
 
         At least 1e-30, which float32 still holds: sums of squares and of inverses stay finite.
         """
+        if not self.is_weighted:
+            return self.sample_weight
         weights: Array = np.maximum(self.sample_weight / self.sample_weight.max(), 1e-30)
         return weights
+
+
+def _taken(weights: Array, indices: IntArray) -> Array:
+    """Weights at ``indices``, without memory if they are repetitions of one number."""
+    if weights.strides == (0,):
+        return np.broadcast_to(weights[0], len(indices))
+    taken: Array = weights[indices]
+    return taken
 
 
 def label(
@@ -215,11 +225,11 @@ def put_on_device(
 
     None has weight 0 throughout.
     """
-    # Transposed for factors of shape (n, k).
-    weights = (data.relative_weight * factors(data.targets).T).T
-    # Only the ratios matter; a mean of 1 keeps them within the range of float32. Of some labels of
-    # a sequence the weight may be 0.
-    weights = np.maximum(weights / weights.mean(), np.finfo(np.float32).tiny) * (weights > 0)
+    weights = _weights_of(data, factors)
+    targets = torch.from_numpy(data.targets)
+    if device.type != "cpu" and not targets.is_floating_point():
+        # Not to be converted in each step.
+        targets = targets.long()
     return LabelledSequences(
         prepare(
             data.sequences,
@@ -228,9 +238,21 @@ def put_on_device(
             input_name=data.input_name,
             is_trained_on=is_trained_on,
         ),
-        torch.from_numpy(data.targets).to(device),
-        torch.from_numpy(weights.astype(np.float32)).to(device),
+        targets.to(device),
+        weights.to(device),
     )
+
+
+def _weights_of(data: Labelled, factors: Factors) -> torch.Tensor:
+    """Class weight times sample weight, float32, in no memory if they are equal."""
+    # Transposed for factors of shape (n, k).
+    weights = (data.relative_weight * factors(data.targets).T).T
+    if (weights == weights.flat[0]).all():
+        return torch.ones(1).expand(weights.shape)
+    # Only the ratios matter; a mean of 1 keeps them within the range of float32. Of some labels of
+    # a sequence the weight may be 0.
+    weights = np.maximum(weights / weights.mean(), np.finfo(np.float32).tiny) * (weights > 0)
+    return torch.from_numpy(weights.astype(np.float32))
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,6 +16,7 @@ from sklstm._config._configuration import NetworkConfiguration
 from sklstm._config._options import CHOICES, MAY_BE_AUTO, OPTIONS
 from sklstm._tasks._task import Task
 from sklstm._training._soundness import (
+    are_ascending,
     are_sound_weights,
     is_integer,
     is_real,
@@ -189,8 +190,10 @@ def _is_history(value: Any) -> bool:
 
 
 def _are_epochs(value: Any) -> bool:
-    return isinstance(value, list) and all(
-        is_sound_epoch(epoch, number) for number, epoch in enumerate(value, start=1)
+    return (
+        isinstance(value, list)
+        and all(is_sound_epoch(epoch, number) for number, epoch in enumerate(value, start=1))
+        and are_ascending(value)
     )
 
 
@@ -239,7 +242,7 @@ ATTRIBUTES: dict[str, Check] = {
     "net_": partial(check_items, checks=NET),
     "history_": _is_history,
     "n_iter_": is_size,
-    "best_epoch_": is_integer,
+    "best_epoch_": is_real,
     "best_score_": is_real,
     "stop_reason_": lambda value: isinstance(value, str),
     "resolved_params_": partial(check_items, checks=RESOLVED, optional=_WITH_A_DEFAULT),

@@ -52,8 +52,9 @@ def save_model(
     scores, versions and date. The file is written atomically: after an error, such as a full disk,
     an existing file is unchanged.
 
-    Parameters of the run are not saved: ``callbacks``, ``checkpoint``, ``device``, ``max_time`` and
-    ``verbose``. A loaded estimator has their defaults, and no callbacks of ``set_callbacks``.
+    Parameters of the run are not saved: ``callbacks``, ``checkpoint``, ``checkpoint_interval``,
+    ``device``, ``max_time`` and ``verbose``. A loaded estimator has their defaults, and no
+    callbacks of ``set_callbacks``.
 
     Parameters
     ----------

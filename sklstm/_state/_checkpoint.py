@@ -1,4 +1,4 @@
-"""Checkpoint files: saved after each epoch of a fit, and resumed by the same fit."""
+"""Checkpoint files: saved in the course of a fit, and resumed by the same fit."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ class Checkpoint:
 
     Attributes
     ----------
-    n_epochs_done : int
-        Number of epochs whose result the file has.
+    n_rows_done : int
+        Number of rows of the history that the file has of this fit.
     is_complete : bool
         Whether the fit ended otherwise than by its time limit.
     """
@@ -68,7 +68,7 @@ class Checkpoint:
         self.seed = seed
         self._max_epochs = max_epochs
         self._goes_on = goes_on
-        self.n_epochs_done = 0
+        self.n_rows_done = 0
         self.is_complete = True
         self._snapshot: Mapping[str, Any] | None = None
         # Ends of fits of fewer epochs.
@@ -112,25 +112,27 @@ class Checkpoint:
             raise ValueError(f"The seed cannot be {seed!r:.60}.")
         ended, net = list(content["ended"]), content["net"]
         for snapshot in [*ended, net]:
-            n_epochs_done = snapshot["n_epochs_done"]
-            if not is_integer(n_epochs_done) or n_epochs_done < 0:
-                raise ValueError(f"n_epochs_done cannot be {n_epochs_done!r:.60}.")
-        if self._goes_on and net["n_epochs_done"] > self._max_epochs:
-            net = self._end_of(ended, net["n_epochs_done"])
+            counts = {name: snapshot["progress"][name] for name in ("n_rows", "n_steps")}
+            for name, n in {"n_epochs_done": snapshot["n_epochs_done"], **counts}.items():
+                if not is_integer(n) or n < 0:
+                    raise ValueError(f"{name} cannot be {n!r:.60}.")
+        n_begun = net["n_epochs_done"] + bool(net["progress"]["n_steps"])
+        if self._goes_on and n_begun > self._max_epochs:
+            net = self._end_of(ended, n_begun)
         elif net["n_epochs_done"] == planned <= self._max_epochs / MIN_FACTOR:
             # A copy: the optimizer that goes on writes into the arrays of its state.
             ended.append(copy.deepcopy(net))
-        self.seed, self.n_epochs_done = int(seed), int(net["n_epochs_done"])
+        self.seed, self.n_rows_done = int(seed), int(net["progress"]["n_rows"])
         self._snapshot, self._ended = net, ended
 
-    def _end_of(self, ended: list[Mapping[str, Any]], n_epochs_done: int) -> Mapping[str, Any]:
+    def _end_of(self, ended: list[Mapping[str, Any]], n_begun: int) -> Mapping[str, Any]:
         """The end of this fit, of which nothing is left to do."""
         for snapshot in ended:
             if snapshot["n_epochs_done"] == self._max_epochs:
                 return snapshot
         raise IsAheadError(
-            f"The checkpoint {str(self.path)!r} is that of {n_epochs_done} epochs, more than"
-            f" max_epochs={self._max_epochs}.\n\nSet max_epochs to {n_epochs_done} or more, delete"
+            f"The checkpoint {str(self.path)!r} is that of {n_begun} epochs, more than"
+            f" max_epochs={self._max_epochs}.\n\nSet max_epochs to {n_begun} or more, delete"
             f" the file to start over, or name another one. {FOLDER}"
         )
 

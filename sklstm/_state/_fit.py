@@ -41,8 +41,10 @@ def fit_resumably(job: Job, ranks: Ranks | None = None) -> Trained:
     """The same of a process alone, or of one of the ``ranks``."""
     with _opened(job, ranks) as checkpoint:
         if job.fit_task is not None:
-            n_epochs_done = 0 if checkpoint is None else checkpoint.n_epochs_done
-            job.fit_task.begin(job.configuration.max_epochs, n_epochs_done)
+            n_rows_done = 0 if checkpoint is None else checkpoint.n_rows_done
+            by_epoch = job.configuration.validation_interval is None
+            n_rows = job.configuration.max_epochs if by_epoch else None
+            job.fit_task.begin(n_rows, n_rows_done)
         fitted = fit_model(job, checkpoint, ranks)
         if checkpoint is not None:
             checkpoint.is_complete = fitted[1].stop_reason != "max_time"
@@ -69,8 +71,8 @@ class ToldCheckpoint:
 
     def __init__(self, own: Checkpoint | None, ranks: Ranks) -> None:
         self._own, self._ranks = own, ranks
-        known = (0, 0) if own is None else (own.seed, own.n_epochs_done)
-        self.seed, self.n_epochs_done = ranks.tell(known)
+        known = (0, 0) if own is None else (own.seed, own.n_rows_done)
+        self.seed, self.n_rows_done = ranks.tell(known)
 
     @property
     def is_complete(self) -> bool:
@@ -92,7 +94,7 @@ class ToldCheckpoint:
             restore_snapshot(net, snapshot)
 
     def write(self, net: SequenceNet) -> None:
-        """Save the state after an epoch, in rank 0."""
+        """Save the state, in rank 0."""
         if self._own is not None:
             self._own.write(net)
 

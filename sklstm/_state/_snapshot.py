@@ -1,4 +1,4 @@
-"""Snapshots of a net in training: everything that its next epoch depends on."""
+"""Snapshots of a net in training: everything that its next step depends on."""
 
 from __future__ import annotations
 
@@ -27,23 +27,27 @@ TENSOR = "tensor"
 
 
 def take_snapshot(net: SequenceNet) -> dict[str, Any]:
-    """Training state between epochs as plain values and arrays, which share the net's memory."""
+    """Training state between steps as plain values and arrays, which share the net's memory."""
     packed: dict[str, Any] = pack(_state_of(net))
     return packed
 
 
 def _state_of(net: SequenceNet) -> dict[str, Any]:
-    cuda = torch.device(net.device).type == "cuda"
+    cuda, progress = torch.device(net.device).type == "cuda", net.progress
+    # A row that is not complete is begun again.
+    rows = net.history[:-1] if progress.has_open_row else net.history
     return {
         "weights": net.module_.state_dict(),
         "optimizer": net.optimizer_.state_dict(),
         "callbacks": {name: callback.state_dict() for name, callback in _own_callbacks(net)},
         # Only the user's callbacks use batch records, and callbacks are not saved.
-        "history": [{**epoch, "batches": []} for epoch in net.history],
+        "history": [{**epoch, "batches": []} for epoch in rows],
         "n_epochs_done": net.n_epochs_done,
         "n_halvings": net.n_halvings,
-        "should_stop": net.should_stop,
-        "batch_rng": net.batch_rng.bit_generator.state,
+        # What a callback asks for within a row holds at its end.
+        "should_stop": net.should_stop and not progress.has_open_row,
+        "progress": progress.state_dict(),
+        "batch_rng": progress.state_of_generator(net.batch_rng),
         "torch_rng": torch.get_rng_state(),
         "cuda_rng": torch.cuda.get_rng_state(net.device) if cuda else None,
     }
@@ -64,6 +68,7 @@ def restore_snapshot(net: SequenceNet, snapshot: Mapping[str, Any]) -> None:
     net.n_epochs_done = state["n_epochs_done"]
     net.n_halvings = state["n_halvings"]
     net.should_stop = state["should_stop"]
+    net.progress.load_state_dict(state["progress"], torch.device(net.device))
     net.batch_rng.bit_generator.state = state["batch_rng"]
     torch.set_rng_state(state["torch_rng"])
     if state["cuda_rng"] is not None:

@@ -12,7 +12,7 @@ from torch import nn
 
 from sklstm._config._configuration import Configuration
 from sklstm._config._options import Options
-from sklstm._sequences import Array, IntArray
+from sklstm._sequences import Array
 from sklstm._tasks._class_weights import balanced_weights, weights_of_dict
 from sklstm._tasks._indicators import has_columns, reject_one_hot
 from sklstm._tasks._known import of_known
@@ -82,14 +82,14 @@ class Classification(Task):
     def n_outputs(self) -> int:
         return len(self.classes)
 
-    def encode(self, y: Array, *, input_name: str = "y") -> IntArray:
+    def encode(self, y: Array, *, input_name: str = "y") -> Array:
         return encode_labels(y, self.classes, input_name=input_name)
 
     def decode(self, targets: Array) -> Array:
         labels: Array = self.classes[targets]
         return labels
 
-    def strata(self, targets: Array) -> IntArray:
+    def strata(self, targets: Array) -> Array:
         return targets
 
     def describe(self, targets: Array) -> str:

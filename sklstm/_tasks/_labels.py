@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.utils import assert_all_finite, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
-from sklstm._sequences import Array, IntArray
+from sklstm._sequences import Array
 from sklstm._tasks._indicators import (
     as_dense,
     check_indicators,
@@ -17,6 +17,9 @@ from sklstm._tasks._indicators import (
     reject_one_hot,
 )
 from sklstm._validation._missing import reject_missing
+
+# Number of labels that are looked up at a time.
+CHUNK_LABELS = 65_536
 
 
 def check_labels(y: Any, *, estimator: str, input_name: str = "y") -> Array:
@@ -48,8 +51,8 @@ def check_labels(y: Any, *, estimator: str, input_name: str = "y") -> Array:
     return labels
 
 
-def encode_labels(y: Array, classes: Array, *, input_name: str = "y") -> IntArray:
-    """Index of each label of y in the sorted ``classes``."""
+def encode_labels(y: Array, classes: Array, *, input_name: str = "y") -> Array:
+    """Index of each label of y in the sorted ``classes``, of `type_of_codes`."""
     if y.ndim > 1:
         raise ValueError(
             f"{input_name} has {y.shape[1]} columns, but the labels are {classes.tolist()}, one for"
@@ -63,7 +66,18 @@ def encode_labels(y: Array, classes: Array, *, input_name: str = "y") -> IntArra
             f"{input_name} has labels that are not in classes: {unknown[:3]}. Known classes:"
             f" {classes.tolist()}."
         )
-    return np.searchsorted(classes, y).astype(np.int64)
+    codes = np.empty(len(y), dtype=type_of_codes(len(classes)))
+    for start in range(0, len(y), CHUNK_LABELS):
+        part = slice(start, start + CHUNK_LABELS)
+        codes[part] = np.searchsorted(classes, y[part])
+    return codes
+
+
+def type_of_codes(n_classes: int) -> type[np.integer[Any]]:
+    """The smallest type for codes of classes that torch has, too."""
+    if n_classes <= 256:
+        return np.uint8
+    return np.int16 if n_classes <= 2**15 else np.int32
 
 
 def check_partial_fit_classes(classes: Any, known: Array | None) -> Array:

@@ -44,7 +44,8 @@ class WeightedCrossEntropy(WeightedLoss):
 
     def losses(self, outputs_BO: Tensor, targets: Tensor) -> Tensor:
         """Cross-entropy of each sequence, shape (B,)."""
-        return nn.functional.cross_entropy(outputs_BO, targets, reduction="none")
+        # Codes of classes may be of a smaller type.
+        return nn.functional.cross_entropy(outputs_BO, targets.long(), reduction="none")
 
 
 class WeightedBinaryCrossEntropy(WeightedLoss):

@@ -40,7 +40,7 @@ def agree_on_start(net: SequenceNet, ranks: Ranks) -> None:
         net.optimizer_.load_state_dict(state)
 
 
-def agree_after_epoch(net: SequenceNet, ranks: Ranks) -> None:
+def agree_after_row(net: SequenceNet, ranks: Ranks) -> None:
     """Follow what the callbacks of rank 0 did: a stop, other learning rates, other weights."""
     rates = [group["lr"] for group in net.optimizer_.param_groups]
     net.should_stop, rates, has_callbacks = ranks.tell(

@@ -6,6 +6,7 @@ import multiprocessing
 import sys
 import threading
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from skorch.callbacks import (
@@ -109,17 +110,29 @@ class LearningRate(Callback):
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         net.history.record("learning_rate", self._learning_rate)
-        self._return(net)
-        # An epoch that the time did not suffice for counts as one.
-        while self._n_steps_done % self.n_batches:
-            self._step()
+        if not net.progress.is_within_epoch:
+            self._return(net)
+            # An epoch that the time did not suffice for counts as one.
+            while self._n_steps_done % self.n_batches:
+                self._step()
         if self.schedule == "plateau":
             epoch = net.history[-1]
             if not epoch.get("mixup_alpha"):
                 progress = epoch["valid_score"] if self.follows_score else -epoch["train_loss"]
                 self._scheduler.step(progress)
-        elif self._scheduler is not None and not self.steps_by_batch:
+        elif self._steps_by_epoch and not net.progress.is_within_epoch:
             self._scheduler.step()
+
+    @property
+    def _steps_by_epoch(self) -> bool:
+        return self._scheduler is not None and not self.steps_by_batch
+
+    @contextmanager
+    def planned(self, net: Any) -> Iterator[None]:
+        """Let the optimizer have the planned rate for a while."""
+        self._return(net)
+        yield
+        self._follow(net)
 
     def state_dict(self) -> dict[str, Any]:
         """State of the schedule, as plain values."""
@@ -141,6 +154,16 @@ def depends_on_max_epochs(configuration: Configuration) -> bool:
     is_annealed = configuration.lr_schedule in ANNEALED
     is_of_user = sets_learning_rate(configuration.callbacks)
     return is_annealed or is_of_user or configuration.mixup_alpha > 0
+
+
+@contextmanager
+def planned_rate(net: Any) -> Iterator[None]:
+    """Let the optimizer have the planned rate for a while, which a checkpoint holds."""
+    with ExitStack() as stack:
+        for _, callback in net.callbacks_:
+            if isinstance(callback, LearningRate):
+                stack.enter_context(callback.planned(net))
+        yield
 
 
 def looks_at_batches(callback: Callback) -> bool:
@@ -205,7 +228,7 @@ class ProgressBar(Callback):
         epoch = net.history[-1]
         figures = {name: epoch[name] for name in self.figures if name in epoch}
         self._bar.set_postfix(figures, refresh=False)
-        self._bar.update()
+        self._bar.update(0 if net.progress.is_within_epoch else 1)
 
     def close(self) -> None:
         """Close the bar, if it has been opened."""

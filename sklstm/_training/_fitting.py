@@ -66,6 +66,7 @@ def estimate_epoch(job: Job) -> float:
         job.configuration,
         max_epochs=2,
         early_stopping=False,
+        validation_interval=None,
         class_weight=None,
         callbacks=None,
         return_train_score=False,

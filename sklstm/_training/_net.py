@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -13,7 +12,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from skorch.callbacks import EarlyStopping
 from torch import Tensor, nn
 
 from sklstm._batching._loader import (
@@ -21,7 +19,6 @@ from sklstm._batching._loader import (
     HostSequences,
     LabelledSequences,
     PaddedInputs,
-    Plan,
     ShuffledBatches,
     Targets,
 )
@@ -37,7 +34,6 @@ from sklstm._runtime._threads import ThreadingAutotuner
 from sklstm._sequences import AnySequences, Array
 from sklstm._tasks._losses import penalty
 from sklstm._tasks._task import Task
-from sklstm._training._agreement import agree_after_epoch
 from sklstm._training._callbacks import looks_at_batches
 from sklstm._training._optimizers import (
     NoOptimizer,
@@ -45,11 +41,12 @@ from sklstm._training._optimizers import (
     learning_rate,
     make_capturable,
 )
+from sklstm._training._progress import Progress
+from sklstm._training._rows import begin_row, end_row, pause, record_row
 from sklstm._training._shared_step import SharedStep
 from sklstm._training._steps import DeviceSteps
 from sklstm._training._time_limit import Pace
 from sklstm._warnings import warn_user
-from sklstm.exceptions import TrainingDivergedError
 from sklstm.nn import SequenceNetwork
 from sklstm.nn._dropout import drawing_from
 from sklstm.nn._ensemble import network_of
@@ -97,10 +94,12 @@ class SequenceNet(PlainNet):
         self.ranks = ranks
         self.shared_step: SharedStep | None = None
         self.should_stop = False
+        self.mixup_alpha_of_row = 0.0
         self.n_halvings = 0
         self.is_capturing = False
         self.autotuner: ThreadingAutotuner | None = None
         self.n_epochs_done = 0
+        self.progress = Progress()
         self.after_epoch: Callable[[SequenceNet], None] | None = None
         self.rate: RateOnDevice | None = None
         self.steps: DeviceSteps | None = None
@@ -150,30 +149,19 @@ class SequenceNet(PlainNet):
         """Train for ``epochs`` epochs, or until a callback asks to stop."""
         self.should_stop = False
         for _ in range(self.max_epochs if epochs is None else epochs):
-            self.notify("on_epoch_begin", dataset_train=X, dataset_valid=None)
+            begin_row(self, X)
             iterator = self.get_iterator(X, training=True)
             self.run_single_epoch(iterator, training=True, prefix="train", step_fn=self.train_step)
-            self._end_epoch(X)
-            if self.ranks is not None:
-                agree_after_epoch(self, self.ranks)
-            self.n_epochs_done += 1
+            if self.progress.has_open_row:
+                end_row(self, X)
+                self.n_epochs_done += 1
+                self.progress.end_epoch()
             if self.after_epoch is not None:
                 self.after_epoch(self)
             is_over = self.pace is not None and self.pace.end_epoch()
             if self.should_stop or is_over:
                 break
         return self
-
-    def _end_epoch(self, X: LabelledSequences) -> None:
-        try:
-            self.notify("on_epoch_end", dataset_train=X, dataset_valid=None)
-        except KeyboardInterrupt:
-            # TODO(skorch>=1.5): its EarlyStopping raises KeyboardInterrupt, as Ctrl-C does, but
-            # only once it is out of patience.
-            stoppers = [cb for _, cb in self.callbacks_ if isinstance(cb, EarlyStopping)]
-            if not any(cb.misses_ >= cb.patience for cb in stoppers):
-                raise
-            self.should_stop = True
 
     @property
     def trained(self) -> SequenceNetwork:
@@ -196,6 +184,7 @@ class SequenceNet(PlainNet):
         batches = ShuffledBatches(
             dataset, self.batch_size, self.batch_rng, self.cost, alpha, self.ranks
         )
+        batches.n_skipped = self.progress.n_steps
         self._end_mixup(batches)
         return batches
 
@@ -209,21 +198,15 @@ class SequenceNet(PlainNet):
     ) -> None:
         """Run all steps of an epoch and record the mean loss, without penalties."""
         self.module_.train(training)
+        self.progress.begin_epoch(self.batch_rng)
         # A time limit may end mixup within the epoch.
-        mixup_alpha = iterator.mixup_alpha
+        self.mixup_alpha_of_row = iterator.mixup_alpha
         if not self._stays_on_device(iterator.dataset):
-            losses, weights = self._run_steps(iterator, training, prefix, step_fn)
+            self._run_steps(iterator, training, prefix, step_fn)
         else:
-            losses, weights = self._run_on_device(iterator, prefix)
-        loss = float((losses * weights).sum() / weights.sum())
-        if not math.isfinite(loss):
-            raise divergence_error(f"The training loss became {loss}", self, iterator.dataset)
-        earlier = self.history[:-1, f"{prefix}_loss"] if len(self.history) > 1 else []
-        self.history.record(f"{prefix}_loss", loss)
-        self.history.record(f"{prefix}_loss_best", loss < min(earlier, default=math.inf))
-        self.history.record(f"{prefix}_batch_count", len(losses))
-        if self.n_mixup_epochs:
-            self.history.record("mixup_alpha", mixup_alpha)
+            self._run_on_device(iterator, prefix)
+        if self.progress.has_open_row:
+            record_row(self, iterator, prefix)
 
     def _stays_on_device(self, data: LabelledSequences) -> bool:
         """Whether steps are taken on the device: all data are there, no callback sees batches."""
@@ -233,43 +216,41 @@ class SequenceNet(PlainNet):
 
     def _run_steps(
         self, iterator: ShuffledBatches, training: bool, prefix: str, step_fn: Any
-    ) -> tuple[Tensor, Tensor]:
-        """Take the steps of an epoch, with callbacks; the loss and the weight of each batch."""
-        losses, weights = [], []
+    ) -> None:
+        """Take the steps of an epoch, with callbacks."""
         for batch in iterator:
             self.notify("on_batch_begin", batch=batch, training=training)
             step = step_fn(batch)
-            losses.append(step["loss"])
-            weights.append(batch.weight)
+            self.progress.take(step["loss"], batch.weight)
             if self.records_batches:
                 self._record_batch(prefix, step["loss"].item(), len(batch.targets.weights))
             is_over = self._is_over(1)
             self.notify("on_batch_end", batch=batch, training=training, **step)
             self._end_mixup(iterator)
-            if is_over:
+            if is_over or pause(self, iterator, prefix):
                 break
-        return torch.stack(losses), torch.stack(weights)
 
-    def _run_on_device(self, iterator: ShuffledBatches, prefix: str) -> tuple[Tensor, Tensor]:
+    def _run_on_device(self, iterator: ShuffledBatches, prefix: str) -> None:
         """The same where no callback looks at batches: all on the device."""
         if self.steps is None:
             self.steps = DeviceSteps(self, iterator.dataset, len(iterator))
         self.steps.begin_epoch()
-        plans, taken, is_over = iterator.plans(), list[Plan](), False
+        plans, is_over = iterator.plans(), False
         while not is_over and (some := list(islice(plans, self._n_at_once(iterator)))):
             losses, weights = self.steps.run(some, self._next_rates(len(some)))
-            taken += some
+            self.progress.take(losses[-len(some) :], weights[-len(some) :])
+            if self.records_batches:
+                for plan, loss in zip(some, losses[-len(some) :].tolist(), strict=True):
+                    self.history.new_batch()
+                    self._record_batch(prefix, loss, len(plan.indices))
             is_over = self._is_over(len(some))
             self._end_mixup(iterator)
-        if self.records_batches:
-            for plan, loss in zip(taken, losses.tolist(), strict=True):
-                self.history.new_batch()
-                self._record_batch(prefix, loss, len(plan.indices))
-        return losses, weights
+            is_over = is_over or pause(self, iterator, prefix)
 
     def _n_at_once(self, batches: ShuffledBatches) -> int:
-        """Number of steps of a GPU before the clock is read: all without a time limit."""
-        return len(batches) if self.pace is None else self.pace.n_at_once
+        """Number of steps of a GPU until something is due, or the clock is to be read."""
+        n = max(1, self.progress.n_until_pause(len(batches)))
+        return n if self.pace is None else min(n, self.pace.n_at_once)
 
     def _is_over(self, n_steps: int) -> bool:
         """Whether the time is over after steps that were just taken."""
@@ -451,22 +432,6 @@ class SequenceReader:
     def read(self, X: Any, device: torch.device) -> HostSequences:
         """Sequences of X, from which batches are gathered onto the device."""
         return HostSequences(self.check_X(X), self.scaling, device)
-
-
-def divergence_error(what: str, net: SequenceNet, data: LabelledSequences) -> TrainingDivergedError:
-    """Error with epoch, learning rate, largest input and remedies."""
-    largest, inspect = "", ""
-    # Token ids have no magnitude.
-    if (most := data.sequences.largest()) is not None:
-        largest = f" The largest input was {most:.3g}."
-        inspect = (
-            " If the largest input is far above 10, set standardize=True or clip outliers in X."
-        )
-    return TrainingDivergedError(
-        f"{what} in epoch {len(net.history)}, at a learning rate of"
-        f" {learning_rate(net.optimizer_):.3g}.{largest}\n\nTry a smaller learning rate"
-        f" (learning_rate={net.lr / 10:.1g}) or max_grad_norm=1.0.{inspect}"
-    )
 
 
 def bare_net(network: nn.Module, device: torch.device) -> SequenceNet:

@@ -123,6 +123,9 @@ class TrainingScores(Callback):
             self._of_linear = compute_members(net.module_, self.data.dataset.sequences)[:, 1]
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        # All of them, which would take longer than the steps until a validation.
+        if net.progress.is_within_epoch:
+            return
         loss, scores = evaluate(net, self.data, self._outputs(net), self.scoring)
         net.history.record("train_eval_loss", loss)
         for name, score in scores.items():

@@ -59,17 +59,20 @@ class FitTask(Callback):
         """What is fitted, for a progress bar: "fit", or which one of a search."""
         return place_in_search(self._estimator) or "fit"
 
-    def begin(self, n_epochs: int, n_epochs_done: int) -> None:
-        """Begin the task; ``n_epochs_done`` of the epochs are those of a checkpoint."""
+    def begin(self, n_rows: int | None, n_rows_done: int) -> None:
+        """Begin the task; ``n_rows_done`` rows of the history are those of a checkpoint.
+
+        ``n_rows`` is the number of epochs, each of which is a row, or None if there are others.
+        """
         if self.has_callbacks:
-            self._begins_at = n_epochs_done
+            self._begins_at = n_rows_done
             self._task: CallbackContext = begin_task(
-                self._estimator, self._data, n_subtasks=n_epochs, n_done=n_epochs_done
+                self._estimator, self._data, n_subtasks=n_rows, n_done=n_rows_done
             )
 
     def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
         # scikit-learn numbers epochs itself if they begin with 0.
-        number = net.n_epochs_done if self._begins_at else None
+        number = net.progress.n_rows if self._begins_at else None
         epoch = self._task.subcontext(task_name="epoch", task_id=number)
         self._epoch = epoch.call_on_fit_task_begin(estimator=self._estimator, **self._data)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from numbers import Integral, Real
 from typing import Any
 
@@ -40,11 +41,21 @@ def is_sound_epoch(epoch: Any, number: int, *, is_scored: bool = False) -> bool:
         return False
     values = [epoch.get(name) for name in ENTRIES + (SCORE_ENTRIES if is_scored else ())]
     return (
-        is_integer(epoch.get("epoch"))
-        and epoch["epoch"] == number
+        _is_number_of_epoch(epoch.get("epoch"), number)
         and all(map(is_real, values))
         and math.isfinite(epoch["train_loss"])
     )
+
+
+def are_ascending(history: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether each of these records is of more epochs than the one before."""
+    epochs = [epoch["epoch"] for epoch in history]
+    return all(earlier < later for earlier, later in pairwise(epochs))
+
+
+def _is_number_of_epoch(value: Any, number: int) -> bool:
+    """Whether it can be that of row ``number``; a fraction where rows are parts of an epoch."""
+    return is_real(value) and 0 < value <= number and (isinstance(value, float) or value >= 1)
 
 
 def is_integer(value: Any) -> bool:

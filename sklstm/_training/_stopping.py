@@ -16,7 +16,7 @@ from sklstm._warnings import warn_user
 
 
 class ValidationScores(Callback):
-    """Records the validation loss and scores after each epoch.
+    """Records the validation loss and scores of each row of the history.
 
     Parameters
     ----------
@@ -62,10 +62,10 @@ class ValidationMonitor(ValidationScores):
     validation, scoring
         As for `ValidationScores`.
     n_iter_no_change : int
-        Number of epochs without improvement after which training stops.
+        Number of validations without improvement after which training stops.
     tol : float
         Minimum improvement of the score, absolute.
-    n_warmup_epochs : int
+    n_warmup_epochs : float
         Number of first epochs that do not count as without improvement: a coarse score may stagnate
         while the learning rate rises, and scores are expected to improve after mixup.
     """
@@ -76,7 +76,7 @@ class ValidationMonitor(ValidationScores):
         scoring: Scoring,
         n_iter_no_change: int,
         tol: float,
-        n_warmup_epochs: int = 0,
+        n_warmup_epochs: float = 0,
     ) -> None:
         super().__init__(validation, scoring)
         self.n_iter_no_change = n_iter_no_change
@@ -100,18 +100,19 @@ class ValidationMonitor(ValidationScores):
         score = -np.inf if np.isnan(score) else score
         # Ties go to the smaller loss: a coarse score may be at its maximum from the first epoch.
         if (score, -loss) > (self.best_score_, -self._best_loss) or not self.best_weights_:
-            self.best_score_, self._best_loss, self.best_epoch_ = score, loss, len(net.history)
+            self.best_score_, self._best_loss = score, loss
+            self.best_epoch_ = net.history[-1]["epoch"]
             self.best_weights_ = {k: v.clone() for k, v in net.module_.state_dict().items()}
         self._n_epochs += 1
         if score > self._to_beat + self.tol:
             self._to_beat, self._n_epochs_without_change = score, 0
-        elif self._n_epochs > self.n_warmup_epochs:
+        elif net.history[-1]["epoch"] - net.progress.n_epochs_before > self.n_warmup_epochs:
             self._n_epochs_without_change += 1
         net.should_stop = self.is_out_of_patience
 
     @property
     def is_out_of_patience(self) -> bool:
-        """Whether the score has not improved for ``n_iter_no_change`` epochs."""
+        """Whether the score has not improved for ``n_iter_no_change`` validations."""
         return self._n_epochs_without_change >= self.n_iter_no_change
 
     def on_train_end(self, net: Any, **kwargs: Any) -> None:

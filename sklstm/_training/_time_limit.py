@@ -142,11 +142,11 @@ class Pace:
         self.is_over = False
         self.begin(0)
 
-    def begin(self, n_epochs_done: int) -> None:
-        """Begin to count, after epochs of an earlier call."""
+    def begin(self, n_epochs_done: int, n_steps_done: int = 0) -> None:
+        """Begin to count, after epochs of an earlier call, and steps of the next one."""
         # When the last step ended, and when the clock was read last.
         self._began = self._last = self._seen = self._now()
-        self._n_planned = self._n_taken = n_epochs_done * self._n_batches
+        self._n_planned = self._n_taken = n_epochs_done * self._n_batches + n_steps_done
         self.place = float(self._n_planned)
         self._n_measured = 0
         self._per_step: float | None = None

@@ -35,8 +35,10 @@ from sklstm._training._closed_form import (
     shift_outputs,
 )
 from sklstm._training._configure import build_network
-from sklstm._training._net import SequenceNet, SequenceReader, bare_net, divergence_error
+from sklstm._training._divergence import divergence_error
+from sklstm._training._net import SequenceNet, SequenceReader, bare_net
 from sklstm._training._optimizers import ONE_CYCLE_RISE, RateOnDevice, resolve_optimizer
+from sklstm._training._progress import Progress
 from sklstm._training._scores import TrainingScores, follows_loss
 from sklstm._training._sklearn_callbacks import FitTask
 from sklstm._training._soundness import LARGEST_WEIGHT
@@ -56,7 +58,7 @@ class TrainingSummary:
     """Result of a training besides the net."""
 
     history: dict[str, Array]
-    best_epoch: int
+    best_epoch: float
     best_score: float
     stop_reason: str
 
@@ -111,6 +113,9 @@ def train(
         net = _build_net(configuration, task, training, monitor, rng, train_scores, fit_task, ranks)
         net.autotuner = ThreadingAutotuner(threads.team)
         net.reader, net.task = reader, task
+        net.progress = Progress(
+            configuration.checkpoint_interval, configuration.validation_interval
+        )
         if ranks is None and can_stay_on_device(device, net.optimizer_):
             net.rate = RateOnDevice(net.optimizer_)
         if previous is not None:
@@ -172,8 +177,11 @@ def _build_monitor(
         return None
     if not configuration.early_stopping:
         return ValidationScores(validation, configuration.scoring)
-    rises = configuration.lr_schedule == "one_cycle"
-    n_rising = math.ceil(ONE_CYCLE_RISE * configuration.max_epochs) if rises else 0
+    n_rising = 0.0
+    if configuration.lr_schedule == "one_cycle":
+        n_rising = ONE_CYCLE_RISE * configuration.max_epochs
+        if configuration.validation_interval is None:
+            n_rising = math.ceil(n_rising)
     return ValidationMonitor(
         validation,
         configuration.scoring,
@@ -278,6 +286,7 @@ def _continue_from(net: SequenceNet, previous: SequenceNet) -> None:
     """Copy weights, history and, if compatible, the optimizer's state."""
     net.module_.load_state_dict(previous.module_.state_dict())
     net.history = copy.deepcopy(previous.history)
+    net.progress.n_epochs_before = math.ceil(net.history[-1]["epoch"])
     if _is_compatible(net.optimizer_, previous.optimizer_):
         # Not the parameter groups: the learning rate is the new configuration's.
         state = net.optimizer_.state_dict()
@@ -304,7 +313,7 @@ def _run(
         if checkpoint is not None:
             _begin_at(checkpoint, net)
         if net.pace is not None:
-            net.pace.begin(net.n_epochs_done)
+            net.pace.begin(net.n_epochs_done, net.progress.n_steps)
         # A resumed training may have stopped early already.
         if not net.should_stop:
             net.fit_loop(training, epochs=net.max_epochs - net.n_epochs_done)
@@ -361,18 +370,19 @@ def _finish(net: SequenceNet, monitor: ValidationScores | None) -> TrainingSumma
     net.batch_rng = net.autotuner = net.after_epoch = net.rate = None
     net.ranks = net.shared_step = None
     stop_reason, net.pace = _stop_reason(net, monitor), None
+    net.progress = Progress()
     for epoch in net.history:
         epoch.pop("batches", None)
     best_epoch, best_score = _best(net.history, monitor)
     return TrainingSummary(_as_arrays(net.history), best_epoch, best_score, stop_reason)
 
 
-def _best(history: list[dict[str, Any]], monitor: ValidationScores | None) -> tuple[int, float]:
+def _best(history: list[dict[str, Any]], monitor: ValidationScores | None) -> tuple[float, float]:
     """Epoch whose weights were kept, and its score."""
     if isinstance(monitor, ValidationMonitor):
         return monitor.best_epoch_, monitor.best_score_
     last = history[-1]
-    return len(history), -last["train_loss"] if monitor is None else last["valid_score"]
+    return last["epoch"], -last["train_loss"] if monitor is None else last["valid_score"]
 
 
 def _stop_reason(net: SequenceNet, monitor: ValidationScores | None) -> str:

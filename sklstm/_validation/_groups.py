@@ -7,9 +7,12 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_array
 
-from sklstm._sequences import Array, IntArray
+from sklstm._sequences import Array
 from sklstm._validation._forms import as_host
 from sklstm._validation._missing import reject_missing
+
+# Number of names that are numbered at a time.
+CHUNK_NAMES = 65_536
 
 
 def check_groups(groups: Any, n_sequences: int) -> Array:
@@ -31,7 +34,11 @@ def check_groups(groups: Any, n_sequences: int) -> Array:
     return names.ravel()
 
 
-def number_groups(names: Array) -> IntArray:
+def number_groups(names: Array) -> Array:
     """Number the groups in order of first appearance."""
     numbers: dict[Any, int] = {}
-    return np.array([numbers.setdefault(name, len(numbers)) for name in names.tolist()], np.int64)
+    found = np.empty(len(names), dtype=np.int32)
+    for start in range(0, len(names), CHUNK_NAMES):
+        part = names[start : start + CHUNK_NAMES].tolist()
+        found[start : start + len(part)] = [numbers.setdefault(n, len(numbers)) for n in part]
+    return found

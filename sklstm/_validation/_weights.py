@@ -17,9 +17,12 @@ from sklstm._validation._missing import reject_missing
 def check_weights(
     sample_weight: Any, n_sequences: int, *, input_name: str = "sample_weight"
 ) -> Array:
-    """One non-negative float64 weight for each sequence, not all of them 0."""
+    """One non-negative float64 weight for each sequence, not all of them 0.
+
+    Without weights it is an array of ones that takes no memory.
+    """
     if sample_weight is None:
-        return np.ones(n_sequences)
+        return np.broadcast_to(1.0, n_sequences)
     reject_missing(sample_weight, input_name, "weight")
     if isinstance(sample_weight, Number):
         sample_weight = np.full(n_sequences, sample_weight)

@@ -100,13 +100,16 @@ def _of_configured(model: str, estimator: BaseSequenceEstimator, X: Any, y: Any)
 def _of_fitted(model: str, estimator: BaseSequenceEstimator) -> ModelSummary:
     module, network = estimator.net_.module_, fitted_of(estimator).network
     layers, patch_size = tuple(layers_of(module)), patch_size_of(module)
-    seconds, n_epochs = _seconds_per_epoch(estimator), len(estimator.history_["dur"])
+    seconds, n_epochs = _seconds_per_epoch(estimator), estimator.n_iter_
     return ModelSummary(model, layers, patch_size, network.n_timesteps, seconds, n_epochs)
 
 
 def _seconds_per_epoch(estimator: Any) -> float | None:
     """Median over the whole epochs; None if there is none."""
-    durations = estimator.history_["dur"]
+    history = estimator.history_
+    durations = history["dur"]
     if estimator.stop_reason_ == "max_time":
         durations = durations[:-1]
-    return float(np.median(durations)) if len(durations) else None
+    # A row may be a part of an epoch.
+    shares = np.diff(history["epoch"], prepend=0)[: len(durations)]
+    return float(np.median(durations / shares)) if len(durations) else None

@@ -44,7 +44,7 @@ class TrainingHistoryDisplay:
         Figures of each epoch, as the attribute `history_` of an estimator has them. Scores are the
         entries that begin with ``train_`` or ``valid_``. All other entries, and whatever is no
         number, are left out.
-    best_epoch : int, default=None
+    best_epoch : float, default=None
         Epoch whose weights were kept, counted from 1. None: it is not marked.
     score_name : str, default=None
         What ``train_score`` and ``valid_score`` are. None: "score".
@@ -87,7 +87,7 @@ class TrainingHistoryDisplay:
         self,
         history: Mapping[str, npt.ArrayLike],
         *,
-        best_epoch: int | None = None,
+        best_epoch: float | None = None,
         score_name: str | None = None,
     ) -> None:
         self.history = history
@@ -139,9 +139,7 @@ class TrainingHistoryDisplay:
         scoring: Any = getattr(last, "scoring", None)
         if score_name is None and isinstance(scoring, str):
             score_name = scoring
-        display = cls(
-            history=last.history_, best_epoch=int(last.best_epoch_), score_name=score_name
-        )
+        display = cls(history=last.history_, best_epoch=last.best_epoch_, score_name=score_name)
         return display.plot(ax, panels=panels, line_kw=line_kw)
 
     def plot(
@@ -194,7 +192,7 @@ class TrainingHistoryDisplay:
             label = "end of mixup" if with_labels and i == 0 else None
             ax.axvline(position, color="0.6", linestyle=":", zorder=0, label=label)
         if self.best_epoch is not None:
-            label = f"kept: epoch {self.best_epoch}" if with_labels else None
+            label = f"kept: epoch {self.best_epoch:g}" if with_labels else None
             ax.axvline(self.best_epoch, color="0.2", linestyle="--", lw=1, zorder=0, label=label)
 
     def _label(self, ax: Any, panel: str) -> None:

@@ -20,6 +20,7 @@ START = r"^LSTMSequenceClassifier{}\(\) got an unexpected keyword argument '{}'\
         ("hidden_size", "hidden_sizes"), ("units", "hidden_sizes"), ("epochs", "max_epochs"),
         ("n_epochs", "max_epochs"), ("max_iter", "max_epochs"), ("lr", "learning_rate"),
         ("batchsize", "batch_size"), ("dropout_rate", "dropout"), ("patience", "n_iter_no_change"),
+        ("eval_steps", "validation_interval"), ("save_steps", "checkpoint_interval"),
         ("class_weights", "class_weight"), ("seed", "random_state"), ("metrics", "scoring"),
         ("return_train_scores", "return_train_score"),
         ("earlystopping", "early_stopping"), ("bidirectionl", "bidirectional"),

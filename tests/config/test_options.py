@@ -51,5 +51,7 @@ def test_an_embedding_takes_tokens(options, takes_tokens, size):
 def test_what_follows_from_the_fields():
     assert {"hidden_sizes", "standardize", "vocabulary_size"} <= {*ARCHITECTURE}
     assert not {"dropout", "learning_rate", "freeze_embedding"} & {*ARCHITECTURE}
-    assert {"callbacks", "checkpoint", "device", "max_time", "verbose"} == OF_RUN
+    assert {
+        "callbacks", "checkpoint", "checkpoint_interval", "device", "max_time", "verbose"
+    } == OF_RUN  # fmt: skip
     assert {"patch_size", "max_epochs", "precision", "device"} <= {*MAY_BE_AUTO}

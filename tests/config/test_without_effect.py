@@ -135,3 +135,12 @@ def test_a_search_goes_on():
 def test_validation_data_of_the_users_are_scored():
     fitted = quick(max_epochs=1, scoring="accuracy").fit(X, Y, **VAL)
     assert fitted.history_["valid_score"][-1] == fitted.score(VAL["X_val"], VAL["y_val"])
+
+
+def test_an_interval_of_no_checkpoint():
+    [message] = messages(checkpoint_interval=100)
+    assert message == (
+        "checkpoint_interval=100 has no effect without a checkpoint.\n\nSet checkpoint to the path"
+        " of a file, or leave it out."
+    )
+    assert messages(checkpoint_interval=100, checkpoint="file") == []

@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from skorch.callbacks import LRScheduler
+from skorch.callbacks import Callback, LRScheduler
 
 from sklstm import LSTMSequenceRegressor
 from sklstm._files._container import read_file, write_file
@@ -111,6 +111,25 @@ def test_fewer_epochs_than_the_file_has_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"is that of 4 epochs, more than max_epochs=3\.\n\nSet"):
         make(checkpoint=path, max_epochs=3).fit(X, Y)
     assert path.read_bytes() == before
+
+
+def test_an_epoch_that_has_begun_is_more_than_the_one_before(tmp_path):
+    class CrashWithin(Callback):
+        n_steps = 0
+
+        def on_batch_end(self, net, **kwargs):
+            self.n_steps += 1
+            if self.n_steps == 7:
+                raise Crash
+
+    by_step = partial(make, checkpoint=tmp_path / "file", checkpoint_interval=1, batch_size=12)
+    with pytest.raises(Crash):
+        # In the third of four steps of the second epoch.
+        by_step(max_epochs=4, callbacks=[CrashWithin()]).fit(X, Y)
+    with pytest.raises(ValueError, match="is that of 2 epochs, more than max_epochs=1"):
+        by_step(max_epochs=1).fit(X, Y)
+    more = by_step(max_epochs=3).fit(X, Y)
+    assert result(more) == result(make(max_epochs=3, batch_size=12).fit(X, Y))
 
 
 def test_ends_stay_in_the_file_where_the_number_is_at_least_doubled(tmp_path):

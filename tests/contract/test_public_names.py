@@ -56,10 +56,11 @@ PARAMETERS = {
     "optimizer": "adam",
     "learning_rate": 0.005, "lr_schedule": "one_cycle", "max_grad_norm": 1.0, "batch_size": "auto",
     "max_epochs": "auto", "max_time": None, "early_stopping": False,
-    "validation_fraction": 0.1, "n_iter_no_change": 10, "tol": 1e-4, "scoring": "loss",
+    "validation_fraction": 0.1, "validation_interval": None, "n_iter_no_change": 10,
+    "tol": 1e-4, "scoring": "loss",
     "return_train_score": False,
     "device": "cpu", "precision": "float32", "warm_start": False,
-    "checkpoint": None, "callbacks": None, "random_state": None,
+    "checkpoint": None, "checkpoint_interval": None, "callbacks": None, "random_state": None,
     "verbose": 0,
 }  # fmt: skip
 

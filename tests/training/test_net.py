@@ -15,7 +15,7 @@ from sklstm._batching._loader import LabelledSequences, to_device
 from sklstm._batching._scaling import Scaling
 from sklstm._runtime._threads import single_threaded, thread_team
 from sklstm._sequences import Sequences
-from sklstm._training._net import divergence_error
+from sklstm._training._divergence import divergence_error
 from sklstm._training._optimizers import OPTIMIZERS
 from sklstm._training._train import _build_net, _run
 from sklstm.exceptions import TrainingDivergedError

@@ -118,9 +118,8 @@ def test_plain_steps_of_an_epoch_wait_for_nothing_either(monkeypatch, case):
     def watched(net, *given):
         # The transfers of an epoch are made before its first step.
         with NothingIsRead():
-            losses, weights = run(net, *given)
-        n_batches.append(len(losses))
-        return losses, weights
+            run(net, *given)
+        n_batches.append(net.progress.n_steps)
 
     monkeypatch.setattr(SequenceNet, "_run_steps", watched)
     fit(case, optimizer=torch.optim.SGD, learning_rate=0.01)
