@@ -37,6 +37,10 @@ def test_what_was_written_is_gone_on_from(tmp_path, content):
     assert result(go_on(tmp_path / "file", content)) == expected
 
 
+def monitor(net):
+    return net["callbacks"]["ValidationMonitor"]
+
+
 def losses(progress):
     return progress["losses"]["tensor"]
 
@@ -79,7 +83,7 @@ def test_what_is_refused(tmp_path, content, match, forge):
             "stopping is invalid",
             lambda n: n["callbacks"]["ValidationMonitor"].update(best_epoch_=1),
         ),
-        ("stopping is invalid", lambda n: n["callbacks"]["ValidationMonitor"].update(_n_epochs=0)),
+        ("stopping is invalid", lambda n: monitor(n).update(_n_epochs=0)),
         ("How far|n_epochs_done", lambda n: n.update(n_epochs_done=2)),
     ],
 )
