@@ -40,7 +40,8 @@ def test_weights(name, value, is_sound):
     "change",
     [
         {"epoch": 4}, {"epoch": 0}, {"epoch": True}, {"epoch": 3.5}, {"epoch": 0.0},
-        {"train_loss": None}, {"train_loss": True}, {"train_loss": np.nan}, {"dur": "1"}, {"learning_rate": [1]}, {0: 1},
+        {"train_loss": None}, {"train_loss": True}, {"train_loss": np.nan}, {"dur": "1"},
+        {"learning_rate": [1]}, {0: 1},
     ],
     ids=repr,
 )  # fmt: skip
