@@ -1,7 +1,6 @@
 """One step and one epoch of the net, against the same written by hand."""
 
 import copy
-import pickle
 from contextlib import nullcontext
 from types import SimpleNamespace
 
@@ -15,7 +14,6 @@ from sklstm._batching._loader import LabelledSequences, to_device
 from sklstm._batching._scaling import Scaling
 from sklstm._runtime._threads import single_threaded, thread_team
 from sklstm._sequences import Sequences
-from sklstm._training._divergence import divergence_error
 from sklstm._training._optimizers import OPTIMIZERS
 from sklstm._training._train import _build_net, _run
 from sklstm.exceptions import TrainingDivergedError
@@ -131,28 +129,6 @@ def test_a_loss_that_is_not_finite_is_an_error_that_says_what_to_try(data):
         match=r"(?s)The training loss became nan in epoch 1, at a .* rate of 0.005.*rate=0.0005",
     ):
         _run(net, data)
-
-
-def test_the_largest_input_is_named_as_the_network_sees_it(data):
-    data.sequences.values.neg_()
-    largest = -data.sequences.values.min().item()
-    with pytest.raises(TrainingDivergedError) as raised:
-        raise divergence_error("The loss", build(data), data)
-    assert f"The largest input was {largest:.3g}." in str(raised.value)
-    assert "standardize=True" in str(raised.value)
-
-
-def test_token_ids_have_no_size():
-    ids = Sequences.from_lengths(np.ones((3, 1), dtype=np.int64), [1, 2])
-    tokens = LabelledSequences(to_device(ids, None, device()), torch.zeros(2), torch.ones(2))
-    of_tokens = configuration(1, hidden_sizes=4, embedding_dim=3, n_tokens=5)
-    net = _build_net(of_tokens, TWO_CLASSES, tokens, None, np.random.default_rng(0))
-    assert "largest input" not in str(divergence_error("The loss", net, tokens))
-
-
-def test_the_error_crosses_processes(data):
-    error = divergence_error("The loss", build(data), data)
-    assert str(pickle.loads(pickle.dumps(error))) == str(error)
 
 
 class Raising(Callback):

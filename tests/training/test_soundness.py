@@ -1,7 +1,13 @@
 import numpy as np
 import pytest
 
-from sklstm._training._soundness import are_sound_weights, is_integer, is_real, is_sound_epoch
+from sklstm._training._soundness import (
+    are_ascending,
+    are_sound_weights,
+    is_integer,
+    is_real,
+    is_sound_epoch,
+)
 from tests.helpers import make_ragged, quick
 
 EPOCH = {"epoch": 3, "train_loss": 0.5, "dur": 0.1, "learning_rate": 0.01, "of a callback": [1]}
@@ -33,14 +39,27 @@ def test_weights(name, value, is_sound):
 @pytest.mark.parametrize(
     "change",
     [
-        {"epoch": 2}, {"epoch": True}, {"epoch": 3.0}, {"train_loss": None}, {"train_loss": True},
-        {"train_loss": np.nan}, {"dur": "1"}, {"learning_rate": [1]}, {0: 1},
+        {"epoch": 4}, {"epoch": 0}, {"epoch": True}, {"epoch": 3.5}, {"epoch": 0.0},
+        {"train_loss": None}, {"train_loss": True}, {"train_loss": np.nan}, {"dur": "1"},
+        {"learning_rate": [1]}, {0: 1},
     ],
     ids=repr,
 )  # fmt: skip
 def test_epochs(change):
     assert is_sound_epoch(EPOCH, 3)
     assert not is_sound_epoch({**EPOCH, **change}, 3)
+
+
+@pytest.mark.parametrize("epoch", [2, 0.25, 3.0])
+def test_a_row_may_be_a_part_of_an_epoch(epoch):
+    assert is_sound_epoch({**EPOCH, "epoch": epoch}, 3)
+
+
+def test_rows_ascend():
+    rows = [{"epoch": epoch} for epoch in (0.5, 1.0, 2)]
+    assert are_ascending(rows)
+    assert not are_ascending(rows[::-1])
+    assert not are_ascending(rows + rows[-1:])
 
 
 def test_epochs_that_are_scored():
