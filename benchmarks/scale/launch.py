@@ -1,8 +1,8 @@
-"""What it takes until ranks on Dask and Ray are at work, and what is shipped.
+"""What it takes until ranks on Dask and Ray are at work.
 
 ``python -m benchmarks.scale.launch`` starts a local cluster of two workers of each kind and prints
 the seconds of a first fit, for which the workers import PyTorch, and of later ones, beside a fit
-without ranks; and how many bytes of the data Dask's workers have received from anybody.
+without ranks.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ OPTIONS = {"hidden_sizes": 4, "n_kernels": 0, "conv_filters": (), "max_epochs": 
 
 
 @contextmanager
-def dask() -> Iterator[Any]:
+def dask() -> Iterator[None]:
     """Ranks on two local workers."""
     from distributed import Client, LocalCluster
 
@@ -32,7 +32,7 @@ def dask() -> Iterator[Any]:
         Client(cluster) as client,
         data_parallel(client),
     ):
-        yield client
+        yield
 
 
 @contextmanager
@@ -64,11 +64,6 @@ def report(name: str, first: float, later: Sequence[float], alone: float) -> Non
     )
 
 
-def received(client: Any) -> int:
-    """Bytes that both workers have received for tasks."""
-    return sum(client.run(lambda dask_worker: dask_worker.transfer_incoming_bytes_total).values())
-
-
 def main(argv: Sequence[str] | None = None) -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -88,11 +83,6 @@ def main(argv: Sequence[str] | None = None) -> None:
         with dask() if kind == "dask" else ray() as client:
             first = seconds_of(fit)
             report(kind, first, [seconds_of(fit) for _ in range(arguments.fits)], alone)
-            if client is not None:
-                before = received(client)
-                fit()
-                share = (received(client) - before) / X.nbytes
-                print(f"dask: one worker got the data from the other {share:.2f} times")
 
 
 if __name__ == "__main__":
