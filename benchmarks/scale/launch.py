@@ -80,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     fit()
     alone = statistics.median(seconds_of(fit) for _ in range(arguments.fits))
     for kind in arguments.kind or ["dask", "ray"]:
-        with dask() if kind == "dask" else ray() as client:
+        with dask() if kind == "dask" else ray():
             first = seconds_of(fit)
             report(kind, first, [seconds_of(fit) for _ in range(arguments.fits)], alone)
 
