@@ -149,7 +149,7 @@ def test_ends_stay_in_the_file_where_the_number_is_at_least_doubled(tmp_path):
         {"mixup_alpha": 0.2},
         {"callbacks": [LRScheduler(torch.optim.lr_scheduler.StepLR, step_size=2)]},
     ],
-    ids=str,
+    ids=lambda parameters: next(iter(parameters.items()))[0],
 )
 def test_where_an_epoch_depends_on_the_number_of_epochs_it_is_refused(tmp_path, parameters):
     path = tmp_path / "file"

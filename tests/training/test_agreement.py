@@ -8,7 +8,7 @@ from skorch.callbacks import Callback, LRScheduler
 
 from sklstm._runtime._ranks import InTurn
 from sklstm._training._agreement import (
-    agree_after_epoch,
+    agree_after_row,
     agree_on_result,
     agree_on_start,
     check_same_data,
@@ -54,7 +54,7 @@ def test_other_ranks_begin_with_the_weights_and_the_optimizer_of_rank_0():
 @pytest.mark.parametrize("has_callbacks", [False, True])
 def test_after_an_epoch_they_follow_the_callbacks_of_rank_0(has_callbacks):
     net = net_of()
-    agree_after_epoch(net, Other((True, [0.5], has_callbacks)))
+    agree_after_row(net, Other((True, [0.5], has_callbacks)))
     assert net.should_stop
     assert net.optimizer_.param_groups[0]["lr"] == 0.5
     assert bool((net.module_.weight == 7.0).all()) is has_callbacks
