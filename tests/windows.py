@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from sklstm import _base
-from sklstm._batching import _windows
+from sklstm._batching import _sizes, _windows
 from sklstm._data._labelled import label
 from sklstm._sequences import ArrayRows, Sequences, SequenceView
 
@@ -25,7 +25,7 @@ SMALL = {
 def make_small(monkeypatch: Any, **constants: int) -> None:
     """Let data of a kilobyte be large."""
     for name, value in (SMALL | constants).items():
-        monkeypatch.setattr(_windows, name, value)
+        monkeypatch.setattr(_sizes if name == "WHOLE_BYTES" else _windows, name, value)
 
 
 def as_map(sequences: Sequences, path: Path) -> SequenceView:

@@ -17,7 +17,7 @@ from aeon.datasets import load_classification
 from sklearn.metrics import log_loss
 
 from sklstm import LSTMSequenceClassifier
-from sklstm._batching import _windows
+from sklstm._batching import _sizes, _windows
 
 # Number of windows of an epoch, and of blocks of a window; 1 is a full shuffle.
 PLANS = ("1x1", "4x128", "16x256", "16x128", "16x32", "16x8")
@@ -61,7 +61,7 @@ def set_plan(X: Any, n_windows: int, n_blocks: int) -> None:
     """Make windows and blocks so small that X has so many of them."""
     n_bytes = sum(4 * np.size(x) + _windows.SEQUENCE_BYTES for x in X)
     window = -(-n_bytes // n_windows)
-    _windows.WHOLE_BYTES = 2**40 if n_windows == 1 else 0
+    _sizes.WHOLE_BYTES = 2**40 if n_windows == 1 else 0
     _windows.WINDOW_BYTES = window
     _windows.BLOCK_BYTES = max(1, window // n_blocks)
 

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sklstm._batching import _sizes
 from sklstm._batching._buckets import shuffled_batches
 from sklstm._batching._loader import (
     DeviceSequences,
@@ -35,9 +36,8 @@ from sklstm._sequences import (
     cut_into_runs,
 )
 
-# Scaled data of up to so many bytes are put on a CPU as a whole. Of larger data there are two
-# windows of WINDOW_BYTES each.
-WHOLE_BYTES, WINDOW_BYTES = 2**25, 2**24
+# Of large data there are two windows of so many bytes each.
+WINDOW_BYTES = 2**24
 # Bytes of a block of consecutive sequences, which stays together in the order of an epoch: 256 of
 # them make a window. Fewer are worse where X is sorted by class (benchmarks/LOG.md).
 BLOCK_BYTES = 2**16
@@ -62,17 +62,12 @@ def prepare(
     Of those that are not trained on no bit depends on that; beside two windows there is less room.
     """
     n_bytes = bytes_per_timestep(sequences, scaling) * sequences.n_timesteps
-    if n_bytes > (WHOLE_BYTES if is_trained_on else WINDOW_BYTES):
+    if n_bytes > (_sizes.WHOLE_BYTES if is_trained_on else WINDOW_BYTES):
         windowed = WindowedSequences(sequences, scaling, device, input_name=input_name)
         return windowed.whole() if fits_on(device, n_bytes) else windowed
     if isinstance(sequences, SequenceView):
         sequences = sequences.load(np.arange(len(sequences)))
     return to_device(sequences, scaling, device, input_name=input_name)
-
-
-def is_large(n_bytes: int) -> bool:
-    """Whether data of so many bytes are read in windows."""
-    return n_bytes > WHOLE_BYTES
 
 
 def fits_on(device: torch.device, n_bytes: int) -> bool:

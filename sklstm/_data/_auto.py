@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from sklstm._batching._scaling import relative_moments
-from sklstm._batching._windows import is_large
+from sklstm._batching._sizes import is_large
 from sklstm._config._options import Options, is_auto
 from sklstm._sequences import AnySequences, IntArray
 

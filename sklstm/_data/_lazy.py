@@ -7,7 +7,7 @@ from typing import Any, overload
 
 import numpy as np
 
-from sklstm._batching._windows import is_large
+from sklstm._batching._sizes import is_large
 from sklstm._sequences import AnySequences, Array, Sequences, SequenceView, view_of
 
 

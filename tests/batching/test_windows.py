@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from sklstm._batching import _windows
+from sklstm._batching import _sizes, _windows
 from sklstm._batching._loader import (
     DeviceSequences,
     LabelledSequences,
@@ -50,7 +50,7 @@ def windows_of(source, batch_size=8, seed=0):
 
 
 def test_small_data_are_on_the_device_as_a_whole(sequences, monkeypatch):
-    monkeypatch.setattr(_windows, "WHOLE_BYTES", 10_000)
+    monkeypatch.setattr(_sizes, "WHOLE_BYTES", 10_000)
     assert isinstance(prepare(sequences, IDENTITY, CPU), DeviceSequences)
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from sklstm._batching import _windows
+from sklstm._batching import _sizes
 from sklstm._data._lazy import as_list, without_copies
 from sklstm._sequences import Sequences, SequenceView, view_of
 
@@ -15,7 +15,7 @@ def sequences():
 
 def test_large_sequences_become_a_view_of_themselves(sequences, monkeypatch):
     assert without_copies(sequences) is sequences
-    monkeypatch.setattr(_windows, "WHOLE_BYTES", 100)
+    monkeypatch.setattr(_sizes, "WHOLE_BYTES", 100)
     view = without_copies(sequences)
     assert isinstance(view, SequenceView)
     assert np.shares_memory(view.load([1]).values, sequences.values)

@@ -96,6 +96,8 @@ def test_a_rank_that_is_not_wanted_any_more_is_interrupted(seat):
     assert not is_running("run")
 
 
+# What the rank is about to open when it is interrupted.
+@pytest.mark.filterwarnings("ignore:Exception ignored in.*maps")
 def test_nothing_arrives_after_the_rank_has_ended(seat, monkeypatch):
     # A look at the very end: the rank is over before it is interrupted.
     monkeypatch.setattr(_worker, "INTERVAL", 0.0001)

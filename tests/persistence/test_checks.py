@@ -91,7 +91,7 @@ WRONG_VALUES = {
                           np.array(["a", "b"])],
     "history_": [{}, {"a": np.zeros(2), "b": np.zeros(3)}, {"a": np.zeros((2, 2))}],
     "n_iter_": [0, 1.5, None, True],
-    "best_epoch_": [None, 1.0],
+    "best_epoch_": [None, "1", True],
     "best_score_": [None, "1", True],
     "_scaling": [
         None, {"mean": np.zeros(2), "scale": np.zeros(2)}, {"mean": np.zeros(2)},
