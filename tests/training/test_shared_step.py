@@ -40,6 +40,16 @@ def test_shares_give_the_step_of_the_whole_batch(size):
     np.testing.assert_allclose(whole.history_["train_loss"], shared.history_["train_loss"], 1e-5)
 
 
+def test_a_share_without_sequences_needs_no_threads():
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        # More ranks than sequences of a batch, and a network with branches.
+        assert np.isfinite(fitted(9, max_epochs=4).history_["train_loss"]).all()
+    finally:
+        torch.set_num_threads(n_threads)
+
+
 def test_statistics_of_convolutions_are_those_of_the_whole_batch():
     # In the first layer of the first step, whose inputs do not depend on the shares.
     options = {"conv_filters": (8,), "batch_size": 30, "max_epochs": 1}
