@@ -42,6 +42,8 @@ class Settings:
         Whether the estimator has its default architecture, which only sklstm has.
     module : str
         What to import, where imports are timed.
+    case : str
+        Which of several of `benchmarks.scale`.
     """
 
     width: int = 64
@@ -57,3 +59,4 @@ class Settings:
     n_together: int = 1
     has_defaults: bool = False
     module: str = ""
+    case: str = ""

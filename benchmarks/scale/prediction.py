@@ -79,17 +79,25 @@ def idle_rate(client: Any, seconds: float = 10.0) -> float:
 
 def compare(client: Any, scorer: BatchScorer, parts: list[Any], n_rounds: int) -> list[Round]:
     """The rounds after a first one, in which models are loaded."""
-    rounds = []
-    for _ in range(n_rounds + 1):
-        before = time.process_time()
-        here = [scorer(part) for part in parts]
-        seconds_here = time.process_time() - before
-        before, begin = cpu_of(client), time.perf_counter()
-        there = client.gather(client.map(scorer, parts, pure=False))
-        seconds_there = cpu_of(client) - before
-        rounds.append(Round(seconds_here, seconds_there, time.perf_counter() - begin))
-        np.testing.assert_array_equal(np.concatenate(here), np.concatenate(there))
-    return rounds[1:]
+    return [compare_once(client, scorer, parts) for _ in range(n_rounds + 1)][1:]
+
+
+def compare_once(client: Any, scorer: BatchScorer, parts: list[Any]) -> Round:
+    """One round."""
+    before = time.process_time()
+    here = [scorer(part) for part in parts]
+    seconds_here = time.process_time() - before
+    before, begin = cpu_of(client), time.perf_counter()
+    there = client.gather(client.map(scorer, parts, pure=False))
+    seconds_there = cpu_of(client) - before
+    np.testing.assert_array_equal(np.concatenate(here), np.concatenate(there))
+    return Round(seconds_here, seconds_there, time.perf_counter() - begin)
+
+
+def write_data(path: Path, n_sequences: int) -> None:
+    """Noise, in a file of NumPy's."""
+    shape = (n_sequences, N_TIMESTEPS, N_FEATURES)
+    np.save(path, np.random.default_rng(0).standard_normal(shape, dtype=np.float32))
 
 
 def measure(n_parts: int, n_rounds: int) -> tuple[dict[str, list[Round]], float]:
@@ -101,9 +109,7 @@ def measure(n_parts: int, n_rounds: int) -> tuple[dict[str, list[Round]], float]
     options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": ":0"}
     with TemporaryDirectory() as name, LocalCluster(**options) as two, Client(two) as client:
         data, found = Path(name) / "X.npy", {}
-        rng = np.random.default_rng(0)
-        shape = (max(n for _, n in NETWORKS.values()), N_TIMESTEPS, N_FEATURES)
-        np.save(data, rng.standard_normal(shape, dtype=np.float32))
+        write_data(data, max(n for _, n in NETWORKS.values()))
         for number, (network, (parameters, n)) in enumerate(NETWORKS.items()):
             model = Path(name) / f"{number}.safetensors"
             write_model(model, parameters)

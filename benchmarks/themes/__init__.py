@@ -16,6 +16,7 @@ from benchmarks.themes import (
     limit,
     memory,
     prediction,
+    scale,
     search,
     single,
     step,
@@ -36,4 +37,5 @@ THEMES: dict[str, ModuleType] = {
     "growth": growth,
     "limit": limit,
     "imports": imports,
+    "scale": scale,
 }
