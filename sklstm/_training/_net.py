@@ -366,7 +366,7 @@ class SequenceNet(PlainNet):
     def _team_for(self, batch: Batch) -> AbstractContextManager[ThreadTeam | None]:
         """Context that gives the thread team of a step; None if there is nothing to parallelise."""
         # The share of a rank may have no sequence.
-        is_shareable = len(batch.inputs) > 1 or self.trained.n_branches > 1 and bool(batch.inputs)
+        is_shareable = len(batch.inputs) > 1 or (self.trained.n_branches > 1 and bool(batch.inputs))
         # With anomaly detection torch takes the GIL while it holds the lock of a parameter, and the
         # other way round in `Function.apply`: two threads wait for each other for ever.
         is_shareable &= not torch.is_anomaly_enabled()
