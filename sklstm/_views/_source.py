@@ -43,6 +43,9 @@ def as_key(indices: range | Array) -> slice | Array:
     """Indices as a key of an array, which of a range takes no memory."""
     if not isinstance(indices, range):
         return indices
+    if not indices:
+        # Its bounds may be -1, which in a slice is the last.
+        return slice(0)
     stop = indices.stop if indices.step > 0 or indices.stop >= 0 else None
     return slice(indices.start, stop, indices.step)
 
