@@ -14,8 +14,9 @@ def share_of_threads(n_threads: int) -> int:
     A nanny sets OMP_NUM_THREADS, as joblib and Ray do. A worker without one does not, so that torch
     would use all cores of the machine in each task. Who sets the variable is obeyed.
     """
-    worker = dask_worker()
-    if worker is None or "OMP_NUM_THREADS" in os.environ:
+    # The cheap question first: it is asked in each fit and prediction.
+    worker = None if "OMP_NUM_THREADS" in os.environ else dask_worker()
+    if worker is None:
         return n_threads
     share: int = worker.state.nthreads // max(1, worker.state.executing_count)
     return max(1, min(n_threads, share))
