@@ -267,7 +267,8 @@ def _place_in_file(values: Array) -> tuple[str, str, tuple[int, ...], int] | Non
     while isinstance(base, np.ndarray):
         root, base = (base if isinstance(base, np.memmap) else root), base.base
     # What is written to a map of mode "c" is not in the file.
-    if root is None or root.filename is None or root.mode == "c" or not values.flags.c_contiguous:
+    is_in_file = root is not None and root.filename is not None and root.mode != "c"
+    if root is None or not (is_in_file and values.size and values.flags.c_contiguous):
         return None
     # Of a part of a map, ``offset`` is that of the whole.
     offset = int(root.offset + values.ctypes.data - root.ctypes.data)
