@@ -91,13 +91,13 @@ def test_a_fit_has_the_bits_of_one_process_in_two_parts(client):
 def test_arrays_go_to_one_worker_and_from_there_to_the_others_and_views_not_at_all(
     client, tmp_path
 ):
-    X, y = np.random.default_rng(0).normal(size=(200, 500, 5)), np.arange(200) % 2
+    X, y = np.random.default_rng(0).normal(size=(400, 500, 5)), np.arange(400) % 2
     view = write_sequences(tmp_path / "view", X)
     for given, expected in ((X, 1), (view, 0)):
         # Of the caller and, in a LocalCluster, of the scheduler; of each worker.
         before = [_n_bytes_sent(), *client.run(_n_bytes_sent).values()]
         with data_parallel(client):
-            quick(max_epochs=1, batch_size=200).fit(given, y)
+            quick(max_epochs=1, batch_size=400).fit(given, y)
         after = [_n_bytes_sent(), *client.run(_n_bytes_sent).values()]
         here, *workers = (np.array(after) - before) / X.nbytes
         assert here == pytest.approx(expected, abs=0.3)
