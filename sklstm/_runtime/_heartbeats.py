@@ -18,7 +18,7 @@ from sklstm.exceptions import RankError
 INTERVAL, N_MISSED = 0.5, 4
 # Maximum length of an error's text in the store.
 MAX_TEXT = 20_000
-GO_ON = "With checkpoint=..., the same call of fit goes on from the last epoch."
+GO_ON = "With checkpoint=..., the same call of fit goes on from the last state in it."
 
 
 class Heartbeats:

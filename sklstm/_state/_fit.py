@@ -164,6 +164,11 @@ class RankOfFit:
         """The same on another device."""
         return replace(self, job=_on(self.job, device))
 
+    def for_others(self) -> RankOfFit:
+        """The same for ranks other than the first one, without the user's callbacks."""
+        configuration = for_other_ranks(self.job.configuration)
+        return replace(self, job=replace(self.job, configuration=configuration))
+
     def __call__(self, data: FitData, ranks: Ranks) -> Trained | None:
         """Compute a rank; the result in rank 0."""
         limit = self.job.limit

@@ -77,13 +77,17 @@ class data_parallel(AbstractContextManager[None]):
     The sum of the gradients takes time as well: a small network, or a small batch, is not faster on
     several processes. ``benchmarks/LOG.md`` has figures.
 
-    Every process keeps all training sequences in memory, as float32; the ones given to ``fit`` are
-    shared between processes of one machine by a file in the temporary folder.
+    Every process keeps all training sequences in memory, as float32; of more than 32 MiB of them
+    two windows, which it reads as without this context. Arrays given to ``fit`` are shared between
+    processes of one machine by a file in the temporary folder. Of a view or a memory map the path
+    is shared.
 
     The user's callbacks are called in rank 0 only, and see its share of a batch. What they set at
-    the end of an epoch (a stop, another learning rate, other weights) is told to all; skorch's
-    ``LRScheduler`` runs everywhere. A fit that a callback makes starts no processes. Neither does
-    one in another process or thread, such as those of a search with ``n_jobs``.
+    the beginning or the end of an epoch (a stop, another learning rate, other or frozen weights) is
+    told to all. What they change in a step, such as gradients, is not: of these, skorch's
+    ``LRScheduler`` and ``GradientNormClipping`` run everywhere. A fit that a callback makes starts
+    no processes. Neither does one in another process or thread, such as those of a search with
+    ``n_jobs``.
 
     Ports: a store at a free port, and a free port of each process, at 127.0.0.1. The store listens
     at all addresses of the machine, as always with torch.distributed, and nothing is

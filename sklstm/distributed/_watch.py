@@ -20,7 +20,7 @@ GRACE = 4.0
 # What follows such an error.
 REMEDY = (
     "\n\nThe other workers can be used again. With checkpoint=..., a folder that all workers reach,"
-    " the same call of fit goes on from the last epoch."
+    " the same call of fit goes on from the last state in it."
 )
 
 

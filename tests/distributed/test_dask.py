@@ -16,6 +16,7 @@ from sklstm.distributed import _dask, data_parallel
 from sklstm.distributed._dask import DaskRanks, check_client
 from sklstm.distributed._worker import forget
 from sklstm.exceptions import RankError
+from sklstm.preprocessing import write_sequences
 from tests.distributed.work import (
     Calls,
     endless,
@@ -85,6 +86,38 @@ def test_a_fit_has_the_bits_of_one_process_in_two_parts(client):
     assert np.array_equal(found.predict_proba(X), expected.predict_proba(X))
     assert found.history_["train_loss"].tolist() == expected.history_["train_loss"].tolist()
     assert found.get_params() == quick(dropout=0.5).get_params()
+
+
+def test_arrays_go_to_one_worker_and_from_there_to_the_others_and_views_not_at_all(
+    client, tmp_path
+):
+    X, y = np.random.default_rng(0).normal(size=(400, 500, 5)), np.arange(400) % 2
+    view = write_sequences(tmp_path / "view", X)
+    for given, expected in ((X, 1), (view, 0)):
+        # Of the caller and, in a LocalCluster, of the scheduler; of each worker.
+        before = [_n_bytes_sent(), *client.run(_n_bytes_sent).values()]
+        with data_parallel(client):
+            quick(max_epochs=1, batch_size=400).fit(given, y)
+        after = [_n_bytes_sent(), *client.run(_n_bytes_sent).values()]
+        here, *workers = (np.array(after) - before) / X.nbytes
+        assert here == pytest.approx(expected, abs=0.3)
+        assert sorted(workers) == pytest.approx([0, expected], abs=0.3)
+
+
+def _n_bytes_sent():
+    """Bytes that this process has sent since the first call."""
+    from distributed.comm.tcp import TCP
+
+    if not hasattr(TCP, "n_bytes_sent"):
+        TCP.n_bytes_sent, write = 0, TCP.write
+
+        async def count(comm, *arguments, **options):
+            n_bytes = await write(comm, *arguments, **options)
+            TCP.n_bytes_sent += n_bytes
+            return n_bytes
+
+        TCP.write = count
+    return TCP.n_bytes_sent
 
 
 def test_a_rank_that_raises_is_named_with_its_worker(ranks):

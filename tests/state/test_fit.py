@@ -11,6 +11,7 @@ from skorch.callbacks import Callback
 from sklstm import LSTMSequenceClassifier
 from sklstm._runtime._ranks import InTurn, reset_launcher, set_launcher
 from sklstm._state._fit import ToldCheckpoint
+from sklstm.preprocessing import write_sequences
 from tests.helpers import make_ragged
 
 X, Y = make_ragged()
@@ -49,6 +50,27 @@ def test_a_fit_that_is_shipped_has_the_same_bits():
     assert launcher.n_bytes < 20_000
 
 
+def test_of_a_view_the_path_is_shipped(tmp_path):
+    class Measures(Ships):
+        def run(self, work):
+            self.n_bytes_of_data = len(pickle.dumps(work.data))
+            return super().run(work)
+
+    launcher, here = Measures(2), LSTMSequenceClassifier(**SMALL)
+    view = write_sequences(tmp_path / "view", [np.repeat(x, 50, axis=1) for x in X])
+    token = set_launcher(launcher)
+    try:
+        shipped = LSTMSequenceClassifier(**SMALL).fit(view, Y)
+    finally:
+        reset_launcher(token)
+    assert launcher.n_bytes_of_data < 20_000 < view.n_timesteps * view.n_features * 8
+    token = set_launcher(InTurn(2))
+    try:
+        assert_same(shipped, here.fit(view, Y))
+    finally:
+        reset_launcher(token)
+
+
 def test_further_training_goes_on_with_the_optimizers_state():
     both = []
     for launcher in (InTurn(2), Ships(2)):
@@ -76,7 +98,7 @@ def test_an_interrupted_fit_goes_on_to_the_bit(tmp_path, size):
     assert_same(fitted(InTurn(size), LSTMSequenceClassifier(**options)), through)
 
 
-def test_ranks_without_the_file_are_told_seed_and_epochs():
+def test_ranks_without_the_file_are_told_its_seed_and_rows():
     class Other(InTurn):
         rank = 1
 
