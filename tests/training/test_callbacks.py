@@ -188,7 +188,9 @@ def test_a_worker_of_dask_is_known_and_its_client_is_none(is_worker, monkeypatch
 
 
 @pytest.mark.parametrize("name", ["ray", "distributed"])
-def test_neither_is_imported_to_be_asked(name):
+def test_neither_is_imported_to_be_asked(name, monkeypatch):
+    # Another test may have imported it.
+    monkeypatch.delitem(sys.modules, name, raising=False)
     assert not is_parallel_worker()
     assert name not in sys.modules
 
