@@ -63,7 +63,13 @@ def address_of_npy(path: str) -> Address:
 
 def open_npy(path: str) -> Source:
     """Open a file of NumPy's."""
-    values = np.load(path, mmap_mode="r", allow_pickle=False)
+    try:
+        values = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise ValueError(
+            f"{path!r} cannot be opened as an array of numbers: {error}\n\nWrite it by np.save,"
+            " from an array without objects."
+        ) from error
     if values.ndim not in (2, 3):
         raise ValueError(
             f"{path!r} holds an array of shape {values.shape}; sequences are an array of shape"

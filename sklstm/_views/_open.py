@@ -132,6 +132,10 @@ def _checked(options: Mapping[str, Any], kind: str, name: str) -> dict[str, Any]
             raise ValueError(
                 f"{option!r} has no meaning for {name!r}; possible there: {', '.join(known)}."
             )
+    if isinstance(given.get("static"), str):
+        raise TypeError(
+            f"static must be a list of names. Got a str.\n\nSet static=[{given['static']!r}]."
+        )
     return given
 
 

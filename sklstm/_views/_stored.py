@@ -83,9 +83,18 @@ class StoredSequences:
             key = _only_of_sequences(key)
         if isinstance(key, slice):
             return self._part(self._indices[key])
-        if not np.iterable(key):
-            return self._item(self._indices[operator.index(key)])
-        return self._part(self._resolved(np.asarray(key)))
+        if np.iterable(key) and not isinstance(key, str):
+            return self._part(self._resolved(np.asarray(key)))
+        try:
+            index = operator.index(key)
+        except TypeError:
+            raise TypeError(
+                "Stored sequences take an integer, a slice, a list of indices or a mask. Got"
+                f" {key!r}."
+            ) from None
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"There is no sequence {index} among {len(self)}.")
+        return self._item(self._indices[index])
 
     def __iter__(self) -> Iterator[Array]:
         for _, block in view_of_stored(self).blocks():
