@@ -20,6 +20,7 @@ from sklstm._runtime._torch_settings import own_settings
 from sklstm._runtime._within import within
 from sklstm._state._checkpoint import Checkpoint, open_checkpoint
 from sklstm._state._fingerprint import as_text, digest_of
+from sklstm._state._sendable import check_sendable
 from sklstm._state._snapshot import restore_snapshot
 from sklstm._training._agreement import check_same_data, for_other_ranks
 from sklstm._training._fitting import Job, fit_model
@@ -125,6 +126,7 @@ class RankedFit:
     @property
     def call(self) -> RankOfFit:
         """Function that computes a rank elsewhere."""
+        check_sendable(self._job.configuration)
         limit = self._job.limit
         elapsed = None if limit is None else now() - limit.began
         # Its parts come by ``data``; scikit-learn's callbacks stay with the caller.

@@ -74,7 +74,7 @@ def source_of_store(
 def _ragged(array: Any, offsets: IntArray, name: str, columns: dict[str, Column]) -> Source:
     if len(array.shape) not in (1, 2):
         raise ValueError(
-            f"{name} has the shape {tuple(array.shape)}; with offsets, the timesteps of all sequences"
+            f"{name} has the shape {tuple(array.shape)}; with offsets, all timesteps"
             " are an array of shape (n_timesteps, n_features), or (n_timesteps,) if univariate."
         )
     n_features = (*array.shape, 1)[1]

@@ -140,11 +140,17 @@ class data_parallel(AbstractContextManager[None]):
         self._token: Any = None
 
     def __enter__(self) -> None:
+        if self._token is not None:
+            raise RuntimeError(
+                "This data_parallel context is open already.\n\nCall data_parallel(...) anew for"
+                " each with statement."
+            )
         self._launcher = self._on_cluster() or _launcher_of(self._processes, self._timeout)
         self._token = set_launcher(self._launcher)
 
     def __exit__(self, *error: object) -> None:
-        reset_launcher(self._token)
+        token, self._token = self._token, None
+        reset_launcher(token)
         if self._launcher is not None:
             self._launcher.close()
 

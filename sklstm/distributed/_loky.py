@@ -78,10 +78,10 @@ class LokyRanks:
     def _start(
         self, work: Work[Any], path: Path, address: Address, gpus: Sequence[Gpu | None]
     ) -> list[Future[Any]]:
+        call = work.call
         if self._executor is None:
             env = {f"{name}_NUM_THREADS": str(self.n_threads) for name in THREADS}
             self._executor = ProcessPoolExecutor(self.size - 1, env=env, initializer=_begin)
-        call = work.call
         arguments = (self.size, address, self.timeout)
         return [
             self._executor.submit(_compute_other, call, path, gpus[rank], rank, *arguments)

@@ -50,6 +50,14 @@ def test_contexts_nest():
     assert take_launcher() is None
 
 
+def test_an_open_context_is_not_opened_again():
+    context = data_parallel(2)
+    for _ in range(2):
+        with context, pytest.raises(RuntimeError, match="is open already"), context:
+            pass
+        assert take_launcher() is None
+
+
 def test_data_that_do_not_pass_are_an_error_before_any_process_starts(monkeypatch):
     monkeypatch.setattr("sklstm.distributed._loky.serve", None)
     with data_parallel(2), pytest.raises(ValueError, match="24 sequences"):

@@ -132,5 +132,5 @@ def test_a_group_in_place_of_an_array_is_an_error_that_says_what_it_has(tmp_path
 
 def test_a_key_that_is_no_name(tmp_path):
     path = in_hdf5(tmp_path, {"X": cube()})
-    with pytest.raises(TypeError, match="key must be the name of an array. Got a int"):
+    with pytest.raises(TypeError, match=r"key must be the name of an array\. Got a int"):
         open_sequences(path, key=3)
