@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from os import PathLike
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -312,7 +314,12 @@ def _read_rectangle(X: Any, name: str, *, estimator: str) -> Array:
 
 
 def _reject_unreadable(X: Any, error: Exception, name: str) -> None:
-    """Raise a clearer error than scikit-learn's for text, nested cells, 1-D X or scalars."""
+    """Raise a clearer error than scikit-learn's for paths, text, nested cells, 1-D X, scalars."""
+    if isinstance(X, PathLike) or (isinstance(X, str) and Path(X).exists()):
+        raise TypeError(
+            f"{name} is a path, {str(X)!r}.\n\nOpen what is there:"
+            f" {name} = sklstm.preprocessing.open_sequences({str(X)!r})."
+        ) from error
     for index, value in np.ndenumerate(np.asarray(X, dtype=object)):
         if isinstance(value, (str, bytes)):
             place = f"[{', '.join(map(str, index))}]" if index else ""

@@ -28,8 +28,8 @@ class StoredSequences:
 
     Parameters
     ----------
-    source : Source
-        The opened files.
+    source : Source or None
+        The opened files; None to open them when they are needed.
     address : Address, default=None
         Where they are; None if the source itself is to be pickled.
     indices : range or ndarray, default=None
@@ -62,11 +62,14 @@ class StoredSequences:
     """
 
     def __init__(
-        self, source: Source, address: Address | None = None, indices: range | Array | None = None
+        self,
+        source: Source | None,
+        address: Address | None = None,
+        indices: range | Array | None = None,
     ) -> None:
-        self._source = source
+        self._opened = source
         self._address = address
-        self._indices = range(len(source.lengths)) if indices is None else indices
+        self._indices = range(len(self._source.lengths)) if indices is None else indices
 
     def __len__(self) -> int:
         return len(self._indices)
@@ -117,6 +120,13 @@ class StoredSequences:
     def __reduce__(self) -> tuple[Any, ...]:
         origin = self._source if self._address is None else self._address
         return _unpickle, (origin, self._indices)
+
+    @property
+    def _source(self) -> Source:
+        if self._opened is None:
+            assert self._address is not None
+            self._opened = self._address.open()
+        return self._opened
 
     # What there is --------------------------------------------------------------------------------
 
@@ -208,7 +218,7 @@ class StoredSequences:
         return key.astype(smallest)
 
     def _part(self, indices: range | Array) -> StoredSequences:
-        return StoredSequences(self._source, self._address, indices)
+        return StoredSequences(self._opened, self._address, indices)
 
 
 def _only_of_sequences(key: tuple[Any, ...]) -> Any:
@@ -224,7 +234,9 @@ def _only_of_sequences(key: tuple[Any, ...]) -> Any:
 def _unpickle(origin: Source | Address, indices: range | Array) -> StoredSequences:
     if isinstance(origin, Source):
         return StoredSequences(origin, None, indices)
-    return StoredSequences(origin.open(), origin, indices)
+    # Not opened yet: an error here would end loky's workers, leave a search on Dask waiting for
+    # ever, and ask for the files on the machine of Dask's scheduler, which unpickles tasks too.
+    return StoredSequences(None, origin, indices)
 
 
 def source_of(stored: StoredSequences) -> Source:
