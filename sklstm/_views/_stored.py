@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sklstm._sequences import Array, IntArray, SequenceView
+from sklstm._views._opened import OpenedRows
 from sklstm._views._source import Address, Source, as_key
 
 
@@ -253,4 +254,6 @@ def without_static(stored: StoredSequences) -> StoredSequences:
 def view_of_stored(stored: StoredSequences) -> SequenceView:
     """The sequences as they are stored, not validated."""
     source, key = stored._source, as_key(stored._indices)
-    return SequenceView(source.rows, source.starts[key], source.lengths[key])
+    address = stored._address
+    rows = source.rows if address is None else OpenedRows(address, source)
+    return SequenceView(rows, source.starts[key], source.lengths[key])

@@ -11,6 +11,7 @@ from skorch.callbacks import Callback
 from sklstm import LSTMSequenceClassifier
 from sklstm._runtime._ranks import InTurn, reset_launcher, set_launcher
 from sklstm._state._fit import ToldCheckpoint
+from sklstm.preprocessing import write_sequences
 from tests.helpers import make_ragged
 
 X, Y = make_ragged()
@@ -47,6 +48,29 @@ def test_a_fit_that_is_shipped_has_the_same_bits():
     assert_same(here, fitted(launcher, LSTMSequenceClassifier(**SMALL)))
     # Without the sequences.
     assert launcher.n_bytes < 20_000
+
+
+@pytest.mark.parametrize("is_map", [False, True])
+def test_of_a_view_the_path_is_shipped(is_map, tmp_path):
+    class Measures(InTurn):
+        def run(self, work):
+            self.n_bytes = len(pickle.dumps(work.data))
+            return super().run(work)
+
+    view = np.zeros((len(Y), 1000, 2))
+    np.save(tmp_path / "X.npy", view)
+    n_bytes = view.nbytes
+    if is_map:
+        view = np.load(tmp_path / "X.npy", mmap_mode="r")
+    else:
+        view = write_sequences(tmp_path / "X", view)
+    launcher = Measures(2)
+    token = set_launcher(launcher)
+    try:
+        LSTMSequenceClassifier(**{**SMALL, "max_epochs": 1, "conv_filters": ()}).fit(view, Y)
+    finally:
+        reset_launcher(token)
+    assert launcher.n_bytes < n_bytes / 20
 
 
 def test_further_training_goes_on_with_the_optimizers_state():
