@@ -71,7 +71,8 @@ class Work(Protocol[T_co]):
     call : callable
         The rest, to be pickled by cloudpickle. ``call(data, ranks)`` computes a rank in another
         process, and returns there what `receive` takes: for rank 0 the result, to be pickled by
-        cloudpickle, for the others None. ``call.on(device)`` is the same on another device.
+        cloudpickle, for the others None. ``call.on(device)`` is the same on another device, and
+        ``call.for_others()`` without what rank 0 alone needs.
     device : torch.device
         Device that the ranks compute on.
     """

@@ -126,7 +126,6 @@ class RankedFit:
     @property
     def call(self) -> RankOfFit:
         """Function that computes a rank elsewhere."""
-        check_sendable(self._job.configuration)
         limit = self._job.limit
         elapsed = None if limit is None else now() - limit.began
         # Its parts come by ``data``; scikit-learn's callbacks stay with the caller.
@@ -162,9 +161,20 @@ class RankOfFit:
     job: Job
     elapsed: float | None
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        check_sendable(self.job.configuration)
+        return RankOfFit, (self.job, self.elapsed)
+
     def on(self, device: torch.device) -> RankOfFit:
         """The same on another device."""
         return replace(self, job=_on(self.job, device))
+
+    def for_others(self) -> RankOfFit:
+        """The same for ranks other than the first one, without the user's callbacks."""
+        configuration = for_other_ranks(self.job.configuration)
+        # loky pickles in another thread, and would not give the error to the caller.
+        check_sendable(configuration)
+        return replace(self, job=replace(self.job, configuration=configuration))
 
     def __call__(self, data: FitData, ranks: Ranks) -> Trained | None:
         """Compute a rank; the result in rank 0."""

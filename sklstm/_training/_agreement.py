@@ -1,13 +1,14 @@
-"""What ranks tell each other beside gradients: at the start, after an epoch and at the end."""
+"""What ranks tell each other beside gradients: at the start, around an epoch and at the end."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from skorch.callbacks import LRScheduler
+import torch
+from skorch.callbacks import GradientNormClipping, LRScheduler
 from torch import Tensor
 
 from sklstm._config._configuration import Configuration
@@ -17,19 +18,22 @@ from sklstm.exceptions import RankError
 if TYPE_CHECKING:
     from sklstm._training._net import SequenceNet
 
+# Callbacks that do the same in all ranks, in each step.
+EVERYWHERE = (GradientNormClipping, LRScheduler)
+
 
 def for_other_ranks(configuration: Configuration) -> Configuration:
     """The configuration of all ranks but the first: nobody looks at them, and they write nothing.
 
-    Of the user's callbacks only skorch's schedulers stay, which every rank follows.
+    Of the user's callbacks only skorch's schedulers and its clipping stay.
     """
-    kept = [cb for cb in configuration.callbacks or () if _is_scheduler(cb)]
+    kept = [cb for cb in configuration.callbacks or () if _is_everywhere(cb)]
     return replace(configuration, callbacks=tuple(kept), verbose=0, checkpoint=None)
 
 
-def _is_scheduler(callback: Any) -> bool:
+def _is_everywhere(callback: Any) -> bool:
     callback = callback[1] if isinstance(callback, tuple) else callback
-    return issubclass(callback if isinstance(callback, type) else type(callback), LRScheduler)
+    return issubclass(callback if isinstance(callback, type) else type(callback), EVERYWHERE)
 
 
 def agree_on_start(net: SequenceNet, ranks: Ranks) -> None:
@@ -40,24 +44,55 @@ def agree_on_start(net: SequenceNet, ranks: Ranks) -> None:
         net.optimizer_.load_state_dict(state)
 
 
-def agree_after_row(net: SequenceNet, ranks: Ranks) -> None:
-    """Follow what the callbacks of rank 0 did: a stop, other learning rates, other weights."""
+def agree_with_callbacks(net: SequenceNet, ranks: Ranks) -> None:
+    """Follow what callbacks of rank 0 did: a stop, other rates, other or frozen weights, draws."""
     rates = [group["lr"] for group in net.optimizer_.param_groups]
-    net.should_stop, rates, has_callbacks = ranks.tell(
-        (net.should_stop, rates, net.records_batches)
-    )
+    parameters = list(net.module_.parameters())
+    of_user = None
+    if net.records_batches:
+        of_user = [parameter.requires_grad for parameter in parameters], torch.get_rng_state()
+    net.should_stop, rates, of_user = ranks.tell((net.should_stop, rates, of_user))
     for group, rate in zip(net.optimizer_.param_groups, rates, strict=True):
         group["lr"] = rate
-    if has_callbacks:
+    if of_user is not None:
+        are_trained, generator = of_user
+        for parameter, is_trained in zip(parameters, are_trained, strict=True):
+            parameter.requires_grad_(is_trained)
+        # It is laid out by what is trained.
+        net.shared_step = None
+        torch.set_rng_state(generator)
         ranks.tell_tensors(_tensors(net))
 
 
 def agree_on_result(net: SequenceNet, ranks: Ranks, summary: Any) -> Any:
-    """End with the weights and the history of rank 0; its summary."""
+    """End with the weights and the history of rank 0; its summary.
+
+    Objects that callbacks have recorded stay in rank 0: other processes may not know their class.
+    """
     ranks.tell_tensors(_tensors(net))
-    summary, history = ranks.tell((summary, list(net.history)))
-    net.history[:] = history
+    told: Any = None
+    if ranks.rank == 0:
+        rows = [_plain(row) for row in net.history]
+        told = replace(summary, history=_plain(summary.history)), rows
+    told = ranks.tell(told)
+    if ranks.rank == 0:
+        return summary
+    summary, net.history[:] = told
     return summary
+
+
+def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if _is_plain(value)}
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, np.ndarray):
+        return value.dtype != object or _is_plain(value.tolist())
+    if isinstance(value, Mapping):
+        return _is_plain([*value, *value.values()])
+    if isinstance(value, (list, tuple)):
+        return all(map(_is_plain, value))
+    return value is None or isinstance(value, (bool, int, float, str, np.generic))
 
 
 def _tensors(net: SequenceNet) -> Sequence[Tensor]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from skorch.callbacks import EarlyStopping, EpochTimer
 
 from sklstm._batching._loader import LabelledSequences, ShuffledBatches
-from sklstm._training._agreement import agree_after_row
+from sklstm._training._agreement import agree_with_callbacks
 from sklstm._training._callbacks import planned_rate
 from sklstm._training._divergence import divergence_error
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 def begin_row(net: SequenceNet, X: LabelledSequences) -> None:
     """Begin a row of the history, that of an epoch or of the steps until a validation."""
     net.notify("on_epoch_begin", dataset_train=X, dataset_valid=None)
+    if net.ranks is not None:
+        agree_with_callbacks(net, net.ranks)
     seconds_before = net.progress.begin_row()
     for _, callback in net.callbacks_:
         if isinstance(callback, EpochTimer):
@@ -41,7 +43,7 @@ def end_row(net: SequenceNet, X: LabelledSequences) -> None:
             raise
         net.should_stop = True
     if net.ranks is not None:
-        agree_after_row(net, net.ranks)
+        agree_with_callbacks(net, net.ranks)
 
 
 def record_row(net: SequenceNet, iterator: ShuffledBatches, prefix: str) -> None:

@@ -25,7 +25,7 @@ from sklstm._runtime._threads import ThreadingAutotuner, thread_team
 from sklstm._runtime._within import within
 from sklstm._sequences import Array
 from sklstm._tasks._task import Task
-from sklstm._training._agreement import agree_on_result, agree_on_start
+from sklstm._training._agreement import agree_on_result, agree_on_start, agree_with_callbacks
 from sklstm._training._callbacks import LearningRate, ProgressBar, is_parallel_worker
 from sklstm._training._closed_form import (
     fit_closed_form,
@@ -318,6 +318,8 @@ def _run(
         if not net.should_stop:
             net.fit_loop(training, epochs=net.max_epochs - net.n_epochs_done)
         net.notify("on_train_end", X=training, y=None)
+        if net.ranks is not None:
+            agree_with_callbacks(net, net.ranks)
     finally:
         net.end_steps()
         for _, callback in net.callbacks_:

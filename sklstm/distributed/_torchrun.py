@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import count
 from typing import Any, TypeVar
 
 import torch
@@ -14,6 +15,8 @@ from sklstm.distributed._devices import Gpu, gpus_of_machine
 T = TypeVar("T")
 
 VARIABLES = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+# Numbers of the fits of this process: of all contexts, which use one store.
+_numbers = count()
 
 
 class TorchrunRanks:
@@ -41,14 +44,12 @@ class TorchrunRanks:
         # torchrun keeps a store there itself, unless it is told not to.
         if self.rank == 0 and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
             self._server, _ = serve(host, port)
-        self._n_fits = 0
 
     def run(self, work: Work[T]) -> T:
         """Result of a work, which each process has of its own."""
-        self._n_fits += 1
         # A job that was started anew finds what it has left in the store.
         start = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
-        prefix = f"{start}/{self._n_fits}"
+        prefix = f"{start}/{next(_numbers)}"
         options: dict[str, Any] = {"prefix": prefix, "timeout": self.timeout, "on_hung": kill}
         gpu = _own_gpu(work.device)
         options["gpu"] = None if gpu is None else gpu.name

@@ -5,21 +5,25 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import joblib
 import numpy as np
 import pytest
 import torch
-from skorch.callbacks import Callback
+from skorch.callbacks import Callback, Freezer, GradientNormClipping
 
 from sklstm import LSTMSequenceClassifier, LSTMSequenceRegressor
 from sklstm._runtime._ranks import InTurn, reset_launcher, set_launcher
 from sklstm.distributed import data_parallel
 from sklstm.distributed._loky import LokyRanks
 from sklstm.exceptions import RankError
+from tests import windows
+from tests.crashing import Crash, CrashAfterSteps
 from tests.helpers import make_ragged
 from tests.training.cases import CASES, NUMBERS
 
@@ -104,6 +108,120 @@ def test_what_a_callback_of_rank_0_sets_is_told_to_all(on_two):
     fitted = on_two(LSTMSequenceClassifier(**options), X, Y)
     assert fitted.history_["mine"].tolist() == [1, 2]
     assert_same(fitted, with_launcher(InTurn(2), LSTMSequenceClassifier(**options), X, Y))
+
+
+class EndsSmaller(Callback):
+    def on_train_end(self, net, **kwargs):
+        with torch.no_grad():
+            for parameter in net.module_.parameters():
+                parameter.mul_(0.5)
+
+
+class Draws(Callback):
+    """Takes from the generator that dropout is drawn from, and cannot be pickled."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+
+    def on_epoch_end(self, net, **kwargs):
+        torch.rand(3)
+
+
+class RecordsAFunction(Callback):
+    """What cannot be told to another process."""
+
+    def on_epoch_end(self, net, **kwargs):
+        net.history.record("mine", lambda: None)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        Draws,
+        RecordsAFunction,
+        partial(Freezer, "encoder*"),
+        partial(Freezer, "encoder*", at=2),
+        partial(GradientNormClipping, 0.01),
+    ],
+    ids=["draws", "records", "freezer", "later freezer", "clipping"],
+)
+def test_callbacks_of_all_kinds_do_the_same_as_in_one_process(on_two, make):
+    options = LSTM | {"dropout": 0.3, "max_epochs": 3}
+    fitted, other = (LSTMSequenceClassifier(**options, callbacks=[make()]) for _ in range(2))
+    on_two(fitted, X, Y)
+    with_launcher(InTurn(2), other, X, Y)
+    for clf in (fitted, other):
+        clf.history_.pop("mine", None)
+    assert_same(fitted, other)
+
+
+def test_what_is_fitted_after_the_last_callbacks_is_that_of_rank_0(on_two):
+    data, both = make_ragged(500), []
+    options = LSTM | {"n_kernels": 84, "batch_size": 250, "max_epochs": 1}
+    for start in (on_two, partial(with_launcher, InTurn(2))):
+        clf = LSTMSequenceClassifier(**options, callbacks=[EndsSmaller()])
+        both.append(start(clf, *data).predict_proba(data[0]))
+    np.testing.assert_array_equal(*both)
+
+
+class Small:
+    """A fit whose ranks elsewhere read windows of a few sequences."""
+
+    def __init__(self, work):
+        self.work = work
+
+    def __getattr__(self, name):
+        return getattr(self.work, name)
+
+    @property
+    def call(self):
+        return SimpleNamespace(for_others=lambda: windowed(self.work.call.for_others()))
+
+
+def windowed(call):
+    constants = dict(windows.SMALL)
+
+    def compute(data, ranks):
+        from sklstm._batching import _windows
+
+        before = {name: getattr(_windows, name) for name in constants}
+        vars(_windows).update(constants)
+        try:
+            return call(data, ranks)
+        finally:
+            vars(_windows).update(before)
+
+    return compute
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"early_stopping": True, "validation_interval": 2, "n_iter_no_change": 2, "tol": 0.5},
+        {"mixup_alpha": 0.5, "conv_filters": (3,), "return_train_score": True},
+    ],
+    ids=["patience in steps", "mixup"],
+)
+def test_large_data_go_on_within_an_epoch(launcher, monkeypatch, tmp_path, options):
+    windows.make_small(monkeypatch)
+    on_windows = SimpleNamespace(run=lambda work: launcher.run(Small(work)))
+    options = LSTM | {"batch_size": 4, "dropout": 0.3} | options
+    through = with_launcher(InTurn(2), LSTMSequenceClassifier(**options), X, Y)
+    options |= {"checkpoint": tmp_path / "fit", "checkpoint_interval": 3}
+    for n_steps in (5, 4):
+        crash = [CrashAfterSteps(n_steps)]
+        with pytest.raises(Crash):
+            with_launcher(on_windows, LSTMSequenceClassifier(**options, callbacks=crash), X, Y)
+    assert_same(with_launcher(on_windows, LSTMSequenceClassifier(**options), X, Y), through)
+
+
+def test_more_epochs_go_on_and_ends_are_kept(on_two, tmp_path):
+    options = LSTM | {"lr_schedule": None, "mixup_alpha": 0, "dropout": 0.3}
+    checkpoint = tmp_path / "fit"
+    for n_epochs in (2, 4, 2):
+        clf = LSTMSequenceClassifier(**options | {"max_epochs": n_epochs}, checkpoint=checkpoint)
+        through = LSTMSequenceClassifier(**options | {"max_epochs": n_epochs})
+        assert_same(on_two(clf, X, Y), with_launcher(InTurn(2), through, X, Y))
 
 
 class FailsElsewhere(torch.optim.SGD):

@@ -4,12 +4,14 @@ import os
 import socket
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from sklstm import LSTMSequenceClassifier
-from sklstm.distributed import data_parallel
+from sklstm._runtime._ranks import InTurn
+from sklstm.distributed import _torchrun, data_parallel
 from tests.helpers import make_ragged
 
 SCRIPT = """
@@ -69,6 +71,26 @@ def test_without_torchrun_the_error_says_how_to_start(monkeypatch):
     monkeypatch.delenv("RANK", raising=False)
     with pytest.raises(ValueError, match="torchrun --nproc-per-node=2"), data_parallel():
         pass
+
+
+def test_fits_of_all_contexts_have_places_of_their_own_in_the_store(monkeypatch):
+    values = {"RANK": 0, "WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": 1}
+    for name, value in (values | {"TORCHELASTIC_USE_AGENT_STORE": True}).items():
+        monkeypatch.setenv(name, str(value))
+    prefixes = []
+
+    @contextmanager
+    def join(*arguments, prefix, **options):
+        prefixes.append(prefix)
+        yield InTurn(2)
+
+    monkeypatch.setattr(_torchrun, "join", join)
+    X, y = make_ragged()
+    clf = LSTMSequenceClassifier(hidden_sizes=4, max_epochs=1, n_kernels=0)
+    for _ in range(2):
+        with data_parallel():
+            clf.fit(X, y)
+    assert len(set(prefixes)) == 2
 
 
 def test_a_single_process_is_a_rank_too(monkeypatch):

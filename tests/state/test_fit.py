@@ -100,7 +100,7 @@ def test_an_interrupted_fit_goes_on_to_the_bit(tmp_path, size):
     assert_same(fitted(InTurn(size), LSTMSequenceClassifier(**options)), through)
 
 
-def test_ranks_without_the_file_are_told_seed_and_epochs():
+def test_ranks_without_the_file_are_told_its_seed_and_rows():
     class Other(InTurn):
         rank = 1
 
@@ -109,7 +109,7 @@ def test_ranks_without_the_file_are_told_seed_and_epochs():
             return 17, 3
 
     told = ToldCheckpoint(None, Other(2))
-    assert (told.seed, told.n_epochs_done) == (17, 3)
+    assert (told.seed, told.n_rows_done) == (17, 3)
     told.write(None)
     told.is_complete = False
     assert told.is_complete
