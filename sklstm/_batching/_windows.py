@@ -307,7 +307,10 @@ class BlockOrder:
         """
         n, total = int(self.ends[-1]), int(self.bytes[-1])
         n_windows = -(-total // max_bytes)
-        marks = np.arange(1, n_windows + 1) * total // n_windows
+        # i * total // n_windows, whose product overflows 8 bytes from 12 TB on.
+        whole, rest = divmod(total, n_windows)
+        numbers = np.arange(1, n_windows + 1)
+        marks = numbers * whole + numbers * rest // n_windows
         full = self.ends[np.searchsorted(self.bytes, marks)]
         stops = np.unique(np.minimum(((full + 1) * n_batches - 1) // n, n_batches))
         for first, stop in pairwise([0, *stops[stops > 0].tolist()]):

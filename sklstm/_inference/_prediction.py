@@ -91,7 +91,7 @@ def _compute(
     """
     if isinstance(source, WindowedSequences):
         of_pieces = (
-            _compute(network, function, width, piece, team) for _, piece in source.pieces()
+            _compute(network, function, width, piece, team, ranks) for _, piece in source.pieces()
         )
         return np.concatenate(list(of_pieces))
     # Only if needed: setting the mode of all modules takes as long as a short sequence.

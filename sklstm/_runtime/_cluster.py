@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import sys
-from typing import Any
 
+from sklstm._compat._dask import dask_worker
 from sklstm._warnings import warn_user
 
 
@@ -15,8 +14,9 @@ def share_of_threads(n_threads: int) -> int:
     A nanny sets OMP_NUM_THREADS, as joblib and Ray do. A worker without one does not, so that torch
     would use all cores of the machine in each task. Who sets the variable is obeyed.
     """
-    worker = _dask_worker()
-    if worker is None or "OMP_NUM_THREADS" in os.environ:
+    # The cheap question first: it is asked in each fit and prediction.
+    worker = None if "OMP_NUM_THREADS" in os.environ else dask_worker()
+    if worker is None:
         return n_threads
     share: int = worker.state.nthreads // max(1, worker.state.executing_count)
     return max(1, min(n_threads, share))
@@ -24,22 +24,9 @@ def share_of_threads(n_threads: int) -> int:
 
 def warn_user_or_client(message: str) -> None:
     """Warn as `warn_user`; in a task of Dask where the clients are, not in the worker's log."""
-    worker = _dask_worker()
+    worker = dask_worker()
     if worker is None:
         warn_user(message)
     else:
         # Clients raise what they find under this topic as a warning.
         worker.log_event("warn", message)
-
-
-def _dask_worker() -> Any:
-    """The Dask worker whose task this thread runs, else None."""
-    # Inside a task it has been imported. Elsewhere the import would take a second.
-    distributed = sys.modules.get("distributed")
-    get_worker = getattr(distributed, "get_worker", None)
-    if get_worker is None:
-        return None
-    try:
-        return get_worker()
-    except ValueError:
-        return None

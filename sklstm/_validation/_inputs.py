@@ -14,7 +14,14 @@ import numpy as np
 from sklearn.utils import check_array
 
 from sklstm._compat._sklearn import get_feature_names
-from sklstm._sequences import AnySequences, Array, IntArray, Sequences, all_finite, in_memory
+from sklstm._sequences import (
+    AnySequences,
+    Array,
+    IntArray,
+    Sequences,
+    all_finite,
+    in_memory,
+)
 from sklstm._validation._feature_names import (
     Names,
     common_names,
@@ -41,6 +48,7 @@ from sklstm._validation._views import (
     read_view,
     reject_large,
 )
+from sklstm._views._list import view_of_list
 from sklstm._views._open import as_stored
 from sklstm._views._stored import StoredSequences
 
@@ -53,7 +61,8 @@ class Inputs(NamedTuple):
 
     ``n_columns`` is None unless X was two-dimensional. ``column_names`` are those of the columns of
     such a data frame, otherwise of the features of a timestep; None if they have none.
-    ``vocabulary_size`` is None unless X is token ids. The sequences are a view if X was one.
+    ``vocabulary_size`` is None unless X is token ids. The sequences are a view if X was one, or a
+    large list.
     """
 
     sequences: AnySequences
@@ -92,23 +101,23 @@ def check_inputs(
     check_finite : bool, default=True
         Whether to raise for infinity and NaN.
     check_values : bool, default=True
-        Whether to read the values of a view, to cut padding off and to check them. If not,
-        ``check_block`` has to do so with each block of it.
+        Whether to read the values of what ``as_stored`` makes a view of, to cut padding off and to
+        check them. If not, ``check_block`` has to do so with each block of it.
     input_name : str, default="X"
         Name of X in messages.
     """
     imputer = f"make_pipeline({IMPUTER}, {estimator}())" if can_impute else ""
+    check = partial(
+        check_block,
+        mask_value=mask_value,
+        allow_nan=allow_nan,
+        imputer=imputer,
+        check_finite=check_finite,
+        input_name=input_name,
+    )
     if _is_plain(X):
         inputs, fields = _from_rectangle(X, X), None
     elif (stored := as_stored(X, input_name)) is not None:
-        check = partial(
-            check_block,
-            mask_value=mask_value,
-            allow_nan=allow_nan,
-            imputer=imputer,
-            check_finite=check_finite,
-            input_name=input_name,
-        )
         is_needed = check_values and (check_finite or mask_value is not None)
         return _from_stored(stored, input_name, check if is_needed else None)
     else:
@@ -116,13 +125,24 @@ def check_inputs(
         inputs = read_sequences(
             X if fields is None else from_structured(X, input_name),
             input_name,
-            Reader(_read_item, partial(_read_rectangle, estimator=estimator), _as_float),
+            Reader(
+                _read_item,
+                partial(_read_rectangle, estimator=estimator),
+                _as_float,
+                keeps_large_lists=True,
+            ),
         )
-    sequences = cut_padding(in_memory(inputs.sequences), mask_value, input_name)
-    if check_finite:
-        _check_finite(sequences, allow_nan, input_name, imputer)
     names = inputs.column_names if fields is None else np.array(fields, dtype=object)
+    sequences = _checked(inputs.sequences, check, input_name)
     return inputs._replace(sequences=sequences, column_names=names)
+
+
+def _checked(sequences: AnySequences, check: BlockCheck, name: str) -> AnySequences:
+    """Checked sequences in memory: in one array, or in those of a large list."""
+    if isinstance(sequences, Sequences):
+        return check(sequences, 0)
+    check_lengths(sequences.lengths, name)
+    return check_blocks(sequences, check)
 
 
 # Views ------------------------------------------------------------------------------------------
@@ -198,6 +218,8 @@ class Reader(NamedTuple):
     convert: Callable[[Array, str], Array]
     # Whether a masked timestep may come before the end of its sequence.
     allow_gaps: bool = True
+    # Whether large lists become views, whose values are not converted yet.
+    keeps_large_lists: bool = False
 
 
 def read_sequences(X: Any, name: str, reader: Reader) -> Inputs:
@@ -244,6 +266,9 @@ def _from_list(X: Sequence[Any], name: str, reader: Reader) -> Inputs:
         names_of.append(own)
     names = common_names(names_of, X, name)
     _check_shapes(arrays, name)
+    view = view_of_list(arrays) if reader.keeps_large_lists else None
+    if view is not None:
+        return Inputs(view, None, names)
     values = np.concatenate(arrays)
     values = reader.convert(values.reshape(-1, 1) if values.ndim == 1 else values, name)
     # In the memory order of other forms, which sums depend on: frames of pandas have columns in it.

@@ -13,7 +13,7 @@ from sklstm._optional import require
 from sklstm._sequences import Array
 from sklstm._views._blocked import BLOCK_BYTES, BlockedRows
 from sklstm._views._nested import from_arrow
-from sklstm._views._source import Address, Column, Source, address_of, column_of
+from sklstm._views._source import Address, Column, Source, address_of, column_of, stamp_of
 
 EXTRA = "arrow"
 PARQUET = (".parquet", ".pq")
@@ -130,7 +130,7 @@ def open_files(
     schema = _schema(files[0])
     column = _column(schema, column, path)
     places = _places(files)
-    stamps = tuple(Path(file).stat().st_mtime_ns for file in files)
+    stamps = tuple(stamp_of(Path(file)) for file in files)
     name = f"Column {column!r} of {path!r}"
     own = _scanned(places, column, stamps, name)
     read = partial(_read_part, places, column)
@@ -144,7 +144,9 @@ Places = tuple[tuple[str, int], ...]
 
 # A process that opens a file again for each task of a search does not read it again.
 @lru_cache(maxsize=4)
-def _scanned(places: Places, column: str, stamps: tuple[int, ...], name: str) -> Scan:
+def _scanned(
+    places: Places, column: str, stamps: tuple[tuple[int, int] | None, ...], name: str
+) -> Scan:
     return scan((_read_part(places, column, i) for i in range(len(places))), name)
 
 

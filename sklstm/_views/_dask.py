@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from sklstm._compat._dask import dask_worker
 from sklstm._sequences import Array
 from sklstm._views._blocked import BlockedRows
 from sklstm._views._source import Source, places_of_rectangle
@@ -24,7 +25,17 @@ class DaskBlocks:
     def load(self, index: int) -> Array:
         """All timesteps of a chunk."""
         first, stop = self._firsts[index], self._firsts[index + 1]
-        return np.asarray(self._array[first:stop].compute()).reshape(-1, self.n_features)
+        part = self._array[first:stop]
+        # In a task of Dask its own scheduler would lend this thread to the next task and then wait
+        # for it, which may wait for the turn of this fit.
+        is_here = dask_worker() is not None and not _is_on_cluster(part)
+        options = {"scheduler": "synchronous"} if is_here else {}
+        return np.asarray(part.compute(**options)).reshape(-1, self.n_features)
+
+
+def _is_on_cluster(array: Any) -> bool:
+    """Whether results that workers keep are needed, as of a persisted array."""
+    return any(type(task).__name__ == "Future" for task in dict(array.__dask_graph__()).values())
 
 
 def source_of_dask(array: Any, name: str) -> Source:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from sklstm._sequences import Array, ArrayRows
+from sklstm._views._maps import map_file
 from sklstm._views._source import Address, Column, Source, address_of
 
 FORMAT = 1
@@ -52,8 +53,8 @@ def open_folder(path: str, *, static: tuple[str, ...] | None = None) -> Source:
         item_ndim=described["item_ndim"],
         names=None if described["features"] is None else tuple(described["features"]),
         holds_token_ids=described["holds_token_ids"],
-        columns=_columns(path, described["columns"]),
-        static=_columns(path, kept),
+        columns=_columns(path, described["columns"], n),
+        static=_columns(path, kept, n),
         sequences=sequences,
         order=tuple(n for n in described["order"] if n in kept or n == sequences),
     )
@@ -87,22 +88,23 @@ def _pieces(offsets: Array, size: int = 2**20) -> list[Array]:
     return [offsets[i : i + size + 1] for i in range(0, len(offsets) - 1, size)]
 
 
-def _columns(path: str, described: Mapping[str, Mapping[str, Any]]) -> dict[str, Column]:
-    return {name: _column(path, own) for name, own in described.items()}
+def _columns(path: str, described: Mapping[str, Mapping[str, Any]], n: int) -> dict[str, Column]:
+    return {name: _column(path, own, n) for name, own in described.items()}
 
 
-def _column(path: str, own: Mapping[str, Any]) -> Column:
-    names = None if own.get("names") is None else np.load(Path(path) / own["names"])
-    return Column(_map(path, own["file"]), names)
+def _column(path: str, own: Mapping[str, Any], n: int) -> Column:
+    """A column of ``n`` values."""
+    values = _map(path, own["file"])
+    if len(values) != n:
+        raise ValueError(
+            f"{path!r} is not complete: {own['file']} has {len(values)} rows for {n} sequences."
+        )
+    return Column(values, None if own.get("names") is None else _map(path, own["names"]))
 
 
 def _map(path: str, name: str) -> Array:
-    """An array in the folder, mapped; one without values cannot be."""
-    file = Path(path) / name
+    """An array in the folder."""
     try:
-        values: Array = np.asarray(np.load(file, mmap_mode="r", allow_pickle=False))
+        return map_file(Path(path) / name)
     except FileNotFoundError:
         raise FileNotFoundError(f"{path!r} is not complete: it has no {name}.") from None
-    except ValueError:
-        values = np.load(file, allow_pickle=False)
-    return values

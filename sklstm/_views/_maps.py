@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,23 @@ from sklstm._sequences import Array, ArrayRows, Rows
 from sklstm._views._blocked import BlockedRows
 from sklstm._views._source import Address, Source, address_of, places_of_rectangle
 from sklstm._views._stores import ArrayBlocks
+
+# A larger file holds values, too.
+MOST_HEADER_BYTES = 2**16
+
+
+def map_file(path: str | Path) -> Array:
+    """The array in a file of NumPy's, mapped; one without values, which cannot be, is read."""
+    try:
+        try:
+            values: Array = np.load(path, mmap_mode="r", allow_pickle=False)
+        except ValueError:
+            if Path(path).stat().st_size > MOST_HEADER_BYTES:
+                raise
+            values = np.load(path, allow_pickle=False)
+    except (EOFError, ValueError) as error:
+        raise ValueError(f"{str(path)!r} is no whole file of NumPy's: {error}") from error
+    return np.asarray(values)
 
 
 def source_of_array(array: Array) -> Source:
@@ -65,16 +83,10 @@ def address_of_npy(path: str) -> Address:
 
 def open_npy(path: str) -> Source:
     """Open a file of NumPy's."""
-    try:
-        values = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise ValueError(
-            f"{path!r} cannot be opened as an array of numbers: {error}\n\nWrite it by np.save,"
-            " from an array without objects."
-        ) from error
+    values = map_file(path)
     if values.ndim not in (2, 3):
         raise ValueError(
             f"{path!r} holds an array of shape {values.shape}; sequences are an array of shape"
             " (n_sequences, n_timesteps, n_features), or (n_sequences, n_timesteps) if univariate."
         )
-    return source_of_array(np.asarray(values))
+    return source_of_array(values)

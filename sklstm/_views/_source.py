@@ -43,6 +43,9 @@ def as_key(indices: range | Array) -> slice | Array:
     """Indices as a key of an array, which of a range takes no memory."""
     if not isinstance(indices, range):
         return indices
+    if not indices:
+        # Its bounds may be -1, which in a slice is the last.
+        return slice(0)
     stop = indices.stop if indices.step > 0 or indices.stop >= 0 else None
     return slice(indices.start, stop, indices.step)
 
@@ -132,7 +135,7 @@ class Address:
             )
         for name, *before in self.stamps:
             file = Path(self.path) / name
-            now = _stamp(file)
+            now = stamp_of(file)
             if now is None or list(now) != before:
                 raise ValueError(
                     f"{str(file)!r} is not what the sequences were opened from: its size or the"
@@ -151,17 +154,17 @@ def address_of(
     """The address of a path, with stamps of these files in it, or of itself."""
     stamps = []
     for name in ([""] if files is None else files)[:MOST_STAMPS]:
-        stamp = _stamp(Path(path) / name)
+        stamp = stamp_of(Path(path) / name)
         if stamp is not None:
             stamps.append((name, *stamp))
     given = tuple((name, value) for name, value in options.items() if value is not None)
     return Address(path, opener, given, tuple(stamps))
 
 
-def _stamp(file: Path) -> tuple[int, int] | None:
+def stamp_of(file: Path) -> tuple[int, int] | None:
     """Size and time; of files of a pattern their number, and a checksum of all of it."""
     if "*" in file.name:
-        stamps = [(own.name, _stamp(own)) for own in sorted(file.parent.glob(file.name))]
+        stamps = [(own.name, stamp_of(own)) for own in sorted(file.parent.glob(file.name))]
         return len(stamps), zlib.crc32(repr(stamps).encode())
     try:
         status = file.stat()

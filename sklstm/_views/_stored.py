@@ -206,7 +206,10 @@ class StoredSequences:
         outside = (key < -n) | (key >= n)
         if outside.any():
             raise IndexError(f"There is no sequence {key[outside][0]} among {n}.")
-        key = np.where(key < 0, key + n, key) if key.dtype.kind == "i" else key
+        if key.dtype.kind == "i":
+            # Small integers may not hold the number of sequences.
+            key = key.astype(np.int64, copy=False)
+            key = np.where(key < 0, key + n, key)
         if not isinstance(self._indices, range):
             resolved: Array = self._indices[key]
             return resolved

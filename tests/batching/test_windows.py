@@ -113,6 +113,12 @@ def test_blocks_are_in_any_order_and_cut_between_batches():
     assert windows == [(3, [6, 7, 8, 9, 0, 1]), (2, [2, 3, 4, 5])]
 
 
+def test_windows_of_terabytes():
+    order = BlockOrder.draw(np.arange(5), np.full(4, 2**42), np.random.default_rng(0))
+    windows = list(order.windows(4, 2**24))
+    assert [n_batches for n_batches, _ in windows] == [1, 1, 1, 1]
+
+
 def test_a_batch_larger_than_a_window_is_a_window():
     order = BlockOrder(np.arange(0, 12, 2), np.arange(2, 13, 2), np.arange(1, 7) * 100)
     assert [n for n, _ in order.windows(3, 100)] == [1, 1, 1]

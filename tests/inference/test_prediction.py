@@ -12,6 +12,7 @@ from sklstm._inference._prediction import (
     embed,
     to_host,
 )
+from sklstm._runtime._ranks import InTurn
 from sklstm._sequences import Sequences
 from sklstm.nn import SequenceNetwork
 from tests.helpers import POOLINGS, assert_same_in_company, device, make_ragged
@@ -55,6 +56,30 @@ def test_windows_give_what_all_sequences_give(network, monkeypatch):
     windowed = put(make_ragged(60)[0], WindowedSequences)
     assert len(list(windowed.pieces())) > 1
     assert_same_in_company(compute_outputs(network, windowed), expected)
+
+
+class Alone(InTurn):
+    """One rank of two, which the other tells nothing."""
+
+    def __init__(self, rank):
+        super().__init__(2)
+        self.rank = rank
+
+    @property
+    def own(self):
+        return range(self.rank, self.rank + 1)
+
+
+@pytest.mark.parametrize("to", [to_device, WindowedSequences])
+def test_each_rank_computes_a_part_of_the_rows(to, network, monkeypatch):
+    make_small(monkeypatch)
+    monkeypatch.setitem(_prediction.MAX_BATCH, "cpu", (16_384, 2))
+    sequences = put(make_ragged(60)[0], to)
+    expected = compute_outputs(network, sequences)
+    parts = [compute_outputs(network, sequences, ranks=Alone(rank)) for rank in range(2)]
+    np.testing.assert_array_equal(sum(parts), expected)
+    for part in parts:
+        assert 15 <= part.any(axis=1).sum() <= 45
 
 
 def test_a_team_is_given_a_bounded_number_of_tasks(network, monkeypatch):

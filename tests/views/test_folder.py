@@ -40,6 +40,12 @@ def test_files_that_do_not_fit_together(path):
         open_sequences(path)
 
 
+def test_a_column_of_other_sequences(path):
+    np.save(path / "y.npy", np.arange(N - 1))
+    with pytest.raises(ValueError, match=r"is not complete: y.npy has 22 rows for 23 sequences"):
+        open_sequences(path)
+
+
 def test_static_columns_can_be_chosen(path):
     assert list(open_sequences(path).static) == ["age", "sex"]
     assert list(open_sequences(path, static=["sex"]).static) == ["sex"]

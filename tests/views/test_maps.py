@@ -1,3 +1,4 @@
+import os
 import pickle
 
 import numpy as np
@@ -48,6 +49,14 @@ def test_an_array_in_the_other_memory_order(tmp_path):
     view = open_sequences(tmp_path / "X.npy")
     assert isinstance(source_of(view).rows, BlockedRows)
     assert_same(view[::-1], cube()[::-1])
+
+
+@pytest.mark.parametrize("n", [0, 3, 500, 100_000])
+def test_a_file_that_was_cut_off_is_named(n, tmp_path):
+    np.save(tmp_path / "X.npy", np.zeros((1000, 20, 2)))
+    os.truncate(tmp_path / "X.npy", n)
+    with pytest.raises(ValueError, match=r"X.npy' is no whole file of NumPy's: "):
+        open_sequences(tmp_path / "X.npy")
 
 
 def test_an_array_of_one_dimension_in_a_file(tmp_path):

@@ -13,7 +13,8 @@ from tests.views.stores import cube, folder, parquet_folder, ragged
 
 
 @pytest.mark.parametrize(
-    "indices", [range(5), range(1, 4), range(4, -1, -1), range(8, 2, -3), range(3, 3)]
+    "indices",
+    [range(5), range(1, 4), range(4, -1, -1), range(8, 2, -3), range(3, 3), range(0)[::-1]],
 )
 def test_a_range_is_a_key(indices):
     assert np.arange(10)[as_key(indices)].tolist() == list(indices)

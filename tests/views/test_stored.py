@@ -125,6 +125,15 @@ def test_keys_of_another_type(view, key):
         view[key]
 
 
+@pytest.mark.parametrize("dtype", [np.int8, np.int16, np.uint8, np.uint64])
+def test_small_integers_are_indices_of_many_sequences(dtype, tmp_path):
+    X = np.arange(40_000, dtype=np.float32).reshape(-1, 1, 1)
+    view = write_sequences(tmp_path / "X", X)
+    key = np.array([3, 0] if np.dtype(dtype).kind == "u" else [3, -1], dtype=dtype)
+    assert_same(view[key], X[key])
+    assert_same(view[7:20_000:2][key], X[7:20_000:2][key])
+
+
 def test_an_empty_list_is_no_sequences(view):
     assert len(view[[]]) == len(view[1:1]) == 0
 
