@@ -94,9 +94,7 @@ def test_a_single_name_of_static_columns_is_an_error(tmp_path):
 @pytest.mark.parametrize("name", ["X.npy", "X.h5", "X.parquet"])
 def test_a_file_of_something_else_is_named(name, tmp_path):
     (tmp_path / name).write_text("something else")
-    with pytest.raises(
-        (ValueError, OSError), match=f"{name}' (cannot|is no whole)"
-    ):
+    with pytest.raises((ValueError, OSError), match=f"{name}' (cannot|is no whole)"):
         open_sequences(tmp_path / name, **({"key": "X"} if name == "X.h5" else {}))
 
 
