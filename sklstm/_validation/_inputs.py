@@ -6,8 +6,6 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from os import PathLike
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,6 +33,7 @@ from sklstm._validation._forms import (
     as_host,
     as_known_form,
     reject_pair,
+    reject_path,
 )
 from sklstm._validation._frames import reject_cells, reject_times
 from sklstm._validation._masks import without_mask, without_masks
@@ -340,11 +339,7 @@ def _read_rectangle(X: Any, name: str, *, estimator: str) -> Array:
 
 def _reject_unreadable(X: Any, error: Exception, name: str) -> None:
     """Raise a clearer error than scikit-learn's for paths, text, nested cells, 1-D X, scalars."""
-    if isinstance(X, PathLike) or (isinstance(X, str) and Path(X).exists()):
-        raise TypeError(
-            f"{name} is a path, {str(X)!r}.\n\nOpen what is there:"
-            f" {name} = sklstm.preprocessing.open_sequences({str(X)!r})."
-        ) from error
+    reject_path(X, name)
     for index, value in np.ndenumerate(np.asarray(X, dtype=object)):
         if isinstance(value, (str, bytes)):
             place = f"[{', '.join(map(str, index))}]" if index else ""

@@ -380,3 +380,8 @@ def test_a_path_in_place_of_what_is_there_is_an_error_that_opens_it(kind, tmp_pa
     write_sequences(tmp_path / "X", [np.ones((3, 2)), np.zeros((3, 2))])
     with pytest.raises(TypeError, match=r"X is a path, (.|\n)*open_sequences\('.*X'\)"):
         LSTMSequenceClassifier().fit(kind(tmp_path / "X"), [0, 1])
+
+
+def test_a_long_text_is_no_path():
+    with pytest.raises(ValueError, match="X is text"):
+        LSTMSequenceClassifier().fit("a word " * 1000, [0])
