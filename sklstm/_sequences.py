@@ -217,13 +217,9 @@ AnySequences = Sequences | SequenceView
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ArrayRows:
-    """Timesteps in an array, such as a memory map, of which the place in its file is pickled."""
+    """Timesteps in an array, such as a memory map."""
 
     values: Array
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        place = _place_in_file(self.values)
-        return (ArrayRows, (self.values,)) if place is None else (_map_rows, place)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -258,26 +254,6 @@ class ArrayRows:
         rows = np.arange(ends[-1]) + np.repeat(starts - (ends - lengths), lengths)
         taken: Array = self.values[rows]
         return taken
-
-
-def _place_in_file(values: Array) -> tuple[str, str, tuple[int, ...], int] | None:
-    """File, type, shape and offset of mapped values; None of others."""
-    root: np.memmap[Any, Any] | None = None
-    base: Any = values
-    while isinstance(base, np.ndarray):
-        root, base = (base if isinstance(base, np.memmap) else root), base.base
-    # What is written to a map of mode "c" is not in the file.
-    is_in_file = root is not None and root.filename is not None and root.mode != "c"
-    if root is None or not (is_in_file and values.size and values.flags.c_contiguous):
-        return None
-    # Of a part of a map, ``offset`` is that of the whole.
-    offset = int(root.offset + values.ctypes.data - root.ctypes.data)
-    return str(root.filename), values.dtype.str, values.shape, offset
-
-
-def _map_rows(path: str, dtype: str, shape: tuple[int, ...], offset: int) -> ArrayRows:
-    values = np.memmap(path, dtype=np.dtype(dtype), mode="r", shape=shape, offset=offset)
-    return ArrayRows(np.asarray(values))
 
 
 def view_of(sequences: Sequences) -> SequenceView:

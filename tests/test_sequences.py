@@ -1,10 +1,9 @@
-import pickle
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from sklstm._sequences import ArrayRows, Sequences, in_memory, view_of
+from sklstm._sequences import Sequences, in_memory, view_of
 
 
 @pytest.fixture
@@ -113,16 +112,3 @@ def test_a_view_in_memory_is_the_sequences(sequences, view):
     loaded = in_memory(view.take([2, 0]))
     assert isinstance(loaded, Sequences)
     assert_same(loaded, sequences.take([2, 0]))
-
-
-@pytest.mark.parametrize(("mode", "holds_values"), [("r", False), ("r+", False), ("c", True)])
-def test_mapped_rows_are_pickled_as_their_place_in_the_file(tmp_path, mode, holds_values):
-    values = np.arange(3000.0).reshape(1000, 3)
-    np.save(tmp_path / "values.npy", values)
-    mapped = np.load(tmp_path / "values.npy", mmap_mode=mode)
-    for part in (mapped, np.asarray(mapped), np.asarray(mapped[100:])[200:]):
-        pickled = pickle.dumps(ArrayRows(part))
-        assert (len(pickled) > part.nbytes) is holds_values
-        np.testing.assert_array_equal(pickle.loads(pickled).values, part)
-    columns = ArrayRows(mapped[:, :2])
-    np.testing.assert_array_equal(pickle.loads(pickle.dumps(columns)).values, values[:, :2])

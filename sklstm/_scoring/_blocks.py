@@ -146,7 +146,11 @@ def _files(path: Path) -> list[Path]:
         files = [f for f in sorted(path.rglob("*")) if not f.name.startswith((".", "_"))]
         files = [f for f in files if f.suffix.lower() in known and f.is_file()]
         if not files:
-            raise FileNotFoundError(f"There is no file {' or '.join(known)} in {str(path)!r}.")
+            raise FileNotFoundError(
+                f"There is no file {' or '.join(known)} in {str(path)!r}.\n\nWhat"
+                " write_sequences has written is given as"
+                f" sklstm.preprocessing.open_sequences({str(path)!r})."
+            )
         return files
     if not path.exists():
         raise FileNotFoundError(f"There is no file {str(path)!r}.")

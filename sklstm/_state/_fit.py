@@ -20,6 +20,7 @@ from sklstm._runtime._torch_settings import own_settings
 from sklstm._runtime._within import within
 from sklstm._state._checkpoint import Checkpoint, open_checkpoint
 from sklstm._state._fingerprint import as_text, digest_of
+from sklstm._state._sendable import check_sendable
 from sklstm._state._snapshot import restore_snapshot
 from sklstm._training._agreement import check_same_data, for_other_ranks
 from sklstm._training._fitting import Job, fit_model
@@ -160,6 +161,10 @@ class RankOfFit:
     job: Job
     elapsed: float | None
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        check_sendable(self.job.configuration)
+        return RankOfFit, (self.job, self.elapsed)
+
     def on(self, device: torch.device) -> RankOfFit:
         """The same on another device."""
         return replace(self, job=_on(self.job, device))
@@ -167,6 +172,8 @@ class RankOfFit:
     def for_others(self) -> RankOfFit:
         """The same for ranks other than the first one, without the user's callbacks."""
         configuration = for_other_ranks(self.job.configuration)
+        # loky pickles in another thread, and would not give the error to the caller.
+        check_sendable(configuration)
         return replace(self, job=replace(self.job, configuration=configuration))
 
     def __call__(self, data: FitData, ranks: Ranks) -> Trained | None:

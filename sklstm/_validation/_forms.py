@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from os import PathLike
+from os.path import exists
 from typing import Any
 
 import numpy as np
@@ -94,3 +96,13 @@ def _pairs_apart(source: str) -> str:
     """The line that splits a data set of pairs: into X, y, or X_val, y_val."""
     name = source.partition(".")[0]
     return f"{name}, y{name[1:]} = zip(*({source}[i] for i in range(len({source}))))"
+
+
+def reject_path(X: Any, name: str) -> None:
+    """Raise TypeError if X is the path of what should have been opened."""
+    # Path.exists raises an error for a long text.
+    if isinstance(X, PathLike) or (isinstance(X, str) and exists(X)):  # noqa: PTH110
+        raise TypeError(
+            f"{name} is a path, {str(X)!r}.\n\nOpen what is there:"
+            f" {name} = sklstm.preprocessing.open_sequences({str(X)!r})."
+        )

@@ -33,6 +33,7 @@ from sklstm._validation._forms import (
     as_host,
     as_known_form,
     reject_pair,
+    reject_path,
 )
 from sklstm._validation._frames import reject_cells, reject_times
 from sklstm._validation._masks import without_mask, without_masks
@@ -337,7 +338,8 @@ def _read_rectangle(X: Any, name: str, *, estimator: str) -> Array:
 
 
 def _reject_unreadable(X: Any, error: Exception, name: str) -> None:
-    """Raise a clearer error than scikit-learn's for text, nested cells, 1-D X or scalars."""
+    """Raise a clearer error than scikit-learn's for paths, text, nested cells, 1-D X, scalars."""
+    reject_path(X, name)
     for index, value in np.ndenumerate(np.asarray(X, dtype=object)):
         if isinstance(value, (str, bytes)):
             place = f"[{', '.join(map(str, index))}]" if index else ""

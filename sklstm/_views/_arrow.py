@@ -155,9 +155,13 @@ def _is_parquet(file: str) -> bool:
 
 
 def _schema(file: str) -> Any:
-    if _is_parquet(file):
+    if not _is_parquet(file):
+        return _open_arrow(file).schema
+    pyarrow = require("pyarrow", extra=EXTRA)
+    try:
         return require("pyarrow.parquet", extra=EXTRA).read_schema(file)
-    return _open_arrow(file).schema
+    except pyarrow.ArrowInvalid as error:
+        raise ValueError(f"{file!r} cannot be opened as parquet: {error}") from error
 
 
 def _open_arrow(file: str) -> Any:

@@ -54,6 +54,8 @@ def is_mapped(X: Any) -> bool:
     """Whether X is mapped values of a file, one after the other, and no result of computations."""
     # Not those that only descend from a map, such as sums.
     is_map = isinstance(X, np.memmap) and X.filename is not None
+    # What is written to a private map is not in the file, where other processes would read it.
+    is_map = is_map and X.mode != "c"
     return bool(is_map and X.ndim in (2, 3) and X.flags.c_contiguous and X.size)
 
 

@@ -52,11 +52,11 @@ def as_stored(X: Any, name: str, kinds: str = "f") -> StoredSequences | None:
     if isinstance(X, np.memmap):
         is_float = X.dtype in (np.float32, np.float64)
         if (is_float if kinds == "f" else X.dtype.kind in kinds) and is_mapped(X):
-            return StoredSequences(source_of_array(np.asarray(X)))
+            return StoredSequences(source_of_array(np.asarray(X)), address_of_map(X))
         return None
     kind = _kind_of(X)
     if kind == "store":
-        return StoredSequences(source_of_store(X, name))
+        return StoredSequences(source_of_store(X, name), address_of_object(X))
     if kind == "dask":
         return StoredSequences(source_of_dask(X, name))
     if kind == "table" and nested_columns(X):
@@ -132,6 +132,10 @@ def _checked(options: Mapping[str, Any], kind: str, name: str) -> dict[str, Any]
             raise ValueError(
                 f"{option!r} has no meaning for {name!r}; possible there: {', '.join(known)}."
             )
+    if isinstance(given.get("static"), str):
+        raise TypeError(
+            f"static must be a list of names. Got a str.\n\nSet static=[{given['static']!r}]."
+        )
     return given
 
 

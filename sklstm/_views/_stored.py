@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sklstm._sequences import Array, IntArray, SequenceView
+from sklstm._views._opened import OpenedRows
 from sklstm._views._source import Address, Source, as_key
 
 
@@ -28,8 +29,8 @@ class StoredSequences:
 
     Parameters
     ----------
-    source : Source
-        The opened files.
+    source : Source or None
+        The opened files; None to open them when they are needed.
     address : Address, default=None
         Where they are; None if the source itself is to be pickled.
     indices : range or ndarray, default=None
@@ -62,11 +63,14 @@ class StoredSequences:
     """
 
     def __init__(
-        self, source: Source, address: Address | None = None, indices: range | Array | None = None
+        self,
+        source: Source | None,
+        address: Address | None = None,
+        indices: range | Array | None = None,
     ) -> None:
-        self._source = source
+        self._opened = source
         self._address = address
-        self._indices = range(len(source.lengths)) if indices is None else indices
+        self._indices = range(len(self._source.lengths)) if indices is None else indices
 
     def __len__(self) -> int:
         return len(self._indices)
@@ -83,9 +87,18 @@ class StoredSequences:
             key = _only_of_sequences(key)
         if isinstance(key, slice):
             return self._part(self._indices[key])
-        if not np.iterable(key):
-            return self._item(self._indices[operator.index(key)])
-        return self._part(self._resolved(np.asarray(key)))
+        if np.iterable(key) and not isinstance(key, str):
+            return self._part(self._resolved(np.asarray(key)))
+        try:
+            index = operator.index(key)
+        except TypeError:
+            raise TypeError(
+                "Stored sequences take an integer, a slice, a list of indices or a mask. Got"
+                f" {key!r}."
+            ) from None
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"There is no sequence {index} among {len(self)}.")
+        return self._item(self._indices[index])
 
     def __iter__(self) -> Iterator[Array]:
         for _, block in view_of_stored(self).blocks():
@@ -108,6 +121,13 @@ class StoredSequences:
     def __reduce__(self) -> tuple[Any, ...]:
         origin = self._source if self._address is None else self._address
         return _unpickle, (origin, self._indices)
+
+    @property
+    def _source(self) -> Source:
+        if self._opened is None:
+            assert self._address is not None
+            self._opened = self._address.open()
+        return self._opened
 
     # What there is --------------------------------------------------------------------------------
 
@@ -202,7 +222,7 @@ class StoredSequences:
         return key.astype(smallest)
 
     def _part(self, indices: range | Array) -> StoredSequences:
-        return StoredSequences(self._source, self._address, indices)
+        return StoredSequences(self._opened, self._address, indices)
 
 
 def _only_of_sequences(key: tuple[Any, ...]) -> Any:
@@ -218,7 +238,9 @@ def _only_of_sequences(key: tuple[Any, ...]) -> Any:
 def _unpickle(origin: Source | Address, indices: range | Array) -> StoredSequences:
     if isinstance(origin, Source):
         return StoredSequences(origin, None, indices)
-    return StoredSequences(origin.open(), origin, indices)
+    # Not opened yet: an error here would end loky's workers, leave a search on Dask waiting for
+    # ever, and ask for the files on the machine of Dask's scheduler, which unpickles tasks too.
+    return StoredSequences(None, origin, indices)
 
 
 def source_of(stored: StoredSequences) -> Source:
@@ -235,4 +257,6 @@ def without_static(stored: StoredSequences) -> StoredSequences:
 def view_of_stored(stored: StoredSequences) -> SequenceView:
     """The sequences as they are stored, not validated."""
     source, key = stored._source, as_key(stored._indices)
-    return SequenceView(source.rows, source.starts[key], source.lengths[key])
+    address = stored._address
+    rows = source.rows if address is None else OpenedRows(address, source)
+    return SequenceView(rows, source.starts[key], source.lengths[key])

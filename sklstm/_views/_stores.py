@@ -72,6 +72,11 @@ def source_of_store(
 
 
 def _ragged(array: Any, offsets: IntArray, name: str, columns: dict[str, Column]) -> Source:
+    if len(array.shape) not in (1, 2):
+        raise ValueError(
+            f"{name} has the shape {tuple(array.shape)}; with offsets, all timesteps"
+            " are an array of shape (n_timesteps, n_features), or (n_timesteps,) if univariate."
+        )
     n_features = (*array.shape, 1)[1]
     fits = offsets.ndim == 1 and len(offsets) > 0 and offsets.dtype.kind in "iu"
     offsets = offsets.astype(np.int64) if fits else offsets
@@ -109,7 +114,12 @@ def address_of_store(path: str, **options: Any) -> Address:
 
 def open_hdf5(path: str, **options: Any) -> Source:
     """Open an array in an HDF5 file."""
-    return _open_group(require("h5py", extra="stores").File(path, "r"), path, **options)
+    h5py = require("h5py", extra="stores")
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        raise OSError(f"{path!r} cannot be opened as HDF5: {error}.") from error
+    return _open_group(file, path, **options)
 
 
 def open_zarr(path: str, **options: Any) -> Source:
@@ -121,8 +131,15 @@ def _open_group(
     group: Any, path: str, key: str | None = None, offsets: str | None = None, **names: str
 ) -> Source:
     def get(name: str, option: str) -> Any:
+        if not isinstance(name, str):
+            raise TypeError(f"{option} must be the name of an array. Got a {type(name).__name__}.")
         if not hasattr(group, "keys") or name not in group:
             raise _no_such(name, option, group, path)
+        if not hasattr(group[name], "shape"):
+            raise ValueError(
+                f"{option}={name!r} is a group in {path!r}, not an array; it has"
+                f" {[f'{name}/{own}' for own in _names(group[name])]}."
+            )
         return group[name]
 
     if not hasattr(group, "keys"):
@@ -139,7 +156,15 @@ def _open_group(
         array = get(key, "key")
     columns = {c: column_of(_decoded(get(name, c)[...])) for c, name in names.items()}
     own = None if offsets is None else get(offsets, "offsets")
-    return source_of_store(array, repr(path), own, columns)
+    source = source_of_store(array, repr(path), own, columns)
+    for c, column in columns.items():
+        shape = np.shape(column.values)
+        if shape[:1] != source.lengths.shape:
+            raise ValueError(
+                f"{path!r} has {len(source.lengths)} sequences, but {c}={names[c]!r} of it has the"
+                f" shape {shape}; one value for each sequence is needed."
+            )
+    return source
 
 
 def _names(group: Any) -> Sequence[str]:

@@ -35,6 +35,12 @@ def launcher_on_cluster(
             f"n_ranks={n_ranks} is for Dask: data_parallel(client, n_ranks={n_ranks}).\n\nElsewhere"
             f" the number of processes comes first: data_parallel({n_ranks})."
         )
+    if ray is None and (cpus_per_worker != 1 or gpus_per_worker != 0):
+        raise ValueError(
+            "cpus_per_worker and gpus_per_worker are for Ray: data_parallel(ray=2,"
+            f" cpus_per_worker={cpus_per_worker!r}, gpus_per_worker={gpus_per_worker!r}).\n\nA Dask"
+            " worker has the threads and GPUs with which it was started."
+        )
     if is_dask and ray is None:
         return DaskRanks(processes, n_ranks, timeout)
     if ray is None:

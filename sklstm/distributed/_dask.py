@@ -99,6 +99,11 @@ def check_client(client: Any, n_ranks: int | None) -> int:
             "The client must not be asynchronous.\n\nclient = Client(address) without"
             " asynchronous=True"
         )
+    if client.status != "running":
+        raise ValueError(
+            f"The client is {client.status}; it must be connected to a scheduler.\n\n"
+            "client = Client(address) connects anew."
+        )
     n_workers = len(client.scheduler_info()["workers"])
     n_ranks = n_workers if n_ranks is None else n_ranks
     if not 0 < n_ranks <= n_workers:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from functools import partial
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, Protocol
 
 from sklstm._runtime._group import TIMEOUT
@@ -12,6 +12,8 @@ from sklstm._runtime._ranks import Launcher, reset_launcher, set_launcher
 from sklstm.distributed._clusters import launcher_on_cluster
 from sklstm.distributed._loky import LokyRanks
 from sklstm.distributed._torchrun import TorchrunRanks
+
+SHORTEST_TIMEOUT = 5
 
 
 class ClosableLauncher(Launcher, Protocol):
@@ -47,8 +49,8 @@ class data_parallel(AbstractContextManager[None]):
     gpus_per_worker : float, default=0
         GPUs of each rank on Ray: 0, 1, or a fraction for ranks that share one.
     timeout : float, default=30.0
-        Seconds without a sign of life after which a process counts as hanging. It is no limit on
-        the time of a step.
+        Seconds without a sign of life after which a process counts as hanging, at least 5. It is no
+        limit on the time of a step.
 
     Raises
     ------
@@ -126,6 +128,7 @@ class data_parallel(AbstractContextManager[None]):
         gpus_per_worker: float = 0,
         timeout: float = TIMEOUT,
     ) -> None:
+        _check_timeout(timeout)
         self._processes = processes
         self._on_cluster = partial(
             launcher_on_cluster,
@@ -141,21 +144,39 @@ class data_parallel(AbstractContextManager[None]):
         self._token: Any = None
 
     def __enter__(self) -> None:
+        if self._token is not None:
+            raise RuntimeError(
+                "This data_parallel context is open already.\n\nCall data_parallel(...) anew for"
+                " each with statement."
+            )
         self._launcher = self._on_cluster() or _launcher_of(self._processes, self._timeout)
         self._token = set_launcher(self._launcher)
 
     def __exit__(self, *error: object) -> None:
-        reset_launcher(self._token)
+        token, self._token = self._token, None
+        reset_launcher(token)
         if self._launcher is not None:
             self._launcher.close()
+
+
+def _check_timeout(timeout: Any) -> None:
+    is_number = isinstance(timeout, Real) and not isinstance(timeout, bool)
+    # A few heartbeats may be late on a busy machine.
+    if not (is_number and float(timeout) >= SHORTEST_TIMEOUT):
+        raise ValueError(
+            f"timeout must be a number of seconds, at least {SHORTEST_TIMEOUT}. Got {timeout!r}"
+            " instead."
+        )
 
 
 def _launcher_of(processes: Any, timeout: float) -> ClosableLauncher | None:
     if processes is None:
         return TorchrunRanks(timeout)
     if isinstance(processes, bool) or not isinstance(processes, Integral) or processes < 1:
+        is_short = isinstance(processes, (Real, str))
+        got = repr(processes) if is_short else f"a {type(processes).__name__}"
         raise ValueError(
-            "data_parallel takes a number of processes, at least 1, or nothing within torchrun."
-            f" Got {processes!r} instead."
+            "data_parallel takes a number of processes, at least 1, a client of Dask, ray=..., or"
+            f" nothing within torchrun. Got {got} instead."
         )
     return None if processes == 1 else LokyRanks(int(processes), timeout)

@@ -78,11 +78,11 @@ class LokyRanks:
     def _start(
         self, work: Work[Any], path: Path, address: Address, gpus: Sequence[Gpu | None]
     ) -> list[Future[Any]]:
+        # Callbacks stay here: they need not be such as can be pickled.
+        call = work.call.for_others()
         if self._executor is None:
             env = {f"{name}_NUM_THREADS": str(self.n_threads) for name in THREADS}
             self._executor = ProcessPoolExecutor(self.size - 1, env=env, initializer=_begin)
-        # Callbacks stay here: they need not be such as can be pickled.
-        call = work.call.for_others()
         arguments = (self.size, address, self.timeout)
         return [
             self._executor.submit(_compute_other, call, path, gpus[rank], rank, *arguments)

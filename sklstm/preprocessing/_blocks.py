@@ -63,6 +63,11 @@ def read_blocks(blocks: Any) -> Iterator[Block]:
 
 
 def _read(block: Any, name: str) -> Iterator[Block]:
+    if isinstance(block, list) and block and _is_block(block[0]):
+        raise TypeError(
+            f"{name} is a list of dicts with the key 'X', each of which would be a block; blocks"
+            " come from an iterator.\n\nGive iter(blocks)."
+        )
     if isinstance(block, tuple):
         raise TypeError(
             f"{name} must be sequences, or a dict of them and of what belongs to them. Got a"
@@ -83,6 +88,13 @@ def _read(block: Any, name: str) -> Iterator[Block]:
         yield from _read_stored(stored, block, name)
     elif not hasattr(X, "__len__") or len(X):
         yield _read_in_memory(X, block, name)
+
+
+def _is_block(item: Any) -> bool:
+    """Whether it is a dict of several sequences, and not of the columns of a single one."""
+    X = item.get("X") if isinstance(item, Mapping) else None
+    first = next(iter(X), None) if np.iterable(X) else None
+    return np.iterable(first) and not isinstance(first, str)
 
 
 # In memory ----------------------------------------------------------------------------------------

@@ -42,8 +42,9 @@ def write_sequences(
           ``y`` has several columns
         - "static": a data frame of the static columns, or a dict of them
 
-        All blocks need the same number of features and the same keys. Blocks without sequences are
-        left out.
+        Of an iterator, a 2-D array is a block of univariate sequences, as it is to ``fit``, and not
+        a single sequence. All blocks need the same number of features and the same keys. Blocks
+        without sequences are left out.
     dtype : dtype, default=None
         Type of the values on disk, which are rounded to it if it is one of floats; None: that of
         the first block. A later block that it does not hold exactly is an error. Integers stay

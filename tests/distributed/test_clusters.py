@@ -13,6 +13,9 @@ from sklstm.distributed._clusters import is_dask_client
         ((), {"ray": True}, "ray must be an integer of at least 1. Got True"),
         ((), {"ray": 2, "cpus_per_worker": 0.5}, "cpus_per_worker must be an integer"),
         ((), {"ray": 2, "gpus_per_worker": 2}, "(?s)gpus_per_worker must be 0, 1 or a fraction"),
+        ((2,), {"cpus_per_worker": 4}, "cpus_per_worker and gpus_per_worker are for Ray"),
+        ((2,), {"gpus_per_worker": 1}, "cpus_per_worker and gpus_per_worker are for Ray"),
+        (([2],), {}, "a client of Dask, ray=..., or nothing within torchrun. Got a list"),
         ((), {"ray": 2, "gpus_per_worker": "all"}, "Got 'all'"),
     ],
 )

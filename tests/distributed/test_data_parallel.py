@@ -20,6 +20,12 @@ def test_another_thing_than_a_number_of_processes_is_an_error(processes):
     assert take_launcher() is None
 
 
+@pytest.mark.parametrize("timeout", [0, -1, 1, float("nan"), "30", None, True])
+def test_a_timeout_that_ends_healthy_processes_is_an_error(timeout):
+    with pytest.raises(ValueError, match="timeout must be a number of seconds, at least 5"):
+        data_parallel(2, timeout=timeout)
+
+
 def test_one_process_is_a_fit_as_without():
     clf = LSTMSequenceClassifier(hidden_sizes=4, max_epochs=1, n_kernels=0, random_state=0)
     alone = clf.fit(X, Y).predict_proba(X)
@@ -42,6 +48,14 @@ def test_contexts_nest():
             assert take_launcher() is None
         assert take_launcher().size == 2
     assert take_launcher() is None
+
+
+def test_an_open_context_is_not_opened_again():
+    context = data_parallel(2)
+    for _ in range(2):
+        with context, pytest.raises(RuntimeError, match="is open already"), context:
+            pass
+        assert take_launcher() is None
 
 
 def test_data_that_do_not_pass_are_an_error_before_any_process_starts(monkeypatch):

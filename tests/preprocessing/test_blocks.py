@@ -1,5 +1,6 @@
 import numpy as np
 import pandas as pd
+import pytest
 
 from sklstm.preprocessing._blocks import read_blocks
 from tests.views.stores import N, ragged
@@ -13,6 +14,13 @@ def test_only_an_iterator_is_several_blocks():
         "blocks[0]",
         "blocks[1]",
     ]
+
+
+def test_a_list_of_blocks_is_an_error_that_says_how_to_give_them():
+    with pytest.raises(TypeError, match=r"a list of dicts with the key 'X'(.|\n)*iter\(blocks\)"):
+        list(read_blocks([{"X": ragged(), "y": range(N)}, {"X": ragged(), "y": range(N)}]))
+    (block,) = read_blocks([{"X": [1.0, 2.0]}, {"X": [3.0]}])
+    assert block.features == ("X",)
 
 
 def test_columns_and_their_order():

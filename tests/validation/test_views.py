@@ -1,9 +1,12 @@
 """X that is a view is validated as the same X in memory."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from sklstm import LSTMSequenceClassifier
 from sklstm._sequences import SequenceView, in_memory
 from sklstm._validation import _views
 from sklstm._validation._features import InputSchema, check_first
@@ -370,3 +373,15 @@ def test_what_is_large_is_an_error_with_the_remedy(tmp_path, monkeypatch):
     # A map was never refused.
     np.save(tmp_path / "X.npy", cube())
     check_loaded(np.load(tmp_path / "X.npy", mmap_mode="r"), estimator="E")
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_a_path_in_place_of_what_is_there_is_an_error_that_opens_it(kind, tmp_path):
+    write_sequences(tmp_path / "X", [np.ones((3, 2)), np.zeros((3, 2))])
+    with pytest.raises(TypeError, match=r"X is a path, (.|\n)*open_sequences\('.*X'\)"):
+        LSTMSequenceClassifier().fit(kind(tmp_path / "X"), [0, 1])
+
+
+def test_a_long_text_is_no_path():
+    with pytest.raises(ValueError, match="X is text"):
+        LSTMSequenceClassifier().fit("a word " * 1000, [0])

@@ -6,7 +6,7 @@ import pytest
 
 from sklstm._views._blocked import BlockedRows
 from sklstm._views._maps import is_mapped
-from sklstm._views._stored import view_of_stored
+from sklstm._views._stored import source_of
 from sklstm.preprocessing import open_sequences
 from tests.views.stores import cube
 from tests.views.test_stored import assert_same
@@ -47,7 +47,7 @@ def test_what_only_descends_from_a_map_is_none(mapped):
 def test_an_array_in_the_other_memory_order(tmp_path):
     np.save(tmp_path / "X.npy", np.asfortranarray(cube()))
     view = open_sequences(tmp_path / "X.npy")
-    assert isinstance(view_of_stored(view).rows, BlockedRows)
+    assert isinstance(source_of(view).rows, BlockedRows)
     assert_same(view[::-1], cube()[::-1])
 
 

@@ -83,3 +83,22 @@ def test_large_chunked_arrays_are_views(monkeypatch):
     assert as_stored(chunked, "X") is None
     monkeypatch.setattr("sklstm._views._open.BLOCK_VALUES", 10)
     assert_same(as_stored(chunked, "X"), ragged())
+
+
+def test_a_single_name_of_static_columns_is_an_error(tmp_path):
+    folder(ragged(), tmp_path)
+    with pytest.raises(TypeError, match=r"Set static=\['age'\]"):
+        open_sequences(next(tmp_path.iterdir()), static="age")
+
+
+@pytest.mark.parametrize("name", ["X.npy", "X.h5", "X.parquet"])
+def test_a_file_of_something_else_is_named(name, tmp_path):
+    (tmp_path / name).write_text("something else")
+    with pytest.raises((ValueError, OSError), match=f"{name}' (cannot|is no whole)"):
+        open_sequences(tmp_path / name, **({"key": "X"} if name == "X.h5" else {}))
+
+
+def test_an_array_of_objects_is_named(tmp_path):
+    np.save(tmp_path / "X.npy", np.array([1, "a"], dtype=object))
+    with pytest.raises(ValueError, match=r"X\.npy' is no whole file of NumPy's"):
+        open_sequences(tmp_path / "X.npy")

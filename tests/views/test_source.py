@@ -4,10 +4,12 @@ import shutil
 
 import numpy as np
 import pytest
+from sklearn.model_selection import LeaveOneOut, cross_val_score
 
+from sklstm import LSTMSequenceClassifier
 from sklstm._views._source import OPENED, Column, as_key, column_of, places_of_rectangle
 from sklstm.preprocessing import open_sequences, write_sequences
-from tests.views.stores import cube, parquet_folder, ragged
+from tests.views.stores import cube, folder, parquet_folder, ragged
 
 
 @pytest.mark.parametrize(
@@ -37,7 +39,7 @@ def test_a_path_that_is_not_there_is_one_clear_error(tmp_path):
     with pytest.raises(
         FileNotFoundError, match=r"There is no '.*X' on this machine(.|\n)*shared folder"
     ):
-        pickle.loads(pickled)
+        pickle.loads(pickled)[0]
 
 
 def changed_size(path):
@@ -57,14 +59,14 @@ def test_a_file_that_has_changed_is_named(tmp_path, change):
     with pytest.raises(
         ValueError, match=r"X/values.npy' is not what the sequences were opened from"
     ):
-        pickle.loads(pickled)
+        pickle.loads(pickled)[0]
 
 
 def test_so_is_a_folder_of_files_with_one_more(tmp_path):
     pickled = pickle.dumps(parquet_folder(ragged(), tmp_path))
     shutil.copy(tmp_path / "part-000.parquet", tmp_path / "part-100.parquet")
     with pytest.raises(ValueError, match=r"\*.parquet' is not what"):
-        pickle.loads(pickled)
+        pickle.loads(pickled)[0]
 
 
 def test_a_process_opens_a_file_once_while_it_is_in_use(tmp_path):
@@ -75,3 +77,16 @@ def test_a_process_opens_a_file_once_while_it_is_in_use(tmp_path):
     assert len(OPENED) == before + 1
     del view, others
     assert len(OPENED) == before
+
+
+def test_what_is_gone_is_an_error_of_its_use_and_not_of_its_pickle(tmp_path):
+    """An error while joblib unpickles a task is not given to the caller."""
+    view = folder(ragged(), tmp_path)
+    content = pickle.dumps(view[2:4])
+    shutil.rmtree(view.path)
+    sent = pickle.loads(content)
+    assert (len(sent), len(sent[:1]), len(pickle.loads(pickle.dumps(sent)))) == (2, 1, 2)
+    with pytest.raises(FileNotFoundError, match=r"There is no .* on this machine"):
+        sent[[0]]
+    with pytest.raises(FileNotFoundError, match=r"There is no .* on this machine"):
+        cross_val_score(LSTMSequenceClassifier(), sent, [0, 1], cv=LeaveOneOut(), n_jobs=2)

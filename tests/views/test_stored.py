@@ -104,7 +104,8 @@ def test_keys_mean_what_they_mean_to_an_array(view, key, tail):
 @pytest.mark.parametrize(
     ("key", "message"),
     [
-        (23, "range"),
+        (23, "There is no sequence 23 among 23"),
+        (-24, "There is no sequence -24 among 23"),
         ([0, 23], "There is no sequence 23 among 23"),
         ([-24], "There is no sequence -24 among 23"),
         ([True], "A mask of 1 for 23 sequences"),
@@ -115,6 +116,12 @@ def test_keys_mean_what_they_mean_to_an_array(view, key, tail):
 )
 def test_keys_that_mean_nothing(view, key, message):
     with pytest.raises(IndexError, match=message):
+        view[key]
+
+
+@pytest.mark.parametrize("key", [1.5, "age", None])
+def test_keys_of_another_type(view, key):
+    with pytest.raises(TypeError, match=f"an integer, a slice, a list .* Got {key!r}"):
         view[key]
 
 

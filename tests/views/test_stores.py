@@ -107,3 +107,30 @@ def test_reads_whole_chunks_of_about_a_mebibyte(monkeypatch):
 
 def test_a_store_in_memory_has_no_path():
     assert open_sequences(zarr.array(cube())).path is None
+
+
+@both
+@pytest.mark.parametrize("y", [np.arange(N - 1), np.array(1.0)])
+def test_a_column_of_another_length_is_an_error_that_names_it(write, y, tmp_path):
+    path = write(tmp_path, {"X": cube(), "label": y})
+    with pytest.raises(ValueError, match=rf"{N} sequences, but y='label' of it has the shape"):
+        open_sequences(path, key="X", y="label")
+
+
+@both
+def test_timesteps_of_three_dimensions_have_no_offsets(write, tmp_path):
+    path = write(tmp_path, {"X": cube(), "offsets": np.arange(N + 1)})
+    with pytest.raises(ValueError, match=r"with offsets, .* of shape \(n_timesteps, n_features\)"):
+        open_sequences(path, key="X", offsets="offsets")
+
+
+def test_a_group_in_place_of_an_array_is_an_error_that_says_what_it_has(tmp_path):
+    path = in_hdf5(tmp_path, {"train/X": cube()})
+    with pytest.raises(ValueError, match=r"key='train' is a group .*\['train/X'\]"):
+        open_sequences(path, key="train")
+
+
+def test_a_key_that_is_no_name(tmp_path):
+    path = in_hdf5(tmp_path, {"X": cube()})
+    with pytest.raises(TypeError, match=r"key must be the name of an array\. Got a int"):
+        open_sequences(path, key=3)
