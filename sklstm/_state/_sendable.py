@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import cloudpickle
+
 from sklstm._config._configuration import Configuration
 
 
 def check_sendable(configuration: Configuration) -> None:
     """Raise TypeError if a callback or the scorers cannot be pickled, which names it."""
-    # A fit alone needs none.
-    import cloudpickle  # type: ignore[import-untyped]
-
     parts = {f"callbacks[{i}]": part for i, part in enumerate(configuration.callbacks or ())}
     for name, part in {**parts, "scoring": configuration.scoring}.items():
         try:

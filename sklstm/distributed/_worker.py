@@ -16,9 +16,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import cloudpickle
 import torch
 
-from sklstm._optional import require
 from sklstm._runtime._group import Address, compute_rank, serve
 from sklstm._runtime._threads import at_most_threads
 from sklstm.distributed._devices import visible_gpus
@@ -141,7 +141,7 @@ def _compute(seat: Seat, data: Any, call: bytes) -> bytes | None:
 
 def packed(value: Any) -> bytes:
     """The value pickled, functions of scripts and notebooks included."""
-    content: bytes = require("cloudpickle", extra="dask").dumps(value)
+    content: bytes = cloudpickle.dumps(value)
     return content
 
 

@@ -182,14 +182,16 @@ def windowed(call):
     constants = dict(windows.SMALL)
 
     def compute(data, ranks):
-        from sklstm._batching import _windows
+        from sklstm._batching import _sizes, _windows
 
-        before = {name: getattr(_windows, name) for name in constants}
-        vars(_windows).update(constants)
+        before = [dict(vars(module)) for module in (_sizes, _windows)]
+        for module in (_sizes, _windows):
+            vars(module).update({k: v for k, v in constants.items() if k in vars(module)})
         try:
             return call(data, ranks)
         finally:
-            vars(_windows).update(before)
+            for module, earlier in zip((_sizes, _windows), before, strict=True):
+                vars(module).update(earlier)
 
     return compute
 
