@@ -15,7 +15,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sklstm._batching import _sizes
 from sklstm._batching._buckets import shuffled_batches
 from sklstm._batching._loader import (
     DeviceSequences,
@@ -26,6 +25,7 @@ from sklstm._batching._loader import (
     transfer,
 )
 from sklstm._batching._scaling import Scaling
+from sklstm._batching._sizes import is_large
 from sklstm._runtime._ahead import ReadAhead
 from sklstm._sequences import (
     AnySequences,
@@ -62,7 +62,7 @@ def prepare(
     Of those that are not trained on no bit depends on that; beside two windows there is less room.
     """
     n_bytes = bytes_per_timestep(sequences, scaling) * sequences.n_timesteps
-    if n_bytes > (_sizes.WHOLE_BYTES if is_trained_on else WINDOW_BYTES):
+    if is_large(n_bytes) if is_trained_on else n_bytes > WINDOW_BYTES:
         windowed = WindowedSequences(sequences, scaling, device, input_name=input_name)
         return windowed.whole() if fits_on(device, n_bytes) else windowed
     if isinstance(sequences, SequenceView):

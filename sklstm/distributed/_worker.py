@@ -12,7 +12,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -25,6 +25,8 @@ from sklstm.distributed._devices import visible_gpus
 
 # Seconds between two looks at whether the rank is still wanted.
 INTERVAL = 0.2
+# Steps of Python within which what was raised in a thread has arrived.
+N_STEPS = 10
 # Packages of which all ranks must have one version: another one may compute other bits.
 PACKAGES = ("numpy", "sklearn", "sklstm", "torch")
 # When this process has begun: its number may be given to another one after its end.
@@ -198,13 +200,16 @@ def _interrupted_unless(is_wanted: Callable[[], bool]) -> Iterator[None]:
     try:
         yield
     finally:
-        with lock:
-            has_ended.set()
-        # One that was raised and has not arrived yet.
-        _raise_in(thread, None)
+        # One that was raised and has not arrived yet arrives here. To take it back would leave the
+        # interpreter looking for it, at each step of each thread, for ever.
+        with suppress(RankCancelled):
+            with lock:
+                has_ended.set()
+            for _ in range(N_STEPS):
+                pass
 
 
-def _raise_in(thread: int, error: type[BaseException] | None) -> None:
+def _raise_in(thread: int, error: type[BaseException]) -> None:
     """Raise an error in a thread at its next step of Python, as Ctrl-C does in the main one."""
-    value = None if error is None else ctypes.py_object(error)
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), value)
+    set_error = ctypes.pythonapi.PyThreadState_SetAsyncExc
+    set_error(ctypes.c_ulong(thread), ctypes.py_object(error))

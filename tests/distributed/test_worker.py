@@ -1,4 +1,5 @@
 import os
+import sys
 import threading
 import time
 from contextlib import suppress
@@ -105,6 +106,20 @@ def test_nothing_arrives_after_the_rank_has_ended(seat, monkeypatch):
         outcome = run(seat._replace(run="run"), lambda data, ranks: None, is_wanted=lambda: False)
         assert outcome.error is None or isinstance(outcome.error, RankCancelled)
         time.sleep(0.001)
+    # While the interpreter still looks for it, CPython 3.11 begins no function that is traced.
+    thread = threading.Thread(target=traced, daemon=True)
+    thread.start()
+    thread.join(timeout=10)
+    assert not thread.is_alive()
+
+
+def traced():
+    sys.settrace(lambda *arguments: None)
+    try:
+        int("1".strip())
+        (lambda: None)()
+    finally:
+        sys.settrace(None)
 
 
 def test_a_task_that_a_cluster_starts_again_in_another_process_does_not_begin(seat):
