@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.data import Sequences
+from benchmarks.data import Data
 from benchmarks.scale import memory, prediction, ranks, search
 from benchmarks.work import Settings, Work
 from sklstm import BatchScorer
@@ -41,7 +41,7 @@ def two_ranks() -> LokyRanks:
     return launcher
 
 
-def epochs(settings: Settings, data: Sequences | None) -> Work:
+def epochs(settings: Settings, data: Data | None) -> Work:
     """Epochs of a network on so many processes of one thread."""
     torch.set_num_threads(1)
     (case,) = (case for case in ranks.CASES if case.name == settings.case)
@@ -52,7 +52,7 @@ def epochs(settings: Settings, data: Sequences | None) -> Work:
     )
 
 
-def start(settings: Settings, data: Sequences | None) -> Work:
+def start(settings: Settings, data: Data | None) -> Work:
     """Start of two processes, beyond what their imports take."""
     return Work(
         lambda repeat: ranks.start() - ranks.imports(),
@@ -71,7 +71,7 @@ def file() -> Path:
     return path
 
 
-def rise(settings: Settings, data: Sequences | None) -> Work:
+def rise(settings: Settings, data: Data | None) -> Work:
     """Rise of memory in a fit, of a process of its own."""
     file()
     mib = MEGABYTES * 1e6 / 2**20
@@ -81,7 +81,7 @@ def rise(settings: Settings, data: Sequences | None) -> Work:
     )
 
 
-def epochs_of(settings: Settings, data: Sequences | None) -> Work:
+def epochs_of(settings: Settings, data: Data | None) -> Work:
     """Epochs of data that are a map, or in memory."""
     torch.set_num_threads(1)
     X = memory.load(file(), settings.case)
@@ -105,7 +105,7 @@ def dask() -> Any:
     return client
 
 
-def search_on_dask(settings: Settings, data: Sequences | None) -> Work:
+def search_on_dask(settings: Settings, data: Data | None) -> Work:
     """A search over a view: its overhead, beside the fits themselves."""
     dask()
     forms, y = search.make_forms(folder(), N_ON_DASK)
@@ -113,7 +113,7 @@ def search_on_dask(settings: Settings, data: Sequences | None) -> Work:
     return Work(lambda repeat: run()[0], lambda overhead: {"s overhead a task": overhead})
 
 
-def predictions_on_dask(settings: Settings, data: Sequences | None) -> Work:
+def predictions_on_dask(settings: Settings, data: Data | None) -> Work:
     """Predictions of parts of a view by two workers, and in this process, by processor time."""
     torch.set_num_threads(2)
     parameters, n_sequences = prediction.NETWORKS[settings.case]
