@@ -8,8 +8,17 @@ import torch
 from sklstm._runtime._ahead import HasEndedError, ReadAhead
 
 
+EARLIER = []
+
+
+@pytest.fixture(autouse=True)
+def earlier_threads():
+    EARLIER[:] = threading.enumerate()
+
+
 def our_threads():
-    return [thread for thread in threading.enumerate() if thread.name.startswith("sklstm")]
+    now = (thread for thread in threading.enumerate() if thread not in EARLIER)
+    return [thread for thread in now if thread.name.startswith("sklstm")]
 
 
 def test_results_come_in_order_and_the_next_call_has_begun():

@@ -23,8 +23,17 @@ from tests.training.cases import EVERY_CASE, fit
 from tests.windows import fit_from_maps, make_small
 
 
+EARLIER = []
+
+
+@pytest.fixture(autouse=True)
+def earlier_threads():
+    EARLIER[:] = threading.enumerate()
+
+
 def our_threads():
-    return [thread for thread in threading.enumerate() if thread.name.startswith("sklstm")]
+    now = (thread for thread in threading.enumerate() if thread not in EARLIER)
+    return [thread for thread in now if thread.name.startswith("sklstm")]
 
 
 def bits(estimator):
