@@ -7,7 +7,6 @@ import torch
 
 from sklstm._runtime._ahead import HasEndedError, ReadAhead
 
-
 EARLIER = []
 
 

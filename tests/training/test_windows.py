@@ -22,7 +22,6 @@ from tests.helpers import make_ragged
 from tests.training.cases import EVERY_CASE, fit
 from tests.windows import fit_from_maps, make_small
 
-
 EARLIER = []
 
 
