@@ -29,6 +29,26 @@ def all_finite(values: Array) -> bool:
     return bool(np.isfinite(values).all())
 
 
+def offsets_of(lengths: npt.ArrayLike) -> IntArray:
+    """Where each of some runs begins that lie end to end, and the end of the last.
+
+    Lengths [3, 1] -> [0, 3, 4].
+    """
+    offsets: IntArray = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+    return offsets.astype(np.int64, copy=False)
+
+
+def rows_of(starts: IntArray, lengths: IntArray) -> IntArray:
+    """So many rows from each start, one run after another.
+
+    Starts [4, 0], lengths [2, 1] -> [4, 5, 0].
+    """
+    ends = np.cumsum(lengths, dtype=np.int64)
+    n_rows = ends[-1] if len(ends) else 0
+    rows: IntArray = np.arange(n_rows) + np.repeat(starts - (ends - lengths), lengths)
+    return rows
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Sequences:
     """Sequences of unequal length, their timesteps concatenated.
@@ -54,8 +74,7 @@ class Sequences:
     @classmethod
     def from_lengths(cls, values: Array, lengths: npt.ArrayLike) -> Sequences:
         """The sequences of ``lengths`` that are concatenated in ``values``."""
-        offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]).astype(np.int64)
-        return cls(values, offsets)
+        return cls(values, offsets_of(lengths))
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -92,8 +111,9 @@ class Sequences:
     def take(self, indices: npt.ArrayLike) -> Sequences:
         """The sequences at ``indices``, in that order."""
         indices = np.asarray(indices, dtype=np.int64)
-        rows = self.timesteps_of(indices)
-        taken = self.from_lengths(self.values[rows], self.lengths[indices])
+        lengths = self.lengths[indices]
+        rows = rows_of(self.offsets[indices], lengths)
+        taken = self.from_lengths(self.values[rows], lengths)
         if self.codes is None and self.static is None:
             return taken
         codes = None if self.codes is None else self.codes[rows]
@@ -112,18 +132,6 @@ class Sequences:
             static = None if self.static is None else self.static[run]
             offsets = self.offsets[run.start : run.stop + 1] - start
             yield run, Sequences(self.values[start:stop], offsets, codes, static)
-
-    def timesteps_of(self, indices: IntArray) -> IntArray:
-        """Rows of ``values`` that belong to the sequences at ``indices``, in that order.
-
-        Offsets [0, 3, 4, 6], indices [2, 0] -> rows [4, 5, 0, 1, 2].
-        """
-        lengths = self.lengths[indices]
-        starts_after = np.cumsum(lengths) - lengths
-        rows: IntArray = np.arange(lengths.sum()) + np.repeat(
-            self.offsets[indices] - starts_after, lengths
-        )
-        return rows
 
 
 class Rows(Protocol):
@@ -242,17 +250,15 @@ class ArrayRows:
         if (starts[1:] == starts[:-1] + lengths[:-1]).all():
             first = int(starts[0]) if len(starts) else 0
             return self.read(first, first + int(lengths.sum()))
-        ends = np.cumsum(lengths)
         breaks = np.flatnonzero(starts[1:] != starts[:-1] + lengths[:-1]) + 1
-        if ends[-1] >= LONG_RUN * (len(breaks) + 1):
+        if lengths.sum() >= LONG_RUN * (len(breaks) + 1):
             bounds = [0, *breaks.tolist(), len(starts)]
             runs = [
                 self.read(int(starts[a]), int(starts[b - 1] + lengths[b - 1]))
                 for a, b in pairwise(bounds)
             ]
             return np.concatenate(runs)
-        rows = np.arange(ends[-1]) + np.repeat(starts - (ends - lengths), lengths)
-        taken: Array = self.values[rows]
+        taken: Array = self.values[rows_of(starts, lengths)]
         return taken
 
 

@@ -34,6 +34,7 @@ from sklstm._sequences import (
     Sequences,
     SequenceView,
     cut_into_runs,
+    offsets_of,
 )
 
 # Of large data there are two windows of so many bytes each.
@@ -169,7 +170,7 @@ class WindowedSequences:
 
     def whole(self) -> DeviceSequences:
         """All sequences on the device, copied piece by piece."""
-        offsets = np.concatenate([[0], np.cumsum(self.host_lengths, dtype=np.int64)])
+        offsets = offsets_of(self.host_lengths)
         shape = self._empty(0).shape[1:]
         dtype = torch.int64 if self.scaling is None else torch.float32
         values = torch.zeros((int(offsets[-1]) + 1, *shape), dtype=dtype, device=self.device)
@@ -237,7 +238,7 @@ class WindowedSequences:
     def _load(self, indices: IntArray, values: Array) -> DeviceSequences:
         """These sequences on the device, read and scaled piece by piece into host memory."""
         lengths = self.host_lengths[indices].astype(np.int64)
-        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        offsets = offsets_of(lengths)
         for run in cut_into_runs(lengths, READ_BYTES // self._bytes):
             self._ahead.check()
             part = self.sequences.load(indices[run])

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from sklstm._optional import require
+from sklstm._sequences import offsets_of
 from sklstm._validation._columns import holds_sequences
 from sklstm._validation._frames import is_frame
 from sklstm._validation._nested import flatten_nested
@@ -200,7 +201,7 @@ def _without_names(structs: Any) -> Any:
     nested = flatten_nested(structs, "X")
     if nested is None:
         return structs
-    offsets = np.concatenate([[0], np.cumsum(nested.lengths, dtype=np.int64)])
+    offsets = offsets_of(nested.lengths)
     values = pyarrow.array(np.ascontiguousarray(nested.values).ravel())
     timesteps = pyarrow.FixedSizeListArray.from_arrays(values, nested.values.shape[1])
     return pyarrow.LargeListArray.from_arrays(offsets, timesteps)

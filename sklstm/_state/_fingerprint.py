@@ -15,7 +15,7 @@ import numpy as np
 from sklstm._config._configuration import Configuration
 from sklstm._config._options import OF_RUN
 from sklstm._data._labelled import Labelled
-from sklstm._sequences import AnySequences, Array
+from sklstm._sequences import AnySequences, Array, offsets_of
 from sklstm._training._net import SequenceNet
 
 # Versions may differ in random numbers and in the order of summation.
@@ -146,7 +146,7 @@ def _digest_of_sequences(sequences: AnySequences) -> str:
     digest.update(f"{dtype.str} {shape}".encode())
     for _, block in sequences.blocks():
         digest.update(block.values.astype(dtype, copy=False).tobytes())
-    _add(digest, np.concatenate([[0], np.cumsum(sequences.lengths, dtype=np.int64)]))
+    _add(digest, offsets_of(sequences.lengths))
     if sequences.codes is not None:
         shape = (sequences.n_timesteps, sequences.codes.shape[1])
         digest.update(f"{sequences.codes.dtype.str} {shape}".encode())

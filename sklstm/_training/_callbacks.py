@@ -19,6 +19,7 @@ from skorch.callbacks import (
 )
 from tqdm.auto import tqdm
 
+from sklstm._compat._dask import dask_worker
 from sklstm._compat._sklearn import InvalidParameterError
 from sklstm._config._configuration import Configuration
 from sklstm._training._optimizers import (
@@ -240,7 +241,7 @@ def is_parallel_worker() -> bool:
     """Whether this is a worker of a parallel search, whose progress bars would interleave."""
     in_process = multiprocessing.current_process().name != "MainProcess"
     in_thread = threading.current_thread() is not threading.main_thread()
-    return in_process or in_thread or _is_ray_worker() or _is_dask_worker()
+    return in_process or in_thread or _is_ray_worker() or dask_worker() is not None
 
 
 def _is_ray_worker() -> bool:
@@ -249,14 +250,3 @@ def _is_ray_worker() -> bool:
     if ray is None or not ray.is_initialized():
         return False
     return bool(ray.get_runtime_context().worker.mode == ray.WORKER_MODE)
-
-
-def _is_dask_worker() -> bool:
-    distributed: Any = sys.modules.get("distributed")
-    if distributed is None:
-        return False
-    try:
-        distributed.get_worker()
-    except ValueError:
-        return False
-    return True

@@ -17,7 +17,7 @@ from sklstm._inference._prediction import (
     convolved_batches,
 )
 from sklstm._runtime._ranks import Ranks, share_of
-from sklstm._sequences import Array, IntArray
+from sklstm._sequences import Array, IntArray, offsets_of
 from sklstm._tasks._task import Task
 from sklstm.nn._ensemble import LINEAR_SHARE, ConvolutionEnsemble, Ensemble
 from sklstm.nn._fixed_convolutions import MAX_COMPONENTS, N_KERNELS, FixedConvolutions
@@ -228,7 +228,7 @@ def compute_features(
     Each of the ``ranks`` computes a share, and all of them get the whole.
     """
     n_windows = _numbers_of_windows(convolutions, sequences)
-    offsets = np.concatenate([[0], np.cumsum(n_windows)])
+    offsets = offsets_of(n_windows)
     # The last row is padding.
     windows = np.zeros((offsets[-1] + 1, convolutions.output_size), dtype=np.float32)
     summaries = np.zeros((len(sequences), convolutions.n_features), dtype=np.float32)

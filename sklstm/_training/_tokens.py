@@ -12,7 +12,7 @@ from scipy.sparse import csr_array
 from sklstm._batching._loader import LabelledSequences
 from sklstm._batching._sources import TrainingSequences
 from sklstm._inference._prediction import plain_batches
-from sklstm._sequences import PADDING_ID, Array, IntArray
+from sklstm._sequences import PADDING_ID, Array, IntArray, offsets_of
 from sklstm._tasks._task import Task
 from sklstm._training._closed_form import fit_shares, with_static
 from sklstm.nn._ensemble import TokenEnsemble
@@ -75,7 +75,7 @@ def fit_tfidf(
 def count_terms(linear: TfidfLinear, sequences: TrainingSequences) -> csr_array:
     """Number of occurrences of each term in each sequence, shape (n_sequences, n_terms)."""
     # Each token and each pair, and 0 where a token is padding in the middle.
-    starts = np.concatenate([[0], np.cumsum(2 * sequences.host_lengths)])
+    starts = offsets_of(2 * sequences.host_lengths)
     columns = np.zeros(starts[-1], dtype=np.int32)
     for run, piece in sequences.pieces():
         for indices in plain_batches(piece.host_lengths, piece.device):

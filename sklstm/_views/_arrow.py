@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sklstm._optional import require
-from sklstm._sequences import Array
+from sklstm._sequences import Array, offsets_of
 from sklstm._views._blocked import BLOCK_BYTES, BlockedRows
 from sklstm._views._nested import from_arrow
 from sklstm._views._source import Address, Column, Source, address_of, column_of, stamp_of
@@ -57,7 +57,7 @@ def scan(parts: Iterator[Any], name: str) -> Scan:
         raise ValueError(f"{name} has no sequences.")
     if len(widths) > 1:
         raise ValueError(f"{name} has timesteps of {min(widths)} to {max(widths)} features.")
-    bounds = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
+    bounds = offsets_of(sizes)
     dtype = np.result_type(*dtypes)
     return Scan(np.concatenate(lengths), bounds, dtype, widths.pop(), names, item_ndim)
 

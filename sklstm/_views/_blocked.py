@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from sklstm._sequences import Array, ArrayRows, IntArray
+from sklstm._sequences import Array, ArrayRows, IntArray, rows_of
 
 # Bytes of blocks that are kept; the last one is kept whatever its size.
 CACHE_BYTES = 2**25
@@ -83,8 +83,7 @@ class BlockedRows:
         if (places[1:] == places[:-1] + lengths[:-1]).all():
             taken[places[0] : places[0] + len(values)] = values
         else:
-            ends = np.cumsum(lengths)
-            taken[np.arange(ends[-1]) + np.repeat(places - (ends - lengths), lengths)] = values
+            taken[rows_of(places, lengths)] = values
 
     def _block(self, index: int) -> Array:
         values = self._kept.pop(index, None)
@@ -121,9 +120,7 @@ def cut_at(bounds: IntArray, starts: IntArray, lengths: IntArray) -> Pieces:
     first = np.searchsorted(bounds, starts, side="right") - 1
     last = np.searchsorted(bounds, stops, side="left") - 1
     n_pieces = last - first + 1
-    ends = np.cumsum(n_pieces)
-    within = np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - n_pieces, n_pieces)
-    blocks = np.repeat(first, n_pieces) + within
+    blocks = rows_of(first, n_pieces)
     begins = np.maximum(np.repeat(starts, n_pieces), bounds[blocks])
     own = np.minimum(np.repeat(stops, n_pieces), bounds[blocks + 1]) - begins
     # Not of blocks without timesteps.

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from sklstm._compat._dask import dask_worker
-from sklstm._sequences import Array
+from sklstm._sequences import Array, offsets_of
 from sklstm._views._blocked import BlockedRows
 from sklstm._views._source import Source, places_of_rectangle
 
@@ -19,7 +19,7 @@ class DaskBlocks:
         self._array = array
         self.n_features = n_features
         self.dtype = np.dtype(array.dtype)
-        self._firsts = np.concatenate([[0], np.cumsum(array.chunks[0], dtype=np.int64)])
+        self._firsts = offsets_of(array.chunks[0])
         self.bounds = self._firsts * n_timesteps
 
     def load(self, index: int) -> Array:

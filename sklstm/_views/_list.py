@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from sklstm._sequences import LONG_RUN, Array, ArrayRows, IntArray, SequenceView
+from sklstm._sequences import LONG_RUN, Array, ArrayRows, IntArray, SequenceView, offsets_of
 from sklstm._views._blocked import cut_at
 
 # Bytes of values from which on a list is not copied to one array.
@@ -30,7 +30,7 @@ class ListRows:
         self.dtype = dtype
         self._arrays = arrays
         lengths = np.fromiter(map(len, arrays), dtype=np.int64, count=len(arrays))
-        self.offsets: IntArray = np.concatenate([[0], np.cumsum(lengths)])
+        self.offsets = offsets_of(lengths)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return ArrayRows, (self.read(0, self.shape[0]),)

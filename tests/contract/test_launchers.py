@@ -35,7 +35,9 @@ if __name__ == "__main__":
         ).fit(X, y)
     state = clf.net_.module_.state_dict().values()
     digest = hashlib.sha256(b"".join(t.numpy().tobytes() for t in state)).hexdigest()
-    print("digest", digest, clf.history_["valid_loss"].tolist(), flush=True)
+    # In one write, so that the lines of two ranks do not run into each other.
+    sys.stdout.write(f"digest {digest} {clf.history_['valid_loss'].tolist()}\\n")
+    sys.stdout.flush()
 """
 TORCHRUN = ("-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone")
 
