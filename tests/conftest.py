@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Callable
 
 import pytest
@@ -59,3 +60,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         for name, text in report.user_properties:
             if name == "figure" and report.when == "call":
                 terminalreporter.write_line(f"{report.nodeid.split('::')[-1]}: {text}")
+
+
+@pytest.fixture
+def our_threads():
+    """Function that gives the threads of the package that have begun since."""
+    earlier = threading.enumerate()
+
+    def begun():
+        later = (thread for thread in threading.enumerate() if thread not in earlier)
+        return [thread for thread in later if thread.name.startswith("sklstm")]
+
+    return begun

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,6 +13,8 @@ import torch
 from sklearn.base import clone
 
 from sklstm import LSTMSequenceClassifier, load_model, save_model
+from sklstm._batching._loader import LabelledSequences, to_device
+from sklstm._batching._scaling import Scaling
 from sklstm._config._configuration import Configuration
 from sklstm._config._options import Options
 from sklstm._sequences import Sequences
@@ -31,6 +34,17 @@ FLOAT32 = {"rtol": 1e-5, "atol": 1e-6}
 def device() -> torch.device:
     """That of the estimators and tensors of the tests, as `pytest --device` says."""
     return torch.get_default_device()
+
+
+@contextmanager
+def torch_threads(n_threads: int) -> Iterator[None]:
+    """Let torch have so many threads within the context."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(n_threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def as_objects(items: Any) -> np.ndarray:
@@ -86,6 +100,17 @@ def make_ragged(n: int = 24, *, n_features: int = 2, n_classes: int = 2, seed: i
     lengths = rng.integers(3, 10, size=n)
     X = [rng.normal(2.0 * c, 1.0, size=(t, n_features)) for c, t in zip(y, lengths, strict=True)]
     return X, y
+
+
+def labelled(n: int) -> LabelledSequences:
+    """Sequences of `make_ragged` on the device, as a net is trained on, with ascending weights."""
+    X, y = make_ragged(n)
+    sequences = Sequences.from_lengths(np.concatenate(X), [len(x) for x in X])
+    return LabelledSequences(
+        to_device(sequences, Scaling.identity(2), device()),
+        torch.from_numpy(y).to(device()),
+        torch.arange(1.0, n + 1.0),
+    )
 
 
 def make_tagged(n: int = 60, *, n_labels: int = 3, seed: int = 0) -> Any:

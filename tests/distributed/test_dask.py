@@ -1,6 +1,5 @@
 """Ranks on a real local cluster of Dask."""
 
-import _thread
 import os
 import signal
 import threading
@@ -20,6 +19,7 @@ from sklstm.preprocessing import write_sequences
 from tests.distributed.work import (
     Calls,
     endless,
+    interrupt_once,
     killed,
     raising,
     seconds_since,
@@ -134,13 +134,7 @@ def test_an_error_of_rank_0_is_the_callers(ranks):
 
 def test_ctrl_c_ends_the_ranks(ranks, tmp_path):
     began = tmp_path / "began"
-
-    def interrupt():
-        while not began.exists():
-            time.sleep(0.05)
-        _thread.interrupt_main()
-
-    threading.Thread(target=interrupt, daemon=True).start()
+    interrupt_once(began)
     with pytest.raises(KeyboardInterrupt):
         ranks.run(Calls(endless(), str(began)))
 

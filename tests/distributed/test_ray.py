@@ -1,6 +1,5 @@
 """Ranks as actors of Ray, which takes a quarter of a minute to start."""
 
-import _thread
 import os
 import signal
 import threading
@@ -13,7 +12,16 @@ from sklstm._runtime._ranks import InTurn, reset_launcher, set_launcher
 from sklstm.distributed import data_parallel
 from sklstm.distributed._ray import RayRanks
 from sklstm.exceptions import RankError
-from tests.distributed.work import Calls, endless, killed, raising, seconds_since, stopped, summing
+from tests.distributed.work import (
+    Calls,
+    endless,
+    interrupt_once,
+    killed,
+    raising,
+    seconds_since,
+    stopped,
+    summing,
+)
 from tests.helpers import make_ragged, quick
 
 ray = pytest.importorskip("ray")
@@ -147,13 +155,7 @@ def test_a_rank_that_hangs_is_ended_and_named(ranks, tmp_path):
 
 def test_ctrl_c_ends_the_ranks(ranks, tmp_path):
     began = tmp_path / "began"
-
-    def interrupt():
-        while not began.exists():
-            time.sleep(0.05)
-        _thread.interrupt_main()
-
-    threading.Thread(target=interrupt, daemon=True).start()
+    interrupt_once(began)
     with pytest.raises(KeyboardInterrupt):
         ranks.run(Calls(endless(), str(began)))
 

@@ -1,7 +1,9 @@
 """Works for launchers: what each rank computes is a function of a test."""
 
+import _thread
 import os
 import signal
+import threading
 import time
 
 import torch
@@ -83,3 +85,14 @@ def endless():
 def seconds_since(path):
     """Seconds since the moment that a rank has written."""
     return time.time() - float(path.read_text())
+
+
+def interrupt_once(began):
+    """Interrupt this process, as Ctrl-C does, when a file is there."""
+
+    def interrupt():
+        while not began.exists():
+            time.sleep(0.05)
+        _thread.interrupt_main()
+
+    threading.Thread(target=interrupt, daemon=True).start()

@@ -7,20 +7,8 @@ import torch
 
 from sklstm._runtime._ahead import HasEndedError, ReadAhead
 
-EARLIER = []
 
-
-@pytest.fixture(autouse=True)
-def earlier_threads():
-    EARLIER[:] = threading.enumerate()
-
-
-def our_threads():
-    now = (thread for thread in threading.enumerate() if thread not in EARLIER)
-    return [thread for thread in now if thread.name.startswith("sklstm")]
-
-
-def test_results_come_in_order_and_the_next_call_has_begun():
+def test_results_come_in_order_and_the_next_call_has_begun(our_threads):
     begun = [threading.Event() for _ in range(4)]
     with ReadAhead() as ahead:
         results = ahead.results(partial(lambda i: begun[i].set() or i, i) for i in range(4))
@@ -50,7 +38,7 @@ def test_without_the_context_all_is_done_in_this_thread():
     assert set(ReadAhead().results(calls)) == {threading.get_ident()}
 
 
-def test_an_error_is_raised_where_the_result_is_asked_for():
+def test_an_error_is_raised_where_the_result_is_asked_for(our_threads):
     def fail():
         raise ValueError("unreadable")
 
@@ -62,7 +50,7 @@ def test_an_error_is_raised_where_the_result_is_asked_for():
     assert not our_threads()
 
 
-def test_leaving_gives_up_a_running_call():
+def test_leaving_gives_up_a_running_call(our_threads):
     ahead, running = ReadAhead(), threading.Event()
 
     def endless():

@@ -9,17 +9,15 @@ from sklstm._inference import _prediction
 from sklstm._runtime import _shares
 from sklstm._runtime._shares import Share
 from sklstm._runtime._threads import thread_team
-from tests.helpers import make_ragged, quick
+from tests.helpers import make_ragged, quick, torch_threads
 
 CPU = torch.device("cpu")
 
 
 @pytest.fixture
 def four_threads():
-    before = torch.get_num_threads()
-    torch.set_num_threads(4)
-    yield
-    torch.set_num_threads(before)
+    with torch_threads(4):
+        yield
 
 
 def test_a_share_is_what_the_others_leave_and_at_least_one():

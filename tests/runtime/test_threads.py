@@ -9,17 +9,15 @@ from sklstm._inference import _prediction
 from sklstm._runtime import _threads
 from sklstm._runtime._concurrency import ThreadTeam, run_all
 from sklstm._runtime._threads import ThreadingAutotuner, single_threaded, thread_team
-from tests.helpers import make_cube, make_ragged, quick
+from tests.helpers import make_cube, make_ragged, quick, torch_threads
 
 CPU = torch.device("cpu")
 
 
 @pytest.fixture
 def three_threads():
-    before = torch.get_num_threads()
-    torch.set_num_threads(3)
-    yield
-    torch.set_num_threads(before)
+    with torch_threads(3):
+        yield
 
 
 def in_new_thread(function):
@@ -65,11 +63,8 @@ def test_mkls_own_limit_is_lowered_and_comes_back():
 
 
 def test_one_thread_has_no_team():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with thread_team(CPU) as team:
+    with torch_threads(1), thread_team(CPU) as team:
         assert team is None
-    torch.set_num_threads(before)
 
 
 @pytest.mark.usefixtures("three_threads")
@@ -140,12 +135,8 @@ def cut_small(monkeypatch):
 
 
 def probabilities_with(n_threads, X, y, **parameters):
-    before = torch.get_num_threads()
-    torch.set_num_threads(n_threads)
-    try:
+    with torch_threads(n_threads):
         return quick(**parameters).fit(X, y).predict_proba(X)
-    finally:
-        torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize("make", [make_cube, make_ragged])

@@ -18,7 +18,7 @@ from sklstm._runtime._modes import own_modes
 from sklstm._runtime._randomness import own_torch_generator
 from sklstm._runtime._threads import thread_team
 from sklstm._runtime._within import within
-from tests.helpers import make_ragged, quick
+from tests.helpers import make_ragged, quick, torch_threads
 
 CPU = torch.device("cpu")
 
@@ -115,10 +115,8 @@ class Interruption:
 
 @pytest.fixture(autouse=True)
 def two_threads():
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(before)
+    with torch_threads(2):
+        yield
 
 
 def state():

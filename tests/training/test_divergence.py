@@ -5,24 +5,16 @@ import pytest
 import torch
 
 from sklstm._batching._loader import LabelledSequences, to_device
-from sklstm._batching._scaling import Scaling
 from sklstm._sequences import Sequences
 from sklstm._training._divergence import divergence_error
 from sklstm._training._train import _build_net
 from sklstm.exceptions import TrainingDivergedError
-from tests.helpers import TWO_CLASSES, configuration, device, make_ragged
+from tests.helpers import TWO_CLASSES, configuration, device, labelled
 
 
 @pytest.fixture
 def data():
-    X, y = make_ragged(12)
-    sequences = Sequences.from_lengths(np.concatenate(X), [len(x) for x in X])
-    weights = torch.arange(1.0, 13.0)
-    return LabelledSequences(
-        to_device(sequences, Scaling.identity(2), device()),
-        torch.from_numpy(y).to(device()),
-        weights,
-    )
+    return labelled(12)
 
 
 def build(data, **parameters):

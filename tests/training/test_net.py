@@ -11,25 +11,26 @@ from skorch.callbacks import Callback, EarlyStopping
 from torch import nn
 
 from sklstm._batching._loader import LabelledSequences, to_device
-from sklstm._batching._scaling import Scaling
 from sklstm._runtime._threads import single_threaded, thread_team
 from sklstm._sequences import Sequences
 from sklstm._training._optimizers import OPTIMIZERS
 from sklstm._training._train import _build_net, _run
 from sklstm.exceptions import TrainingDivergedError
-from tests.helpers import FLOAT32, TWO_CLASSES, configuration, device, make_ragged, quick, train_net
+from tests.helpers import (
+    FLOAT32,
+    TWO_CLASSES,
+    configuration,
+    device,
+    labelled,
+    make_ragged,
+    quick,
+    train_net,
+)
 
 
 @pytest.fixture
 def data():
-    X, y = make_ragged(12)
-    sequences = Sequences.from_lengths(np.concatenate(X), [len(x) for x in X])
-    weights = torch.arange(1.0, 13.0)
-    return LabelledSequences(
-        to_device(sequences, Scaling.identity(2), device()),
-        torch.from_numpy(y).to(device()),
-        weights,
-    )
+    return labelled(12)
 
 
 def plain_configuration(**parameters):

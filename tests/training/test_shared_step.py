@@ -7,6 +7,7 @@ import torch
 from sklstm import LSTMSequenceClassifier
 from sklstm._runtime._ranks import InTurn, reset_launcher, set_launcher
 from sklstm.nn._normalization import BatchNorm
+from tests.helpers import torch_threads
 
 RNG = np.random.default_rng(0)
 X = [RNG.normal(size=(n, 2)) for n in RNG.integers(3, 12, 30)]
@@ -41,13 +42,9 @@ def test_shares_give_the_step_of_the_whole_batch(size):
 
 
 def test_a_share_without_sequences_needs_no_threads():
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(2)
-    try:
+    with torch_threads(2):
         # More ranks than sequences of a batch, and a network with branches.
         assert np.isfinite(fitted(9, max_epochs=4).history_["train_loss"]).all()
-    finally:
-        torch.set_num_threads(n_threads)
 
 
 def test_statistics_of_convolutions_are_those_of_the_whole_batch():

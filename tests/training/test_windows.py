@@ -22,18 +22,6 @@ from tests.helpers import make_ragged
 from tests.training.cases import EVERY_CASE, fit
 from tests.windows import fit_from_maps, make_small
 
-EARLIER = []
-
-
-@pytest.fixture(autouse=True)
-def earlier_threads():
-    EARLIER[:] = threading.enumerate()
-
-
-def our_threads():
-    now = (thread for thread in threading.enumerate() if thread not in EARLIER)
-    return [thread for thread in now if thread.name.startswith("sklstm")]
-
 
 def bits(estimator):
     state = {name: v.numpy() for name, v in estimator.net_.module_.state_dict().items()}
@@ -61,7 +49,7 @@ FROM_MAPS = [*(case for case in EVERY_CASE if case != "categories"), *OPTIONS]
 
 
 @pytest.mark.parametrize("case", FROM_MAPS)
-def test_from_a_memory_map_as_in_memory(case, monkeypatch, tmp_path):
+def test_from_a_memory_map_as_in_memory(case, monkeypatch, tmp_path, our_threads):
     make_small(monkeypatch)
     name, options = OPTIONS.get(case, (case, {}))
     options = {"max_epochs": 1, "return_train_score": True} | options
@@ -174,7 +162,7 @@ class Torn(ArrayRows):
         return super().gather(starts, lengths)
 
 
-def test_an_error_of_the_thread_that_reads_reaches_the_user(monkeypatch):
+def test_an_error_of_the_thread_that_reads_reaches_the_user(monkeypatch, our_threads):
     make_small(monkeypatch)
 
     def label_torn(sequences, *arguments, **options):
@@ -188,7 +176,7 @@ def test_an_error_of_the_thread_that_reads_reaches_the_user(monkeypatch):
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
-def test_an_interruption_leaves_no_thread(error, monkeypatch):
+def test_an_interruption_leaves_no_thread(error, monkeypatch, our_threads):
     make_small(monkeypatch)
 
     class Interrupt(Callback):
@@ -227,7 +215,7 @@ def test_scorers_are_given_a_list_that_is_read_when_needed(monkeypatch):
     assert (first, last) == (lengths[0], lengths[-1])
 
 
-def test_a_time_limit_is_kept(monkeypatch):
+def test_a_time_limit_is_kept(monkeypatch, our_threads):
     make_small(monkeypatch)
     fitted = fit_plain(*make_ragged(300), max_epochs=10_000, max_time=0.3)
     assert fitted.stop_reason_ == "max_time"
