@@ -92,7 +92,7 @@ QUESTIONS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 # What the default is to reach on the test parts, mean of five seeds, and the best published figures
-# of the LSTM-FCN family and of ROCKET (the sources are in docs/benchmarks_accuracy.rst).
+# of the LSTM-FCN family and of ROCKET (the sources are in docs/benchmarks/accuracy.rst).
 TARGETS: dict[str, tuple[float, float | None, float | None]] = {
     "JapaneseVowels": (0.985, 0.992, None),
     "NATOPS": (0.965, 0.961, 0.872),

@@ -1,6 +1,6 @@
 """Files of `to_onnx`: what rounding does to them, how fast they are, and what exactness costs.
 
-``python -m benchmarks.onnx`` prints the figures of docs/adr/0054-onnx.rst, one thread each.
+``python -m benchmarks.onnx`` prints the figures of ADR 54, one thread each.
 """
 
 from __future__ import annotations

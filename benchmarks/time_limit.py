@@ -1,6 +1,6 @@
 """Half and a quarter of the time: a schedule that ends with it beside one that is cut off.
 
-``python -m benchmarks.time_limit`` prints the figures of docs/adr/0060-time-limits.rst. Time is
+``python -m benchmarks.time_limit`` prints the figures of ADR 60. Time is
 counted in training steps, so that they are the same on any machine, whatever else it does. "Known"
 is a fit of so many epochs, whose schedule has been planned for them from the start. Models are
 scored on folds of the training part.

@@ -56,13 +56,6 @@ smartquotes = False
 html_theme = "pydata_sphinx_theme"
 html_title = "sklstm"
 html_show_sourcelink = False
-html_sidebars = {
-    "benchmarks": [],
-    "benchmarks_accuracy": [],
-    "benchmarks_trials": [],
-    "changelog": [],
-    "user_guide*": [],
-}
 html_theme_options = {
     "navigation_with_keys": False,
     "secondary_sidebar_items": ["page-toc"],

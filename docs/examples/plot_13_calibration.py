@@ -85,7 +85,7 @@ print(f"the same labels before and after: {same}")
 # Cross-validation costs no labels: the network that predicts was trained on all 160. A held-out
 # part takes a quarter of them away, and its 40 days say little about the temperature. A part in
 # which all predictions are right says nothing at all: the larger every probability, the better it
-# finds them. The guide has figures of other data sets and seeds: :doc:`/user_guide_decisions`.
+# finds them. The guide has figures of other data sets and seeds: :doc:`/user_guide/decisions`.
 #
 # Reliability
 # -----------

@@ -117,7 +117,7 @@ print_table(scores, thresholds, groups)
 # side of every boundary. The distance says whether anything like it was in the training set.
 # Backwards, about half of the recordings pass one rule or the other: they have the sounds of their
 # speakers. What a rule rejects has to be measured on what is expected to go wrong, and other
-# speakers left out give other shares (:doc:`/user_guide_decisions`).
+# speakers left out give other shares (:doc:`/user_guide/decisions`).
 #
 # Errors among the answers
 # ------------------------

@@ -1,6 +1,6 @@
 """Data-dependent defaults: resolution of parameters that are "auto".
 
-The values follow from a study of accuracy (docs/adr/0034-defaults.rst, 0036, 0038 and 0040).
+The values follow from a study of accuracy (ADR 34, 36, 38 and 40).
 """
 
 from __future__ import annotations

@@ -11,13 +11,13 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PYTEST = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider")
-COPIED = ("CONTRIBUTING.md", "docs/reference.rst", "pyproject.toml", "sklstm", "tests")
+COPIED = ("CONTRIBUTING.md", "docs/reference/index.rst", "pyproject.toml", "sklstm", "tests")
 
 
 @pytest.fixture
 def copy(tmp_path):
     for name in COPIED:
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         if (ROOT / name).is_dir():
             shutil.copytree(
                 ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__")
@@ -44,7 +44,7 @@ def test_the_example_of_contributing_works(copy):
     text = (copy / "CONTRIBUTING.md").read_text()
     (diff,) = re.findall(r"```diff\n(.*?)```", text, flags=re.DOTALL)
     run(copy, "git", "apply", "-C1", input=diff)
-    assert "SumPooling" in (copy / "docs/reference.rst").read_text()
+    assert "SumPooling" in (copy / "docs/reference/index.rst").read_text()
     files = ("nn/test_pooling", "contract/test_public_names", "contract/test_invariants")
     passed = run(
         copy, *PYTEST, *(f"tests/{file}.py" for file in files),

@@ -23,7 +23,7 @@ from tests.by_hand import Final, States, copy_weights, lstm
 from tests.contract.test_documentation_code import code_blocks
 from tests.helpers import FLOAT32
 
-PAGE = Path(__file__).parents[2] / "docs/user_guide_coming_from.rst"
+PAGE = Path(__file__).parents[2] / "docs/user_guide/coming_from.rst"
 N_FEATURES, N_CLASSES = 10, 3
 
 

@@ -1,6 +1,6 @@
 """Calibration, thresholds and prediction sets of other packages, on all forms of X.
 
-The recipes of docs/user_guide_decisions.rst rest on these: that X reaches the estimator as it is.
+The recipes of docs/user_guide/decisions.rst rest on these: that X reaches the estimator as it is.
 """
 
 import numpy as np

@@ -8,7 +8,7 @@ import matplotlib as mpl
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = [*sorted((ROOT / "docs").glob("user_guide*.rst")), ROOT / "docs/index.rst"]
+PAGES = [*sorted((ROOT / "docs/user_guide").glob("*.rst")), ROOT / "docs/index.rst"]
 
 mpl.use("agg")
 

@@ -1,4 +1,4 @@
-"""The decisions in docs/adr: each has a date and a status, and the index lists them all."""
+"""Decisions (docs/development/adr): each has a date and a status, and the index lists them all."""
 
 import re
 from datetime import date
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-FOLDER = ROOT / "docs/adr"
+FOLDER = ROOT / "docs/development/adr"
 RECORDS = sorted(FOLDER.glob("0*.rst"))
 STATUS = re.compile(
     r"Accepted|Superseded by :doc:`([\w-]+)`|Accepted; partly superseded by :doc:`([\w-]+)`"
@@ -44,8 +44,8 @@ def test_the_index_lists_every_record_as_it_is():
 
 
 def test_every_record_of_a_trial_is_in_the_documentation():
-    page = (ROOT / "docs/benchmarks_trials.rst").read_text()
-    included = set(re.findall(r"\.\. include:: \.\./benchmarks/trials/(\w+\.rst)", page))
+    page = (ROOT / "docs/benchmarks/trials.rst").read_text()
+    included = set(re.findall(r"\.\. include:: \.\./\.\./benchmarks/trials/(\w+\.rst)", page))
     assert included == {path.name for path in (ROOT / "benchmarks/trials").glob("*.rst")}
 
 

@@ -1,4 +1,4 @@
-"""The same bits: what docs/user_guide_reproducibility.rst promises."""
+"""The same bits: what docs/user_guide/reproducibility.rst promises."""
 
 import os
 import subprocess

@@ -57,7 +57,7 @@ def test_a_resumed_fit_writes_the_epochs_that_are_left(tmp_path):
 
 
 def test_the_guide_has_a_folder_for_each_fit_of_a_search():
-    blocks = code_blocks(Path(ROOT / "docs/user_guide_curves.rst"))
+    blocks = code_blocks(Path(ROOT / "docs/user_guide/curves.rst"))
     ours = [block for block in blocks if "tensorboard" in block.lower() or block is blocks[0]]
     namespace = {"__name__": "__main__"}
     for block in ours:
