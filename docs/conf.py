@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import matplotlib as mpl
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sphinx_gallery.sorting import ExplicitOrder
 
 import sklstm
