@@ -20,7 +20,7 @@ from torch import nn
 from sklstm import LSTMSequenceClassifier
 from sklstm._config._without_effect import OF_STOPPING
 from tests.by_hand import Final, States, copy_weights, lstm
-from tests.contract.test_documentation_code import code_blocks
+from tests.contract.test_documentation_code import blocks_of
 from tests.helpers import FLOAT32
 
 PAGE = Path(__file__).parents[2] / "docs/user_guide/coming_from.rst"
@@ -99,11 +99,15 @@ BY_HAND = {
 }  # fmt: skip
 
 
+def code_of_the_page():
+    return [code for language, _, code in blocks_of(PAGE.read_text()) if language == "python"]
+
+
 @pytest.fixture(scope="module")
 def page():
     """What the page's code leaves behind, its classifiers included."""
     namespace = {"__name__": "__main__"}
-    for block in code_blocks(PAGE):
+    for block in code_of_the_page():
         exec(compile(block, PAGE.name, "exec"), namespace)  # noqa: S102
     return namespace
 
@@ -149,7 +153,7 @@ def fit_briefly(page, name, X, y):
 
 
 def test_each_call_on_the_page_is_tested():
-    trees = [ast.parse(block) for block in code_blocks(PAGE)]
+    trees = [ast.parse(block) for block in code_of_the_page()]
     calls = [
         node
         for tree in trees
