@@ -61,7 +61,7 @@ def last_state(width):
     return [lstm(N_FEATURES, width), Final(), nn.Linear(width, N_CLASSES)]
 
 
-# What stands beside each call on the page, on 10 features and 3 classes.
+# What stands above each call on the page, on 10 features and 3 classes.
 BY_HAND = {
     "one_layer": lambda page: last_state(64),
     "stacked": lambda page: [
