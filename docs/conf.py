@@ -62,6 +62,10 @@ html_theme_options = {
     "secondary_sidebar_items": ["page-toc"],
     "show_prev_next": False,
 }
+html_static_path = ["_static"]
+html_css_files = ["custom.css"]
+# What a block printed is not to be pasted.
+copybutton_selector = "div.highlight:not(.highlight-output *) pre"
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
 
