@@ -14,7 +14,7 @@ from benchmarks.work import Settings
 
 # scikeras needs an older scikit-learn than sklstm.
 KERAS_PYTHON = ROOT / ".venv-keras/bin/python"
-IN_KERAS_ENVIRONMENT = {"with_keras", "with_scikeras"}
+IN_KERAS_ENVIRONMENT = {"with_keras", "with_scikeras", "port_keras"}
 # Seconds between two runs: a team of threads goes on spinning for a while after its work.
 PAUSE = 0.02
 

@@ -43,7 +43,7 @@ class Settings:
     module : str
         What to import, where imports are timed.
     case : str
-        Which of several of `benchmarks.scale`.
+        Which of several of `benchmarks.scale`, or which network of `benchmarks.keras_port`.
     """
 
     width: int = 64

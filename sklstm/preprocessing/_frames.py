@@ -46,6 +46,8 @@ class FrameSequences:
         Names of the feature columns, in order.
     rows : ndarray of shape (n_rows,), int64
         Row of the data frame that each timestep comes from, the sequences concatenated.
+    times : list of ndarray of shape (n_timesteps_i,) or None
+        Times of each sequence, sorted, in UTC if they have a time zone; None without times.
     """
 
     X: list[Any]
@@ -54,6 +56,7 @@ class FrameSequences:
     ids: Array
     features: list[str]
     rows: IntArray
+    times: list[Array] | None = None
 
     def to_rows(self, values: Sequence[Array]) -> Array:
         """Arrange values per timestep, such as predictions, in the row order of the data frame.
@@ -221,7 +224,8 @@ def sequences_from_frame(
     if group is not None:
         groups = _value_per_sequence(_read(table, group)[rows], sequences, ids, group)
     X = _as_frames(table, chosen, numbers, sequences, rows) if categorical else list(sequences)
-    return FrameSequences(X, y, groups, ids, chosen, rows)
+    by_sequence = None if times is None else np.split(times[rows], sequences.offsets[1:-1])
+    return FrameSequences(X, y, groups, ids, chosen, rows, by_sequence)
 
 
 # The table --------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any, Literal
@@ -118,6 +119,63 @@ class Windows:
             merged = _filled(merged, covered, fill)
         return list(Sequences(merged, offsets))
 
+    def from_recordings(self, values: Iterable[npt.ArrayLike], *, timestep: int = -1) -> Array:
+        """Pick the value of one timestep of each window, such as its date.
+
+        Parameters
+        ----------
+        values : list of array-like of shape (n_timesteps_i,) or (n_timesteps_i, n_values)
+            For each recording, one or more values per timestep: dates, prices, row numbers.
+        timestep : int, default=-1
+            Timestep within the window: 0 is the first one, -1 the last one.
+
+        Returns
+        -------
+        ndarray of shape (n_windows,) or (n_windows, n_values)
+            One value, or several, for each window.
+
+        Raises
+        ------
+        ValueError
+            If there is not one value for each timestep, or if ``timestep`` is outside the window.
+
+        Examples
+        --------
+        The day on which each window ends:
+
+        >>> import numpy as np
+        >>> from sklstm.preprocessing import make_windows
+        >>> days = np.arange("2026-01-01", "2026-01-08", dtype="datetime64[D]")
+        >>> windows = make_windows([np.arange(7.0)], size=3, step=2)
+        >>> windows.from_recordings([days]).astype(str).tolist()
+        ['2026-01-03', '2026-01-05', '2026-01-07']
+        """
+        size = self.X.shape[1]
+        if not -size <= timestep < size:
+            raise ValueError(
+                f"timestep must be from {-size} to {size - 1}, since a window has {size}"
+                f" timesteps. Got {timestep} instead."
+            )
+        arrays = [np.asarray(own) for own in values]
+        if len(arrays) != len(self.lengths):
+            raise ValueError(
+                f"values must be {len(self.lengths)} arrays, one for each recording. Got"
+                f" {len(arrays)}."
+            )
+        for index, (own, length) in enumerate(zip(arrays, self.lengths, strict=True)):
+            if own.ndim == 0 or len(own) != length:
+                raise ValueError(
+                    f"values[{index}] must have {length} values, one for each timestep of"
+                    f" X[{index}]. Got shape {own.shape} instead."
+                )
+        picked: Array = np.concatenate(arrays)[self._first_rows() + timestep % size]
+        return picked
+
+    def _first_rows(self) -> IntArray:
+        """Where each window starts in the concatenated recordings."""
+        rows: IntArray = (np.cumsum(self.lengths) - self.lengths)[self.recordings] + self.starts
+        return rows
+
     def _vote(self, labels: Array) -> tuple[Array, Array]:
         """Majority vote per timestep of the concatenated recordings, and the covered mask."""
         classes, codes = np.unique(labels, return_inverse=True)
@@ -134,7 +192,7 @@ class Windows:
         """Mean per timestep of the concatenated recordings, and the covered mask."""
         size = self.X.shape[1]
         n_timesteps = int(self.lengths.sum())
-        first_rows = (np.cumsum(self.lengths) - self.lengths)[self.recordings] + self.starts
+        first_rows = self._first_rows()
         sums = np.zeros((n_timesteps, values.shape[1]))
         counts = np.zeros((n_timesteps, 1))
         # No two windows have the same start, so each round writes to a row at most once.
@@ -158,7 +216,8 @@ def make_windows(
 
     Each window has its recording as ``groups``, so that a group-aware splitter does not separate
     the windows of one recording. `Windows.to_recordings` aggregates predictions to timesteps of the
-    recordings. No window crosses from one recording into the next.
+    recordings, and `Windows.from_recordings` says which date belongs to which window. No window
+    crosses from one recording into the next.
 
     Parameters
     ----------
@@ -208,7 +267,9 @@ def make_windows(
     The windows are one array of ``size / step`` times the memory of the recordings.
 
     A cross-validation over overlapping windows that ignores ``groups`` leaks: training and test
-    folds share timesteps, and the score is meaningless.
+    folds share timesteps, and the score is meaningless. Within one recording, use
+    ``TimeSeriesSplit(gap=ceil(size / step) - 1)``: as many windows are left out between training
+    and test fold as overlap with the first window of the latter.
 
     Examples
     --------

@@ -80,6 +80,14 @@ def test_any_order_of_rows_gives_the_same_as_a_group_by(as_frame):
         np.testing.assert_array_equal(x, part.sort_values("time")[["z", "x"]])
 
 
+def test_windows_have_the_dates_of_a_table():
+    result = sequences_from_frame(pd.DataFrame(TABLE), **COLUMNS)
+    windows = make_windows(result.X, size=2, step=1, short="drop")
+    ends = windows.from_recordings(result.times)
+    assert ends.tolist() == [own[i] for own in result.times for i in range(1, len(own))]
+    assert sequences_from_frame(pd.DataFrame(TABLE), sequence="id", features=["x"]).times is None
+
+
 def test_without_times_rows_keep_their_order():
     result = sequences_from_frame(pd.DataFrame(TABLE), sequence="id", features=["x"])
     assert [x.ravel().tolist() for x in result.X] == [[0.3, 0.1, 0.2], [1.1, 1.2], [2.7]]
@@ -117,6 +125,12 @@ def test_times_of_any_kind(as_frame, unit):
         times = pd.to_datetime(times)
     result = sequences_from_frame(as_frame(changed(time=times)), **COLUMNS)
     assert result.rows.tolist() == [2, 4, 0, 1, 3, 5]
+    assert [len(own) for own in result.times] == [3, 2, 1]
+    expected = pd.to_datetime(times) if unit == "date" else times
+    found = np.concatenate(result.times)
+    assert (
+        found.tolist() == np.asarray(pd.Series(expected))[result.rows].astype(found.dtype).tolist()
+    )
 
 
 def test_times_of_a_time_zone_keep_their_order_where_the_clock_goes_back():

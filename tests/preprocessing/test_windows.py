@@ -3,7 +3,12 @@ from collections import Counter
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.model_selection import GroupKFold, StratifiedGroupKFold, cross_val_predict
+from sklearn.model_selection import (
+    GroupKFold,
+    StratifiedGroupKFold,
+    TimeSeriesSplit,
+    cross_val_predict,
+)
 
 from sklstm._compat._sklearn import InvalidParameterError
 from sklstm.preprocessing import make_windows
@@ -325,3 +330,70 @@ def test_one_recording_out_of_its_list_is_told_to_go_into_one(container, short):
     assert make_windows([X], [y], size=10).X.shape == (5, 10, 3)
     with pytest.raises(ValueError, match=r"X has one dimension (?s:.)* \[X\] if it is one univ"):
         make_windows(np.arange(50.0), size=10)
+
+
+# Values of windows ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("timestep", [0, 1, -1, -3])
+def test_a_window_has_the_value_of_its_timestep(timestep):
+    X = [np.arange(5.0), np.arange(100.0, 102.0), np.arange(10.0, 17.0)]
+    windows = make_windows(X, size=3, step=2, short="drop")
+    # The values themselves as values of timesteps: those at that place in each window.
+    found = windows.from_recordings(X, timestep=timestep)
+    assert found.tolist() == windows.X[:, timestep, 0].tolist()
+
+
+def test_values_of_windows_may_be_dates_columns_or_several_numbers():
+    days = pd.date_range("2026-01-01", periods=5)
+    windows = make_windows([np.zeros((5, 2)), np.zeros((3, 2))], size=3, step=2)
+    ends = windows.from_recordings([days, pd.Series(days[:3], index=[7, 8, 9])])
+    assert ends.dtype.kind == "M"
+    assert ends.astype("datetime64[D]").astype(str).tolist() == [
+        "2026-01-03", "2026-01-05", "2026-01-03",
+    ]  # fmt: skip
+    several = windows.from_recordings([np.arange(10).reshape(5, 2), np.zeros((3, 2))])
+    assert several.tolist() == [[4, 5], [8, 9], [0, 0]]
+
+
+def test_windows_without_one_label_have_no_value():
+    X, y = make_recordings([30, 17])
+    windows = make_windows(X, y, size=4, step=1, label="unanimous")
+    rows = windows.from_recordings([np.arange(30), np.arange(17)], timestep=0)
+    assert rows.tolist() == windows.starts.tolist()
+
+
+@pytest.mark.parametrize(
+    ("values", "timestep", "message"),
+    [
+        ([[1, 2, 3, 4]], -1, "values must be 2 arrays, one for each recording. Got 1."),
+        (
+            [[1, 2, 3], [1, 2, 3]],
+            -1,
+            r"values\[0\] must have 4 values, .* Got shape \(3,\) instead",
+        ),
+        ([[1, 2, 3, 4], 5], -1, r"values\[1\] must have 3 values, .* Got shape \(\) instead"),
+        ([[1, 2, 3, 4], [1, 2, 3]], 3, "timestep must be from -3 to 2, .* Got 3 instead"),
+        ([[1, 2, 3, 4], [1, 2, 3]], -4, "timestep must be from -3 to 2, .* Got -4 instead"),
+    ],
+)
+def test_values_that_do_not_fit_the_recordings_are_named(values, timestep, message):
+    windows = make_windows([np.zeros(4), np.zeros(3)], size=3)
+    with pytest.raises(ValueError, match=message):
+        windows.from_recordings(values, timestep=timestep)
+
+
+@pytest.mark.parametrize(("size", "step"), [(5, 1), (5, 2), (5, 5), (6, 4), (4, 7)])
+def test_the_gap_of_the_docstring_is_the_smallest_that_keeps_windows_apart(size, step):
+    windows = make_windows([np.zeros(200)], size=size, step=step)
+    ends = windows.starts + size - 1
+    gap = -(-size // step) - 1
+
+    def share_timesteps(gap):
+        return any(
+            ends[train].max() >= windows.starts[test].min()
+            for train, test in TimeSeriesSplit(3, gap=gap).split(windows.X)
+        )
+
+    assert not share_timesteps(gap)
+    assert gap == 0 or share_timesteps(gap - 1)
