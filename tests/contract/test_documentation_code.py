@@ -20,7 +20,7 @@ PAGES = [*sorted((ROOT / "docs/user_guide").glob("*.rst")), ROOT / "docs/index.r
 
 BLOCK = re.compile(
     r"^(?P<indent> *)\.\. (?:code-block:: (?P<language>python|output)|(?P<setup>setup))\n"
-    r"(?P<options>(?:(?P=indent)   +:.*\n)*)\n"
+    r"(?P<options>(?:(?P=indent) {3,}:.*\n)*)\n"
     r"(?P<body>(?:(?P=indent)   .*\n|\n)+)",
     flags=re.M,
 )
