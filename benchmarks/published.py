@@ -39,8 +39,8 @@ def best_of(published: pd.DataFrame, name: str, methods: Iterable[str]) -> list[
 
 
 def as_text(figures: Iterable[float]) -> str:
-    """Figures of three digits, each once, "-" where there are none."""
-    return " / ".join(dict.fromkeys(f"{figure:.3f}" for figure in figures)) or "-"
+    """Figures of three digits, each once, "n/a" where there are none."""
+    return " / ".join(dict.fromkeys(f"{figure:.3f}" for figure in figures)) or "n/a"
 
 
 def with_sources(published: pd.DataFrame, name: str) -> str:

@@ -169,9 +169,9 @@ def test_two_sources_that_agree_in_three_digits_are_one_figure(known):
     assert published.as_text(published.of_all_sources(known, "B", "ROCKET")) == "0.600"
 
 
-def test_what_was_not_published_is_a_dash(known):
-    assert published.as_text(published.of_all_sources(known, "C", "ROCKET")) == "-"
-    assert published.as_text(published.best_of(known, "B", published.LSTM_FCN)) == "-"
+def test_what_was_not_published_is_not_available(known):
+    assert published.as_text(published.of_all_sources(known, "C", "ROCKET")) == "n/a"
+    assert published.as_text(published.best_of(known, "B", published.LSTM_FCN)) == "n/a"
 
 
 def test_the_best_of_a_family_counts(known):
