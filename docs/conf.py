@@ -82,6 +82,8 @@ html_theme_options = {
     "secondary_sidebar_items": ["page-toc"],
     "show_prev_next": False,
 }
+# Dark where the reader's system is. The theme's own default is the same, with a warning.
+html_context = {"default_mode": "auto"}
 # Without a button that folds it away.
 html_sidebars = {"**": ["sidebar-nav-bs"]}
 # Read the Docs keeps the versions side by side. Elsewhere there is one, and a browser that opens it
