@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -11,6 +12,14 @@ from benchmarks.machine import describe
 from benchmarks.results import CaseResult, Record, ThemeResult, ratio, show, spread
 from benchmarks.themes import THEMES
 
+# Targets that stand at the top of the documentation's page, by the name of their theme.
+HEADLINES = {
+    "step B64 T100 F10 H128, one direction": "training step, sequences of equal length",
+    "epoch, log-normal lengths 10 to 400": "epoch, sequences of unequal length",
+    "fit, JapaneseVowels, 30 epochs": "fit of JapaneseVowels",
+    "prediction, 10,000 sequences, log-normal lengths 10 to 400": "prediction of 10,000 sequences",
+    "grid search, JapaneseVowels, 20 epochs": "grid search, two jobs",
+}
 MET = {True: "yes", False: "no", None: "n/a"}
 
 
@@ -19,6 +28,19 @@ def targets_table(results: Iterable[ThemeResult], form: str = "github") -> str:
     targets = [target for result in results for target in THEMES[result.theme].targets(result)]
     rows = [(t.theme, t.target, t.measured, MET[t.met]) for t in targets]
     headers = ("theme", "target", "measured: median (range)", "met")
+    return tabulate(rows, headers, tablefmt=form, disable_numparse=True)
+
+
+def headline_table(results: Iterable[ThemeResult], form: str = "github") -> str:
+    """One row for each competitor of a few themes: how many times as fast as it sklstm is."""
+    targets = [target for result in results for target in THEMES[result.theme].targets(result)]
+    found = [(t, re.fullmatch(r">= [\d.]+x (.+)", t.target)) for t in targets]
+    rows = [
+        (HEADLINES[target.theme], match[1], target.measured)
+        for target, match in found
+        if match and target.theme in HEADLINES
+    ]
+    headers = ("what", "compared with", "times as fast: median (range)")
     return tabulate(rows, headers, tablefmt=form, disable_numparse=True)
 
 
@@ -68,6 +90,7 @@ def write(results: list[ThemeResult], folder: Path) -> None:
     folder.joinpath("README.md").write_text(markdown(results))
     folder.joinpath("machine.rst").write_text(machines(results) + "\n")
     folder.joinpath("targets.rst").write_text(targets_table(results, "rst") + "\n")
+    folder.joinpath("headlines.rst").write_text(headline_table(results, "rst") + "\n")
     for result in results:
         tables = (case_table(case, "rst") for case in result.cases)
         folder.joinpath(f"{result.theme}.rst").write_text("\n\n".join(tables) + "\n")

@@ -140,6 +140,10 @@ def test_the_recorded_report_is_that_of_the_recorded_results(folder):
     """Changed by hand, or not written anew after a change of the report: make bench."""
     results = __main__.recorded(folder)
     assert folder.joinpath("README.md").read_text() == report.markdown(results)
+    headlines = report.headline_table(results, "rst")
+    assert folder.joinpath("headlines.rst").read_text() == headlines + "\n"
+    # A theme of another name would be missing at the top of the page.
+    assert all(name in headlines for name in report.HEADLINES.values())
 
 
 def test_the_contestants_on_a_gpu_run():
