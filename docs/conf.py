@@ -1,6 +1,7 @@
 """How Sphinx builds the documentation: `make docs`. Nothing here needs a network."""
 
 import os
+import sys
 from pathlib import Path
 
 import matplotlib as mpl
@@ -8,6 +9,9 @@ from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sphinx_gallery.sorting import ExplicitOrder
 
 import sklstm
+
+# For parameter_groups, beside this file.
+sys.path.insert(0, str(Path(__file__).parent))
 
 # The gallery runs the examples: no window, and no progress bar among Sphinx's messages.
 mpl.use("agg")
@@ -20,6 +24,7 @@ version = release = sklstm.__version__
 
 extensions = [
     "numpydoc",
+    "parameter_groups",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.mathjax",
@@ -32,6 +37,8 @@ templates_path = ["_templates"]
 # A name in single backticks is a link where the reference has it, and plain code where not.
 default_role = "py:obj"
 autodoc_typehints = "none"
+# "fit()" in the list of contents, without the name of the class.
+toc_object_entries_show_parents = "hide"
 autosummary_generate = True
 # The templates list the members; numpydoc would list torch's and scikit-learn's as well.
 numpydoc_show_class_members = False
@@ -64,28 +71,3 @@ html_theme_options = {
 }
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
-
-# The first parameter of each group, as the reference of the estimator shows them.
-PARAMETER_GROUPS = {
-    "hidden_sizes": "Network",
-    "embedding_dim": "Tokens",
-    "standardize": "Input",
-    "class_weight": "Loss",
-    "optimizer": "Training",
-    "early_stopping": "Stopping",
-    "device": "Running",
-}
-
-
-def group_parameters(app, what, name, obj, options, lines):
-    """Put a heading before each group of parameters in what numpydoc has made of the docstring."""
-    if obj is not sklstm.LSTMSequenceClassifier:
-        return
-    for first, group in PARAMETER_GROUPS.items():
-        row = next(i for i, line in enumerate(lines) if line.startswith(f"    **{first}** :"))
-        lines[row:row] = [f"    *{group}*", ""]
-
-
-def setup(app):
-    # After numpydoc, which has the default of 500.
-    app.connect("autodoc-process-docstring", group_parameters, priority=600)

@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklstm._batching._loader import HostSequences
 from sklstm._batching._scaling import Scaling
+from sklstm._compat._sklearn import DocumentationLinks
 from sklstm._config._configuration import Configuration, NetworkConfiguration
 from sklstm._config._options import PARAMETER_CONSTRAINTS, Options
 from sklstm._config._parameters import check_parameters
@@ -49,7 +50,11 @@ from sklstm._validation._inputs import Inputs
 
 
 class BaseSequenceEstimator(
-    CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+    DocumentationLinks,
+    CallbackSupportMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    BaseEstimator,
 ):
     """Base class of estimators of a `SequenceNetwork`, for any task."""
 

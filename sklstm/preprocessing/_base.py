@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils.validation import check_is_fitted
 
-from sklstm._compat._sklearn import check_feature_names_in
+from sklstm._compat._sklearn import DocumentationLinks, check_feature_names_in
 from sklstm._compat._sklearn_callbacks import fit_task
 from sklstm._config._parameters import validate_parameters
 from sklstm._sequences import Array, Sequences, in_memory
@@ -19,7 +19,9 @@ from sklstm._validation._hints import reject_token_ids
 from sklstm._validation._inputs import Inputs, check_loaded
 
 
-class SequenceTransformer(CallbackSupportMixin, TransformerMixin, BaseEstimator, ABC):
+class SequenceTransformer(
+    DocumentationLinks, CallbackSupportMixin, TransformerMixin, BaseEstimator, ABC
+):
     """Base class of transformers that keep the sequences and the timesteps of X.
 
     A subclass has `_transform_values`, which computes the new values of all timesteps, `_suffixes`,

@@ -14,7 +14,7 @@ from sklearn.callback import CallbackSupportMixin
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.utils.validation import check_is_fitted
 
-from sklstm._compat._sklearn import Interval, RealNotInt, StrOptions
+from sklstm._compat._sklearn import DocumentationLinks, Interval, RealNotInt, StrOptions
 from sklstm._compat._sklearn_callbacks import fit_task
 from sklstm._config._parameters import validate_parameters
 from sklstm._optional import require
@@ -32,7 +32,11 @@ Tokens = Sequence[str]
 
 
 class TokenEncoder(  # type: ignore[call-arg]
-    CallbackSupportMixin, TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
+    DocumentationLinks,
+    CallbackSupportMixin,
+    TransformerMixin,
+    BaseEstimator,
+    auto_wrap_output_keys=None,
 ):
     r"""Tokenize texts and encode them as sequences of token ids, for an embedding.
 
@@ -58,6 +62,11 @@ class TokenEncoder(  # type: ignore[call-arg]
     min_df : int or float, default=1
         Minimum document frequency of a token of the vocabulary: a number of texts, or a fraction of
         them if a float. For "bpe", the minimum number of occurrences of a pair that is merged.
+    vocabulary : sequence of str, or mapping of str to int, default=None
+        Fixed vocabulary: tokens, which get the ids from 2 on in this order, or a mapping of tokens
+        to ids. None means that it is learned from the texts. With a fixed vocabulary, also set the
+        estimator's ``vocabulary_size=len(vocabulary) + 2`` or ``embedding_weights``; otherwise it
+        only knows the ids of its training texts.
     max_vocabulary : int, default=None
         Maximum size of the vocabulary, which keeps the most frequent tokens. None means no limit,
         and 8000 for "bpe", where each character of the texts is a token in any case.
@@ -65,11 +74,6 @@ class TokenEncoder(  # type: ignore[call-arg]
         Maximum number of tokens per text; longer texts are truncated. None means no limit.
     cut : {"end", "start"}, default="end"
         Side on which longer texts are truncated.
-    vocabulary : sequence of str, or mapping of str to int, default=None
-        A fixed vocabulary: tokens, which get the ids from 2 on in this order, or tokens mapped to
-        their ids. None: it is learnt from the texts. With a fixed vocabulary, set the estimator's
-        ``vocabulary_size=len(vocabulary) + 2`` or ``embedding_weights``: otherwise it knows only
-        the ids of its training texts.
 
     Attributes
     ----------
@@ -123,19 +127,19 @@ class TokenEncoder(  # type: ignore[call-arg]
         lowercase: bool = True,
         token_pattern: str = r"\w+|[^\w\s]",  # noqa: S107
         min_df: float = 1,
+        vocabulary: Sequence[str] | Mapping[str, int] | None = None,
         max_vocabulary: int | None = None,
         max_length: int | None = None,
         cut: Literal["end", "start"] = "end",
-        vocabulary: Sequence[str] | Mapping[str, int] | None = None,
     ) -> None:
         self.analyzer = analyzer
         self.lowercase = lowercase
         self.token_pattern = token_pattern
         self.min_df = min_df
+        self.vocabulary = vocabulary
         self.max_vocabulary = max_vocabulary
         self.max_length = max_length
         self.cut = cut
-        self.vocabulary = vocabulary
 
     vocabulary_: dict[str, int]
     tokenizer_: Any
