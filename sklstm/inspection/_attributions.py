@@ -201,8 +201,8 @@ def attributions(
     of a path: by a fraction of ``tol``. With ``precision="bfloat16"`` the gradients are computed in
     float32, and the sums have the rounding error of bfloat16.
 
-    "integrated_gradients" takes 17 to some hundred gradients per sequence, at most 2048. "occlusion"
-    takes two predictions per window. Both run on the estimator's ``device``.
+    "integrated_gradients" takes 17 to some hundred gradients per sequence, at most 2048.
+    "occlusion" takes two predictions per window. Both run on the estimator's ``device``.
 
     References
     ----------
