@@ -41,8 +41,7 @@ class data_parallel(AbstractContextManager[None]):
           start with the first fit and end with the context. Use at most one per core: the cores are
           divided among them
         - None joins the processes that torchrun has started, all of which call ``fit`` with the
-        same
-          arguments and end with the same fitted estimator
+          same arguments and end with the same fitted estimator
         - a Dask client starts a rank on each worker, with all of its threads. The workers must be
           processes
     n_ranks : int, default=None

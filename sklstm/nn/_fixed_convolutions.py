@@ -56,9 +56,8 @@ class FixedConvolutions(nn.Module):
 
     - the proportion of timesteps above a threshold, for several thresholds;
     - the mean of :math:`(r_t - c) / s`, clipped to [-1, 1], over each of consecutive windows, with
-    a
-      centre :math:`c` and a scale :math:`s` of the response. The means of all kernels are projected
-      linearly, and the inputs in the window are appended.
+      a centre :math:`c` and a scale :math:`s` of the response. The means of all kernels are
+      projected linearly, and the inputs in the window are appended.
 
     The kernels of Hydra are random and compete in groups of 8. At each timestep the kernel with the
     largest response wins and that with the smallest loses. Each kernel has two features: the square
