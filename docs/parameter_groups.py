@@ -37,7 +37,7 @@ GROUPS = {
         "lr_schedule": "training",
         "max_grad_norm": "training",
         "batch_size": "speed",
-        "max_epochs": "architectures",
+        "max_epochs": "training",
         "max_time": "stopping",
     },
     "Validation and early stopping": {
