@@ -25,6 +25,7 @@ extensions = [
     "links",
     "mathml",
     "numpydoc",
+    "parameter_groups",
     "sidebar",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
@@ -39,6 +40,8 @@ templates_path = ["_templates"]
 # A name in single backticks is a link where the reference has it, and plain code where not.
 default_role = "py:obj"
 autodoc_typehints = "none"
+# "fit()" in the list of contents, without the name of the class.
+toc_object_entries_show_parents = "hide"
 autosummary_generate = True
 # The templates list the members; numpydoc would list torch's and scikit-learn's as well.
 numpydoc_show_class_members = False
@@ -104,28 +107,3 @@ html_css_files = ["custom.css"]
 copybutton_selector = "div.highlight:not(.highlight-output *) pre"
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
-
-# The first parameter of each group, as the reference of the estimator shows them.
-PARAMETER_GROUPS = {
-    "hidden_sizes": "Network",
-    "embedding_dim": "Tokens",
-    "standardize": "Input",
-    "class_weight": "Loss",
-    "optimizer": "Training",
-    "early_stopping": "Stopping",
-    "device": "Running",
-}
-
-
-def group_parameters(app, what, name, obj, options, lines):
-    """Put a heading before each group of parameters in what numpydoc has made of the docstring."""
-    if obj is not sklstm.LSTMSequenceClassifier:
-        return
-    for first, group in PARAMETER_GROUPS.items():
-        row = next(i for i, line in enumerate(lines) if line.startswith(f"    **{first}** :"))
-        lines[row:row] = [f"    *{group}*", ""]
-
-
-def setup(app):
-    # After numpydoc, which has the default of 500.
-    app.connect("autodoc-process-docstring", group_parameters, priority=600)

@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklstm._batching._loader import HostSequences
 from sklstm._batching._scaling import Scaling
+from sklstm._compat._sklearn import DocumentationLinks
 from sklstm._config._configuration import Configuration, NetworkConfiguration
 from sklstm._config._options import PARAMETER_CONSTRAINTS, Options
 from sklstm._config._parameters import check_parameters
@@ -49,7 +50,11 @@ from sklstm._validation._inputs import Inputs
 
 
 class BaseSequenceEstimator(
-    CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+    DocumentationLinks,
+    CallbackSupportMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    BaseEstimator,
 ):
     """Base class of estimators of a `SequenceNetwork`, for any task."""
 
@@ -239,7 +244,7 @@ class BaseSequenceEstimator(
         return self._task.predictor(outputs)
 
     def transform(self, X: Any) -> Array:
-        """Pooled vector of each sequence: the input of the dense head.
+        """Compute the pooled vector of each sequence, the input of the dense layers.
 
         Parameters
         ----------
@@ -249,25 +254,24 @@ class BaseSequenceEstimator(
         Returns
         -------
         ndarray of shape (n_sequences, n_features_out), float32
-            ``n_features_out`` is the number of units of the last LSTM layer, in both directions,
+            ``n_features_out`` is the number of units of the last LSTM layer, over both directions,
             plus the number of filters of the last convolutional layer, plus the size of the vector
-            of static columns, which come last.
+            of static columns.
         """
         return self._compute(embed, X)
 
     def get_feature_names_out(self, input_features: npt.ArrayLike | None = None) -> Array:
-        """Output feature names of `transform`: the lower-case class name and a number.
+        """Get the output feature names of `transform`.
 
         Parameters
         ----------
         input_features : array-like of str of shape (`n_features_in_`,), default=None
-            Names of the features, which are only validated; or the name of the single column of
-            sequences.
+            Feature names, which are only validated, or the name of the single column of sequences.
 
         Returns
         -------
         ndarray of str of shape (n_features_out,)
-            Such as "lstmsequenceclassifier0", "lstmsequenceclassifier1".
+            The lower-case class name and a number, such as "lstmsequenceclassifier0".
         """
         check_is_fitted(self)
         if self._input_schema.column_of_sequences(input_features) is not None:

@@ -24,285 +24,290 @@ from sklstm._tasks._labels import check_partial_fit_classes
 class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
     r"""LSTM classifier of sequences.
 
-    It works wherever a scikit-learn classifier does: in ``Pipeline``, ``GridSearchCV`` and
-    ``cross_val_score``. Sequences may have equal or unequal lengths. Batching, padding and masking
-    are done inside; a prediction does not depend on the other sequences in X.
+    It classifies sequences of equal or unequal length: time series, sensor recordings, event logs
+    and, as token ids, text. It works in ``Pipeline``, ``GridSearchCV`` and ``cross_val_score``.
+    Batching, padding and masking are automatic, and a prediction does not depend on the other
+    sequences in X. By default an LSTM network is averaged with a linear model: of fixed
+    convolutions for measurements (``n_kernels``), of TF-IDF for token ids (``tfidf``).
 
     X may be
 
     - a float array of shape ``(n_sequences, n_timesteps, n_features)``;
     - a 2-D array or data frame: one univariate sequence per row;
-    - a list, tuple or object array of arrays of shape ``(n_timesteps_i, n_features)``, or 1-D if
-      univariate, of unequal length; whatever else has a length and an index is read as a list;
-    - a list of data frames, dicts of columns or structured arrays, whose features have names; those
-      of data frames may be categories: texts, or of a categorical dtype;
-    - a data frame with exactly one column of sequences, in any of these forms but dicts; its other
-      columns are static, one value for each sequence: numbers, NaN where missing, or categories, at
-      most 255 in a column. A category that is missing or unknown counts for nothing;
-    - a masked array of NumPy, or a list of such: timesteps masked at the end are padding;
-    - a torch tensor of any of these shapes;
-    - a nested list of pyarrow, awkward or polars, or structs of such;
+    - a list, tuple or object array of arrays of shape ``(n_timesteps_i, n_features)``, or of 1-D
+      arrays if univariate; any other object with a length and integer indexing is read as a list;
+    - a list of data frames, dicts of columns or structured arrays: the columns are named features.
+      Text and categorical columns of data frames are categories;
+    - a data frame with exactly one column of sequences, in any of these forms but dicts. The other
+      columns are static: one number or category for each sequence, NaN if missing. A column has at
+      most 255 categories; missing and unknown ones contribute nothing;
+    - a NumPy masked array, or a list of them: timesteps masked at the end are padding;
+    - a torch tensor of any of these shapes, or a list of tensors;
+    - a nested list of pyarrow, awkward or polars, or structs of these;
+    - sequences on disk, such as `sklstm.preprocessing.open_sequences` returns;
     - with an embedding, token ids: an integer array of shape ``(n_sequences, n_timesteps)``, padded
-      at the end with 0, or a list of 1-D integer sequences of unequal length.
+      at the end with 0, or a list of 1-D integer sequences.
 
-    Each sequence has one label, or several where y is an indicator matrix.
+    Each sequence has one label, or several if y is an indicator matrix.
 
     Parameters
     ----------
     hidden_sizes : int or tuple of int, default=64
-        Number of units of each stacked LSTM layer, first to last; an int means one layer. With
-        ``bidirectional=True`` each direction has this many.
+        Number of units of each stacked LSTM layer, from first to last. An int is a single layer.
+        With ``bidirectional=True`` each direction has this many units.
     bidirectional : bool, default=True
         Whether the LSTM layers are bidirectional.
     pooling : {"attention", "last", "max", "mean"}, default="max"
         Pooling of the hidden states over time.
 
-        - "attention": mean weighted by learnt attention
-        - "last": state at the last timestep (at the first one for the backward direction)
+        - "attention": mean weighted by learned attention
+        - "last": last hidden state of each direction
         - "max": global max pooling
         - "mean": global average pooling
     patch_size : int or "auto", default="auto"
         Number of consecutive timesteps concatenated into one step, which shortens long sequences.
-        The last patch is padded with zeros. "auto" is 1 for token ids; for measurements it is the
-        smallest size that leaves at most 128 patches in nine of ten sequences (256 if there are 101
-        to 500 sequences, 32 windows of fixed convolutions).
+        The last patch is padded with zeros.
     conv_filters : int, tuple of int or "auto", default="auto"
-        Number of filters of each convolutional layer in a branch beside the LSTM layers, first to
-        last (LSTM-FCN [3]_). Kernel sizes are 8, 5, 3 and then 3 for each further layer, in
-        timesteps or patches; all layers but the last have squeeze-and-excitation [4]_. Global
-        average pooling of the last one is concatenated to the pooled LSTM states. () means no
-        convolutions. "auto" is () for token ids, and for one feature with ``n_kernels``; otherwise
-        (64, 128, 64).
+        Number of filters of each convolutional layer in a branch parallel to the LSTM layers, as in
+        LSTM-FCN [3]_. () means no branch.
     n_kernels : int or "auto", default="auto"
-        Number of features of fixed convolutions (MiniRocket [6]_ and Hydra [7]_): convolutions of
-        inputs and of their differences, at several dilations, that are not trained. A linear model
-        of these features, in closed form, is averaged with the network; for one label a sequence,
-        from 500 sequences on and without early stopping, after the network's logits are scaled down
-        to the linear model's confidence (ADR 48). Without ``conv_filters`` the network's steps are
-        windows of ``patch_size`` timesteps of the same convolutions and of the inputs. Rounded to
-        what the numbers of kernels and dilations allow. 0 means none. "auto" is 5040, fewer for
-        more than 2000 sequences, and 0 for more than 10000, for token ids, and where
-        ``conv_filters`` is set.
+        Number of features of fixed, untrained convolutions (MiniRocket [6]_ and Hydra [7]_). A
+        linear model of them is averaged with the network. 0 means none.
     dense_sizes : int or tuple of int, default=()
         Number of units of each dense ReLU layer between pooling and output.
     dropout : float, default=0.0
-        Dropout rate of embedded tokens, between LSTM layers, after pooling and after each dense
-        layer, in [0, 1).
+        Dropout rate in [0, 1), applied to embedded tokens, between LSTM layers, after pooling and
+        after each dense layer.
     embedding_dim : int, default=None
-        Embedding size of token ids. None: X holds measurements, unless ``embedding_weights`` are
-        given.
+        Size of the token embedding; X then holds token ids. None means that X holds measurements,
+        unless ``embedding_weights`` is set.
     vocabulary_size : int, default=None
-        Number of token ids, padding (0) and unknown (1) included. None: one more than the largest
-        id in X, or the number of rows of ``embedding_weights``.
+        Number of token ids, including padding (0) and unknown (1). None means one more than the
+        largest id in X, or the number of rows of ``embedding_weights``.
     embedding_weights : array-like of shape (vocabulary_size, embedding_dim), default=None
-        Pretrained embedding. None: it is initialised at random.
+        Pretrained embedding, such as word vectors. None means random initialisation.
     freeze_embedding : bool, default=False
-        Whether the embedding is not trained.
+        Whether the embedding is kept fixed during training.
     tfidf : bool, default=True
-        Whether the network of token ids has a linear model of TF-IDF beside it: a logistic
-        regression of tokens and of pairs of consecutive tokens [8]_. Logits are a weighted sum of
-        both. From 100 sequences on, and without ``early_stopping``, the weights are fitted to a
-        tenth of the sequences, which the network is not trained on. From 500 on, the network reads
-        ids of a single training sequence as unknown (1), unless there are ``embedding_weights``.
+        Whether a logistic regression on TF-IDF of tokens and token pairs [8]_ is added to a network
+        of token ids. The logits are a weighted sum of both.
     standardize : bool or {"auto", "both", "sequence"}, default="auto"
         Standardisation of measurements to mean 0 and variance 1; constant features become 0.
 
-        - True: over all timesteps of the training sequences, for each feature
-        - "sequence": over each sequence by itself, which drops its level and scale
-        - "both": the two side by side, which doubles the number of inputs
-        - "auto": "both" for a single feature, unless each sequence is standardised already, and if
-          a few sequences dominate the scale (in any feature the median of the sequences' standard
-          deviations is below a twentieth of the overall one); otherwise True
+        - True: each feature over all timesteps of the training sequences
+        - "sequence": each sequence by itself, which removes its level and scale
+        - "both": True and "sequence" side by side, which doubles the number of inputs
+        - "auto": True or "both", depending on the data
     mask_value : float, default=None
-        Padding value: timesteps at the end of a sequence whose features all equal it (NaN equals
-        NaN) are cut off. Token ids are always padded with 0.
+        Padding value; NaN is allowed. Timesteps at the end of a sequence are removed if all of
+        their features equal it. Token ids are always padded with 0.
     class_weight : dict, list of dict, "balanced" or None, default=None
-        Class weights, as ``{label: weight}``; labels that are missing there have weight 1.
-        "balanced" is inversely proportional to class frequencies in the training sequences.
-        Multiplied by ``sample_weight``. Of several labels per sequence, each has weights of its
-        own: ``{column: weight}`` holds where the label is present, a list has one dict
-        ``{0: weight, 1: weight}`` for each label, and "balanced" counts each label by itself.
+        Class weights as ``{label: weight}``; missing labels have weight 1. "balanced" weights
+        classes inversely to their frequency. Multiplied by ``sample_weight``.
+
+        With several labels per sequence, ``{column: weight}`` weights the presence of a label. A
+        list has a dict ``{0: weight, 1: weight}`` for each label.
     mixup_alpha : float, default=0.2
-        alpha of Beta(alpha, alpha), from which mixup coefficients are drawn in the first half of
-        the epochs [5]_: each sequence and its target are mixed with another's, against overfitting.
-        0 disables mixup.
+        alpha of the Beta(alpha, alpha) distribution of the coefficients of mixup [5]_, which is
+        applied in the first half of the epochs. 0 disables mixup.
     l1 : float, default=0.0
-        L1 penalty: factor of the sum of absolute weights; biases and normalisation are not
-        penalised.
+        L1 penalty: factor of the sum of absolute weights. Biases, normalisation layers and the
+        embedding are not penalised.
     l2 : float, default=0.0
-        L2 penalty: factor of the sum of squared weights, of the same ones.
+        L2 penalty: factor of the sum of squared weights. Biases, normalisation layers and the
+        embedding are not penalised.
     optimizer : {"adam", "adamw", "rmsprop", "sgd"} or callable, default="adam"
-        Name, ``torch.optim`` class, or callable that takes parameters and ``lr`` and returns an
-        optimizer, such as ``functools.partial(torch.optim.AdamW, weight_decay=0.05)``. "sgd" has
-        Nesterov momentum 0.9; all else is torch's default.
+        Name, ``torch.optim`` class, or callable that takes parameters and ``lr``, such as
+        ``functools.partial(torch.optim.AdamW, weight_decay=0.05)``. "sgd" has Nesterov momentum of
+        0.9.
     learning_rate : float, default=0.005
-        Learning rate; the maximum under a schedule.
+        Learning rate. With a schedule, the maximum learning rate.
     lr_schedule : {"cosine", "exponential", "one_cycle", "plateau"} or None, default="one_cycle"
-        Learning-rate schedule.
+        Learning rate schedule.
 
         - "cosine": cosine annealing to 0
-        - "exponential": exponential decay to a hundredth in the last epoch
+        - "exponential": exponential decay to 1 % in the last epoch
         - "one_cycle": warm-up over the first 30 % of the steps, then annealing to almost 0 [2]_
-        - "plateau": halved when the training loss, or with ``early_stopping`` the validation score,
-          has not improved for 5 epochs; epochs with mixup do not count
-        - None: constant, or as set by a ``skorch.callbacks.LRScheduler`` in ``callbacks``, which
-          replaces any ``lr_schedule``
+        - "plateau": halved if the training loss, or with ``early_stopping`` the validation score,
+          has not improved for 5 epochs
+        - None: constant, or set by a ``skorch.callbacks.LRScheduler`` in ``callbacks``
     max_grad_norm : float, default=1.0
-        Gradients are clipped to this Euclidean norm. None: no clipping.
+        Maximum Euclidean norm of the gradients, to which they are clipped. None disables clipping.
     batch_size : int or "auto", default="auto"
-        Maximum number of sequences per mini-batch; the batches of an epoch differ in size by at
-        most one. "auto" is a sixty-fourth of the sequences, as a power of two from 32 to 128.
+        Maximum number of sequences per mini-batch. The batches of an epoch differ in size by at
+        most one.
     max_epochs : int or "auto", default="auto"
-        Maximum number of epochs. "auto" makes 3000 training steps, 800 for token ids, in 10 to 100
-        epochs.
+        Maximum number of epochs.
     max_time : float, default=None
-        Maximum duration of ``fit``, in seconds from its call. Training ends after a step, at least
-        one, in time for what follows it; the annealing of ``lr_schedule`` ("one_cycle", "cosine",
-        "exponential") and mixup then end sooner. As long as all epochs fit into the time, the model
-        is the same, bit for bit, as without a limit. None: no limit.
+        Maximum duration of ``fit`` in seconds. Schedule and mixup are shortened to end in time.
+        None means no limit.
     early_stopping : bool or "last", default=False
-        Whether to stop when the validation score no longer improves and to restore the weights of
-        the best epoch (of equal scores, that of the smallest loss). Without ``X_val``, a part of
-        the training sequences is held out for validation. ``groups`` given to ``fit`` are never
-        split.
+        Whether to stop when the validation score stops improving, and to restore the weights of the
+        best epoch. Without ``X_val`` in ``fit``, a part of the training sequences is held out.
 
-        - True: a stratified random part; at least one sequence of each class that has two, and
-          never all of a class. Of several labels per sequence, the rarest one is the class
-        - "last": the last sequences in the order given, for data sorted by time
+        - True: a random part, stratified by class
+        - "last": the last sequences in the given order, for data sorted by time
     validation_fraction : float, default=0.1
-        Fraction of the training sequences that ``early_stopping`` holds out, in (0, 1).
+        Fraction of the training sequences held out for ``early_stopping``, in (0, 1).
     validation_interval : int, default=None
-        Number of training steps between validations within an epoch, counted from its beginning;
-        there is another at its end. Each has a row in ``history_``, can be the best, and counts for
-        ``n_iter_no_change`` and "plateau"; callbacks see it as the end of an epoch. None: once an
-        epoch.
+        Number of training steps between validations within an epoch, in addition to the one at its
+        end. None means once per epoch.
     n_iter_no_change : int, default=10
-        Number of validations without improvement before ``early_stopping`` stops (patience). Those
-        in the warm-up of "one_cycle" and in epochs with mixup do not count.
+        Patience: number of validations without improvement before ``early_stopping`` stops. The
+        warm-up of "one_cycle" and epochs with mixup do not count.
     tol : float, default=1e-4
-        Minimum improvement of the score for ``early_stopping``, absolute.
+        Minimum improvement of the validation score that counts, absolute.
     scoring : str, callable, list of str or dict of str to str or callable, default="loss"
-        Validation score: "loss" (its negative is the score), the name of a scikit-learn scorer, or
-        a scorer from ``sklearn.metrics.make_scorer``. Of a list of names, or a dict of scorers by
-        names of your own, all are recorded, and the first decides about stopping.
+        Validation score: "loss", whose negative is the score, or a scikit-learn scorer or its name.
+        If there are several, in a list of names or a dict, all are recorded and early stopping uses
+        the first.
     return_train_score : bool, default=False
-        Whether the training sequences are scored by ``scoring`` after each epoch, too, as they are
-        predicted: unmixed and without dropout. That is another pass through the network, and
-        changes nothing else. Without validation data ``scoring`` serves for it alone.
+        Whether to score the training sequences as well after each epoch, without mixup and dropout.
     device : str or torch.device, default="cpu"
-        "cpu", "cuda", "cuda:1" and so on, or "auto": a GPU if there is one.
+        Device such as "cpu", "cuda" or "cuda:1". "auto" uses a GPU if there is one.
     precision : {"auto", "bfloat16", "float32", "tf32"}, default="float32"
-        Arithmetic of LSTM layers and convolutions; weights and logits are float32. "bfloat16" is up
-        to twice as fast on hardware that supports it; "auto" uses it on such a CPU if an LSTM layer
-        has 64 units or more. "tf32" lets cuDNN multiply in TensorFloat-32 on a GPU, unless torch is
-        told otherwise, and is float32 on a CPU.
+        Precision of LSTM layers and convolutions; weights and logits are float32.
+
+        - "auto": "bfloat16" on a CPU with hardware support for it, if an LSTM layer has 64 units or
+          more, otherwise "float32"
+        - "bfloat16": up to twice as fast with hardware support
+        - "float32": full precision
+        - "tf32": TensorFloat-32 on a GPU, unless torch's settings forbid it; "float32" on a CPU
     warm_start : bool, default=False
-        Whether ``fit`` continues from the weights, the standardisation and the optimizer state of
-        the previous call, for ``max_epochs`` more.
+        Whether ``fit`` continues from the weights, standardisation and optimizer state of the
+        previous call, for ``max_epochs`` more epochs.
     checkpoint : str or path-like, default=None
-        Path of a checkpoint. Training state is saved after every epoch; calling ``fit`` again with
-        the same data and parameters resumes from it, or returns its result if the fit was complete
-        and ``random_state`` is an int. A larger ``max_epochs`` goes on from there if
-        ``lr_schedule`` is None or "plateau" and ``mixup_alpha`` 0. An existing folder gets one file
-        for each fit, as a search needs.
+        Path of a file, saved after every epoch, from which the same call of ``fit`` resumes. If it
+        is a folder, each fit has its own file in it, as needed for a search.
     checkpoint_interval : int, default=None
-        Number of training steps after which the ``checkpoint`` is written within an epoch, too,
-        counted from its beginning. It may change from call to call. None: after epochs only.
+        Number of training steps between checkpoints within an epoch. None means after epochs only.
     callbacks : list of skorch callbacks, default=None
-        Callbacks of skorch. The history that they see has ``train_loss``, ``learning_rate``,
-        ``dur`` and the scores, as ``history_`` has. In place of ``EpochScoring`` and
-        ``BatchScoring``, which are refused, there is ``scoring``. Those of scikit-learn are set by
-        ``set_callbacks``.
+        skorch callbacks. ``EpochScoring`` and ``BatchScoring`` are rejected: use ``scoring``. For
+        callbacks of scikit-learn use ``set_callbacks``.
     random_state : int, RandomState instance or None, default=None
         Seed of initialisation, batches, mixup, dropout and validation split. Pass an int for
-        reproducible results. None takes fresh entropy from the operating system. The global states
-        of NumPy and torch are neither used nor changed.
+        reproducible results.
     verbose : int, default=0
-        1 shows a progress bar over the epochs, except in parallel workers; 0 is silent. Within a
-        search of scikit-learn the bar says which of its fits this is. For nested bars, those of
-        workers included, see `sklearn.callback.ProgressBar`.
+        1 shows a progress bar over the epochs, except in parallel workers. 0 is silent.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        Class labels, sorted; for several labels per sequence the numbers of the columns of y.
+        Class labels, sorted. With several labels per sequence, the column numbers of y.
     multilabel_ : bool
-        Whether y was an indicator matrix: several labels per sequence.
+        Whether y was an indicator matrix, with several labels per sequence.
     n_features_in_ : int
-        Number of columns of a 2-D X or of a data frame with static columns; otherwise number of
-        features of a timestep.
+        Number of features of a timestep. If X was a 2-D array, or a data frame with static columns,
+        the number of columns.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns of a data frame, or of the features in a list of data frames. Defined
-        only if X was one of these and all names are strings.
+        Column names of the data frame, or feature names of a list of data frames. Only defined if
+        X was one of these and all names are strings.
     net_ : skorch.NeuralNet
-        Trained skorch net, whose ``forward``, ``predict`` and ``predict_proba`` take X in any of
-        the forms listed above. ``net_.module_`` is the `sklstm.nn.SequenceNetwork`, or with
-        ``n_kernels`` the `sklstm.nn.ConvolutionEnsemble` that contains it, with ``tfidf`` the
-        `sklstm.nn.TokenEnsemble`.
+        Trained skorch net. Its ``forward``, ``predict`` and ``predict_proba`` take X in any of the
+        forms above. ``net_.module_`` is a `sklstm.nn.SequenceNetwork`, contained in a
+        `sklstm.nn.ConvolutionEnsemble` with ``n_kernels`` and in a `sklstm.nn.TokenEnsemble` with
+        ``tfidf``.
     history_ : dict of ndarray of shape (n_rows,)
-        Figures of each epoch: ``epoch`` (from 1), ``dur`` (seconds), ``train_loss`` (weighted mean
-        cross-entropy without penalties; of mixtures under mixup), ``learning_rate``; with
-        ``early_stopping`` or ``X_val`` also ``valid_loss`` and ``valid_score``.
-        ``pandas.DataFrame(history_)`` makes a table.
+        Training history, one row per epoch: ``epoch`` (from 1), ``dur`` (seconds), ``train_loss``
+        (weighted mean cross-entropy without penalties; of mixtures under mixup) and
+        ``learning_rate``; with ``early_stopping`` or ``X_val`` also ``valid_loss`` and
+        ``valid_score``. ``pandas.DataFrame(history_)`` is a table.
 
-        Mixup adds ``mixup_alpha``, which is 0 where nothing is mixed; several metrics in
-        ``scoring`` add ``valid_<name>`` for each; ``return_train_score`` adds ``train_score``,
-        ``train_<name>``, and ``train_eval_loss``, the loss of the training sequences as they are
-        predicted. ``valid_score`` and ``train_score`` are those of the first metric.
-
-        With ``validation_interval`` there is a row for each validation: ``epoch`` is then the
-        number of epochs up to it, such as 0.25, the losses and ``dur`` are those of the steps since
-        the row before, and scores of training sequences are NaN within an epoch.
+        - mixup adds ``mixup_alpha``, which is 0 in epochs without mixup
+        - several metrics in ``scoring`` add ``valid_<name>`` for each; ``valid_score`` is the first
+        - ``return_train_score`` adds ``train_eval_loss``, ``train_score`` and ``train_<name>``
+        - ``validation_interval`` makes a row for each validation. Then ``epoch`` is the number of
+          epochs so far, such as 0.25, losses and ``dur`` cover the steps since the previous row,
+          and training scores are NaN within an epoch
     n_iter_ : int
-        Number of epochs, a partial one included, earlier calls included with ``warm_start`` or
+        Number of epochs, counting a partial one, and those of earlier calls with ``warm_start`` or
         ``partial_fit``.
     best_epoch_ : int or float
-        Epoch whose weights are used: with ``early_stopping`` that of the best validation score,
-        otherwise the last. As ``epoch`` in ``history_``: a float with ``validation_interval``.
+        Epoch whose weights are used: the one with the best validation score with
+        ``early_stopping``, otherwise the last. A float with ``validation_interval``, as ``epoch``
+        in ``history_``.
     best_score_ : float
-        Validation score of that epoch; without validation data, the negative training loss.
+        Validation score of that epoch. Without validation data, the negative training loss.
     stop_reason_ : {"callback", "max_epochs", "max_time", "no_improvement"}
         Why training ended.
 
-        - "callback": requested by a callback, such as skorch's ``EarlyStopping``
+        - "callback": a callback stopped it, such as skorch's ``EarlyStopping``
         - "max_epochs": all epochs were run
-        - "max_time": the time was over; the last epoch of ``history_`` may be a partial one
+        - "max_time": the time was up; the last epoch in ``history_`` may be partial
         - "no_improvement": no better score in ``n_iter_no_change`` validations
     resolved_params_ : dict
-        Values of the parameters that may be "auto".
+        Values used for the parameters that may be "auto".
 
     See Also
     --------
+    LSTMSequenceRegressor : The same network for numeric targets.
     sklstm.nn.SequenceNetwork : The network as a torch module.
-    LSTMSequenceRegressor : Numbers in place of labels.
+    sklstm.inspection.summary : Layers, output shapes and number of parameters.
 
     Notes
     -----
-    The loss of a batch is the weighted mean cross-entropy of its logits,
-    :math:`\sum_i w_i \ell_i / \sum_i w_i`, where :math:`w_i` is class weight times sample
-    weight; probabilities are the softmax of the logits. For several labels per sequence it is the
-    weighted mean binary cross-entropy over sequences and labels, and probabilities are the sigmoid.
+    **Values of "auto".** ``resolved_params_`` has those that ``fit`` has chosen.
 
-    Time is linear in the total number of timesteps: sequences of similar length share a batch, so
-    there is little padding. Training holds a second copy of X, in float32, on ``device``.
+    - ``standardize``: "both" for a single feature, unless each sequence is already standardised.
+      "both" also if for some feature the median of the sequences' standard deviations is below a
+      twentieth of the overall one, since a few sequences then dominate the scale. Otherwise True.
+    - ``n_kernels``: 5040, fewer for more than 2000 sequences, and 0 for more than 10000, for
+      token ids, or if ``conv_filters`` is set.
+    - ``conv_filters``: () for token ids, and for a single feature with ``n_kernels``; otherwise
+      (64, 128, 64).
+    - ``patch_size``: 1 for token ids. For measurements the smallest size that leaves at most 128
+      patches in nine of ten sequences; 256 for 101 to 500 sequences, and 32 if the network reads
+      windows of fixed convolutions.
+    - ``batch_size``: a sixty-fourth of the sequences, as a power of two from 32 to 128.
+    - ``max_epochs``: 3000 training steps, or 800 for token ids, in 10 to 100 epochs.
 
-    Weights are normalised within each batch, so their effect fades with small batches and vanishes
-    with ``batch_size=1``. Batch normalisation of the convolutions uses the real timesteps of a
-    batch in training and running statistics in prediction, both unweighted.
+    **Loss.** The loss of a batch is the weighted mean cross-entropy of its logits,
+    :math:`\sum_i w_i \ell_i / \sum_i w_i`, where :math:`w_i` is class weight times sample weight.
+    Probabilities are the softmax of the logits. With several labels per sequence it is the weighted
+    mean binary cross-entropy over sequences and labels, and probabilities are the sigmoid. Weights
+    are normalised within each batch, so that their effect fades with small batches and vanishes
+    with ``batch_size=1``.
 
-    A configuration is *causal* if what is computed for the first timesteps of a sequence stays
-    valid when others follow, as `sklstm.streaming.Stream` requires: ``bidirectional=False``,
+    **Convolutions.** The kernel sizes of ``conv_filters`` are 8, 5, 3 and then 3 for each further
+    layer, in timesteps or patches. All layers but the last have squeeze-and-excitation [4]_, and
+    global average pooling of the last one is concatenated to the pooled LSTM states. Batch
+    normalisation uses the real timesteps of a batch in training and running statistics in
+    prediction, both unweighted.
+
+    The fixed convolutions of ``n_kernels`` read the inputs and their differences at several
+    dilations. Their linear model is fitted in closed form. Without ``conv_filters`` the network
+    reads windows of ``patch_size`` timesteps of the same convolutions and of the inputs. With one
+    label per sequence, from 500 sequences on and without early stopping, the network's logits are
+    scaled down to the confidence of the linear model before they are averaged.
+
+    **TF-IDF.** From 100 sequences on, and without ``early_stopping``, the weights of the sum are
+    fitted on a tenth of the sequences, which the network is not trained on. From 500 on, the
+    network reads ids that occur in a single training sequence as unknown (1), unless there are
+    ``embedding_weights``.
+
+    **Held-out sequences.** ``early_stopping=True`` holds out at least one sequence of each class
+    that has two or more, and never all of a class. With several labels per sequence, the rarest one
+    counts as the class. ``groups`` given to ``fit`` are never split.
+
+    **Cost.** Time is linear in the total number of timesteps: sequences of similar length share a
+    batch, so that there is little padding. Training holds a second copy of X, in float32, on
+    ``device``.
+
+    **Causal models.** A model is *causal* if what is computed for the first timesteps of a sequence
+    stays valid when others follow, as `sklstm.streaming.Stream` requires: ``bidirectional=False``,
     ``conv_filters=()`` and ``n_kernels=0``, for token ids ``tfidf=False``, any ``pooling`` but
     "attention", ``standardize`` True or False, and no bfloat16.
 
-    A pickle or a copy holds the weights but not the optimizer state: ``warm_start`` and
-    ``partial_fit`` begin with a new optimizer there. Fits in threads of one process take turns.
+    **Further training.** A pickle or a copy holds the weights but not the optimizer state:
+    ``warm_start`` and ``partial_fit`` then begin with a new optimizer. Fits in threads of one
+    process take turns.
+
+    **Reproducibility.** With an int ``random_state``, fits are bitwise reproducible on one machine
+    with one version of torch, for any number of threads. None draws a seed from the operating
+    system. The global random states of NumPy and torch are neither used nor changed.
 
     Settings without effect, such as ``validation_fraction`` without ``early_stopping``, cause a
-    ``UserWarning``; values equal to the default and "auto" do not.
-
-    With an int ``random_state``, fits are bitwise reproducible on one machine with one version of
-    torch, for any number of threads.
+    ``UserWarning``. Values equal to the default and "auto" do not.
 
     References
     ----------
@@ -461,57 +466,57 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
         sample_weight_val: npt.ArrayLike | None = None,
         groups: npt.ArrayLike | None = None,
     ) -> LSTMSequenceClassifier:
-        """Train on labelled sequences.
+        """Fit the network to labelled sequences.
 
-        Whatever is raised, Ctrl-C included, the estimator is left as it was before the call.
+        If the call raises an exception, including Ctrl-C, the estimator is left unchanged.
 
         Parameters
         ----------
         X : array-like
             Sequences in any of the forms listed above.
         y : array-like of shape (n_sequences,) or (n_sequences, n_labels)
-            Class labels: strings, integers or booleans. For several labels per sequence an
-            indicator matrix, dense or sparse: 1 or True where a sequence has a label. In a first
-            fit at least one of its rows has none or more than one; one-hot rows are an error.
+            Class labels: strings, integers or booleans. For several labels per sequence, a dense
+            or sparse indicator matrix, with 1 or True where a sequence has a label. In the first
+            fit at least one row needs no label or more than one: one-hot labels are an error.
         sample_weight : array-like of shape (n_sequences,), default=None
-            Non-negative weight of each sequence; None means 1. A weight of 0 is the same as leaving
-            the sequence out.
+            Non-negative weights of the sequences. None means 1. A weight of 0 is the same as
+            leaving the sequence out.
         X_val : array-like, default=None
-            Sequences to validate on instead of a part held out of X. Without ``early_stopping``
-            they are scored after each epoch and have no other effect.
+            Validation sequences, used in place of a held-out part of X. Without
+            ``early_stopping`` they are scored after each epoch and have no other effect.
         y_val : array-like, default=None
-            Their labels, in the shape of y; a single label of each occurs in y.
+            Labels of the validation sequences, in the form of y. Class labels must occur in y.
         sample_weight_val : array-like of shape (n_sequences_val,), default=None
-            Non-negative weight of each of them; None means 1.
+            Non-negative weights of the validation sequences. None means 1.
         groups : array-like of shape (n_sequences,), default=None
-            What each sequence belongs to, such as a person or a recording: sequences of one group
-            are either all trained on or all held out. Without a held-out part they have no effect.
+            Group of each sequence, such as a person or a recording. The sequences of a group are
+            either all trained on or all held out. No effect if nothing is held out.
 
         Returns
         -------
         LSTMSequenceClassifier
-            The estimator itself.
+            The fitted estimator.
 
         Raises
         ------
         ValueError
-            If X or y is not what is accepted; the message names the culprit by its index. If the
+            If X or y is invalid; the message names the offending element by its index. If the
             ``checkpoint`` belongs to a different fit, or to one of more epochs; the message names
-            what differs.
+            the differences.
         ModelFileError
-            If the ``checkpoint`` is damaged or is something else.
+            If the ``checkpoint`` is damaged or not a checkpoint.
         OSError
-            If the ``checkpoint`` cannot be written; BlockingIOError if another fit is writing it.
+            If the ``checkpoint`` cannot be written. BlockingIOError if another fit is using it.
         TrainingDivergedError
             If the loss becomes NaN or infinite.
         MemoryError
-            If a step or the sequences do not fit into memory; the message gives the sizes.
+            If a training step or the sequences do not fit into memory; the message gives sizes.
 
         Warns
         -----
         UserWarning
-            If a setting has no effect; if X looks misread: lists of integers without an embedding,
-            few timesteps of many features, a data frame with a column such as 'id' or 'time'; if
+            If a setting has no effect. If X looks misread: lists of integers without an embedding,
+            few timesteps of many features, or a data frame with a column such as 'id' or 'time'. If
             another thread of the process is fitting.
         """
         given_val = Given(X_val, y_val, sample_weight_val)
@@ -525,13 +530,13 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
         classes: npt.ArrayLike | None = None,
         sample_weight: npt.ArrayLike | None = None,
     ) -> LSTMSequenceClassifier:
-        """Train for one epoch on some more sequences, at a constant learning rate.
+        """Train for one epoch on further sequences, at a constant learning rate.
 
-        Features are standardised by the first call's sequences. Without effect, and without a
-        warning, are ``verbose``, ``lr_schedule``, ``early_stopping`` and what belongs to it,
-        ``max_epochs``, ``max_time``, ``mixup_alpha``, ``validation_interval``, ``checkpoint`` and
-        ``checkpoint_interval``. With ``n_kernels`` the linear model stays as `fit` has left it, and
-        without an earlier `fit` there is none.
+        Features are standardised by the sequences of the first call. ``verbose``, ``lr_schedule``,
+        ``early_stopping`` and its parameters, ``max_epochs``, ``max_time``, ``mixup_alpha``,
+        ``validation_interval``, ``checkpoint`` and ``checkpoint_interval`` have no effect. With
+        ``n_kernels`` the linear model of an earlier `fit` is kept unchanged; without an earlier
+        `fit` there is none.
 
         Parameters
         ----------
@@ -540,21 +545,21 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
         y : array-like of shape (n_sequences,) or (n_sequences, n_labels)
             Class labels, as in `fit`.
         classes : array-like of shape (n_classes,), default=None
-            All labels that will ever come, of an indicator matrix ``range(n_labels)``; required in
-            the first call, optional afterwards.
+            All class labels that occur in any call; ``range(n_labels)`` for an indicator matrix.
+            Required in the first call, optional afterwards.
         sample_weight : array-like of shape (n_sequences,), default=None
-            Non-negative weight of each sequence; None means 1.
+            Non-negative weights of the sequences. None means 1.
 
         Returns
         -------
         LSTMSequenceClassifier
-            The estimator itself.
+            The fitted estimator.
 
         Raises
         ------
         ValueError
-            As `fit`, with its other errors; also for labels outside ``classes`` and for
-            ``class_weight="balanced"``, which cannot be counted before all labels are seen.
+            As in `fit`, whose other exceptions are raised as well. Also for labels outside
+            ``classes``, and for ``class_weight="balanced"``, which needs all labels at once.
         """
         check_parameters(self)
         check_partial_fit_weight(self.class_weight)
@@ -570,7 +575,9 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
         return tags
 
     def predict(self, X: Any) -> Array:
-        """Most probable label of each sequence, or all labels that are more probable than not.
+        """Predict the class label of each sequence.
+
+        With several labels per sequence, predict all labels of a probability above 0.5.
 
         Parameters
         ----------
@@ -580,13 +587,14 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
         Returns
         -------
         ndarray of shape (n_sequences,) or (n_sequences, n_labels)
-            Labels, of the dtype of ``classes_``; for several labels an indicator matrix of int.
+            Class labels, of the dtype of ``classes_``, or an integer indicator matrix if there are
+            several labels per sequence.
         """
         labels: Array = self._predictor(X).predict()
         return labels
 
     def predict_proba(self, X: Any) -> Array:
-        """Probability of each class for each sequence.
+        """Predict class probabilities.
 
         Parameters
         ----------
@@ -596,13 +604,14 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
         Returns
         -------
         ndarray of shape (n_sequences, n_classes), float64
-            In the order of ``classes_``; each row sums to 1, unless a sequence has several labels.
+            Probabilities in the order of ``classes_``. Rows sum to 1, unless there are several
+            labels per sequence.
         """
         probabilities: Array = self._predictor(X).predict_proba()
         return probabilities
 
     def predict_log_proba(self, X: Any) -> Array:
-        """Natural logarithm of the probability of each class for each sequence.
+        """Predict the natural logarithm of class probabilities.
 
         Parameters
         ----------
@@ -612,13 +621,14 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
         Returns
         -------
         ndarray of shape (n_sequences, n_classes), float64
-            In the order of ``classes_``; finite even where `predict_proba` underflows to 0.
+            Log-probabilities in the order of ``classes_``. Finite even where `predict_proba`
+            underflows to 0.
         """
         logarithms: Array = self._predictor(X).predict_log_proba()
         return logarithms
 
     def decision_function(self, X: Any) -> Array:
-        """Logits of each class for each sequence.
+        """Compute the logits of each class.
 
         Parameters
         ----------
@@ -628,8 +638,9 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
         Returns
         -------
         ndarray of shape (n_sequences, n_classes), or (n_sequences,) for two classes, float64
-            For two classes the logit of the second less that of the first: positive where
-            ``classes_[1]`` is predicted. For several labels, also two, the logit of each.
+            Logits in the order of ``classes_``. For two classes, the difference of the logits,
+            which is positive where ``classes_[1]`` is predicted. With several labels per sequence,
+            even two, the logit of each label.
         """
         decisions: Array = self._predictor(X).decision_function()
         return decisions

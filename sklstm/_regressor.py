@@ -27,195 +27,230 @@ def _learns_quantiles(regressor: LSTMSequenceRegressor) -> bool:
 
 
 class LSTMSequenceRegressor(RegressorMixin, BaseSequenceEstimator):
-    r"""LSTM regressor of sequences: one or more numbers for each, or quantiles of them.
+    r"""LSTM regressor of sequences.
 
-    It works wherever a scikit-learn regressor does, and takes sequences of equal or unequal length
-    in all the forms that `LSTMSequenceClassifier` takes. Targets are standardised inside, and
-    predictions are in the units of y.
+    It predicts one or more numbers for each sequence, or quantiles of them. It works wherever a
+    scikit-learn regressor does, and takes sequences of equal or unequal length in all the forms of
+    X that `LSTMSequenceClassifier` takes. Targets are standardised internally; predictions are in
+    the units of y. By default an LSTM network is averaged with a ridge regression: on fixed
+    convolutions for measurements (``n_kernels``), on TF-IDF for token ids (``tfidf``).
 
     Parameters
     ----------
     hidden_sizes : int or tuple of int, default=64
-        Number of units of each stacked LSTM layer, first to last; an int means one layer. With
-        ``bidirectional=True`` each direction has this many.
-    loss : {"absolute_error", "huber", "quantile", "squared_error"}, default="squared_error"
-        Loss of the standardised targets. "huber" is squared up to one standard deviation of y and
-        absolute beyond; "quantile" is the pinball loss of all ``quantiles``.
-    quantiles : sequence of float, default=(0.05, 0.5, 0.95)
-        Probabilities of the quantiles that ``loss="quantile"`` learns, each in (0, 1).
+        Number of units of each stacked LSTM layer, from first to last. An int is a single layer.
+        With ``bidirectional=True`` each direction has this many units.
     bidirectional : bool, default=True
         Whether the LSTM layers are bidirectional.
     pooling : {"attention", "last", "max", "mean"}, default="mean"
-        Pooling of the hidden states over time: their mean, weighted by learnt attention or not, the
-        state at the end of each direction, or the maximum.
+        Pooling of the hidden states over time.
+
+        - "attention": mean weighted by learned attention
+        - "last": last hidden state of each direction
+        - "max": global max pooling
+        - "mean": global average pooling
     patch_size : int or "auto", default="auto"
-        Number of consecutive timesteps concatenated into one step. "auto" is 1 for token ids; for
-        measurements it leaves at most 128 patches in nine of ten sequences (256 if there are 101 to
-        500 sequences, 32 windows of fixed convolutions).
+        Number of consecutive timesteps concatenated into one step, which shortens long sequences.
+        The last patch is padded with zeros.
     conv_filters : int, tuple of int or "auto", default="auto"
-        Number of filters of each convolutional layer in a branch beside the LSTM layers, first to
-        last (LSTM-FCN). () means no convolutions. "auto" is ().
+        Number of filters of each convolutional layer in a branch parallel to the LSTM layers, as in
+        LSTM-FCN. () means no branch.
     n_kernels : int or "auto", default="auto"
-        Number of features of fixed convolutions (MiniRocket and Hydra), which a linear model reads.
-        Without ``conv_filters`` the network's steps are windows of ``patch_size`` timesteps of the
-        same convolutions and of the inputs. 0 means none. "auto" is 5040, fewer for more than 2000
-        sequences, and 0 for more than 10000, for token ids, and where ``conv_filters`` is set.
+        Number of features of fixed, untrained convolutions (MiniRocket and Hydra). A ridge
+        regression on them is averaged with the network. 0 means none.
     dense_sizes : int or tuple of int, default=()
         Number of units of each dense ReLU layer between pooling and output.
     dropout : float, default=0.0
-        Dropout rate of embedded tokens, between LSTM layers, after pooling and after each dense
-        layer, in [0, 1).
+        Dropout rate in [0, 1), applied to embedded tokens, between LSTM layers, after pooling and
+        after each dense layer.
     embedding_dim : int, default=None
-        Embedding size of token ids. None: X holds measurements, unless ``embedding_weights`` are
-        given.
+        Size of the token embedding; X then holds token ids. None means that X holds measurements,
+        unless ``embedding_weights`` is set.
     vocabulary_size : int, default=None
-        Number of token ids, padding (0) and unknown (1) included. None: one more than the largest
-        id in X, or the number of rows of ``embedding_weights``.
+        Number of token ids, including padding (0) and unknown (1). None means one more than the
+        largest id in X, or the number of rows of ``embedding_weights``.
     embedding_weights : array-like of shape (vocabulary_size, embedding_dim), default=None
-        Pretrained embedding. None: it is initialised at random.
+        Pretrained embedding, such as word vectors. None means random initialisation.
     freeze_embedding : bool, default=False
-        Whether the embedding is not trained.
+        Whether the embedding is kept fixed during training.
     tfidf : bool, default=True
-        Whether the network of token ids has a linear model of TF-IDF beside it: a ridge regression
-        of tokens and of pairs of consecutive tokens. From 500 sequences on, the network reads ids
-        of a single training sequence as unknown (1), unless there are ``embedding_weights``.
+        Whether a network of token ids is averaged with a ridge regression on TF-IDF of tokens and
+        token pairs.
     standardize : bool or {"auto", "both", "sequence"}, default="auto"
         Standardisation of measurements to mean 0 and variance 1; constant features become 0.
 
-        - True: over all timesteps of the training sequences, for each feature
-        - "sequence": over each sequence by itself, which drops its level and scale
-        - "both": the two side by side, which doubles the number of inputs
+        - True: each feature over all timesteps of the training sequences
+        - "sequence": each sequence by itself, which removes its level and scale
+        - "both": True and "sequence" side by side, which doubles the number of inputs
         - "auto": "both"
     mask_value : float, default=None
-        Padding value: timesteps at the end of a sequence whose features all equal it (NaN equals
-        NaN) are cut off. Token ids are always padded with 0.
+        Padding value; NaN is allowed. Timesteps at the end of a sequence are removed if all of
+        their features equal it. Token ids are always padded with 0.
+    loss : {"absolute_error", "huber", "quantile", "squared_error"}, default="squared_error"
+        Loss, computed on standardised targets.
+
+        - "absolute_error": mean absolute error, which predicts the median
+        - "huber": squared error up to one standard deviation of y, absolute beyond
+        - "quantile": mean pinball loss over all ``quantiles``
+        - "squared_error": mean squared error, which predicts the mean
+    quantiles : sequence of float, default=(0.05, 0.5, 0.95)
+        Levels of the quantiles predicted with ``loss="quantile"``, each in (0, 1).
     mixup_alpha : float, default=0.0
-        alpha of Beta(alpha, alpha), from which mixup coefficients are drawn in the first half of
-        the epochs: each sequence and its target are mixed with another's. 0 disables mixup.
+        alpha of the Beta(alpha, alpha) distribution of the coefficients of mixup, which is applied
+        in the first half of the epochs. 0 disables mixup.
     l1 : float, default=0.0
-        L1 penalty: factor of the sum of absolute weights, without biases and normalisation.
+        L1 penalty: factor of the sum of absolute weights. Biases, normalisation layers and the
+        embedding are not penalised.
     l2 : float, default=0.0
-        L2 penalty: factor of the sum of squared weights, of the same ones.
+        L2 penalty: factor of the sum of squared weights. Biases, normalisation layers and the
+        embedding are not penalised.
     optimizer : {"adam", "adamw", "rmsprop", "sgd"} or callable, default="adam"
-        Name ("sgd" has Nesterov momentum 0.9), ``torch.optim`` class, or callable that takes
-        parameters and ``lr``, such as ``functools.partial(torch.optim.AdamW, weight_decay=0.05)``.
+        Name, ``torch.optim`` class, or callable that takes parameters and ``lr``, such as
+        ``functools.partial(torch.optim.AdamW, weight_decay=0.05)``. "sgd" has Nesterov momentum of
+        0.9.
     learning_rate : float, default=0.005
-        Learning rate; the maximum under a schedule.
+        Learning rate. With a schedule, the maximum learning rate.
     lr_schedule : {"cosine", "exponential", "one_cycle", "plateau"} or None, default="one_cycle"
-        Learning-rate schedule: cosine annealing to 0; decay to a hundredth; warm-up over 30 % of
-        the steps, then annealing to almost 0; halved after 5 epochs without improvement. None:
-        constant. A ``skorch.callbacks.LRScheduler`` in ``callbacks`` replaces it.
+        Learning rate schedule.
+
+        - "cosine": cosine annealing to 0
+        - "exponential": exponential decay to 1 % in the last epoch
+        - "one_cycle": warm-up over the first 30 % of the steps, then annealing to almost 0
+        - "plateau": halved if the training loss, or with ``early_stopping`` the validation score,
+          has not improved for 5 epochs
+        - None: constant, or set by a ``skorch.callbacks.LRScheduler`` in ``callbacks``
     max_grad_norm : float, default=1.0
-        Gradients are clipped to this Euclidean norm. None: no clipping.
+        Maximum Euclidean norm of the gradients, to which they are clipped. None disables clipping.
     batch_size : int or "auto", default="auto"
-        Maximum number of sequences per mini-batch; the batches of an epoch differ in size by at
-        most one. "auto" is a sixty-fourth of the sequences, as a power of two from 32 to 128.
+        Maximum number of sequences per mini-batch. The batches of an epoch differ in size by at
+        most one.
     max_epochs : int or "auto", default="auto"
-        Maximum number of epochs. "auto" makes 800 training steps, in 5 to 100 epochs.
+        Maximum number of epochs.
     max_time : float, default=None
-        Maximum duration of ``fit``, in seconds from its call. Training ends after a step, at least
-        one, in time for what follows it; annealing and mixup then end sooner. As long as all epochs
-        fit into the time, the model is the same as without a limit. None: no limit.
+        Maximum duration of ``fit`` in seconds. Schedule and mixup are shortened to end in time.
+        None means no limit.
     early_stopping : bool or "last", default=False
-        Whether to stop when the validation score no longer improves and to restore the weights of
-        the best epoch. Without ``X_val``, a random part of the training sequences is held out, or
-        the "last" ones in the order given. ``groups`` given to ``fit`` are never split.
+        Whether to stop when the validation score stops improving, and to restore the weights of the
+        best epoch. Without ``X_val`` in ``fit``, a part of the training sequences is held out.
+
+        - True: a random part
+        - "last": the last sequences in the given order, for data sorted by time
     validation_fraction : float, default=0.1
-        Fraction of the training sequences that ``early_stopping`` holds out, in (0, 1).
+        Fraction of the training sequences held out for ``early_stopping``, in (0, 1).
     validation_interval : int, default=None
-        Number of training steps between validations within an epoch, each with a row in
-        ``history_``; there is another at its end. None: once an epoch.
+        Number of training steps between validations within an epoch, in addition to the one at its
+        end. None means once per epoch.
     n_iter_no_change : int, default=10
-        Number of validations without improvement before ``early_stopping`` stops (patience).
+        Patience: number of validations without improvement before ``early_stopping`` stops. The
+        warm-up of "one_cycle" and epochs with mixup do not count.
     tol : float, default=1e-4
-        Minimum improvement of the score for ``early_stopping``, absolute.
+        Minimum improvement of the validation score that counts, absolute.
     scoring : str, callable, list of str or dict of str to str or callable, default="loss"
-        Validation score: "loss" (its negative is the score), the name of a scikit-learn scorer, or
-        a scorer from ``sklearn.metrics.make_scorer``. Of several, all are recorded, and the first
-        decides about stopping.
+        Validation score: "loss", whose negative is the score, or a scikit-learn scorer or its name.
+        If there are several, in a list of names or a dict, all are recorded and early stopping uses
+        the first.
     return_train_score : bool, default=False
-        Whether the training sequences are scored after each epoch, too, as they are predicted.
+        Whether to score the training sequences as well after each epoch, without mixup and dropout.
     device : str or torch.device, default="cpu"
-        "cpu", "cuda", "cuda:1" and so on, or "auto": a GPU if there is one.
+        Device such as "cpu", "cuda" or "cuda:1". "auto" uses a GPU if there is one.
     precision : {"auto", "bfloat16", "float32", "tf32"}, default="float32"
-        Arithmetic of LSTM layers and convolutions; weights and outputs are float32. "auto" is
-        "bfloat16" on a CPU that supports it if an LSTM layer has 64 units or more. "tf32" lets
-        cuDNN multiply in TensorFloat-32 on a GPU, and is float32 on a CPU.
+        Precision of LSTM layers and convolutions; weights and outputs are float32.
+
+        - "auto": "bfloat16" on a CPU with hardware support for it, if an LSTM layer has 64 units or
+          more, otherwise "float32"
+        - "bfloat16": up to twice as fast with hardware support
+        - "float32": full precision
+        - "tf32": TensorFloat-32 on a GPU, unless torch's settings forbid it; "float32" on a CPU
     warm_start : bool, default=False
-        Whether ``fit`` continues from the weights, the standardisation and the optimizer state of
-        the previous call, for ``max_epochs`` more.
+        Whether ``fit`` continues from the weights, standardisation and optimizer state of the
+        previous call, for ``max_epochs`` more epochs.
     checkpoint : str or path-like, default=None
-        Path of a checkpoint, written after every epoch: the same call of ``fit`` resumes from it,
-        and so does one of a larger ``max_epochs`` if ``lr_schedule`` is None or "plateau" and
-        ``mixup_alpha`` 0. An existing folder gets one file for each fit.
+        Path of a file, saved after every epoch, from which the same call of ``fit`` resumes. If it
+        is a folder, each fit has its own file in it, as needed for a search.
     checkpoint_interval : int, default=None
-        Number of training steps after which the ``checkpoint`` is written within an epoch, too.
-        None: after epochs only.
+        Number of training steps between checkpoints within an epoch. None means after epochs only.
     callbacks : list of skorch callbacks, default=None
-        Callbacks of skorch. In place of ``EpochScoring`` and ``BatchScoring``, which are refused,
-        there is ``scoring``.
+        skorch callbacks. ``EpochScoring`` and ``BatchScoring`` are rejected: use ``scoring``. For
+        callbacks of scikit-learn use ``set_callbacks``.
     random_state : int, RandomState instance or None, default=None
-        Seed of initialisation, batches, mixup, dropout and held-out parts. Pass an int for
-        reproducible results. The global states of NumPy and torch are neither used nor changed.
+        Seed of initialisation, batches, mixup, dropout and held-out sequences. Pass an int for
+        reproducible results.
     verbose : int, default=0
-        1 shows a progress bar over the epochs, except in parallel workers; 0 is silent. Within a
-        search of scikit-learn the bar says which of its fits this is.
+        1 shows a progress bar over the epochs, except in parallel workers. 0 is silent.
 
     Attributes
     ----------
-    target_mean_, target_scale_ : ndarray of shape (n_outputs,), float64
-        Mean and standard deviation of each column of y, by which targets are standardised.
+    target_mean_ : ndarray of shape (n_outputs,), float64
+        Mean of each column of y, used to standardise the targets.
+    target_scale_ : ndarray of shape (n_outputs,), float64
+        Standard deviation of each column of y, used to standardise the targets.
     quantiles_ : ndarray of shape (n_quantiles,), float64
-        Probabilities of the quantiles, ascending; empty for other losses.
+        Levels of the predicted quantiles, ascending. Empty for other losses.
     n_features_in_ : int
-        Number of columns of a 2-D X or of a data frame with static columns; otherwise number of
-        features of a timestep.
+        Number of features of a timestep. If X was a 2-D array, or a data frame with static columns,
+        the number of columns.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns of a data frame, or of the features in a list of data frames. Defined
-        only if X was one of these and all names are strings.
+        Column names of the data frame, or feature names of a list of data frames. Only defined if
+        X was one of these and all names are strings.
     net_ : skorch.NeuralNet
-        Trained skorch net. ``net_.module_`` is the `sklstm.nn.SequenceNetwork`, or with
-        ``n_kernels`` the `sklstm.nn.ConvolutionEnsemble` that contains it, with ``tfidf`` the
-        `sklstm.nn.TokenEnsemble`.
+        Trained skorch net. Its ``forward``, ``predict`` and ``predict_proba`` take X in any of the
+        forms that `fit` takes. ``net_.module_`` is a `sklstm.nn.SequenceNetwork`, contained in a
+        `sklstm.nn.ConvolutionEnsemble` with ``n_kernels`` and in a `sklstm.nn.TokenEnsemble` with
+        ``tfidf``.
     history_ : dict of ndarray of shape (n_rows,)
-        Figures of each epoch: ``epoch`` (from 1), ``dur`` (seconds), ``train_loss`` (of the
-        standardised targets, without penalties), ``learning_rate``; with ``early_stopping`` or
-        ``X_val`` also ``valid_loss`` and ``valid_score``. What several metrics and
-        ``return_train_score`` add, and the rows of ``validation_interval``, are described at
-        `LSTMSequenceClassifier`.
+        Training history, one row per epoch: ``epoch`` (from 1), ``dur`` (seconds), ``train_loss``
+        (of standardised targets, without penalties) and ``learning_rate``; with
+        ``early_stopping`` or ``X_val`` also ``valid_loss`` and ``valid_score``.
+        ``pandas.DataFrame(history_)`` is a table.
+
+        - mixup adds ``mixup_alpha``, which is 0 in epochs without mixup
+        - several metrics in ``scoring`` add ``valid_<name>`` for each; ``valid_score`` is the first
+        - ``return_train_score`` adds ``train_eval_loss``, ``train_score`` and ``train_<name>``
+        - ``validation_interval`` makes a row for each validation. Then ``epoch`` is the number of
+          epochs so far, such as 0.25, losses and ``dur`` cover the steps since the previous row,
+          and training scores are NaN within an epoch
     n_iter_ : int
-        Number of epochs, a partial one included, earlier calls included with ``warm_start`` or
+        Number of epochs, counting a partial one, and those of earlier calls with ``warm_start`` or
         ``partial_fit``.
     best_epoch_ : int or float
-        Epoch whose weights are used: with ``early_stopping`` the best one, otherwise the last. A
-        float with ``validation_interval``.
+        Epoch whose weights are used: the one with the best validation score with
+        ``early_stopping``, otherwise the last. A float with ``validation_interval``, as ``epoch``
+        in ``history_``.
     best_score_ : float
-        Validation score of that epoch; without validation data, the negative training loss.
+        Validation score of that epoch. Without validation data, the negative training loss.
     stop_reason_ : {"callback", "max_epochs", "max_time", "no_improvement"}
-        Why training ended: a callback asked for it, all epochs were run, ``max_time`` was over (the
-        last epoch of ``history_`` may then be a partial one), or there was no better score in
-        ``n_iter_no_change`` validations.
+        Why training ended.
+
+        - "callback": a callback stopped it, such as skorch's ``EarlyStopping``
+        - "max_epochs": all epochs were run
+        - "max_time": the time was up; the last epoch in ``history_`` may be partial
+        - "no_improvement": no better score in ``n_iter_no_change`` validations
     resolved_params_ : dict
-        Values of the parameters that may be "auto".
+        Values used for the parameters that may be "auto".
 
     See Also
     --------
-    LSTMSequenceClassifier : The same for labels, with more on network and training.
+    LSTMSequenceClassifier : The same network for class labels.
+    sklstm.nn.SequenceNetwork : The network as a torch module.
+    sklstm.inspection.summary : Layers, output shapes and number of parameters.
 
     Notes
     -----
-    The network is that of `LSTMSequenceClassifier` without a softmax. Beside it there is a ridge
-    regression of fixed convolutions (``n_kernels``) or of TF-IDF (``tfidf``); predictions are a
-    weighted mean of both. Under ``loss="quantile"`` the quantiles of the ridge regression are those
-    of its left-out residuals.
+    **Values of "auto".** ``resolved_params_`` has those that ``fit`` has chosen. They are those of
+    `LSTMSequenceClassifier`, except for ``standardize="both"``, ``conv_filters=()`` and
+    ``max_epochs``: 800 training steps in 5 to 100 epochs.
 
-    Without early stopping a tenth of the sequences is held out: whole ``groups``, or else runs of
-    neighbours in X. From 500 sequences on (100 of token ids) the weights of the mean are fitted to
-    it, and are equal otherwise. From 100 on so are shifts of the quantiles, of which a network is
-    too sure [1]_; for them ``X_val`` serves, too. Quantiles never cross: they are sorted, which
-    brings them nearer to the true ones [2]_.
+    **Model.** The network is that of `LSTMSequenceClassifier` without a softmax. Predictions are a
+    weighted mean of the network and the ridge regression. With ``loss="quantile"`` the quantiles of
+    the ridge regression are those of its held-out residuals.
 
-    Which settings are causal, as a `sklstm.streaming.Stream` requires, is in the Notes of
+    **Held-out sequences.** Without early stopping a tenth of the sequences is held out: whole
+    ``groups``, or else runs of neighbouring sequences in X. From 500 sequences on (100 of token
+    ids) the weights of the mean are fitted on them; otherwise both models count equally. From 100
+    sequences on the quantiles are calibrated on them [1]_, or on ``X_val``, since a network is
+    overconfident. Quantiles never cross: they are sorted, which improves them [2]_.
+
+    Causal models, cost, further training and reproducibility are described in the Notes of
     `LSTMSequenceClassifier`.
 
     References
@@ -250,8 +285,6 @@ class LSTMSequenceRegressor(RegressorMixin, BaseSequenceEstimator):
         self,
         hidden_sizes: int | Sequence[int] = 64,
         *,
-        loss: Literal["absolute_error", "huber", "quantile", "squared_error"] = "squared_error",
-        quantiles: Sequence[float] = (0.05, 0.5, 0.95),
         bidirectional: bool = True,
         pooling: Literal["attention", "last", "max", "mean"] = "mean",
         patch_size: int | Literal["auto"] = "auto",
@@ -266,6 +299,8 @@ class LSTMSequenceRegressor(RegressorMixin, BaseSequenceEstimator):
         tfidf: bool = True,
         standardize: bool | Literal["auto", "both", "sequence"] = "auto",
         mask_value: float | None = None,
+        loss: Literal["absolute_error", "huber", "quantile", "squared_error"] = "squared_error",
+        quantiles: Sequence[float] = (0.05, 0.5, 0.95),
         mixup_alpha: float = 0.0,
         l1: float = 0.0,
         l2: float = 0.0,
@@ -296,8 +331,6 @@ class LSTMSequenceRegressor(RegressorMixin, BaseSequenceEstimator):
         verbose: int = 0,
     ) -> None:
         self.hidden_sizes = hidden_sizes
-        self.loss = loss
-        self.quantiles = quantiles
         self.bidirectional = bidirectional
         self.pooling = pooling
         self.patch_size = patch_size
@@ -312,6 +345,8 @@ class LSTMSequenceRegressor(RegressorMixin, BaseSequenceEstimator):
         self.tfidf = tfidf
         self.standardize = standardize
         self.mask_value = mask_value
+        self.loss = loss
+        self.quantiles = quantiles
         self.mixup_alpha = mixup_alpha
         self.l1 = l1
         self.l2 = l2
@@ -350,35 +385,36 @@ class LSTMSequenceRegressor(RegressorMixin, BaseSequenceEstimator):
         sample_weight_val: npt.ArrayLike | None = None,
         groups: npt.ArrayLike | None = None,
     ) -> LSTMSequenceRegressor:
-        """Train on sequences and their numbers.
+        """Fit the network to sequences and numeric targets.
 
-        Whatever is raised, Ctrl-C included, the estimator is left as it was before the call.
-        Errors and warnings are those of `LSTMSequenceClassifier.fit`.
+        If the call raises an exception, including Ctrl-C, the estimator is left unchanged.
+        Exceptions and warnings are those of `LSTMSequenceClassifier.fit`.
 
         Parameters
         ----------
         X : array-like
             Sequences in any of the forms that `LSTMSequenceClassifier` takes.
         y : array-like of shape (n_sequences,) or (n_sequences, n_outputs)
-            Finite numbers.
+            Targets: finite numbers.
         sample_weight : array-like of shape (n_sequences,), default=None
-            Non-negative weight of each sequence; None means 1. A weight of 0 is the same as leaving
-            the sequence out.
+            Non-negative weights of the sequences. None means 1. A weight of 0 is the same as
+            leaving the sequence out.
         X_val : array-like, default=None
-            Sequences to validate on instead of a part held out of X. Without ``early_stopping``
-            they are scored after each epoch and have no other effect.
+            Validation sequences, used in place of a held-out part of X. Without
+            ``early_stopping`` they are scored after each epoch and have no other effect, except
+            that ``loss="quantile"`` is calibrated on them.
         y_val : array-like, default=None
-            Their numbers, in the shape of y.
+            Targets of the validation sequences, in the form of y.
         sample_weight_val : array-like of shape (n_sequences_val,), default=None
-            Non-negative weight of each of them; None means 1.
+            Non-negative weights of the validation sequences. None means 1.
         groups : array-like of shape (n_sequences,), default=None
-            What each sequence belongs to, such as an engine or a patient: sequences of one group
-            are either all trained on or all held out. Without a held-out part they have no effect.
+            Group of each sequence, such as an engine or a patient. The sequences of a group are
+            either all trained on or all held out. No effect if nothing is held out.
 
         Returns
         -------
         LSTMSequenceRegressor
-            The estimator itself.
+            The fitted estimator.
         """
         given_val = Given(X_val, y_val, sample_weight_val)
         return self._fit(Given(X, y, sample_weight, groups), given_val)
@@ -387,31 +423,33 @@ class LSTMSequenceRegressor(RegressorMixin, BaseSequenceEstimator):
     def partial_fit(
         self, X: Any, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
     ) -> LSTMSequenceRegressor:
-        """Train for one epoch on some more sequences, at a constant learning rate.
+        """Train for one epoch on further sequences, at a constant learning rate.
 
-        Features and targets are standardised by the first call's. What has no effect is listed at
-        `LSTMSequenceClassifier.partial_fit`.
+        Features and targets are standardised by those of the first call. See
+        `LSTMSequenceClassifier.partial_fit` for the parameters that have no effect.
 
         Parameters
         ----------
         X : array-like
             Sequences in any of the forms that `LSTMSequenceClassifier` takes.
         y : array-like of shape (n_sequences,) or (n_sequences, n_outputs)
-            Finite numbers.
+            Targets: finite numbers.
         sample_weight : array-like of shape (n_sequences,), default=None
-            Non-negative weight of each sequence; None means 1.
+            Non-negative weights of the sequences. None means 1.
 
         Returns
         -------
         LSTMSequenceRegressor
-            The estimator itself.
+            The fitted estimator.
         """
         check_parameters(self)
         task = self._task if hasattr(self, "net_") else Regression
         return self._fit_partially(Given(X, y, sample_weight), task)
 
     def predict(self, X: Any) -> Array:
-        """Numbers for each sequence; under ``loss="quantile"`` the quantile nearest to the median.
+        """Predict the target of each sequence.
+
+        With ``loss="quantile"``, predict the quantile whose level is nearest to 0.5.
 
         Parameters
         ----------
@@ -421,14 +459,16 @@ class LSTMSequenceRegressor(RegressorMixin, BaseSequenceEstimator):
         Returns
         -------
         ndarray of shape (n_sequences,) or (n_sequences, n_outputs), float64
-            In the units and the shape of y.
+            Predictions, in the units and the shape of y.
         """
         numbers: Array = self._predictor(X).predict()
         return numbers
 
     @available_if(_learns_quantiles)  # type: ignore[untyped-decorator]
     def predict_quantiles(self, X: Any) -> Array:
-        """Quantiles of the numbers of each sequence, for ``loss="quantile"``.
+        """Predict quantiles of the target of each sequence.
+
+        Only available with ``loss="quantile"``.
 
         Parameters
         ----------
@@ -437,9 +477,9 @@ class LSTMSequenceRegressor(RegressorMixin, BaseSequenceEstimator):
 
         Returns
         -------
-        ndarray of shape (n_sequences, n_quantiles), or (n_sequences, n_outputs, n_quantiles) for
-        y of two dimensions, float64
-            In the order of ``quantiles_``, so ascending, in the units of y.
+        ndarray of shape (n_sequences, n_quantiles) or (n_sequences, n_outputs, n_quantiles)
+            Quantiles in the order of ``quantiles_``, ascending, in the units of y, float64. The
+            second shape is that of a y of two dimensions.
         """
         quantiles: Array = self._predictor(X).predict_quantiles()
         return quantiles

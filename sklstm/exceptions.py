@@ -4,31 +4,32 @@ from __future__ import annotations
 
 
 class ModelFileError(ValueError):
-    """Invalid model file or checkpoint: damaged, of another kind or of a newer format.
+    """Raised if a model file or checkpoint is damaged, of another kind or of a newer format.
 
-    Raised by `sklstm.load_model`, and by ``fit`` for a ``checkpoint``. The file is not modified.
+    `sklstm.load_model` and `sklstm.model_card` raise it, and ``fit`` for a ``checkpoint``. The file
+    is not modified.
     """
 
 
 class TrainingDivergedError(ArithmeticError):
-    """The training loss became NaN or infinite.
+    """Raised if the training loss becomes NaN or infinite.
 
-    Raised by ``fit`` and ``partial_fit`` at the end of that epoch. The call leaves the estimator
-    unchanged.
+    ``fit`` and ``partial_fit`` raise it at the end of the epoch, with epoch, learning rate and
+    largest input in the message. The estimator is left unchanged.
     """
 
 
 class RankError(RuntimeError):
-    """One of several processes that train a model together failed, was killed or hangs.
+    """Raised if one of several processes that train a model together fails, dies or hangs.
 
-    Raised by ``fit`` and ``partial_fit`` within `sklstm.distributed.data_parallel`. The call leaves
-    the estimator unchanged and no process of the fit behind. With ``checkpoint`` the same call goes
-    on from the last epoch.
+    ``fit`` and ``partial_fit`` raise it within `sklstm.distributed.data_parallel`. The estimator is
+    left unchanged, and all processes of the fit have ended. With a ``checkpoint`` the same call
+    resumes after the last saved epoch.
 
     Attributes
     ----------
     rank : int or None
-        Number of the process, from 0; None if it is not known.
+        Number of the process, from 0. None if unknown.
     """
 
     def __init__(self, message: str, rank: int | None = None) -> None:

@@ -20,6 +20,17 @@ from sklearn.utils.validation import (
     _get_feature_names as get_feature_names,
 )
 
+DOCUMENTATION = "https://sklstm.readthedocs.io/en/stable/"
+
+
+class DocumentationLinks:
+    """Links of scikit-learn's HTML display: from a class and its parameters to the reference."""
+
+    _doc_link_module = "sklstm"
+    _doc_link_template = (
+        f"{DOCUMENTATION}reference/generated/{{estimator_module}}.{{estimator_name}}.html"
+    )
+
 
 def constraints_of(estimator: Any) -> dict[str, Any]:
     """Parameter constraints of an estimator, by name."""
@@ -47,6 +58,8 @@ def names_of_scorers(metric: Any) -> list[str]:
 
 
 __all__ = [
+    "DOCUMENTATION",
+    "DocumentationLinks",
     "Interval",
     "InvalidParameterError",
     "RealNotInt",

@@ -44,58 +44,54 @@ def save_model(
     *,
     scores: Mapping[str, float] | None = None,
 ) -> None:
-    """Save a fitted estimator, or a pipeline with it, to a file that contains data and no code.
+    """Save a fitted estimator, or a pipeline with it, to a file without executable code.
 
-    The file has the safetensors format: arrays as tensors; parameters, names, history and package
-    versions as JSON in the header, with a format number and a checksum. At the head of it is a
-    card for people, which `model_card` shows: shape of the data, classes, settings, training,
-    scores, versions and date. The file is written atomically: after an error, such as a full disk,
-    an existing file is unchanged.
+    The file is in the safetensors format, with arrays as tensors and everything else as JSON in the
+    header. It has a checksum, and a model card that `model_card` shows. It is written atomically:
+    after an error, such as a full disk, an existing file is unchanged.
 
-    Parameters of the run are not saved: ``callbacks``, ``checkpoint``, ``checkpoint_interval``,
-    ``device``, ``max_time`` and ``verbose``. A loaded estimator has their defaults, and no
-    callbacks of ``set_callbacks``.
+    ``callbacks``, ``checkpoint``, ``checkpoint_interval``, ``device``, ``max_time``, ``verbose``
+    and the callbacks of ``set_callbacks`` are not saved. A loaded estimator has the defaults.
 
     Parameters
     ----------
     estimator : LSTMSequenceClassifier, LSTMSequenceRegressor or Pipeline
-        Fitted estimator. The steps of a pipeline are transformers of this package (`TokenEncoder`,
-        `SequenceScaler`, `SequenceImputer`, `RollingFeatures`) or "passthrough", in any number, and
-        optionally the estimator as the last one.
+        Fitted estimator, or pipeline of `TokenEncoder`, `SequenceScaler`, `SequenceImputer`,
+        `RollingFeatures` and "passthrough", with or without the estimator as last step.
     path : str or path-like
         Path of the file, which is replaced if it exists. The usual extension is ``.safetensors``.
     scores : dict of str to float, default=None
-        Scores for the card, such as ``{"accuracy, 500 patients of 2025": 0.93}``: finite numbers.
-        They are not part of the estimator, and are gone when it is loaded and saved again.
+        Finite scores for the model card, such as ``{"accuracy, 500 patients of 2025": 0.93}``. They
+        are not part of the estimator: pass them again if you load and save it.
 
     Raises
     ------
     NotFittedError
         If the estimator is not fitted.
     TypeError
-        If it is neither such an estimator nor a pipeline of the steps above. Subclasses,
-        and a `TokenEncoder` with a function as ``analyzer``, are code.
+        If it is not one of the above. Subclasses, and a `TokenEncoder` with a callable
+        ``analyzer``, contain code and cannot be saved.
     ValueError
         If the pipeline has a ``memory``, a step was changed after `fit`, a score is not finite, or
-        history and labels are more than the million values that a file holds.
+        history and labels exceed the million values that a file holds.
     OSError
         If the file cannot be written.
 
     Warns
     -----
     UserWarning
-        If callbacks, scorers or other functions, or attributes that `fit` does not set, are not
-        saved. Predictions do not depend on them; further training may.
+        If callbacks, scorers or other callables, or attributes that `fit` does not set, are left
+        out. Predictions do not depend on them, but further training may.
 
     See Also
     --------
-    load_model : Read the file again.
-    model_card : Show what it says of itself.
+    load_model : Load the file.
+    model_card : Read the model card of the file.
 
     Notes
     -----
-    An ``optimizer`` that is a class of ``torch.optim``, or a ``functools.partial`` of one, is
-    saved, but not its state. ``embedding_weights`` are saved as an array.
+    An ``optimizer`` that is a ``torch.optim`` class, or a ``functools.partial`` of one, is saved,
+    but not its state. ``embedding_weights`` are saved as an array.
 
     Examples
     --------
@@ -121,30 +117,30 @@ def save_model(
 
 
 def load_model(path: str | os.PathLike[str], *, device: str | torch.device = "cpu") -> Any:
-    """Load a fitted estimator, or a pipeline with it, from a file of `save_model`.
+    """Load a fitted estimator, or a pipeline with it, from a file written by `save_model`.
 
-    No code in the file is executed, so it may come from an untrusted source. Its content is
-    validated before memory is allocated, and its checksum detects any damage.
+    Loading does not execute code from the file, which may come from an untrusted source. The
+    content is validated before memory is allocated, and the checksum detects damage.
 
     Parameters
     ----------
     path : str or path-like
         Path of the file.
     device : str or torch.device, default="cpu"
-        The ``device`` parameter of the loaded estimator, whatever it was trained on.
+        Value of ``device`` for the loaded estimator, regardless of where it was trained.
 
     Returns
     -------
     LSTMSequenceClassifier, LSTMSequenceRegressor or Pipeline
-        The estimator that was saved. Its predictions are identical with the same package versions
-        and kind of machine. Further training starts with a new optimizer.
+        The saved estimator. Its predictions are identical with the same package versions on the
+        same kind of processor. Further training starts with a new optimizer.
 
     Raises
     ------
     ModelFileError
-        If the file is damaged, of another kind, or of a newer format.
+        If the file is damaged, is not a model file, or has a newer format.
     OSError
-        If the file cannot be read; FileNotFoundError if it does not exist.
+        If the file cannot be read. FileNotFoundError if it does not exist.
     ValueError
         If ``device`` is invalid or not available.
 

@@ -28,43 +28,42 @@ class ModelCard(dict[str, Any]):
 
 
 def model_card(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """What a saved model says of itself, without building it.
+    """Read the model card of a saved model, without loading the model.
 
     Parameters
     ----------
     path : str or path-like
-        Path of a file of `save_model`, or of `export.to_onnx`, whose name ends in ``.onnx``.
+        Path of a file written by `save_model`, or by `export.to_onnx` with the extension ``.onnx``.
 
     Returns
     -------
     dict
-        Prints as readable text. Entries that do not apply, or are not known, are missing:
+        Model card, which prints as readable text. Entries that do not apply are missing.
 
         - ``estimator``: name of the class; ``pipeline``: the steps before it
         - ``task``, ``n_classes`` and ``classes`` (the first 100), or ``n_outputs``, ``quantiles``
         - ``data``: features and their names, columns, vocabulary size, static columns,
           categories; ``training_sequences`` and ``training_lengths`` (shortest and longest)
-        - ``parameters``: those that differ from the defaults; ``resolved``: what "auto" became
-        - ``network``: ``n_weights``; ``training``: epochs, best epoch, its score, why it ended
-        - ``scores`` that were given with the model, ``versions`` of packages, and ``date``
+        - ``parameters``: those that differ from the defaults; ``resolved``: values of "auto"
+        - ``network``: ``n_weights``; ``training``: epochs, best epoch and score, stop reason
+        - ``scores`` passed to `save_model`, ``versions`` of packages, and ``date``
 
     Raises
     ------
     ModelFileError
-        If the file is damaged, of another kind, or without a card.
+        If the file is damaged, is not a model file, or has no card.
     OSError
-        If the file cannot be read; FileNotFoundError if it does not exist.
+        If the file cannot be read. FileNotFoundError if it does not exist.
     ImportError
         If the file is an ONNX model and ``onnx`` is not installed.
 
     See Also
     --------
-    save_model : Write a model, with its card.
+    save_model : Save a model with its card.
 
     Notes
     -----
-    The card is what the writer of the file says. The checksum detects damage, not a false card.
-    Of a file of an earlier version, which has no card, it is made from the rest of the file.
+    The card is written by whoever wrote the file. The checksum detects damage, not a false card.
 
     Examples
     --------

@@ -48,53 +48,53 @@ def predict_batches(
     batch_size: int = 8192,
     column: str | Sequence[str] | None = None,
 ) -> Iterator[Array]:
-    """Predict block by block, with memory for one block.
+    """Predict in blocks, with memory for one block at a time.
 
     Parameters
     ----------
     model : estimator, Pipeline, str or path-like
-        Fitted estimator, or the path of a file of `save_model`.
+        Fitted estimator, or path of a file written by `save_model`.
     X : path, table, array or iterable
-        Sequences, in one of these forms:
+        Sequences in one of these forms:
 
-        - path of a file ``.parquet``, ``.arrow`` or ``.feather``, or of a folder of such files,
+        - path of a ``.parquet``, ``.arrow`` or ``.feather`` file, or of a folder of such files,
           which are read in the order of their paths
-        - Table, RecordBatch, Array, RecordBatchReader, Dataset or Scanner of pyarrow
+        - pyarrow Table, RecordBatch, Array, RecordBatchReader, Dataset or Scanner
         - anything that the model takes: arrays, memory maps, data frames, lists
-        - iterable of blocks, each a table or anything that the model takes: there is one result
-          for each, whatever ``batch_size``
+        - iterable of blocks, each a table or anything that the model takes, with one result per
+          block and without regard to ``batch_size``
     method : str, default="predict"
         Method of the model: "predict", "predict_proba", "predict_log_proba", "decision_function",
         "predict_quantiles" or "transform".
     batch_size : int, default=8192
-        Number of sequences in a block; the last block of each file has fewer.
+        Number of sequences per block. The last block of a file may have fewer.
     column : str or sequence of str, default=None
-        Column of a table that holds the sequences, one list of timesteps for each; or several
-        columns that hold lists of numbers, one for each feature. None: the columns that the model
-        was fitted with if the table has them all, otherwise the only column of lists, or all
-        columns of a table without any. Other columns are not read.
+        Column of a table with the sequences as lists of timesteps, or one column per feature with
+        lists of numbers. None means the columns that the model was fitted with if the table has
+        all of them, otherwise the only column of lists, or all columns of a table without lists.
+        Other columns are not read.
 
     Returns
     -------
     iterator of ndarray
-        What the method returns for each block, in the order of X. Nothing for an X without rows.
+        Result of the method for each block, in the order of X. Empty if X has no rows.
 
     Raises
     ------
     ValueError, TypeError
-        As the method raises them; the index is that in all of X, as in "X[1234567]", and a note
-        names the block. Later blocks are not read.
+        As raised by the method. Indices such as "X[1234567]" count from the beginning of X, and a
+        note names the block. Later blocks are not read.
     ImportError
         If files or tables are given and ``pyarrow`` is not installed.
 
     See Also
     --------
-    BatchScorer : The same for blocks that Dask, Ray and others hand out.
+    BatchScorer : The same as a function of a block, for Dask, Ray and others.
 
     Notes
     -----
-    Memory is that of a block: of its values, and of what the model computes from them. A
-    ``pyarrow.dataset.Dataset`` is read in larger pieces than a path: by row groups.
+    The memory needed is that of a block and its prediction. A ``pyarrow.dataset.Dataset`` is read
+    in larger pieces than a path: in row groups.
 
     Examples
     --------
@@ -144,35 +144,34 @@ def _add_to_each(start: int, rows: re.Match[str]) -> str:
 
 
 class BatchScorer:
-    """A model as a function of one block of a table, for engines that hand out blocks.
+    """Model as a function of one block of a table.
 
-    Dask's ``map_partitions``, Ray Data's ``map_batches`` and Spark's ``mapInPandas`` send such a
-    function to their workers. Of a model given by its path, a pickle holds the path alone, and each
-    process loads the file once.
+    Pass it to Dask's ``map_partitions``, Ray Data's ``map_batches`` or Spark's ``mapInPandas``. A
+    scorer of a path is pickled as the path, and each process loads the file once.
 
     Parameters
     ----------
     model : estimator, Pipeline, str or path-like
-        Fitted estimator, which becomes part of the pickle; or the path of a file of `save_model`
-        that every worker can read.
+        Fitted estimator, which is pickled with the scorer, or path of a file written by
+        `save_model` that all workers can read.
     method : str, default="predict"
         Method of the model, as for `predict_batches`.
     column : str or sequence of str, default=None
         Column or columns of sequences, as for `predict_batches`.
     keep : sequence of str, default=()
-        Columns that are passed on, such as ids.
+        Columns to keep in the result, such as ids.
 
     See Also
     --------
-    predict_batches : Scores of whole files, tables and arrays.
+    predict_batches : Predict for whole files, tables and arrays.
 
     Notes
     -----
-    A call takes a data frame of pandas or polars, a table of pyarrow or a dict of arrays, and gives
-    the same: the columns to ``keep``, and the scores. Their column is named after the method, such
-    as "predict", or if there are several, with class or number: "predict_proba_yes". A frame of
-    pandas keeps its index. Of anything else that the model takes, the scores come as an array. A
-    block without rows gives none, in the same columns.
+    A call with a pandas or polars data frame, a pyarrow table or a dict of arrays returns the same
+    kind of table, with the columns to ``keep`` and the predictions. Their column is named after the
+    method, such as "predict", or with class or number if there are several, such as
+    "predict_proba_yes". pandas indices are preserved. For any other input that the model takes, the
+    result is an array. A block without rows gives a result without rows.
 
     Examples
     --------
@@ -228,7 +227,7 @@ class BatchScorer:
         return self._loaded
 
     def __call__(self, block: Any) -> Any:
-        """The scores of a block, in a table of the same kind, or in an array."""
+        """Predict for a block. The result is a table of the same kind, or an array."""
         scores = self.score(block)
         if not is_table(block):
             return scores
@@ -240,7 +239,7 @@ class BatchScorer:
         return _beside(block, self._keep, new)
 
     def score(self, block: Any) -> Array:
-        """The scores of a block as an array, shape (n_sequences,) or (n_sequences, n_scores)."""
+        """Predict as an array of shape (n_sequences,) or (n_sequences, n_scores)."""
         if n_rows_of(block) == 0:
             return _no_scores(self.model, self._method)
         if is_table(block):

@@ -18,43 +18,42 @@ from sklstm._views._source import Address, Source, as_key
 
 
 class StoredSequences:
-    """Sequences in a file or store, which are read when they are needed.
+    """View of sequences on disk that reads them on demand, as returned by `open_sequences`.
 
-    `open_sequences` makes it. Estimators take it as X, and scikit-learn's splitters, searches and
-    meta-estimators take parts of it, which read nothing. It is sent to another process as its path.
+    Estimators take it as X. scikit-learn's splitters, searches and meta-estimators index it without
+    reading. It is pickled as a path.
 
-    Iterating gives the sequences one after the other, an index gives one of them:
-    an ndarray of shape (n_timesteps_i, n_features), or of shape (n_timesteps_i,) if they were
-    written so. A slice, a list or an array of indices, or a mask of booleans gives a view again.
+    An integer index returns a sequence: an ndarray of shape (n_timesteps_i, n_features), or of
+    shape (n_timesteps_i,) if it was written as such. A slice, a list or array of indices, or a
+    boolean mask returns a view. Iteration yields sequences.
 
     Parameters
     ----------
     source : Source or None
-        The opened files; None to open them when they are needed.
+        The opened files. None opens them on demand.
     address : Address, default=None
-        Where they are; None if the source itself is to be pickled.
+        Where the files are. None means that the source itself is pickled.
     indices : range or ndarray, default=None
-        Which of its sequences this view has; None for all.
+        Indices of the sequences of this view. None means all.
 
     Attributes
     ----------
     path : str or None
-        The absolute path that they were opened from; None if they were opened from an object in
-        memory.
+        Absolute path of the files. None if an object in memory was opened.
     shape : tuple
         (n_sequences,).
     lengths : ndarray of shape (n_sequences,)
         Number of timesteps of each sequence.
     n_timesteps : int
-        Number of timesteps of all sequences together.
+        Total number of timesteps.
     n_features : int
         Number of features of a timestep.
     dtype : numpy.dtype
-        Type of the values as they are stored.
+        Data type of the stored values.
     y, sample_weight, groups : ndarray or None
-        What is stored for each sequence beside it.
+        Stored values per sequence. None if there are none.
     static : dict of str to ndarray
-        Static columns, None being a missing text; empty if there are none.
+        Static columns, with None for missing text. Empty if there are none.
 
     See Also
     --------

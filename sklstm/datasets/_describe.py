@@ -42,11 +42,11 @@ def describe(
     token_ids: bool = False,
     task: Literal["auto", "classification", "regression"] = "auto",
 ) -> SequenceDataReport:
-    """Describe sequences and their targets before a fit.
+    """Report on sequences and their targets before a fit.
 
-    The report says how many sequences there are and how long they are, what their features and
-    static columns hold, how the target is distributed, what hints at leakage, and what "auto"
-    becomes in a fit of the default estimator.
+    The report covers the number and lengths of the sequences, features and static columns, the
+    distribution of the target, hints at leakage, and the values of "auto" in a fit of the default
+    estimator.
 
     Parameters
     ----------
@@ -54,39 +54,42 @@ def describe(
         Sequences in any of the forms that `LSTMSequenceClassifier.fit` takes, or texts. Values may
         be missing (NaN) or infinite.
     y : array-like, default=None
-        Labels, an indicator matrix of several labels, or numbers.
+        Class labels, an indicator matrix of several labels, or numbers.
     groups : array-like of shape (n_sequences,), default=None
-        Group of each sequence, such as its person.
+        Group of each sequence, such as a person.
     mask_value : float, default=None
-        Trailing timesteps whose features all equal it are padding, as in a fit.
+        Padding value, as in ``fit``: timesteps at the end are padding if all features equal it.
     token_ids : bool, default=False
         Whether integers are token ids instead of measurements. Texts and the output of
-        `TokenEncoder` need not say so.
+        `TokenEncoder` are recognised.
     task : {"auto", "classification", "regression"}, default="auto"
-        What y is for. "auto": regression if y has fractions, several columns of numbers, or so many
-        different whole numbers that a class would have fewer than two sequences on average.
+        What y is for.
+
+        - "auto": "regression" if y has fractions, several columns of numbers, or so many different
+          integers that a class would have fewer than two sequences on average
+        - "classification": y has class labels
+        - "regression": y has numbers
 
     Returns
     -------
     SequenceDataReport
-        The report: ``print`` shows it, notebooks show tables, ``plot`` draws it.
+        The report. ``print`` shows it as text, a notebook as tables, and its ``plot`` as a figure.
 
     Raises
     ------
     ValueError, TypeError
-        The errors of a fit with the same X, y and groups, except that NaN and infinity are counted.
+        As in a fit with the same X, y and groups, except that NaN and infinity are accepted.
 
     See Also
     --------
-    SequenceDataReport : All that a report holds.
+    SequenceDataReport : The contents of a report.
 
     Notes
     -----
-    Texts are read by ``TokenEncoder()``. If values are missing, "auto" is resolved for X after
-    ``SequenceImputer()``, and not at all if values are infinite. The warnings of a fit about an X
-    that is probably not meant as it is read are among the hints.
-
-    Moments take one pass over the values, duplicates one more. ``benchmarks/LOG.md`` has figures.
+    Texts are encoded by ``TokenEncoder()``. If values are missing, "auto" is resolved after
+    ``SequenceImputer()``; if values are infinite, it is not resolved. The warnings of a fit about
+    an X that looks misread are among the hints. The values are read twice: for the moments, and for
+    duplicates.
 
     Examples
     --------

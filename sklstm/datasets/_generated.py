@@ -28,22 +28,22 @@ def make_trends(
     n_sequences : int, default=100
         Number of sequences.
     min_timesteps, max_timesteps : int, default=10, 20
-        Bounds of the sequence lengths, which are uniform between them, both included.
+        Smallest and largest sequence length. Lengths are drawn uniformly between them, inclusive.
     slope : float, default=0.5
         Absolute slope of the trend, per timestep.
     noise : float, default=1.0
         Standard deviation of the Gaussian noise.
     imbalance : float, default=0.5
-        Expected fraction of "rising".
+        Expected fraction of "rising" sequences.
     random_state : int, RandomState instance or None, default=None
-        Pass an int for the same sequences each time.
+        Seed. Pass an int for reproducible sequences.
 
     Returns
     -------
     X : list of ndarray of shape (n_timesteps_i, 1), float64
         The sequences.
     y : ndarray of shape (n_sequences,)
-        "falling" or "rising".
+        Labels "falling" and "rising".
 
     Notes
     -----
@@ -77,9 +77,9 @@ def make_temporal_order(
 ) -> tuple[Array, Array]:
     """Generate sequences whose class is the order of two events far apart.
 
-    Six symbols, one-hot: a, b, c, d are distractors, X and Y are events. One event falls into the
-    first fifth of the sequence, another behind its middle; the class says which two, in their
-    order. No bag of symbols can tell "XY" from "YX".
+    Six symbols are one-hot encoded: a, b, c and d are distractors, X and Y are events. One event is
+    in the first fifth of the sequence, the other in its second half. The class is the two events in
+    their order. A model that ignores order cannot tell "XY" from "YX".
 
     Parameters
     ----------
@@ -88,23 +88,22 @@ def make_temporal_order(
     n_timesteps : int, default=50
         Length of every sequence, at least 10.
     random_state : int, RandomState instance or None, default=None
-        Pass an int for the same sequences each time.
+        Seed. Pass an int for reproducible sequences.
 
     Returns
     -------
     X : ndarray of shape (n_sequences, n_timesteps, 6), float64
         One-hot symbols.
     y : ndarray of shape (n_sequences,)
-        "XX", "XY", "YX" or "YY".
+        Labels "XX", "XY", "YX" and "YY".
 
     Notes
     -----
-    The best possible accuracy is 1.0; without memory of order it is 0.75.
+    The best possible accuracy is 1.0, or 0.75 without order. The task is experiment 6a of [1]_.
 
     References
     ----------
-    .. [1] S. Hochreiter, J. Schmidhuber, "Long Short-Term Memory", Neural Computation 9(8), 1997,
-       experiment 6a.
+    .. [1] S. Hochreiter, J. Schmidhuber, "Long Short-Term Memory", Neural Computation 9(8), 1997.
 
     Examples
     --------

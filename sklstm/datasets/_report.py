@@ -35,47 +35,48 @@ PERCENTS = ("missing", "constant_within")
 
 @dataclass(frozen=True, eq=False, repr=False)
 class SequenceDataReport:
-    """What sequences and their targets hold: the result of `describe`.
+    """Report on sequences and their targets, as returned by `describe`.
 
-    ``print`` shows it as text, a notebook as tables, and `plot` draws it.
+    ``print`` shows it as text, a notebook as tables, and `plot` as a figure.
 
     Attributes
     ----------
     kind : {"numbers", "token ids", "texts"}
-        What timesteps are; features may be categories beside numbers.
+        Kind of timesteps. The features of "numbers" may include categories.
     lengths : ndarray of shape (n_sequences,), int64
         Number of timesteps of each sequence, without padding.
     features : dict of list
-        A row for each feature, as columns that `pandas.DataFrame` takes: ``name``, ``kind``
+        One row per feature, as columns for ``pandas.DataFrame``: ``name``, ``kind``
         ("number", "category" or "token id"), ``missing`` (fraction of the timesteps),
         ``n_infinite``, ``mean``, ``std``, ``min`` and ``max`` of the finite values over all
-        timesteps, ``constant``, ``constant_within`` (fraction of the sequences of two timesteps or
-        more within which it is constant), and ``n_categories`` if there are any.
+        timesteps, ``constant``, ``constant_within`` (fraction of the sequences with two or more
+        timesteps in which it is constant), and ``n_categories`` if there are categories.
     static : dict of list
-        The same of the static columns, with ``n_distinct`` values; empty without such.
+        The same for the static columns, with ``n_distinct``, the number of distinct values. Empty
+        if there are none.
     tokens : dict or None
-        Of token ids and texts: ``vocabulary_size``, ``n_distinct``, ``unknown`` (fraction of the
-        timesteps), and ``frequent``, the most frequent ones and how often they come.
+        For token ids and texts: ``vocabulary_size``, ``n_distinct``, ``unknown`` (fraction of the
+        timesteps), and ``frequent``, the most frequent tokens with their counts.
     target : dict or None
-        ``kind`` "classes" with ``classes``, ``counts`` and ``imbalance`` (largest count to
-        smallest), "several labels" with ``classes``, ``counts``, ``n_without`` any and
-        ``mean_number``, or "numbers" with ``mean``, ``std``, ``quartiles`` (minimum to maximum)
-        and ``values``, one for each column.
+        ``kind`` "classes" with ``classes``, ``counts`` and ``imbalance`` (ratio of the largest to
+        the smallest count); "several labels" with ``classes``, ``counts``, ``n_without`` (sequences
+        without a label) and ``mean_number`` of labels; or "numbers" with ``mean``, ``std``,
+        ``quartiles`` (minimum to maximum) and ``values`` of each column.
     groups : dict or None
-        ``n_groups``, sizes of the ``smallest`` and ``largest``, and of classes ``n_of_one_class``,
-        the number of groups whose sequences all have one class.
+        ``n_groups``, the sizes of the ``smallest`` and ``largest`` group, and for classes
+        ``n_of_one_class``, the number of groups with a single class.
     hints : tuple of Hint
-        What should be looked at: ``kind``, ``column`` (or None) and ``text`` of each. The kinds are
-        "misread" (a warning of a fit); "infinite", "missing" and "constant" features; at leakage
+        Possible problems, each with ``kind``, ``column`` (or None) and ``text``. The kinds are
+        "misread" (a warning of ``fit``); "infinite", "missing" and "constant" features; for leakage
         "duplicates", "conflicting_targets", "duplicates_across_groups", "identifier", "clock",
         "name_of_target", "reveals_target" and "lengths_reveal_target"; and "rare_class".
     estimator : str
-        The estimator for this target.
+        Name of the estimator for this target.
     resolved_params : dict or None
-        What parameters that are "auto" become in a fit of the default estimator, those that follow
-        from the data. None if values are infinite.
+        Values of "auto" in a fit of the default estimator, for the parameters that depend on the
+        data. None if values are infinite.
     examples : list of (target, ndarray of shape (n_timesteps, n_features))
-        Some sequences, which `plot` draws.
+        Some sequences, drawn by `plot`.
     """
 
     kind: str
@@ -101,12 +102,12 @@ class SequenceDataReport:
         return len(self.features["name"])
 
     def plot(self, *, figure: Any = None) -> Any:
-        """Draw lengths, target, scales of the features or frequent tokens, and some sequences.
+        """Plot lengths, target, scales of the features or frequent tokens, and some sequences.
 
         Parameters
         ----------
         figure : matplotlib Figure, default=None
-            An empty figure to draw on. None: a new one.
+            Empty figure to draw on. None means a new one.
 
         Returns
         -------

@@ -24,88 +24,87 @@ class ClosableLauncher(Launcher, Protocol):
 
 
 class data_parallel(AbstractContextManager[None]):
-    """Let several processes share each ``fit`` and ``partial_fit`` within the context.
+    """Context manager in which ``fit`` and ``partial_fit`` train on several processes.
 
-    Each process, called a rank, computes the gradients of a share of each mini-batch, and all take
-    the same step with their sum. ``batch_size`` remains the size of the whole batch. The calling
-    process is rank 0: progress, callbacks, scorers and checkpoints are its own. On Dask and Ray all
-    ranks are on workers, and the calling process takes over what rank 0 has fitted.
+    Training is data-parallel: each process, called a rank, computes the gradients of a share of
+    each mini-batch, and all take the same step with their sum. ``batch_size`` is the size of the
+    whole batch. The calling process is rank 0, which has progress bars, callbacks, scorers and
+    checkpoints. On Dask and Ray all ranks are on workers, and the calling process gets the
+    estimator of rank 0.
 
     Parameters
     ----------
     processes : int or distributed.Client, default=None
-        Number of processes, this one included; 1 changes nothing. The others are started with the
-        first fit and end with the context. Best is at most one for each core: cores are divided
-        among them. None joins the processes that torchrun has started, all of which call ``fit``
-        with the same arguments and end with the same fitted estimator. A client of Dask starts one
-        rank on each worker, with all of its threads; the workers must be processes.
+        Where to train.
+
+        - an int is the number of processes on this machine, including the calling one. The others
+          start with the first fit and end with the context. Use at most one per core: the cores are
+          divided among them
+        - None joins the processes that torchrun has started, all of which call ``fit`` with the
+          same arguments and end with the same fitted estimator
+        - a Dask client starts a rank on each worker, with all of its threads. The workers must be
+          processes
     n_ranks : int, default=None
-        Number of Dask workers to use; None: all that there are when the context begins.
+        Number of Dask workers to use. None means all that exist when the context begins.
     ray : int, default=None
-        Number of ranks to start as actors of Ray, in one placement group. If the caller has not
-        initialised Ray, it is initialised for the context.
+        Number of ranks to start as Ray actors, in one placement group. Ray is initialised for the
+        context if it is not yet.
     cpus_per_worker : int, default=1
-        CPUs, hence threads, of each rank on Ray.
+        Number of CPUs, and threads, of each rank on Ray.
     gpus_per_worker : float, default=0
-        GPUs of each rank on Ray: 0, 1, or a fraction for ranks that share one.
+        Number of GPUs of each rank on Ray: 0, 1, or a fraction for ranks that share a GPU.
     timeout : float, default=30.0
-        Seconds without a sign of life after which a process counts as hanging, at least 5. It is no
-        limit on the time of a step.
+        Seconds without a heartbeat, at least 5, after which a process counts as hanging. It does
+        not limit the duration of a step.
 
     Raises
     ------
     RankError
-        By ``fit``, if another process fails, dies or hangs: `sklstm.exceptions.RankError`.
+        By ``fit``, if another process fails, dies or hangs. See `sklstm.exceptions.RankError`.
 
     Warns
     -----
     UserWarning
-        If there are more processes than cores of this machine.
+        If there are more processes than cores on this machine.
 
     See Also
     --------
-    LSTMSequenceClassifier.fit : What is shared.
+    LSTMSequenceClassifier.fit : Train an estimator.
 
     Notes
     -----
-    Gradients are summed by torch.distributed's gloo, in one message per step. The processes end
-    with the same bits, whoever starts them. Two processes give the bits of one that computes the
-    two halves of each batch one after the other. Beside a fit without this context, there is
-    rounding, if nothing depends on how a batch is cut. These do: batch normalisation and mixup are
-    computed within each share, as in the parts of a batch of very unequal lengths, and dropout is
-    drawn for each share. So ``conv_filters`` and ``mixup_alpha`` make the result depend on the
-    number of processes, as on a seed.
+    **Results.** Gradients are summed by torch.distributed's gloo, in one message per step. All
+    ranks end with bitwise identical models, however they are started. Batch normalisation and mixup
+    are computed, and dropout is drawn, within the share of each rank. With ``conv_filters``,
+    ``mixup_alpha`` or ``dropout`` the result therefore depends on the number of processes, as on a
+    seed. Without them it is that of a single process up to rounding.
 
-    The sum of the gradients takes time as well: a small network, or a small batch, is not faster on
-    several processes. ``benchmarks/LOG.md`` has figures.
+    **Speed.** Summing gradients takes time: small networks and small batches are not faster on
+    several processes.
 
-    Every process keeps all training sequences in memory, as float32; of more than 32 MiB of them
-    two windows, which it reads as without this context. Arrays given to ``fit`` are shared between
-    processes of one machine by a file in the temporary folder. Of a view or a memory map the path
-    is shared.
+    **Memory.** Each process holds all training sequences as float32, or two windows of them if they
+    exceed 32 MiB. Arrays passed to ``fit`` are shared between processes of one machine by a file in
+    the temporary folder. Views and memory maps are shared by their paths.
 
-    The user's callbacks are called in rank 0 only, and see its share of a batch. What they set at
-    the beginning or the end of an epoch (a stop, another learning rate, other or frozen weights) is
-    told to all. What they change in a step, such as gradients, is not: of these, skorch's
-    ``LRScheduler`` and ``GradientNormClipping`` run everywhere. A fit that a callback makes starts
-    no processes. Neither does one in another process or thread, such as those of a search with
-    ``n_jobs``.
+    **Callbacks.** Your callbacks run in rank 0 only, and see its share of a batch. What they set at
+    the beginning or end of an epoch, such as a stop, a learning rate or weights, applies to all
+    ranks. What they change within a step, such as gradients, does not, except for skorch's
+    ``LRScheduler`` and ``GradientNormClipping``, which run in all ranks. On Dask and Ray, callbacks
+    are copies on the worker of rank 0, and scikit-learn's callbacks do not see epochs. Fits in
+    callbacks, and in other processes or threads, such as those of a search with ``n_jobs``, use a
+    single process.
 
-    Ports: a store at a free port, and a free port of each process, at 127.0.0.1. The store listens
-    at all addresses of the machine, as always with torch.distributed, and nothing is
-    authenticated: whoever can connect could disturb the fit, or let it run code. With torchrun the
-    store is at ``MASTER_PORT``. On Dask and Ray the store is in the worker of rank 0, and the other
-    ports are at the addresses by which workers reach each other.
+    **Ports.** The store of torch.distributed and each process listen on a free port, the processes
+    at 127.0.0.1, the store at all addresses of the machine. Connections are not authenticated:
+    anyone who can connect could disturb the fit or execute code. With torchrun the store is at
+    ``MASTER_PORT``. On Dask and Ray the store is in the worker of rank 0, and the other ports are
+    at the addresses by which the workers reach each other.
 
-    GPUs: ``device="cuda"`` and "auto" mean those of the ranks. Each rank takes one of its own while
-    there is one. If no two share one, NCCL sums the gradients.
+    **GPUs.** ``device="cuda"`` and "auto" refer to the GPUs of the ranks, each of which takes a
+    different one as long as there are enough. NCCL sums the gradients if no GPU is shared.
 
-    On Dask and Ray callbacks are copies, on the worker of rank 0; scikit-learn's are told of a fit
-    but not of its epochs. A ``checkpoint`` must be in a folder that all workers reach.
-
-    References
-    ----------
-    ADR 68, ADR 69.
+    **Checkpoints.** On Dask and Ray the ``checkpoint`` must be in a folder that all workers can
+    access.
 
     Examples
     --------

@@ -22,92 +22,90 @@ def to_onnx(
     X: Any = None,
     scores: Mapping[str, float] | None = None,
 ) -> float:
-    """Write a fitted estimator, or a pipeline with it, to an ONNX file, which runs without Python.
+    """Export a fitted estimator, or a pipeline with it, to an ONNX file.
 
-    The file holds all that a prediction takes: standardisation, network, linear model, labels, and
-    the steps of the pipeline. Before it is put in its place, onnxruntime runs it on sequences of
-    unequal length, and its predictions are compared with those of the model.
+    The file runs without Python. It contains all parts of a prediction: standardisation, network,
+    linear model, labels, and the steps of the pipeline. Before the file is saved, onnxruntime runs
+    it on sequences of unequal length, and its predictions are compared with those of the model.
 
     Its inputs are, in this order,
 
     - ``x``: sequences padded at the end, of shape (batch, time, n_features), float32, or token ids
       of shape (batch, time), int64. Codes of categories among the features are the last columns.
-      Padding may hold anything;
-    - ``lengths``: the number of timesteps of each sequence, at least 1, of shape (batch,), int64;
-    - ``static``: only with static columns, of shape (batch, n_columns), float64: numbers, NaN where
-      missing, and then codes of categories.
+      Padding values have no effect;
+    - ``lengths``: number of timesteps of each sequence, at least 1, of shape (batch,), int64;
+    - ``static``: only with static columns, of shape (batch, n_columns), float64: numbers, with NaN
+      for missing ones, followed by codes of categories.
 
-    Numbers of sequences and of timesteps may be any. A category has the code 1, 2 and so on, by the
-    order in the metadata, and 0 where it is missing or unknown. The outputs are
+    ``batch`` and ``time`` are dynamic. The codes of categories are 1, 2 and so on, in the order of
+    the metadata, and 0 for missing and unknown ones. The outputs are
 
-    - of a classifier ``label`` of shape (batch,), text, int64 or bool, and ``probabilities`` of
-      shape (batch, n_classes), float64. For several labels ``label`` is the indicator matrix;
+    - of a classifier ``label`` of shape (batch,), string, int64 or bool, and ``probabilities`` of
+      shape (batch, n_classes), float64. With several labels per sequence, ``label`` is an indicator
+      matrix;
     - of a regressor ``value`` of shape (batch,) or (batch, n_outputs), float64, and with
-      ``loss="quantile"`` also ``quantiles``, as of ``predict_quantiles``.
+      ``loss="quantile"`` also ``quantiles``, as returned by ``predict_quantiles``.
 
     Parameters
     ----------
     model : LSTMSequenceClassifier, LSTMSequenceRegressor or Pipeline
-        Fitted model. The steps of a pipeline before the estimator are `SequenceScaler`,
-        `SequenceImputer`, `RollingFeatures` or "passthrough", in any number, or a `TokenEncoder`.
-        The file of the latter begins at the token ids: ONNX cannot cut texts into tokens. Its
-        vocabulary is in the metadata.
+        Fitted model. A pipeline may have any number of `SequenceScaler`, `SequenceImputer`,
+        `RollingFeatures` and "passthrough" before the estimator, or a `TokenEncoder`. ONNX cannot
+        tokenise text, so that a file with a `TokenEncoder` takes token ids; its metadata contain
+        the vocabulary.
     path : str or path-like
         Path of the file, which is replaced if it exists. The usual extension is ``.onnx``.
     X : array-like, default=None
-        Sequences to compare predictions on, as the model takes them: the first 512, rounded to
-        float32 for the file and for the model. If all have the same length, every second one is
-        cut. None: sequences are drawn from normal distributions
-        with the mean and scale of the training sequences, of 1 to 3 times their typical length.
-
+        Sequences to compare predictions on, as the model takes them. The first 512 are used,
+        rounded to float32 for both; if all have the same length, every second one is shortened.
+        None draws sequences from normal distributions with the mean and scale of the training
+        sequences, 1 to 3 times as long as these typically are.
     scores : dict of str to float, default=None
-        Names and values of scores, such as ``{"accuracy": 0.93}``, for the card of the model, which
-        `model_card` reads from the file.
+        Scores for the model card in the file, such as ``{"accuracy": 0.93}``. See `model_card`.
 
     Returns
     -------
     float
-        Largest difference between predictions of the file and of the model: of probabilities, or of
-        numbers in standard deviations of y.
+        Largest absolute difference between predictions of the file and of the model: of
+        probabilities, or of numbers in standard deviations of y.
 
     Raises
     ------
     NotFittedError
         If the model is not fitted.
     ImportError
-        If onnx or onnxruntime is missing: ``pip install 'sklstm[onnx]'``.
+        If onnx or onnxruntime is not installed: ``pip install 'sklstm[onnx]'``.
     TypeError
-        If it is another model, such as a subclass, or a pipeline has another step; the message
-        names it. If scores are no dict.
+        If the model, or a step of the pipeline, is not one of those above; subclasses are not
+        accepted. If ``scores`` is not a dict.
     ValueError
-        If the weights take more than the 2 GB that an ONNX file can hold, or a score is not finite.
+        If the weights exceed the 2 GB that an ONNX file can hold, or a score is not finite.
     RuntimeError
-        If predictions differ by more than 1e-5, or labels do; then nothing is written.
+        If predictions differ by more than 1e-5, or if labels differ. Nothing is written then.
     OSError
         If the file cannot be written.
 
     See Also
     --------
-    to_onnx_stream : A file that reads a sequence as it goes on.
-    sklstm.save_model : A file that the estimator is loaded from again.
-    sklstm.model_card : What the file says of the model.
+    to_onnx_stream : Export a model that predicts after each timestep.
+    sklstm.save_model : Save an estimator to load it in Python.
+    sklstm.model_card : Read the model card of a file.
 
     Notes
     -----
-    The file has opset 18, which onnxruntime reads from version 1.14 on by its documentation; the
-    tests run it in 1.32. It is written atomically: after an error an existing file is unchanged.
-    All values of its metadata are JSON.
+    The file has opset 18, which according to onnxruntime's documentation is supported from version
+    1.14 on; it is tested with version 1.32. It is written atomically: after an error an existing
+    file is unchanged. The values of its metadata are JSON.
 
-    Measurements are float32, and the file standardises them in double as the model does: for X of
-    float32 both read the same bits. Numbers that need more digits, such as seconds since 1970,
-    which float32 rounds to multiples of 128, lose them on the way in: subtract a constant from them
-    before training and before the file.
+    Inputs are float32 and are standardised in double precision. Values that need more digits, such
+    as seconds since 1970, lose them: float32 rounds these to multiples of 128. Subtract a constant
+    before training and before prediction.
 
-    The network computes in float32. A model of precision "bfloat16" or "tf32" has the same weights
-    and rounds more coarsely: there, differences of up to 0.05 are accepted.
+    The network computes in float32. For models with ``precision`` "bfloat16" or "tf32", which round
+    more coarsely, differences of up to 0.05 are accepted.
 
-    The file does not check its inputs. NaN in a sequence makes its probabilities NaN, and a token
-    id outside of the vocabulary is an error of onnxruntime.
+    The file does not validate its inputs. NaN in a sequence makes its probabilities NaN, and a
+    token id outside the vocabulary is an error of onnxruntime.
 
     Examples
     --------

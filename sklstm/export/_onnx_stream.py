@@ -16,12 +16,12 @@ from sklstm.streaming._models import require_causal
 
 
 def to_onnx_stream(model: BaseSequenceEstimator | Pipeline, path: str | os.PathLike[str]) -> float:
-    """Write a fitted causal model to an ONNX file that reads sequences as they go on.
+    """Export a fitted causal model to an ONNX file that predicts after each timestep.
 
-    The file is what `Stream` is in Python: it takes the timesteps that follow and a state, and
-    gives the predictions after each of them and the new state, in time that does not depend on what
-    has come before. Before it is put in its place, onnxruntime runs it on sequences that are cut
-    into updates, and its predictions are compared with those of the model for all timesteps so far.
+    The file corresponds to `Stream` in Python. It takes new timesteps and a state, and returns the
+    predictions after each of them and the new state, in time that does not depend on the number of
+    previous timesteps. Before the file is saved, onnxruntime runs it on sequences that are split
+    into updates, and its predictions are compared with those of the model.
 
     Its inputs are, in this order,
 
@@ -30,58 +30,58 @@ def to_onnx_stream(model: BaseSequenceEstimator | Pipeline, path: str | os.PathL
       columns, as in `to_onnx`;
     - ``static``: only with static columns, of shape (batch, n_columns), float64, as in `to_onnx`
       and the same in each call;
-    - the state, the first dimension of which is that of the sequences: ``hidden_0`` and ``cell_0``
-      of shape (batch, n_units), float32, and so on for each LSTM layer; with pooling "max" or
-      "mean" also ``total`` of shape (batch, n_units), float32 for "max" and float64 for "mean", and
-      ``n_timesteps`` of shape (batch,), int64. Zeros begin a sequence.
+    - the state: ``hidden_0`` and ``cell_0`` of shape (batch, n_units), float32, and so on for each
+      LSTM layer; with pooling "max" or "mean" also ``total`` of shape (batch, n_units), float32 for
+      "max" and float64 for "mean", and ``n_timesteps`` of shape (batch,), int64. A new sequence
+      begins with zeros.
 
-    All sequences of a call go on by the same number of timesteps, at least 1. The outputs are those
-    of `to_onnx` after each timestep, with the dimensions (batch, time) in place of (batch,), and
-    the new state: ``new_hidden_0`` becomes ``hidden_0`` in the next call, and so on.
+    All sequences of a call have the same number of new timesteps, at least 1. The outputs are those
+    of `to_onnx` with the dimensions (batch, time) in place of (batch,), followed by the new state:
+    ``new_hidden_0`` becomes ``hidden_0`` of the next call, and so on.
 
     Parameters
     ----------
     model : LSTMSequenceClassifier, LSTMSequenceRegressor or Pipeline
-        Fitted model that is causal, see the Notes of `LSTMSequenceClassifier`, with patches of one
-        timestep. A pipeline may have `SequenceScaler` with ``per="dataset"`` before it.
+        Fitted causal model, see the Notes of `LSTMSequenceClassifier`, with ``patch_size=1``. A
+        pipeline may have `SequenceScaler` with ``per="dataset"`` before it.
     path : str or path-like
         Path of the file, which is replaced if it exists. The usual extension is ``.onnx``.
 
     Returns
     -------
     float
-        Largest difference between predictions of the file and of the model: of probabilities, or of
-        numbers in standard deviations of y.
+        Largest absolute difference between predictions of the file and of the model: of
+        probabilities, or of numbers in standard deviations of y.
 
     Raises
     ------
     NotFittedError
         If the model is not fitted.
     ImportError
-        If onnx or onnxruntime is missing: ``pip install 'sklstm[onnx]'``.
+        If onnx or onnxruntime is not installed: ``pip install 'sklstm[onnx]'``.
     TypeError
-        If it is another model, such as a subclass, or a pipeline has a step that no file can hold;
-        the message names it.
+        If the model, or a step of the pipeline, is not one of those above; subclasses are not
+        accepted.
     ValueError
-        If the model is not causal, or its ``patch_size`` is above 1; the message says which
-        parameters to set. If a step of the pipeline looks at several timesteps, or the weights take
-        more than the 2 GB that an ONNX file can hold.
+        If the model is not causal, or its ``patch_size`` is above 1. The message says which
+        parameters to set. If a step of the pipeline uses several timesteps, or the weights exceed
+        the 2 GB that an ONNX file can hold.
     RuntimeError
-        If predictions differ by more than 1e-5, or labels do; then nothing is written.
+        If predictions differ by more than 1e-5, or if labels differ. Nothing is written then.
     OSError
         If the file cannot be written.
 
     See Also
     --------
-    to_onnx : A file that reads whole sequences, of any model.
+    to_onnx : Export any model, for whole sequences.
     sklstm.streaming.Stream : The same in Python.
 
     Notes
     -----
-    The state has the names of `Stream.state_dict`, so that a stream may begin in Python and go on
-    in onnxruntime. A row of zeros in place of one of the state begins a new sequence there.
+    The state has the names of `Stream.state_dict`, so that a stream may begin in Python and
+    continue in onnxruntime. To begin a new sequence in one row, set that row of the state to zeros.
 
-    Metadata are as of `to_onnx`; the names of the state are under ``state``.
+    The metadata are those of `to_onnx`, with the names of the state under ``state``.
 
     Examples
     --------

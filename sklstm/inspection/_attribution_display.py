@@ -26,43 +26,43 @@ N_CHARACTERS = 80
 
 
 class AttributionDisplay:
-    """Attributions of one sequence: a heat map over time and features, or coloured words.
+    """Plot of the attributions of one sequence: a heat map over time, or coloured words.
 
-    Red speaks for the target and blue against it, and the colour scale has 0 in its middle. Use
-    `from_estimator` or `from_attributions` to create a display.
+    Red supports the target and blue speaks against it; the colour scale is centred at 0. Create a
+    display by `from_estimator` or `from_attributions`.
 
     Parameters
     ----------
     values : ndarray of shape (n_timesteps, n_features) or (n_tokens,)
         Attributions of the sequence.
     sequence : ndarray of shape (n_timesteps, n_features), default=None
-        The sequence, which is drawn as lines over the heat map.
+        The sequence, drawn as lines over the heat map.
     words : list of str, default=None
-        The tokens, which are drawn in colours instead of a heat map.
+        The tokens, drawn in colour instead of a heat map.
     feature_names : list of str, default=None
-        Names of the features. None: x0, x1 and so on.
+        Names of the features. None means x0, x1 and so on.
     target : object, default=None
-        What is explained, for the labels.
+        Explained output, for the labels of the plot.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        The axes, after `plot`.
+        Axes of the last plot.
     figure_ : matplotlib Figure
-        Their figure.
+        Figure of the last plot.
     im_ : matplotlib AxesImage or None
-        The heat map; None for words.
+        The heat map. None for words.
     lines_ : list of matplotlib Line2D or None
-        The sequence, one line for each feature; None for words.
+        The sequence, one line per feature. None for words.
     texts_ : list of matplotlib Text or None
-        The words; None for a sequence of measurements.
+        The words. None for measurements.
     cmap_ : str
-        The colour map, which a notebook's words have, too.
+        The colour map, also used for words in notebooks.
 
     See Also
     --------
-    attributions : What is drawn.
-    FaithfulnessDisplay : Whether it can be relied on.
+    attributions : Compute attributions.
+    FaithfulnessDisplay : Plot whether attributions are faithful.
 
     Examples
     --------
@@ -112,22 +112,22 @@ class AttributionDisplay:
         cmap: str = COLORMAP,
         **kwargs: Any,
     ) -> Self:
-        """Explain one sequence and draw its attributions.
+        """Compute and plot the attributions of one sequence.
 
         Parameters
         ----------
         estimator : LSTMSequenceClassifier, LSTMSequenceRegressor or Pipeline
-            A fitted model, as for `attributions`.
+            Fitted model, as for `attributions`.
         X : array-like
             Sequences in any of the forms that the model takes.
         index : int, default=0
-            The sequence of X that is explained.
+            Index of the sequence in X.
         ax : matplotlib Axes, default=None
-            Axes to draw on. None: those of a new figure.
+            Axes to draw on. None means a new figure.
         cmap : str, default="RdBu_r"
-            A diverging colour map.
+            Diverging colour map.
         **kwargs : dict
-            Parameters of `attributions`, such as ``method`` and ``target``, for this sequence.
+            Parameters of `attributions` for this sequence, such as ``method`` and ``target``.
 
         Returns
         -------
@@ -151,20 +151,20 @@ class AttributionDisplay:
         ax: Any = None,
         cmap: str = COLORMAP,
     ) -> Self:
-        """Draw attributions that are known.
+        """Plot computed attributions.
 
         Parameters
         ----------
         attributions : Attributions
-            Attributions of X, which `attributions` returns.
+            Attributions of X, as returned by `attributions`.
         X : array-like
             The sequences.
         index : int, default=0
-            The sequence that is drawn.
+            Index of the sequence in X.
         ax : matplotlib Axes, default=None
-            Axes to draw on. None: those of a new figure.
+            Axes to draw on. None means a new figure.
         cmap : str, default="RdBu_r"
-            A diverging colour map.
+            Diverging colour map.
 
         Returns
         -------
@@ -191,14 +191,14 @@ class AttributionDisplay:
         return display.plot(ax=ax, cmap=cmap)
 
     def plot(self, ax: Any = None, *, cmap: str = COLORMAP) -> Self:
-        """Draw the attributions.
+        """Plot the attributions.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on. None: those of a new figure.
+            Axes to draw on. None means a new figure.
         cmap : str, default="RdBu_r"
-            A diverging colour map.
+            Diverging colour map.
 
         Returns
         -------

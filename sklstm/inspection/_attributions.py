@@ -33,36 +33,36 @@ PARAMETER_CONSTRAINTS: dict[str, list[Any]] = {
 
 
 class Attributions(list[Array]):
-    """List of the attributions of each sequence, which `attributions` returns.
+    """List of the attributions of each sequence, as returned by `attributions`.
 
     Parameters
     ----------
     values : iterable of ndarray
-        Attributions of each sequence, of shape (n_timesteps_i, n_features), or (n_tokens_i,) of
+        Attributions of each sequence, of shape (n_timesteps_i, n_features), or (n_tokens_i,) for
         texts and token ids.
     target : ndarray of shape (n_sequences,)
-        Explained class of each sequence, or the index of the label or of the output.
+        Explained class of each sequence, or the index of the label or output.
     output : ndarray of shape (n_sequences,)
-        What is explained: the logit of the target, as ``decision_function`` gives it, or the
+        Explained output: the logit of the target as in ``decision_function``, or the predicted
         number.
     baseline_output : ndarray of shape (n_sequences,)
-        The same for the baseline.
+        The same output for the baseline.
     static : ndarray of shape (n_sequences, n_columns), default=None
-        Attributions of the static columns, if there are such.
+        Attributions of the static columns. None if there are none.
     feature_names : list of str, default=None
-        Names of the features, if they have such.
+        Feature names. None if there are none.
     static_names : list of str, default=None
-        Names of the static columns: those of numbers first.
+        Names of the static columns, with those of numbers first.
     words : list of list of str, default=None
         Tokens of each text, for a pipeline that begins with a `TokenEncoder`.
     baseline : object, default=None
-        The baseline as it was given.
+        The baseline as passed.
 
     Attributes
     ----------
     completeness_error : ndarray of shape (n_sequences,)
-        By how much the sum of all attributions of a sequence misses the difference of ``output``
-        and ``baseline_output``.
+        Absolute difference between the sum of all attributions of a sequence and
+        ``output - baseline_output``.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class Attributions(list[Array]):
 
     @property
     def completeness_error(self) -> Array:
-        """What the sums miss, shape (n_sequences,)."""
+        """Error of the sums of attributions, shape (n_sequences,)."""
         totals = np.array([values.sum() for values in self])
         if self.static is not None:
             totals = totals + self.static.sum(axis=1)
@@ -109,98 +109,100 @@ def attributions(
     by_feature: bool = True,
     tol: float = 1e-3,
 ) -> Attributions:
-    r"""What each value of each sequence contributes to a prediction.
+    r"""Attribute a prediction to each value of each sequence.
 
     The attributions of a sequence sum to the difference between the explained output for the
-    sequence and for a baseline, a sequence of the same length in which nothing is told.
+    sequence and for a baseline, a sequence of the same length without information.
 
     Parameters
     ----------
     estimator : LSTMSequenceClassifier, LSTMSequenceRegressor or Pipeline
-        A fitted model. A pipeline may have `SequenceScaler`, `SequenceImputer` and, first, a
-        `TokenEncoder` before it.
+        Fitted model. A pipeline may have `SequenceScaler`, `SequenceImputer` and, as the first
+        step, a `TokenEncoder`.
     X : array-like
         Sequences in any of the forms that the model takes.
     method : {"integrated_gradients", "occlusion"}, default="integrated_gradients"
-        How the difference is attributed.
+        Attribution method.
 
-        - "integrated_gradients": gradients, integrated along the straight path from the baseline to
-          the sequence [1]_. Features without a gradient, the counts and competitions of fixed
-          convolutions and TF-IDF, are integrated exactly or in steps, see Notes
-        - "occlusion": windows are replaced by the baseline one after the other, from the first to
-          the last and from the last to the first; a window gets the mean of the differences that
-          it makes in both orders, shared equally by its values
+        - "integrated_gradients": gradients integrated along the straight path from the baseline to
+          the sequence [1]_. Parts without a gradient, the fixed convolutions and TF-IDF, are
+          integrated exactly or in steps, see Notes
+        - "occlusion": windows are replaced by the baseline one after the other, from first to last
+          and from last to first. A window gets the mean of its effects in both orders, divided
+          equally among its values
     target : object, default=None
-        What is explained. Of classes a label, or an array of one for each sequence; None: the
-        predicted one. Of several labels per sequence the number of a label, or an array; None: the
-        one of the largest logit. Of a regressor the index of an output, which may be left out if
-        there is one; with ``loss="quantile"`` quantile j of number i is output
-        i * n_quantiles + j, and None is the one that ``predict`` gives. Where quantiles of a
-        sequence cross, it is the output that ``predict_quantiles`` has sorted to this place.
+        Output to explain.
+
+        - for classes, a label or an array of one label per sequence. None means the predicted one
+        - for several labels per sequence, the index of a label or an array. None means the one with
+          the largest logit
+        - for a regressor, the index of an output. None means the only one, or with
+          ``loss="quantile"`` that of ``predict``. Quantile j of number i is output
+          i * n_quantiles + j, after sorting as in ``predict_quantiles``
     baseline : float, array-like of shape (n_features,), sequences or int, default=None
-        The baseline: one value of each feature for all timesteps, or sequences in the form of X and
-        of the same lengths. None: the mean of the training timesteps; 0 where
-        ``standardize=False``. Categories are missing ones there, static columns of numbers are the
-        training mean. Of token ids an id; None: no token at all, whose vector is 0.
+        Value of each feature for all timesteps, or sequences in the form and with the lengths of X.
+        None means the mean of the training timesteps, or 0 with ``standardize=False``; categories
+        are missing and static numbers at their training mean. For token ids, an id; None means no
+        token, with a vector of 0.
     window : int, default=None
-        Number of timesteps of a window of "occlusion". None: one token, or a twentieth of the
+        Number of timesteps per window of "occlusion". None means one token, or a twentieth of the
         sequence, rounded up.
     stride : int, default=None
-        Number of timesteps between the starts of overlapping windows of "occlusion", up to
-        ``window``: all windows are shifted by it, and the results averaged. None: no overlap.
+        Number of timesteps between the starts of overlapping windows of "occlusion", at most
+        ``window``. Results of overlapping windows are averaged. None means no overlap.
     by_feature : bool, default=True
-        Whether "occlusion" replaces the features of a window one by one, instead of all at once.
+        Whether "occlusion" replaces the features of a window one at a time instead of together.
     tol : float, default=1e-3
-        Largest error of the sum of "integrated_gradients", in logits, or in standard deviations of
-        the training targets: paths get as many points as that needs.
+        Tolerance of the sum of "integrated_gradients", in logits, or in standard deviations of the
+        training targets. The number of points on the path is increased until it is met.
 
     Returns
     -------
     Attributions
-        A list of one array for each sequence, of shape (n_timesteps_i, n_features), or
-        (n_tokens_i,) of tokens, float64. It has as many timesteps as the sequence in X, and is 0 at
-        those that are padding. Its attributes hold target, outputs, static columns and words.
+        List of one array per sequence, of shape (n_timesteps_i, n_features), or (n_tokens_i,) for
+        tokens, float64. The arrays have the lengths of the sequences in X and are 0 at padding.
+        Attributes of the list hold target, outputs, static columns and words.
 
     Raises
     ------
     TypeError
-        If the estimator is not one of this package.
+        If the estimator is not one of the above.
     ValueError
-        If X is not what the model accepts, such as with NaN and without an imputer; if there is no
-        such target; if the baseline does not fit; or if a step of the pipeline mixes timesteps or
-        features.
+        If X is invalid for the model, if the target does not exist, if the baseline does not match
+        X, or if a step of the pipeline mixes timesteps or features.
 
     Warns
     -----
     UserWarning
-        If a sum misses ``tol``: 2048 gradients are not enough, or the output jumps.
+        If ``tol`` is not met with 2048 gradients, or because the output jumps.
 
     See Also
     --------
-    faithfulness : Whether the values of large attributions matter to the model.
-    AttributionDisplay : Drawing of attributions.
+    faithfulness : Test whether values with large attributions matter to the model.
+    AttributionDisplay : Plot attributions.
 
     Notes
     -----
-    For two classes the logit of a class is its log-odds: ``decision_function``, or its negative.
+    For two classes, the logit of a class is its log-odds: ``decision_function`` or its negative.
 
-    What the network reads is on the path: standardised values, vectors of tokens, one-hot vectors
-    of categories. Attributions to several numbers of one value are summed. With
-    ``standardize="sequence"`` or "both" the level and the scale of a sequence count as known: the
-    attribution is that of the standardised values. An imputed value's attribution belongs to the
-    place where it was missing.
+    The path is that of the network's inputs: standardised values, token vectors and one-hot vectors
+    of categories. Attributions of several inputs from one value are summed. With
+    ``standardize="sequence"`` or "both" the level and scale of a sequence count as known, and the
+    attributions are those of the standardised values. The attribution of an imputed value is at the
+    place of the missing one.
 
-    A response of a fixed convolution is linear in the inputs, so along the path it crosses a
-    threshold once at most. What that changes is shared among the inputs that move the response in
-    that direction, in proportion to their parts in it (ADR 61). Competitions are followed in 16
-    steps. TF-IDF is integrated along the counts of its terms, pairs being shared by their tokens.
+    The response of a fixed convolution is linear in the inputs, so that it crosses a threshold at
+    most once along the path. The effect is divided among the inputs that move the response in that
+    direction, in proportion to their contributions. Competitions of convolutions are followed in 16
+    steps. TF-IDF is integrated along the counts of its terms, and pairs are divided equally between
+    their tokens.
 
-    Results for a sequence do not depend on others in X but for rounding, which may change the
-    points of a path: by a fraction of ``tol``. With ``precision="bfloat16"`` gradients are those in
-    float32, and the sums miss the rounding of bfloat16.
+    Results for a sequence depend on the others in X by rounding only, which may change the points
+    of a path: by a fraction of ``tol``. With ``precision="bfloat16"`` the gradients are computed in
+    float32, and the sums have the rounding error of bfloat16.
 
-    "integrated_gradients" takes from 17 gradients of a sequence to some hundred, at most 2048;
-    "occlusion" two predictions for each window. The estimator's ``device`` computes both.
+    "integrated_gradients" takes 17 to some hundred gradients per sequence, at most 2048.
+    "occlusion" takes two predictions per window. Both run on the estimator's ``device``.
 
     References
     ----------

@@ -31,22 +31,22 @@ PARAMETER_CONSTRAINTS: dict[str, list[Any]] = {
 
 @dataclass(frozen=True)
 class Faithfulness:
-    """Deletion and insertion curves, which `faithfulness` returns.
+    """Deletion and insertion curves, as returned by `faithfulness`.
 
     Attributes
     ----------
     fractions : ndarray of shape (n_steps + 1,)
-        Fraction of the values that are removed or inserted, from 0 to 1.
+        Fraction of the values that are deleted or inserted, from 0 to 1.
     deletion : ndarray of shape (n_sequences, n_steps + 1)
-        Response when the values of the largest attributions are removed first.
+        Response when values are deleted in decreasing order of their attributions.
     insertion : ndarray of shape (n_sequences, n_steps + 1)
-        Response when they are inserted into the baseline first.
+        Response when values are inserted into the baseline in the same order.
     random_deletion : ndarray of shape (n_sequences, n_steps + 1)
-        The same in random order, mean over the orders.
+        Response to deletion in random order, mean over the orders.
     random_insertion : ndarray of shape (n_sequences, n_steps + 1)
-        The same in random order, mean over the orders.
+        Response to insertion in random order, mean over the orders.
     response : str
-        What the response is: "probability" or "output".
+        Kind of response: "probability" or "output".
     """
 
     fractions: Array
@@ -58,9 +58,9 @@ class Faithfulness:
 
     @property
     def areas(self) -> dict[str, Array]:
-        """Area under each curve of each sequence, by name, each of shape (n_sequences,).
+        """Areas under the curves of each sequence, by name, each of shape (n_sequences,).
 
-        Small for deletion and large for insertion if attributions are faithful.
+        If attributions are faithful, the area is small for deletion and large for insertion.
         """
         names = ("deletion", "insertion", "random_deletion", "random_insertion")
         return {name: np.trapezoid(getattr(self, name), self.fractions, axis=1) for name in names}
@@ -78,34 +78,36 @@ def faithfulness(
     n_random: int = 5,
     random_state: Any = None,
 ) -> Faithfulness:
-    """Deletion and insertion curves of attributions, beside those of a random order.
+    """Compute deletion and insertion curves of attributions, and those of random orders.
 
-    Values are replaced by the baseline in the order of their attributions, the largest first, or
-    put into the baseline in that order [1]_. If attributions are faithful, the response falls early
-    in the first case and rises early in the second, earlier than in a random order.
+    In decreasing order of their attributions, values are replaced by the baseline (deletion) or
+    inserted into the baseline (insertion) [1]_. If attributions are faithful, the response falls
+    earlier in a deletion, and rises earlier in an insertion, than in random order.
 
     Parameters
     ----------
     estimator : LSTMSequenceClassifier, LSTMSequenceRegressor or Pipeline
-        A fitted model, as for `attributions`.
+        Fitted model, as for `attributions`.
     X : array-like
         Sequences in any of the forms that the model takes.
     attributions : Attributions or list of ndarray
-        Attributions of X: what `attributions` returns, or arrays of the same shapes.
+        Attributions of X, as returned by `attributions`, or arrays of the same shapes.
     target : object, default=None
-        As for `attributions`; None: that of the attributions if they are `Attributions`.
+        Output to explain, as for `attributions`. None means that of ``attributions`` if they are
+        `Attributions`.
     baseline : float, array-like of shape (n_features,), sequences or int, default=None
-        As for `attributions`; None: that of the attributions if they are `Attributions`.
+        Baseline, as for `attributions`. None means that of ``attributions`` if they are
+        `Attributions`.
     response : {"auto", "output", "probability"}, default="auto"
-        What the curves show.
+        Response shown by the curves.
 
-        - "auto": "probability" of a classifier, "output" of a regressor
-        - "output": the logit of the target, or the number
-        - "probability": the probability of the target
+        - "auto": "probability" for a classifier, "output" for a regressor
+        - "output": logit of the target, or predicted number
+        - "probability": probability of the target
     n_steps : int, default=20
-        Number of steps from 0 to all values.
+        Number of steps from no values to all values.
     n_random : int, default=5
-        Number of random orders that are averaged.
+        Number of random orders to average.
     random_state : int, RandomState instance or None, default=None
         Seed of the random orders.
 
@@ -117,18 +119,18 @@ def faithfulness(
     Raises
     ------
     ValueError
-        If attributions do not have the shapes of X or are not finite, and as for `attributions`.
+        If the attributions are not finite or do not have the shapes of X, and as in `attributions`.
 
     See Also
     --------
-    attributions : The attributions.
-    FaithfulnessDisplay : Drawing of the curves.
+    attributions : Compute attributions.
+    FaithfulnessDisplay : Plot the curves.
 
     Notes
     -----
-    A sequence of which some values are those of the baseline is unlike all training sequences, and
-    the curves tell what the model makes of such. Static columns stay as they are in deletion and in
-    insertion. It takes 2 (n_random + 1) n_steps predictions of each sequence.
+    A sequence with some values of the baseline is unlike the training sequences, and the curves
+    show how the model reacts to it. Static columns are neither deleted nor inserted. The cost is 2
+    (n_random + 1) n_steps predictions per sequence.
 
     References
     ----------

@@ -12,27 +12,28 @@ COLORS = {"deletion": "tab:blue", "insertion": "tab:red"}
 
 
 class FaithfulnessDisplay:
-    """Deletion and insertion curves, means over the sequences, beside those of a random order.
+    """Plot of deletion and insertion curves, and those of random orders.
 
-    Use `from_estimator` or `from_faithfulness` to create a display.
+    The curves are means over the sequences. Create a display by `from_estimator` or
+    `from_faithfulness`.
 
     Parameters
     ----------
     faithfulness : Faithfulness
-        Curves of some sequences.
+        Curves of one or more sequences.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        The axes, after `plot`.
+        Axes of the last plot.
     figure_ : matplotlib Figure
-        Their figure.
+        Figure of the last plot.
     lines_ : list of matplotlib Line2D
         Curves of deletion, deletion in random order, insertion, and insertion in random order.
 
     See Also
     --------
-    faithfulness : The curves.
+    faithfulness : Compute the curves.
 
     Examples
     --------
@@ -63,22 +64,22 @@ class FaithfulnessDisplay:
         ax: Any = None,
         **kwargs: Any,
     ) -> Self:
-        """Explain sequences and draw how faithful the attributions are.
+        """Compute attributions and plot how faithful they are.
 
         Parameters
         ----------
         estimator : LSTMSequenceClassifier, LSTMSequenceRegressor or Pipeline
-            A fitted model, as for `attributions`.
+            Fitted model, as for `attributions`.
         X : array-like
             Sequences in any of the forms that the model takes.
         method : {"integrated_gradients", "occlusion"}, default="integrated_gradients"
-            As for `attributions`.
+            Attribution method, as for `attributions`.
         target : object, default=None
-            As for `attributions`.
+            Output to explain, as for `attributions`.
         baseline : float, array-like of shape (n_features,), sequences or int, default=None
-            As for `attributions`.
+            Baseline, as for `attributions`.
         ax : matplotlib Axes, default=None
-            Axes to draw on. None: those of a new figure.
+            Axes to draw on. None means a new figure.
         **kwargs : dict
             Parameters of `faithfulness`, such as ``response``.
 
@@ -92,14 +93,14 @@ class FaithfulnessDisplay:
 
     @classmethod
     def from_faithfulness(cls, faithfulness: Faithfulness, *, ax: Any = None) -> Self:
-        """Draw curves that are known.
+        """Plot computed curves.
 
         Parameters
         ----------
         faithfulness : Faithfulness
-            What `faithfulness` returns.
+            Result of `faithfulness`.
         ax : matplotlib Axes, default=None
-            Axes to draw on. None: those of a new figure.
+            Axes to draw on. None means a new figure.
 
         Returns
         -------
@@ -109,12 +110,12 @@ class FaithfulnessDisplay:
         return cls(faithfulness).plot(ax=ax)
 
     def plot(self, ax: Any = None) -> Self:
-        """Draw the curves.
+        """Plot the curves.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on. None: those of a new figure.
+            Axes to draw on. None means a new figure.
 
         Returns
         -------

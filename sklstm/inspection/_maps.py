@@ -28,34 +28,34 @@ Measure = Callable[[tuple[Any, ...], IntArray], Tensor]
 
 
 def activation_maps(estimator: Any, X: Any, *, target: Any = None) -> list[Array]:
-    r"""Class activation maps of the trained convolutions.
+    r"""Compute class activation maps of the trained convolutions.
 
-    The map of a sequence says which timesteps the convolutional branch takes its evidence for the
-    target from. Its sum is the part of the logit that comes from the branch.
+    The map of a sequence shows which timesteps the convolutional branch takes its evidence for the
+    target from. It sums to the branch's part of the logit.
 
     Parameters
     ----------
     estimator : LSTMSequenceClassifier, LSTMSequenceRegressor or Pipeline
-        A fitted model with ``conv_filters``. Pipelines are as for `attributions`.
+        Fitted model with ``conv_filters``. Pipelines as for `attributions`.
     X : array-like
         Sequences in any of the forms that the model takes.
     target : object, default=None
-        What is explained, as for `attributions`.
+        Output to explain, as for `attributions`.
 
     Returns
     -------
     list of ndarray of shape (n_timesteps_i,), float64
-        As many timesteps as the sequence in X; 0 at those that are padding. With ``patch_size`` all
-        timesteps of a patch have the same value, its part.
+        Map of each sequence, with its length in X and 0 at padding. With ``patch_size`` the value
+        of a patch is divided equally among its timesteps.
 
     Raises
     ------
     ValueError
-        If the model has no trained convolutions, and as for `attributions`.
+        If the model has no trained convolutions, and as in `attributions`.
 
     See Also
     --------
-    attributions : Contributions of values, by all parts of a model.
+    attributions : Attribute predictions to values through all parts of a model.
 
     Notes
     -----
@@ -65,8 +65,8 @@ def activation_maps(estimator: Any, X: Any, *, target: Any = None) -> list[Array
     With ``dense_sizes`` the weights are the gradients of the logit at this sequence, which makes it
     the gradient-weighted map [2]_, without its ReLU: evidence against the target is negative.
 
-    An output at a timestep depends on neighbours, of the default three layers on 12 before and
-    after.
+    An output at a timestep depends on its neighbours: on 6 or 7 on each side with the default
+    layers.
 
     References
     ----------
@@ -125,36 +125,35 @@ def activation_maps(estimator: Any, X: Any, *, target: Any = None) -> list[Array
 
 
 def attention_weights(estimator: Any, X: Any) -> list[Array]:
-    """Weights of attention pooling.
+    """Return the weights of attention pooling.
 
     Parameters
     ----------
     estimator : LSTMSequenceClassifier, LSTMSequenceRegressor or Pipeline
-        A fitted model with ``pooling="attention"``. Pipelines are as for `attributions`.
+        Fitted model with ``pooling="attention"``. Pipelines as for `attributions`.
     X : array-like
         Sequences in any of the forms that the model takes.
 
     Returns
     -------
     list of ndarray of shape (n_timesteps_i,), float64
-        Weights that sum to 1, as many as the sequence in X has timesteps; 0 at those that are
-        padding. The weight of a patch, or of a window of fixed convolutions, is shared by its
-        timesteps.
+        Weights of each sequence, with its length in X and 0 at padding, that sum to 1. The weight
+        of a patch, or of a window of fixed convolutions, is divided equally among its timesteps.
 
     Raises
     ------
     ValueError
-        If the model has another pooling, and as for `attributions`.
+        If the model has another pooling, and as in `attributions`.
 
     See Also
     --------
-    attributions : Contributions of values, which these weights are not.
+    attributions : Attribute predictions to values, which attention weights do not.
 
     Notes
     -----
-    A weight says how much of the pooled vector is the state at a timestep. A state of an LSTM knows
-    of other timesteps as well, and neither weight nor state says which class it speaks for: for
-    that see `attributions`. Convolutions and linear models beside the LSTM are not in it.
+    A weight is the share of a timestep's hidden state in the pooled vector. The hidden state
+    depends on other timesteps as well, and the weight does not say which class it supports: for
+    that see `attributions`. Convolutions and linear models are not included.
 
     Examples
     --------

@@ -19,21 +19,21 @@ class LayerSummary:
     Attributes
     ----------
     name : str
-        Its name in ``net_.module_``, for ``get_submodule``; of pooling in ``named_modules``.
+        Name in ``net_.module_``, for ``get_submodule``. For pooling, the name in ``named_modules``.
     kind : str
-        What it is.
+        Kind of layer.
     output_shape : tuple of str and int
-        Shape of its output, with the symbols of `ModelSummary`.
+        Shape of the output, with the symbols of `ModelSummary`.
     n_trained : int
-        Number of parameters that are trained by gradients.
+        Number of parameters trained by gradients.
     n_fixed : int
-        Number of other ones, statistics of batch normalisation included.
+        Number of other parameters, including statistics of batch normalisation.
     n_bytes : int
-        Memory of all of them, in bytes.
+        Memory of all parameters, in bytes.
     n_multiplications : int
-        Number of multiplications of matrix products and convolutions, for ``per``.
+        Number of multiplications of matrix products and convolutions, per ``per``.
     per : {"patch", "sequence", "timestep"}
-        What the multiplications are for.
+        Unit of ``n_multiplications``.
     """
 
     name: str
@@ -48,24 +48,24 @@ class LayerSummary:
 
 @dataclass(frozen=True)
 class ModelSummary:
-    """Layers of a model, their sizes and what they cost: the result of `summary`.
+    """Layers of a model with sizes and costs, as returned by `summary`.
 
     Attributes
     ----------
     model : str
-        Name of the class, behind the names of earlier steps of a pipeline.
+        Name of the class, after the names of earlier steps of a pipeline.
     layers : tuple of LayerSummary
         The layers, in the order of computation.
     patch_size : int
-        Number of timesteps that the LSTM layers read as one: a patch, or a window of fixed
+        Number of timesteps per step of the LSTM layers: of a patch, or of a window of fixed
         convolutions.
     n_timesteps : int
         Length of a typical training sequence.
     seconds_per_epoch : float or None
-        Median duration of the epochs of the fit, in seconds; before, an estimate. None if no epoch
-        was whole.
+        Median duration of an epoch in seconds, estimated before a fit. None if no epoch was
+        completed.
     n_epochs : int or None
-        Number of epochs that were run; None before.
+        Number of epochs of the fit. None before a fit.
     """
 
     model: str
@@ -77,7 +77,7 @@ class ModelSummary:
 
     @property
     def n_trained(self) -> int:
-        """Number of parameters that are trained by gradients."""
+        """Number of parameters trained by gradients."""
         return sum(layer.n_trained for layer in self.layers)
 
     @property
@@ -96,15 +96,15 @@ class ModelSummary:
         return sum(layer.n_bytes for layer in self.layers)
 
     def n_multiplications(self, n_timesteps: int | None = None) -> int:
-        """Number of multiplications of a prediction for one sequence.
+        """Compute the number of multiplications of a prediction for one sequence.
 
-        Those of matrix products and convolutions count, which is almost all of them; a training
+        Only those of matrix products and convolutions are counted, which are almost all. A training
         step takes about three times as many.
 
         Parameters
         ----------
         n_timesteps : int, default=None
-            Length of the sequence; None means ``n_timesteps`` of the summary.
+            Length of the sequence. None means ``n_timesteps`` of the summary.
         """
         n_timesteps = self.n_timesteps if n_timesteps is None else n_timesteps
         times = {"timestep": n_timesteps, "patch": -(-n_timesteps // self.patch_size)}

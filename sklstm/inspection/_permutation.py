@@ -51,71 +51,69 @@ def permutation_importance(
     max_samples: float = 1.0,
     mask_value: float | Literal["auto"] | None = "auto",
 ) -> Any:
-    """Permutation importance of the features of sequences, of segments of time, or of both.
+    """Permutation importance of features, of segments of time, or of both.
 
-    The importance of a feature is how much a score drops when its values are exchanged between the
-    sequences: `sklearn.inspection.permutation_importance` for sequences, whose columns are a
-    feature over all timesteps, a segment of time of all features, or a segment of one feature.
+    The importance of a feature is the decrease of a score when its values are exchanged between
+    sequences, as in `sklearn.inspection.permutation_importance`. What is exchanged is a feature
+    over all timesteps, a segment of time of all features, or a segment of one feature.
 
     Parameters
     ----------
     estimator : object
-        A fitted estimator or pipeline, of this package or another, that takes X.
+        Fitted estimator or pipeline that takes X, of this package or another.
     X : array-like
-        Sequences in any of the forms that `LSTMSequenceClassifier.fit` takes, best such that were
-        not trained on.
+        Sequences in any of the forms that `LSTMSequenceClassifier.fit` takes, preferably not those
+        of the training.
     y : array-like
-        Targets, or None for a scorer that needs none.
+        Targets. None for a scorer that needs none.
     by : {"feature", "segment", "both"}, default="feature"
-        What is exchanged.
+        What is exchanged between sequences.
 
-        - "feature": one feature in all timesteps; each static column is one, too
-        - "segment": all features in one segment of time; static columns stay
-        - "both": one feature in one segment; static columns stay
+        - "feature": one feature at all timesteps, or one static column
+        - "segment": all features in one segment of time, without static columns
+        - "both": one feature in one segment of time, without static columns
     scoring : str, callable, list, tuple or dict, default=None
-        Scorer, or several. None: the estimator's ``score``.
+        One or more scorers. None means the estimator's ``score``.
     n_repeats : int, default=5
         Number of permutations.
     n_segments : int, default=10
-        Number of segments of time, equal shares of the length of each sequence.
+        Number of segments of time: equal fractions of the length of each sequence.
     n_jobs : int, default=None
         Number of processes. The results do not depend on it.
     random_state : int, RandomState instance or None, default=None
-        Seed of the permutations, which are the same for all that is exchanged.
+        Seed of the permutations, which are the same for all features and segments.
     sample_weight : array-like of shape (n_sequences,), default=None
-        Sample weights of the score.
+        Sample weights for the score.
     max_samples : int or float, default=1.0
-        Number or fraction of the sequences that are drawn for the permutations.
+        Number or fraction of the sequences drawn for each permutation.
     mask_value : float, "auto" or None, default="auto"
-        Trailing timesteps whose features all equal it are padding, which stays where it is. "auto":
-        that of the estimator, or of the last step of a pipeline; if that has none, 0 for token ids
-        and otherwise NaN.
+        Padding value, as in ``fit``: padding is not exchanged. "auto" means that of the estimator,
+        or of the last step of a pipeline. If it has none, 0 for token ids and otherwise NaN.
 
     Returns
     -------
     Bunch, or dict of Bunch if there are several scorers
-        With these entries, which are attributes as well:
+        Dictionary-like object with the following attributes.
 
         - ``importances_mean``, ``importances_std``: ndarray of shape (n_features,), (n_segments,)
           or (n_features, n_segments), mean and standard deviation over the permutations
-        - ``importances``: ndarray with one more dimension, (..., n_repeats), the score of X minus
-          that of X with exchanged values
+        - ``importances``: ndarray with an additional dimension, (..., n_repeats), the score of X
+          minus that of X with exchanged values
         - ``baseline_score``: float, the score of X
-        - ``feature_names``: list of str, the names of the features in X, "x0", "x1" and so on
-          where they have none
+        - ``feature_names``: list of str, feature names of X, or "x0", "x1" and so on
         - ``segment_bounds``: ndarray of shape (n_segments + 1,), bounds of the segments as
-          shares of the length
+          fractions of the length
         - ``by``: str, as passed
 
     Raises
     ------
     ValueError
-        If X is texts: encode them first. Otherwise errors are the estimator's.
+        If X is texts, which need to be encoded first. Other exceptions are the estimator's.
 
     Warns
     -----
     UserWarning
-        If no sequence has ``n_segments`` timesteps: there are fewer segments then.
+        If all sequences are shorter than ``n_segments``, which is then reduced.
 
     See Also
     --------
@@ -123,25 +121,23 @@ def permutation_importance(
 
     Notes
     -----
-    Sequence i gets the values of sequence j, its donor, at the same share of time: in the middle of
-    timestep t, (t + 1/2) / n_i of sequence i has passed, and it gets the value of that timestep of
-    sequence j in which the same share has passed. So a donor of another length is stretched or
-    compressed by repeating or leaving out timesteps, and only values that occur are ever given,
-    which suits categories and token ids. A sequence keeps its length: what a model reads off the
-    lengths themselves, this importance does not show. With equal lengths each timestep gets the
-    value of the same timestep; for one timestep these are scikit-learn's numbers. A timestep is
-    in the segment in which its middle lies.
+    A sequence gets the values of another one at the same relative time: timestep t of n_i is at (t
+    + 1/2) / n_i. A donor of another length is stretched or compressed by repeating or skipping
+    timesteps, so that only existing values are used, as categories and token ids require. With
+    equal lengths each timestep gets the value of the same timestep; with a single timestep the
+    results are those of scikit-learn. A timestep belongs to the segment that contains its middle.
+    Sequences keep their lengths: the importance of the length itself is not measured.
 
-    Features with the same information stand in for each other, and each seems unimportant then.
-    With one feature in all, ``by="feature"`` compares with guessing.
+    Correlated features can replace each other, and each then seems unimportant. With a single
+    feature, ``by="feature"`` compares with guessing.
 
-    The estimator predicts once for each permutation and each feature, segment or both, and once
-    more. Token ids have one feature. Forms of X other than arrays, lists of arrays and data frames
-    are given to the estimator as lists of arrays or, if features have names, of dicts of columns.
+    The estimator predicts once per permutation and feature or segment, and once for the baseline.
+    Token ids are one feature. The estimator gets forms of X other than arrays, lists of arrays and
+    data frames as lists of arrays, or as dicts of columns if the features have names.
 
     References
     ----------
-    L. Breiman, "Random Forests", Machine Learning 45, 2001. ADR 62.
+    L. Breiman, "Random Forests", Machine Learning 45, 2001.
 
     Examples
     --------

@@ -17,23 +17,23 @@ PERCENTS = np.linspace(0, 1, 6)
 
 
 class PermutationImportanceDisplay:
-    """Permutation importance as bars, or as a heat map of features and segments.
+    """Plot of permutation importances: bars, or a heat map of features and segments.
 
-    Bars have the standard deviation over the repetitions. In the heat map, red is a decrease of the
-    score by the exchange, and blue an increase, which is chance. Use `from_estimator` or
-    `from_importances` to create a display.
+    Error bars are the standard deviation over the permutations. In the heat map, red means that the
+    exchange decreases the score, and blue that it increases it by chance. Create a display by
+    `from_estimator` or `from_importances`.
 
     Parameters
     ----------
     importances : ndarray of shape (n_features, n_repeats), (n_segments, n_repeats) or \
 (n_features, n_segments, n_repeats)
-        Decrease of the score by each exchange.
+        Decrease of the score by each permutation.
     by : {"feature", "segment", "both"}
         What was exchanged.
     feature_names : list of str
         Names of the features.
     segment_bounds : ndarray of shape (n_segments + 1,)
-        Bounds of the segments as shares of the length.
+        Bounds of the segments as fractions of the length.
     score_name : str, default="score"
         Name of the score.
 
@@ -44,13 +44,13 @@ class PermutationImportanceDisplay:
     ax_ : matplotlib Axes
         Axes of the last plot.
     bars_ : matplotlib BarContainer or None
-        The bars, None for ``by="both"``.
+        The bars. None for ``by="both"``.
     im_ : matplotlib AxesImage or None
-        The heat map, None unless ``by="both"``.
+        The heat map. None unless ``by="both"``.
 
     See Also
     --------
-    permutation_importance : The importances that are shown.
+    permutation_importance : Compute the importances.
 
     Examples
     --------
@@ -100,25 +100,25 @@ class PermutationImportanceDisplay:
         ax: Any = None,
         **parameters: Any,
     ) -> Self:
-        """Compute permutation importances and draw them.
+        """Compute and plot permutation importances.
 
         Parameters
         ----------
         estimator, X, y, by
             As for `permutation_importance`.
         scoring : str, callable or None, default=None
-            One scorer. None: the estimator's ``score``.
+            Scorer. None means the estimator's ``score``.
         max_features : int, default=20
-            The most features that are drawn, the most important ones.
+            Maximum number of features to draw, the most important ones.
         ax : matplotlib Axes, default=None
-            Axes to draw on. None: those of a new figure.
+            Axes to draw on. None means a new figure.
         **parameters
             Other parameters of `permutation_importance`, such as ``n_repeats``.
 
         Returns
         -------
         PermutationImportanceDisplay
-            The display, drawn.
+            The display.
         """
         require("matplotlib", extra="plots")
         result = permutation_importance(estimator, X, y, by, scoring=scoring, **parameters)
@@ -135,30 +135,30 @@ class PermutationImportanceDisplay:
         max_features: int = 20,
         ax: Any = None,
     ) -> Self:
-        """Draw the result of `permutation_importance`.
+        """Plot the result of `permutation_importance`.
 
         Parameters
         ----------
         result : Bunch
-            What `permutation_importance` returned for one scorer.
+            Result of `permutation_importance` for one scorer.
         feature_names : list of str, default=None
-            Names of the features. None: those of ``result``.
+            Names of the features. None means those of ``result``.
         score_name : str, default="score"
-            Name of the score, for the axis.
+            Name of the score, for the axis label.
         max_features : int, default=20
-            The most features that are drawn, the most important ones.
+            Maximum number of features to draw, the most important ones.
         ax : matplotlib Axes, default=None
-            Axes to draw on. None: those of a new figure.
+            Axes to draw on. None means a new figure.
 
         Returns
         -------
         PermutationImportanceDisplay
-            The display, drawn.
+            The display.
 
         Raises
         ------
         ValueError
-            If ``result`` is of several scorers, or there is not one name for each feature.
+            If ``result`` has several scorers, or if the number of names is wrong.
         """
         if "importances" not in result:
             raise ValueError(
@@ -181,14 +181,14 @@ class PermutationImportanceDisplay:
         return display.plot(max_features=max_features, ax=ax)
 
     def plot(self, ax: Any = None, *, max_features: int = 20) -> Self:
-        """Draw the importances.
+        """Plot the importances.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on. None: those of a new figure.
+            Axes to draw on. None means a new figure.
         max_features : int, default=20
-            The most features that are drawn, the most important ones.
+            Maximum number of features to draw, the most important ones.
 
         Returns
         -------

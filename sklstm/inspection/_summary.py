@@ -17,43 +17,40 @@ from sklstm.inspection._model_summary import ModelSummary
 
 
 def summary(estimator: Any, X: Any = None, y: Any = None) -> ModelSummary:
-    """Layers of an estimator, their output shapes, parameters and costs.
+    """Summarise the layers of an estimator: output shapes, parameters and costs.
 
     Parameters
     ----------
     estimator : LSTMSequenceClassifier, LSTMSequenceRegressor or Pipeline
-        An estimator, or a pipeline that ends with one. It is fitted, unless X and y are given. It
-        is not changed.
+        Estimator, or pipeline that ends with one, fitted unless X and y are given. It is not
+        changed.
     X, y : array-like, default=None
-        Data as for ``fit``, of which only sizes and labels matter. The summary then is that of the
-        network that a fit to them would build, whatever the estimator was fitted to. For the
-        time, a few batches are trained on and forgotten; earlier steps of a pipeline are fitted, as
-        copies, to transform X.
+        Data as for ``fit``. If given, the summary is that of the network that a fit to them would
+        build. To estimate the time, a copy is trained on a few batches, after copies of earlier
+        steps of a pipeline are fitted.
 
     Returns
     -------
     ModelSummary
-        An object to be printed, or shown by a notebook. Its ``layers`` hold the numbers.
+        Object that prints as a table, also in notebooks. Its ``layers`` hold the numbers.
 
     Raises
     ------
     NotFittedError
         If the estimator is not fitted, and X and y are not given.
     TypeError
-        If it is something else, or only one of X and y is given.
+        If ``estimator`` is not one of the above, or only one of X and y is given.
 
     Notes
     -----
-    Multiplications are those of matrix products and convolutions in a prediction, for each timestep
-    (or patch of them) or each sequence. Sums, maxima, activation functions and lookups in tables
-    come on top. The LSTM layers' are :math:`4 H (F + H)` for each direction, with F inputs and H
-    units.
+    Multiplications are those of matrix products and convolutions in a prediction, per timestep,
+    patch or sequence. Sums, maxima, activation functions and table lookups are not counted. An LSTM
+    layer has :math:`4 H (F + H)` per direction, with F inputs and H units.
 
-    ``seconds_per_epoch`` of a fitted estimator is the median of ``history_["dur"]``: what the steps
-    of an epoch took in the fit, on its machine and device, without validation scores. The last
-    epoch does not count if ``max_time`` cut it off. Before a fit it is an estimate, by the second
-    of two epochs of four batches. What is fitted in closed form, before and after the epochs, comes
-    on top.
+    ``seconds_per_epoch`` of a fitted estimator is the median of ``history_["dur"]``: the time of
+    the training steps of an epoch, without validation scores and without a last epoch that
+    ``max_time`` ended. Before a fit it is estimated from the second of two epochs of four batches.
+    Parts fitted in closed form take additional time.
 
     Examples
     --------

@@ -31,41 +31,39 @@ MAX_COLUMNS, PANEL_SIZE = 3, (4.0, 3.0)
 
 
 class TrainingHistoryDisplay:
-    """Curves of a training: loss, scores and learning rate of each epoch.
+    """Plot of the training history: loss, scores and learning rate over the epochs.
 
-    There is a panel for the loss, one for each score, and one for the learning rate, if the history
-    has it. A vertical line marks the epoch whose weights were kept, and another one the end of
-    mixup: up to there the loss of the training batches is that of mixtures, which is higher. Use
-    `from_estimator` to create a display.
+    There is a panel for the loss, for each score and for the learning rate. A vertical line marks
+    the epoch whose weights were kept. Another one marks the end of mixup, up to which the training
+    loss is that of mixtures, which is higher. Create a display by `from_estimator`.
 
     Parameters
     ----------
     history : dict of array-like of shape (n_epochs,)
-        Figures of each epoch, as the attribute `history_` of an estimator has them. Scores are the
-        entries that begin with ``train_`` or ``valid_``. All other entries, and whatever is no
-        number, are left out.
+        Training history, as ``history_`` of an estimator. Scores are the entries that begin with
+        ``train_`` or ``valid_``. Other entries, and those that are not numbers, are ignored.
     best_epoch : float, default=None
-        Epoch whose weights were kept, counted from 1. None: it is not marked.
+        Epoch whose weights were kept, counted from 1. None marks no epoch.
     score_name : str, default=None
-        What ``train_score`` and ``valid_score`` are. None: "score".
+        Name of ``train_score`` and ``valid_score``. None means "score".
 
     Attributes
     ----------
     ax_ : dict of str to matplotlib Axes
-        The panels: "loss", the names of the scores, "learning_rate".
+        Axes of the panels: "loss", the names of the scores, "learning_rate".
     figure_ : matplotlib Figure
-        Figure that contains them.
+        Figure that contains the panels.
     lines_ : dict of str to matplotlib Line2D
         The curves, by their names in ``history``.
 
     See Also
     --------
-    sklearn.model_selection.LearningCurveDisplay : Scores by the number of training samples.
+    sklearn.model_selection.LearningCurveDisplay : Scores by number of training samples.
 
     Notes
     -----
-    ``valid_score`` and ``train_score`` have no panel of their own if they are the score of a metric
-    that has one, or the negative loss.
+    ``valid_score`` and ``train_score`` have no panel if they are the negative loss or the score of
+    a metric that has a panel.
 
     Examples
     --------
@@ -109,28 +107,28 @@ class TrainingHistoryDisplay:
         Parameters
         ----------
         estimator : LSTMSequenceClassifier, LSTMSequenceRegressor or Pipeline
-            Fitted estimator, or a fitted pipeline that ends with one.
+            Fitted estimator, or fitted pipeline that ends with one.
         ax : matplotlib Axes or sequence of Axes, default=None
-            Axes to plot on. One is divided among the panels if there are several; of a sequence
-            each panel takes its own. None: a new figure.
+            Axes to plot on: one that is divided among the panels, or one for each panel. None
+            means a new figure.
         panels : sequence of str, default=None
-            Names of the panels, such as ``["loss", "accuracy"]``. None: all.
+            Names of the panels, such as ``["loss", "accuracy"]``. None means all.
         score_name : str, default=None
-            What ``train_score`` and ``valid_score`` are. None: ``scoring``, if that is a name.
+            Name of ``train_score`` and ``valid_score``. None means ``scoring``, if that is a name.
         line_kw : dict, default=None
             Keyword arguments for matplotlib's ``plot`` of the curves.
 
         Returns
         -------
         TrainingHistoryDisplay
-            The display, plotted.
+            The display.
 
         Raises
         ------
         NotFittedError
             If the estimator is not fitted.
         TypeError
-            If it is no estimator of this package.
+            If ``estimator`` is not one of the above.
         ImportError
             If matplotlib is not installed.
         """
@@ -154,10 +152,10 @@ class TrainingHistoryDisplay:
         Parameters
         ----------
         ax : matplotlib Axes or sequence of Axes, default=None
-            Axes to plot on. One is divided among the panels if there are several; of a sequence
-            each panel takes its own. None: a new figure.
+            Axes to plot on: one that is divided among the panels, or one for each panel. None
+            means a new figure.
         panels : sequence of str, default=None
-            Names of the panels, such as ``["loss", "accuracy"]``. None: all.
+            Names of the panels, such as ``["loss", "accuracy"]``. None means all.
         line_kw : dict, default=None
             Keyword arguments for matplotlib's ``plot`` of the curves.
 

@@ -89,23 +89,24 @@ def param_distributions(
     step: str | None = None,
     library: Literal["scikit-learn", "optuna"] = "scikit-learn",
 ) -> dict[str, Any]:
-    """Search space of `LSTMSequenceClassifier` for a number of training sequences.
+    """Return a search space for `LSTMSequenceClassifier`.
 
-    The result is a plain dict, to be changed as needed. ``max_epochs`` is not in it, so that it can
-    be the resource of a search by successive halving.
+    The result is a dict that you can modify. It does not contain ``max_epochs``, which can be the
+    resource of successive halving.
 
     Parameters
     ----------
     n_sequences : int
-        Number of training sequences: up to 500 are small data, up to 10,000 are medium.
+        Number of training sequences. The spaces for up to 500, up to 10,000 and more sequences
+        differ.
     token_ids : bool, default=False
-        Whether the sequences are token ids. ``embedding_dim`` is not in the result: set it, or add
-        it.
+        Whether the sequences are token ids. The result does not contain ``embedding_dim``: set it
+        in the estimator, or add it.
     step : str, default=None
-        Name of the classifier's step in a pipeline, such as "lstmsequenceclassifier", as prefix of
-        the parameter names. None: no prefix, the classifier itself is searched.
+        Name of the classifier's step in a pipeline, such as "lstmsequenceclassifier", used as
+        prefix of the parameter names. None means no prefix.
     library : {"optuna", "scikit-learn"}, default="scikit-learn"
-        Library whose search samples from the distributions.
+        Library of the search.
 
         - "optuna": distributions for ``OptunaSearchCV``, or for a study of your own
         - "scikit-learn": lists and SciPy distributions for ``RandomizedSearchCV`` and
@@ -114,7 +115,7 @@ def param_distributions(
     Returns
     -------
     dict
-        Parameter names mapped to lists of values or distributions.
+        Mapping of parameter names to lists of values or distributions.
 
     Raises
     ------

@@ -25,26 +25,26 @@ def time_per_fit(
     refit: bool = True,
     reserve: float = 0.1,
 ) -> float:
-    """``max_time`` of each fit, by which a search keeps within a total time.
+    """Compute the ``max_time`` of each fit for a total time of a search.
 
     Parameters
     ----------
     total : float
-        Time for the whole search, in seconds.
+        Total time of the search, in seconds.
     n_fits : int
-        Number of fits: that of candidates times that of folds.
+        Number of fits: the number of candidates times the number of folds.
     n_jobs : int, default=None
-        Number of fits at the same time, as the search has it: None is 1, -1 is one for each core.
+        Number of parallel fits, as in the search. None means 1, -1 means one per core.
     refit : bool, default=True
-        Whether the search fits the best candidate again, as it does unless told otherwise.
+        Whether the search refits the best candidate.
     reserve : float, default=0.1
-        Fraction of the total for everything else, in [0, 1): predictions and scores of the folds
-        and the start of the processes.
+        Fraction of the total, in [0, 1), reserved for everything else, such as predictions, scores
+        and the start of processes.
 
     Returns
     -------
     float
-        Seconds.
+        Value for ``max_time``, in seconds.
 
     Raises
     ------
@@ -53,14 +53,14 @@ def time_per_fit(
 
     Notes
     -----
-    Fits come in rounds of ``n_jobs``, and the refit by itself: with r rounds,
-    ``total * (1 - reserve) / r``. A fit takes one training step at least, after what it fits in
-    closed form: a total that is too small for that is not kept. Processes take seconds to start: a
-    total of less than a minute with ``n_jobs`` needs a larger ``reserve``.
+    Fits run in rounds of ``n_jobs``, the refit in a round by itself. With r rounds the result is
+    ``total * (1 - reserve) / r``. A fit takes at least one training step, after the linear model is
+    fitted in closed form: a search exceeds a total that is too short for that. Processes take
+    seconds to start. For a total of less than a minute with ``n_jobs``, use a larger ``reserve``.
 
     Examples
     --------
-    An hour for 20 candidates on 5 folds, 4 at a time: 25 rounds and the refit.
+    One hour for 20 candidates and 5 folds, 4 in parallel: 25 rounds and the refit.
 
     >>> from sklstm.model_selection import time_per_fit
     >>> round(time_per_fit(3600, 20 * 5, n_jobs=4), 1)

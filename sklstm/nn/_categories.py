@@ -71,18 +71,18 @@ class CategoryEmbedding(OneHot):
 
 
 class StaticEncoder(nn.Module):
-    """Static columns of sequences as vectors: numbers, whether they are missing, and categories.
+    """Encoder of static columns: numbers, missing indicators and categories.
 
-    Numbers are standardised by moments that an estimator fits once to its training sequences, and
-    bounded by 10,000; a missing one becomes 0. Those that are missing in some training sequence
-    have a column for that.
+    Numbers are standardised by moments that the estimator fits to its training sequences, and
+    clipped to 10,000. Missing numbers become 0. Columns with missing numbers in the training
+    sequences have a missing indicator.
 
     Parameters
     ----------
     n_numbers : int
-        Number of columns of numbers, which are NaN where missing. They come first.
+        Number of columns of numbers, NaN if missing. They come first.
     n_categories : sequence of int, default=()
-        Number of categories of each column of codes, as for `CategoryEmbedding`.
+        Number of categories of each column of codes: 0 for no category, then 1, 2 and so on.
     """
 
     mean: Tensor
@@ -118,7 +118,7 @@ class StaticEncoder(nn.Module):
         self.may_be_missing.copy_(~known_BN.all(dim=0))
 
     def forward(self, static_BS: Tensor) -> Tensor:
-        """Vectors that the network reads, shape (B, output_size), float32."""
+        """Encode static columns (B, S) as vectors of shape (B, output_size), float32."""
         encoded_BD: Tensor = self.factor * self.embedding(self._encode(static_BS))
         return encoded_BD
 

@@ -20,7 +20,7 @@ REDUCTION = 16
 
 
 class ConvolutionBranch(nn.Module):
-    """Convolutional layers and global average pooling: the convolutional branch of LSTM-FCN [1]_.
+    """Convolutional branch of LSTM-FCN [1]_: convolutions and global average pooling.
 
     Each convolution is followed by batch normalisation, ReLU and, except in the last layer, a
     squeeze-and-excitation block [2]_. Zero padding preserves the number of timesteps.
@@ -60,9 +60,11 @@ class ConvolutionBranch(nn.Module):
         self.output_size = filters[-1]
 
     def forward(self, inputs_BTF: Tensor, lengths_B: Tensor | None = None) -> Tensor:
-        """Pooled output of the last layer, shape (B, D); padding may hold any values.
+        """Compute the pooled output of the last layer, shape (B, D).
 
-        ``lengths_B`` are the numbers of timesteps of the sequences; None means T for all.
+                Padding may hold any values.
+
+        ``lengths_B`` are the numbers of timesteps of the sequences. None means T for all.
         """
         if lengths_B is not None:
             inputs_BTF = inputs_BTF.masked_fill(is_padding(lengths_B, inputs_BTF), 0)

@@ -157,9 +157,9 @@ class LSTMLayer(nn.Module):
         c_t &= f_t \odot c_{t-1} + i_t \odot g_t \\
         h_t &= o_t \odot \tanh(c_t)
 
-    The backward direction reads each sequence from its own last timestep, as with packed sequences:
-    it is a forward LSTM on sequences reversed within their lengths, so that a CPU uses the fused
-    kernel (ADR 3).
+    The backward direction begins at the last timestep of each sequence, as with packed sequences.
+    It is computed as a forward LSTM of sequences reversed within their lengths, so that a CPU uses
+    the fused kernel.
 
     Parameters
     ----------
@@ -189,9 +189,9 @@ class LSTMLayer(nn.Module):
             initialize_lstm(direction.lstm)
 
     def forward(self, inputs_BTF: Tensor, lengths_B: Tensor | None = None) -> Tensor:
-        """Hidden states, shape (B, T, D), or (B, D) if pooled; D units over all directions.
+        """Compute hidden states of shape (B, T, D), or (B, D) if pooled.
 
-        ``lengths_B`` are the numbers of timesteps of the sequences; None means T for all. States of
+        ``lengths_B`` are the numbers of timesteps of the sequences. None means T for all. States of
         padding are finite but meaningless.
         """
         pending = [in_background(each, inputs_BTF, lengths_B) for each in self.directions()]
@@ -240,9 +240,9 @@ class LSTMEncoder(nn.Module):
             direction.pooling = pooling
 
     def forward(self, inputs_BTF: Tensor, lengths_B: Tensor | None = None) -> Tensor:
-        """Hidden states of the last layer, shape (B, T, D), or (B, D) if pooled.
+        """Compute hidden states of the last layer, of shape (B, T, D), or (B, D) if pooled.
 
-        ``lengths_B`` are the numbers of timesteps of the sequences; None means T for all.
+        ``lengths_B`` are the numbers of timesteps of the sequences. None means T for all.
         """
         *layers, last = self.layers
         for layer in layers:

@@ -73,7 +73,7 @@ class Ensemble(nn.Module, ABC):
     def forward(
         self, inputs: Tensor, lengths_B: Tensor | None = None, static_BS: Tensor | None = None
     ) -> Tensor:
-        """Logits, shape (B, C), as of `SequenceNetwork`."""
+        """Compute logits, shape (B, C), for the inputs of `SequenceNetwork`."""
         of_network_BC, of_linear_BC = self.members(inputs, lengths_B, static_BS)
         return self.shares[0] * of_network_BC + self.shares[1] * of_linear_BC
 
@@ -86,16 +86,16 @@ def network_of(module: SequenceNetwork | Ensemble) -> SequenceNetwork:
 class ConvolutionEnsemble(Ensemble):
     """Weighted sum of a `SequenceNetwork` and a linear model on features of `FixedConvolutions`.
 
-    The linear model reads the summaries, and the static columns if there are any; the network the
-    windows, or the inputs if there are none. Until `set_linear` the outputs are those of the
-    network alone.
+    The linear model reads the pooled features and the static columns. The network reads the
+    windows, or the inputs if there are no windows. An estimator fits the linear model and the
+    weights of the sum; before that, the outputs are those of the network.
 
     Parameters
     ----------
     convolutions : FixedConvolutions
         Features of the sequences.
     network : SequenceNetwork
-        Network of ``convolutions.output_size`` features; without windows, of those of the inputs.
+        Network with ``convolutions.output_size`` features, or without windows those of the inputs.
     """
 
     def __init__(self, convolutions: FixedConvolutions, network: SequenceNetwork) -> None:
@@ -145,15 +145,15 @@ class TokenEnsemble(Ensemble):
     """Weighted sum of a `SequenceNetwork` of token ids and a `TfidfLinear`.
 
     A linear model of static columns, if there are any, is added to the latter. The network reads
-    rare tokens as unknown ones. An estimator fits the linear models and the shares, and determines
-    which tokens are rare. Before, the outputs are the network's alone.
+    rare tokens as unknown. An estimator fits the linear models and the weights of the sum, and
+    determines which tokens are rare; before that, the outputs are those of the network.
 
     Parameters
     ----------
     network : SequenceNetwork
         Network with an embedding.
     vocabulary_size : int
-        Number of token ids, padding (0) and unknown (1) included.
+        Number of token ids, including padding (0) and unknown (1).
     """
 
     is_rare: Tensor

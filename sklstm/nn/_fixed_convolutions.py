@@ -46,43 +46,43 @@ class ConvolutionFeatures(NamedTuple):
 
 
 class FixedConvolutions(nn.Module):
-    r"""Features of dilated convolutions that are not trained, after MiniRocket [1]_ and Hydra [2]_.
+    r"""Features of fixed dilated convolutions, after MiniRocket [1]_ and Hydra [2]_.
 
-    All kernels have 9 timesteps and convolve, with zero padding that preserves T, the sum of a
-    random subset of the features: once of the inputs and once of their first differences.
+    The kernels are 9 timesteps wide and not trained. Each convolves the sum of a random subset of
+    the features, of the inputs and of their first differences, with zero padding that preserves T.
 
     At each dilation there are the 84 kernels of MiniRocket, with three weights of 2 and six of -1.
-    Two kinds of features are computed of each response :math:`r_t`:
+    Each response :math:`r_t` has two kinds of features:
 
-    - the proportion of timesteps at which it is above a threshold, for several thresholds;
-    - the mean of :math:`(r_t - c) / s`, clipped to [-1, 1], in each of consecutive windows,
-      :math:`c` being a centre and :math:`s` a scale of the response. The means of all kernels are
-      projected linearly, and the inputs in the window are appended to them.
+    - the proportion of timesteps above a threshold, for several thresholds;
+    - the mean of :math:`(r_t - c) / s`, clipped to [-1, 1], over each of consecutive windows, with
+      a centre :math:`c` and a scale :math:`s` of the response. The means of all kernels are
+      projected linearly, and the inputs in the window are appended.
 
-    Further kernels are random and compete in groups of 8. At each timestep the one with the largest
-    response wins, the one with the smallest loses. Two features are computed of each: the root of
-    the mean response that it won with, if positive, and of the proportion of timesteps at which it
-    lost. These and the proportions above are the summary of a sequence.
+    The kernels of Hydra are random and compete in groups of 8. At each timestep the kernel with the
+    largest response wins and that with the smallest loses. Each kernel has two features: the square
+    roots of the mean response with which it won, if positive, and of the proportion of timesteps at
+    which it lost. These and the proportions above are the pooled features of a sequence.
 
-    Subsets, scales, thresholds, centres and projection are not trained: an estimator fits them once
-    to its training sequences. Before, each kernel sums all features, thresholds and centres are 0,
-    scales are 1, and the projection is random.
+    An estimator fits subsets, scales, thresholds, centres and projection to its training sequences.
+    Before that, each kernel sums all features, thresholds and centres are 0, scales are 1, and the
+    projection is random.
 
     Parameters
     ----------
     input_size : int
         Number of features F of a timestep.
     n_timesteps : int
-        Length of a typical sequence, which the dilations follow from: up to six powers, rounded
-        down, from 1 to (n_timesteps - 1) / 8.
+        Typical length of a sequence. It determines the dilations: up to six on a logarithmic scale
+        from 1 to (n_timesteps - 1) / 8.
     n_features : int
-        Size P of a summary, half of it proportions, rounded to multiples of the numbers of kernels
-        and dilations, at least one of each.
+        Number P of pooled features, half of them proportions. It is rounded to what the numbers of
+        kernels and dilations allow.
     window_size : int, default=None
-        Number of timesteps of a window. None: summaries alone.
+        Number of timesteps per window. None means no windows.
     n_categories : sequence of int, default=()
-        Numbers of categories of further columns of the inputs, which hold codes: 0 for no category,
-        then 1, 2 and so on. Each category is a feature, 0 or 1.
+        Number of categories of each further column of the inputs, which holds codes: 0 for no
+        category, then 1, 2 and so on. Each category is a feature of 0 or 1.
 
     References
     ----------
@@ -140,9 +140,9 @@ class FixedConvolutions(nn.Module):
             self.output_size = self.projection.out_features + window_size * input_size
 
     def forward(self, inputs_BTF: Tensor, lengths_B: Tensor | None = None) -> ConvolutionFeatures:
-        """Summaries and windows; padding may hold any values.
+        """Compute pooled features and windows. Padding may hold any values.
 
-        ``lengths_B`` are the numbers of timesteps of the sequences; None means T for all.
+        ``lengths_B`` are the numbers of timesteps of the sequences. None means T for all.
         """
         if lengths_B is not None:
             inputs_BTF = inputs_BTF.masked_fill(is_padding(lengths_B, inputs_BTF), 0)

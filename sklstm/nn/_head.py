@@ -12,18 +12,18 @@ from sklstm.nn._linear import Linear
 
 
 class DenseHead(nn.Sequential):
-    """Dropout, dense layers with ReLU and dropout, and a dense output layer without softmax.
+    """Dense layers with ReLU and dropout, and an output layer without softmax.
 
     Parameters
     ----------
     input_size : int
         Size of the pooled vector.
     dense_sizes : sequence of int
-        Number of units of each layer before the output; may be empty.
+        Number of units of each layer before the output. It may be empty.
     n_classes : int
         Number of logits.
     dropout : float, default=0.0
-        Dropout rate before the first dense layer and after each but the last.
+        Dropout rate before the first layer and after each layer but the last.
     """
 
     def __init__(

@@ -18,12 +18,12 @@ from sklstm.nn._pooling import build_pooling, padding_mask
 
 
 class SequenceNetwork(nn.Module):
-    """LSTM layers with pooling over time, a convolutional branch beside them, and a dense head.
+    """LSTM layers, pooling over time, a parallel convolutional branch and a dense head.
 
     Parameters
     ----------
     n_features : int
-        Number of features of a timestep; with an embedding, its size.
+        Number of features of a timestep, or size of the embedding.
     n_classes : int
         Number of logits.
     hidden_sizes : sequence of int, default=(64,)
@@ -33,28 +33,31 @@ class SequenceNetwork(nn.Module):
     pooling : {"attention", "last", "max", "mean"}, default="last"
         Pooling of the hidden states over time.
     patch_size : int, default=1
-        Number of consecutive timesteps concatenated into one step; the last patch of a sequence is
+        Number of consecutive timesteps concatenated into one step. The last patch of a sequence is
         padded with zeros.
     conv_filters : sequence of int, default=()
-        Number of filters of each layer of the `ConvolutionBranch`, whose output is concatenated to
-        the pooled states; () means no such branch.
+        Number of filters of each layer of a `ConvolutionBranch`, whose output is concatenated to
+        the pooled states. () means no branch.
     dense_sizes : sequence of int, default=()
         Number of units of each dense ReLU layer between pooling and output.
     dropout : float, default=0.0
-        Dropout rate of embedded tokens, between LSTM layers, after pooling and after each dense
-        ReLU layer.
+        Dropout rate, applied to embedded tokens, between LSTM layers, after pooling and after each
+        dense layer.
     embedding : nn.Embedding, default=None
-        Maps token ids (B, T) to vectors (B, T, n_features), id 0 being padding. None: the inputs
-        are features.
+        Embedding of token ids (B, T), with id 0 as padding. None means that the inputs are
+        features.
     n_categories : sequence of int, default=()
-        Numbers of categories of further columns of the inputs, behind the features, each of which
-        holds codes: 0 for no category, then 1, 2 and so on. Each code has a learnt vector.
+        Number of categories of each further column of the inputs, after the features, which holds
+        codes: 0 for no category, then 1, 2 and so on. Each code has a learned vector.
     static : StaticEncoder, default=None
-        Encoder of static columns of a sequence, whose vector is concatenated to the pooled states.
+        Encoder of static columns, whose output is concatenated to the pooled states.
     precision : {"float32", "bfloat16", "tf32"}, default="float32"
-        Arithmetic of the LSTM layers, the convolutions and an attention pooling; weights, pooled
-        vectors and logits are float32 either way. On a processor without bfloat16 kernels for LSTMs
-        all of it is float32. "tf32" is float32 here: cuDNN's rounding of it is a setting of torch.
+        Precision of LSTM layers, convolutions and attention pooling. Weights, pooled vectors and
+        logits are float32.
+
+        - "float32": full precision
+        - "bfloat16": float32 on a processor without bfloat16 kernels for LSTMs
+        - "tf32": float32 in this module. Enable TensorFloat-32 in torch's settings of cuDNN
 
     Examples
     --------
@@ -116,18 +119,19 @@ class SequenceNetwork(nn.Module):
         static_BS: Tensor | None = None,
         mixup_weights_B: Tensor | None = None,
     ) -> Tensor:
-        """Logits, shape (B, C).
+        """Compute logits, shape (B, C).
 
         Parameters
         ----------
         inputs : Tensor of shape (B, T, F), or of token ids (B, T) with an embedding
-            Right-padded sequences; padding may hold any values, NaN included.
+            Right-padded sequences. Padding may hold any values, including NaN.
         lengths_B : Tensor of shape (B,), int64, default=None
-            Number of timesteps of each sequence, 1 to T; None means T for all.
+            Number of timesteps of each sequence, from 1 to T. None means T for all.
         static_BS : Tensor of shape (B, S), float64, default=None
             Static columns, if there is a `StaticEncoder`.
         mixup_weights_B : Tensor of shape (B,), float32, default=None
-            As in `embed`.
+            Coefficients w in [0, 1] of mixup: sequence i becomes w[i] * x[i] + (1 - w[i]) * x[i -
+            1], cyclically within the batch, with the length of sequence i. None means no mixup.
         """
         return self.classify(self.embed(inputs, lengths_B, static_BS, mixup_weights_B))
 

@@ -20,12 +20,12 @@ OFFSET = 1.5 * 2.0**20
 
 
 class LastPooling(nn.Module):
-    """Last state of each sequence."""
+    """Last hidden state of each sequence."""
 
     by_direction = True
 
     def forward(self, states_BTD: Tensor, lengths_B: Tensor | None = None) -> Tensor:
-        """Pooled vectors, shape (B, D)."""
+        """Pool states (B, T, D) over time to vectors of shape (B, D)."""
         if lengths_B is None:
             return states_BTD[:, -1]
         rows_B = torch.arange(lengths_B.shape[0], device=lengths_B.device)
@@ -33,7 +33,7 @@ class LastPooling(nn.Module):
 
 
 class MeanPooling(nn.Module):
-    """Mean of the states over the timesteps of each sequence.
+    """Mean of the hidden states over the timesteps of each sequence.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class MeanPooling(nn.Module):
         self.is_padded_with_zeros = is_padded_with_zeros
 
     def forward(self, states_BTD: Tensor, lengths_B: Tensor | None = None) -> Tensor:
-        """Pooled vectors, shape (B, D)."""
+        """Pool states (B, T, D) over time to vectors of shape (B, D)."""
         if lengths_B is None:
             return self._sum(states_BTD) / states_BTD.shape[1]
         if not self.is_padded_with_zeros:
@@ -76,12 +76,12 @@ class MeanOfStates(MeanPooling):
 
 
 class MaxPooling(nn.Module):
-    """Maximum of each unit over the timesteps of each sequence."""
+    """Maximum of each hidden unit over the timesteps of each sequence."""
 
     by_direction = True
 
     def forward(self, states_BTD: Tensor, lengths_B: Tensor | None = None) -> Tensor:
-        """Pooled vectors, shape (B, D)."""
+        """Pool states (B, T, D) over time to vectors of shape (B, D)."""
         if lengths_B is None:
             return states_BTD.amax(dim=1)
         padding_BT1 = is_padding(lengths_B, states_BTD)
@@ -92,14 +92,14 @@ class MaxOfStates(MaxPooling):
     """Max pooling of LSTM states, which are from -1 to 1 in the padding, too."""
 
     def forward(self, states_BTD: Tensor, lengths_B: Tensor | None = None) -> Tensor:
-        """Pooled vectors, shape (B, D)."""
+        """Pool states (B, T, D) over time to vectors of shape (B, D)."""
         if lengths_B is None or not may_reuse_memory():
             return super().forward(states_BTD, lengths_B)
         return limited(states_BTD, lengths_B, -torch.inf).amax(dim=1)
 
 
 class AttentionPooling(nn.Module):
-    r"""Mean of the states, weighted by learnt attention [1]_.
+    r"""Mean of the hidden states, weighted by learned attention [1]_.
 
     .. math:: a_t = \operatorname{softmax}_t\left(v^\top \tanh(W h_t + b)\right), \quad
         \text{pooled} = \sum_t a_t h_t
@@ -125,7 +125,7 @@ class AttentionPooling(nn.Module):
         nn.init.xavier_uniform_(self.context.weight)
 
     def forward(self, states_BTD: Tensor, lengths_B: Tensor | None = None) -> Tensor:
-        """Pooled vectors, shape (B, D)."""
+        """Pool states (B, T, D) over time to vectors of shape (B, D)."""
         hidden_BTD = torch.tanh(self.projection(states_BTD))
         scores_BT1 = self.context(hidden_BTD)
         if lengths_B is not None:

@@ -18,26 +18,26 @@ SMALLEST_NORM = 1e-6
 
 
 class TfidfLinear(nn.Module):
-    r"""Linear model of TF-IDF of tokens and of pairs of consecutive tokens.
+    r"""Linear model of the TF-IDF of tokens and of pairs of consecutive tokens.
 
-    A term is a token, or a pair of consecutive tokens; pairs share a number of buckets, by a hash
-    of theirs [1]_. With the weight :math:`w_k` and the inverse document frequency :math:`d_k` of
-    term :math:`k`, and :math:`k_1, \ldots, k_n` as the terms of a sequence, the outputs are
+    A term is a token or a pair of consecutive tokens. Pairs are hashed into buckets [1]_. With the
+    weight :math:`w_k` and the inverse document frequency :math:`d_k` of term :math:`k`, and the
+    terms :math:`k_1, \ldots, k_n` of a sequence, the outputs are
 
     .. math::
 
         \frac{\sum_i d_{k_i} w_{k_i}}{\sqrt{\sum_i d_{k_i}^2}} + b
 
-    which differs from scikit-learn's ``TfidfVectorizer`` in the norm only: that of a term that
-    occurs several times grows with the root of its count.
+    This differs from scikit-learn's ``TfidfVectorizer`` only in the norm, in which a term that
+    occurs several times counts by the square root of its count.
 
-    Nothing is trained by gradients: an estimator fits the model, of classes as a logistic
-    regression. Before, the outputs are 0.
+    The model is not trained by gradients: an estimator fits it, as a logistic regression for
+    classes and a ridge regression for numbers. Before that, the outputs are 0.
 
     Parameters
     ----------
     vocabulary_size : int
-        Number of token ids, padding (0) included.
+        Number of token ids, including padding (0).
     n_outputs : int
         Number of outputs.
 
@@ -66,10 +66,10 @@ class TfidfLinear(nn.Module):
             self.bias.copy_(bias_C)
 
     def forward(self, ids_BT: Tensor, lengths_B: Tensor | None = None) -> Tensor:
-        """Outputs, shape (B, C); padding may hold any ids.
+        """Compute outputs, shape (B, C). Padding may hold any ids.
 
-        ``lengths_B`` are the numbers of tokens of the sequences; None means T for all. Results are
-        bit-identical for any batch composition.
+        ``lengths_B`` are the numbers of tokens of the sequences. None means T for all. Results are
+        bitwise independent of the batch composition.
         """
         # A bag is summed in order, and padding adds 0.
         sums_BC = nn.functional.embedding_bag(self.terms(ids_BT, lengths_B), self.table, mode="sum")

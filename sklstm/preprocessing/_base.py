@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils.validation import check_is_fitted
 
-from sklstm._compat._sklearn import check_feature_names_in
+from sklstm._compat._sklearn import DocumentationLinks, check_feature_names_in
 from sklstm._compat._sklearn_callbacks import fit_task
 from sklstm._config._parameters import validate_parameters
 from sklstm._sequences import Array, Sequences, in_memory
@@ -19,7 +19,9 @@ from sklstm._validation._hints import reject_token_ids
 from sklstm._validation._inputs import Inputs, check_loaded
 
 
-class SequenceTransformer(CallbackSupportMixin, TransformerMixin, BaseEstimator, ABC):
+class SequenceTransformer(
+    DocumentationLinks, CallbackSupportMixin, TransformerMixin, BaseEstimator, ABC
+):
     """Base class of transformers that keep the sequences and the timesteps of X.
 
     A subclass has `_transform_values`, which computes the new values of all timesteps, `_suffixes`,
@@ -39,19 +41,19 @@ class SequenceTransformer(CallbackSupportMixin, TransformerMixin, BaseEstimator,
         super().__init_subclass__(auto_wrap_output_keys=None, **kwargs)
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Learn the features of X, and what the transformation needs of their values.
+        """Fit the transformer to sequences.
 
         Parameters
         ----------
         X : array-like
-            Sequences in any form that `LSTMSequenceClassifier` takes; NaN is a missing value.
+            Sequences in any form that `LSTMSequenceClassifier` takes. NaN is a missing value.
         y : None
             Ignored.
 
         Returns
         -------
         object
-            The transformer itself.
+            The fitted transformer.
         """
         with fit_task(self, X, y):
             inputs = self._check_new_X(X)
@@ -73,29 +75,28 @@ class SequenceTransformer(CallbackSupportMixin, TransformerMixin, BaseEstimator,
         Returns
         -------
         ndarray or list of ndarray
-            In the form of X: a 3-D array for a 3-D array; for a 2-D array or data frame a 2-D array
-            if a timestep has one channel, and otherwise a 3-D array; a list of arrays of shape
-            (n_timesteps_i, n_channels) for anything else, and for a masked array whose
-            masked timesteps at the end are cut off. float32 if X is, otherwise float64.
+            Transformed sequences in the form of X. A 3-D array gives a 3-D array; a 2-D array or
+            data frame gives a 2-D array if there is one output channel, otherwise a 3-D array;
+            anything else, and a masked array with masked timesteps at the end, gives a list of
+            arrays of shape (n_timesteps_i, n_channels). float32 if X is, otherwise float64.
         """
         inputs = self._check_X(X)
         return in_the_form_of(X, inputs, self._transform_values(in_memory(inputs.sequences)))
 
     def get_feature_names_out(self, input_features: Any = None) -> Array:
-        """Get output feature names for transformation.
+        """Get the output feature names.
 
         Parameters
         ----------
         input_features : array-like of str of shape (`n_features_in_`,), default=None
-            Input feature names. None: those of the data frame in `fit`, or x0, x1 and so on. One
-            name for several features is that of a column which holds whole sequences: it becomes
+            Input feature names. None means those of the data frame in `fit`, or x0, x1 and so on.
+            A single name for several features is that of a column of sequences, and becomes
             their prefix, as in walk_x0.
 
         Returns
         -------
         ndarray of str
-            One name for each output channel. After a fit on a 2-D X whose output is 2-D too, one
-            for each column.
+            Name of each output channel, or of each column if both X and the output are 2-D.
         """
         check_is_fitted(self)
         column = self._input_schema.column_of_sequences(input_features)
@@ -118,7 +119,7 @@ class SequenceTransformer(CallbackSupportMixin, TransformerMixin, BaseEstimator,
         return ("",)
 
     def check_parameters(self) -> None:
-        """Raise InvalidParameterError for the first parameter that is not what it may be."""
+        """Raise InvalidParameterError for the first invalid parameter."""
         validate_parameters(self)
 
     def _check_new_X(self, X: Any) -> Inputs:

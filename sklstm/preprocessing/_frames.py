@@ -30,22 +30,22 @@ TIMESTEP_REMEDY = " If each timestep has a label of its own, pass label_per='tim
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FrameSequences:
-    """Sequences, labels and groups of a data frame in long format.
+    """Sequences, labels and groups of a data frame, as returned by `sequences_from_frame`.
 
     Attributes
     ----------
     X : list of ndarray of shape (n_timesteps_i, n_features), or of data frames
-        The sequences; data frames of polars or else of pandas if some feature is categorical.
+        The sequences. With categorical features they are polars or pandas data frames.
     y : ndarray of shape (n_sequences,), list of ndarray of shape (n_timesteps_i,), or None
-        One label per sequence; one per timestep if ``label_per="timestep"``; None without labels.
+        One label per sequence, or per timestep with ``label_per="timestep"``. None without labels.
     groups : ndarray of shape (n_sequences,) or None
-        Group of each sequence; None without groups.
+        Group of each sequence. None without groups.
     ids : ndarray of shape (n_sequences,)
-        Id of each sequence; tuples if several columns identify one.
+        Id of each sequence. Tuples if several columns identify a sequence.
     features : list of str
         Names of the feature columns, in order.
     rows : ndarray of shape (n_rows,), int64
-        Row of the data frame that each timestep comes from, the sequences concatenated.
+        Row of the data frame of each timestep, with the sequences concatenated.
     times : list of ndarray of shape (n_timesteps_i,) or None
         Times of each sequence, sorted, in UTC if they have a time zone; None without times.
     """
@@ -59,22 +59,22 @@ class FrameSequences:
     times: list[Array] | None = None
 
     def to_rows(self, values: Sequence[Array]) -> Array:
-        """Arrange values per timestep, such as predictions, in the row order of the data frame.
+        """Arrange values per timestep, such as predictions, in the order of the data frame's rows.
 
         Parameters
         ----------
         values : list of array-like of shape (n_timesteps_i,) or (n_timesteps_i, n_values)
-            For each sequence, one or more values per timestep.
+            One or more values per timestep of each sequence.
 
         Returns
         -------
         ndarray of shape (n_rows,) or (n_rows, n_values)
-            A new column, or several, of the data frame.
+            One or more new columns for the data frame.
 
         Raises
         ------
         ValueError
-            If there is not one value for each timestep.
+            If the numbers of values and timesteps differ.
 
         Examples
         --------
@@ -113,37 +113,35 @@ def sequences_from_frame(
 ) -> FrameSequences:
     """Convert a data frame in long format, one row per timestep, to sequences.
 
-    The rows may be in any order. The sequences come in the order in which they first appear in
-    the table, whatever their ids.
+    The rows may be in any order. The sequences are in the order of their first rows.
 
     Parameters
     ----------
-    frame : data frame of pandas, polars, pyarrow or another that narwhals knows
-        The data frame in long format. It is not modified.
+    frame : pandas, polars, pyarrow or other data frame supported by narwhals
+        Data frame in long format. It is not modified.
     sequence : str or list of str
-        Column with the id of the sequence, or several columns that identify it together.
+        Column with the id of the sequence, or several columns that together identify it.
     time : str, default=None
-        Column by which the rows of a sequence are sorted: numbers, dates, times or durations,
-        unique within a sequence. None: the rows are sorted already.
+        Column to sort the rows of a sequence by: numbers, dates, times or durations, unique within
+        a sequence. None means that the rows are already sorted.
     features : list of str, default=None
-        Feature columns: numbers, booleans, or categories (texts and categorical dtypes), which
-        estimators embed. A missing number becomes NaN. None: all columns that no other parameter
-        names, which must be numbers or booleans.
+        Feature columns: numbers, booleans, or categories (text and categorical dtypes), which the
+        estimators embed. Missing numbers become NaN. None means all remaining columns, which must
+        be numbers or booleans.
     label : str, default=None
-        Column with the label.
+        Column with the labels. None means no labels.
     group : str, default=None
-        Column with the group of the sequence, such as its person, for group-aware
-        cross-validation.
+        Column with the group of the sequence, such as a person, for group-aware cross-validation.
     label_per : {"sequence", "timestep"}, default="sequence"
-        Whether a sequence has one label or one per timestep.
+        Whether labels belong to sequences or to timesteps.
 
-        - "sequence": one, the same in all rows of the sequence; anything else is an error
-        - "timestep": one per timestep, as `make_windows` accepts them
+        - "sequence": one label per sequence, which must be the same in all of its rows
+        - "timestep": one label per timestep, as `make_windows` takes them
 
     Returns
     -------
     FrameSequences
-        ``X``, ``y`` and ``groups``, and `FrameSequences.to_rows`, the inverse for predictions.
+        ``X``, ``y`` and ``groups``. `FrameSequences.to_rows` converts predictions back to rows.
 
     Raises
     ------
@@ -152,17 +150,18 @@ def sequences_from_frame(
     TypeError
         If ``frame`` is not a data frame, or a column has an unsupported dtype.
     ValueError
-        If a column is missing; an id, time, label or group is missing; a time is duplicated in
-        a sequence; or a label or group changes within one. The message names the column or row.
+        If a column is missing, if an id, time, label or group is missing, if a time occurs twice in
+        a sequence, or if the label or group of a sequence changes. The message names the column or
+        the row.
 
     See Also
     --------
-    make_windows : Sliding windows over long recordings.
+    make_windows : Cut long recordings into sliding windows.
 
     Notes
     -----
-    The features are float32 if all feature columns are, otherwise float64. The cost is that of one
-    sort of the data frame.
+    The features are float32 if all feature columns are, otherwise float64. The data frame is sorted
+    once.
 
     Examples
     --------

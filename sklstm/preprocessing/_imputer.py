@@ -14,7 +14,9 @@ from sklstm.preprocessing._flat import positions_of, rows_of_last, rows_of_next,
 
 
 class SequenceImputer(SequenceTransformer):
-    """Impute missing values, NaN, along each sequence or with statistics of the training data.
+    """Impute missing values along each sequence or with statistics of the training data.
+
+    Missing values are NaN.
 
     Parameters
     ----------
@@ -22,32 +24,32 @@ class SequenceImputer(SequenceTransformer):
         Imputation strategy.
 
         - "forward": forward fill, the last observed value of the feature in the sequence; before
-          the first observation, that first one
-        - "linear": linear interpolation between the observed neighbours in the sequence; before the
-          first and after the last observation, the nearest of them
-        - "mean": the mean of the feature over all timesteps of the training sequences
-        - "median": their median
+          the first observation, the first one
+        - "linear": linear interpolation between observed values of the sequence; before the first
+          and after the last one, the nearest of them
+        - "mean": mean of the feature over all timesteps of the training sequences
+        - "median": median of the feature over all timesteps of the training sequences
 
-        A feature without any observation in a sequence is filled with the training mean by
-        "forward" and "linear" too.
+        If a feature is never observed in a sequence, "forward" and "linear" fill in the training
+        mean.
     add_indicator : bool, default=False
         Whether to append a missing indicator for each feature: a channel that is 1 where the value
-        was missing, and 0 elsewhere.
+        was missing and 0 elsewhere.
     add_time_since : bool, default=False
-        Whether to append for each feature a channel with the timesteps since its last observation:
-        0 where it is observed; before the first observation, 1, 2, 3 and so on from the start of
-        the sequence.
+        Whether to append for each feature a channel with the number of timesteps since its last
+        observation: 0 where it is observed, and 1, 2, 3 and so on from the start of the sequence
+        before the first observation.
 
     Attributes
     ----------
     n_features_in_ : int
-        Number of columns of a 2-D X; otherwise number of features of a timestep.
+        Number of features of a timestep. If X was a 2-D array, the number of columns.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns of a data frame, or of the features in a list of data frames. Defined
-        only if X was one of these and all names are strings.
+        Column names of the data frame, or feature names of a list of data frames. Only defined if
+        X was one of these and all names are strings.
     statistics_ : ndarray of shape (n_features,), float64
-        Mean of each feature over all observed timesteps of the training sequences, or its median
-        with ``strategy="median"``; 0 for a feature without any observation.
+        Mean, or with ``strategy="median"`` median, of each feature over all observed timesteps of
+        the training sequences. 0 for a feature that is never observed.
 
     See Also
     --------
@@ -56,8 +58,8 @@ class SequenceImputer(SequenceTransformer):
     Notes
     -----
     "forward" uses future values only before the first observation of a sequence. "linear" uses the
-    next observation, so it suits sequences that are complete when they are classified. The
-    indicator and the time since the last observation never use future values.
+    next observation, so use it for sequences that are complete when they are classified. The
+    indicator and the time since the last observation are causal.
 
     Examples
     --------

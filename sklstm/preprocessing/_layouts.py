@@ -12,15 +12,15 @@ from sklstm._validation._inputs import check_loaded
 
 
 def from_channel_first(X: Any) -> Any:
-    """Convert sequences from a channels-first layout of aeon or sktime to timesteps first.
+    """Convert sequences from the channels-first layouts of aeon and sktime to timesteps first.
 
-    Neither aeon nor sktime is needed. In a pipeline, use
+    aeon and sktime need not be installed. In a pipeline, use
     ``FunctionTransformer(from_channel_first)``.
 
     Parameters
     ----------
     X : array, list or pandas.DataFrame
-        Sequences in one of these layouts, by aeon's and sktime's names:
+        Sequences in one of these layouts, as aeon and sktime call them:
 
         - "numpy3D": array of shape ``(n_sequences, n_channels, n_timesteps)``
         - "np-list": list or object array of arrays of shape ``(n_channels, n_timesteps_i)``
@@ -34,19 +34,19 @@ def from_channel_first(X: Any) -> Any:
     -------
     ndarray of shape (n_sequences, n_timesteps, n_channels) or list
         An array for "numpy3D", the array itself for "numpy2D", otherwise a list of arrays of shape
-        ``(n_timesteps_i, n_channels)``. Arrays are views of X where that is possible.
+        ``(n_timesteps_i, n_channels)``. Arrays are views of X where possible.
 
     Raises
     ------
     TypeError
         If X is neither an array nor a list nor a data frame.
     ValueError
-        If X has none of these layouts; the message names the culprit by its index.
+        If X has none of these layouts. The message names the offending element by its index.
 
     See Also
     --------
     to_channel_first : The inverse.
-    sequences_from_frame : Conversion of any other long table.
+    sequences_from_frame : Convert any other long table.
 
     Examples
     --------
@@ -89,13 +89,13 @@ def to_channel_first(X: Any) -> Any:
     -------
     ndarray of shape (n_sequences, n_features, n_timesteps) or list
         An array ("numpy3D") if X is rectangular, otherwise a list of arrays of shape
-        ``(n_features, n_timesteps_i)`` ("np-list"), float32 or float64. A 2-D array is one
-        univariate sequence a row, so it becomes ``(n_sequences, 1, n_timesteps)``.
+        ``(n_features, n_timesteps_i)`` ("np-list"), float32 or float64. A 2-D array, with one
+        univariate sequence per row, becomes ``(n_sequences, 1, n_timesteps)``.
 
     Raises
     ------
     TypeError, ValueError
-        If X is in none of these forms; the message names the culprit by its index.
+        If X has none of these forms. The message names the offending element by its index.
 
     See Also
     --------

@@ -20,46 +20,44 @@ AT_LEAST_ONE = Interval(Integral, 1, None, closed="left")
 
 
 class RollingFeatures(SequenceTransformer):
-    """Rolling statistics, lagged differences and time since an event, at each timestep.
+    """Compute rolling statistics, lagged differences and the time since an event.
 
-    All features are causal: the value at a timestep depends only on that timestep and earlier ones
-    of the same sequence.
+    All features are causal: the value at a timestep depends only on this and earlier timesteps of
+    the same sequence.
 
     Parameters
     ----------
     window : int, default=5
-        Size of the rolling window in timesteps: the current one and those before it. Windows at the
-        beginning of a sequence are shorter.
+        Size of the rolling window in timesteps, the current one included. Windows at the beginning
+        of a sequence are shorter.
     statistics : tuple of {"mean", "std", "min", "max"}, default=('mean', 'std', 'min', 'max')
         Statistics of each feature over the window, in the order of the output channels. "std" is
-        the standard deviation with divisor n, so 0 for a single value. NaN is ignored; if all
-        values are NaN, so is the statistic.
+        the population standard deviation, 0 for a single value. NaN is ignored, unless all values
+        are NaN.
     differences : int or tuple of int, default=()
-        Lags in timesteps. For each lag, the value minus the value that many timesteps earlier; 0
-        where there is none. The difference to or from NaN is NaN.
+        Lags in timesteps. For each lag, a channel has the value minus the value that many timesteps
+        earlier, 0 if there is none. Differences with NaN are NaN.
     time_since : bool, default=False
-        Whether to add for each feature the timesteps since its last event, a value that is neither
-        0 nor NaN: 0 at the event; before the first event, 1, 2, 3 and so on from the start of the
-        sequence.
+        Whether to add for each feature the number of timesteps since its last event, which is a
+        value other than 0 and NaN: 0 at the event, and 1, 2, 3 and so on from the start of the
+        sequence before the first event.
     append : bool, default=True
-        Whether to append the new channels to the input features, or to return them alone.
+        Whether to append the new channels to the input features. False returns only the new ones.
 
     Attributes
     ----------
     n_features_in_ : int
-        Number of columns of a 2-D X; otherwise number of features of a timestep.
+        Number of features of a timestep. If X was a 2-D array, the number of columns.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns of a data frame, or of the features in a list of data frames. Defined
-        only if X was one of these and all names are strings.
+        Column names of the data frame, or feature names of a list of data frames. Only defined if
+        X was one of these and all names are strings.
 
     Notes
     -----
     The statistics are those of pandas' ``rolling(window, min_periods=1)``, "std" with ``ddof=0``.
-    Nothing is accumulated beyond the window, so a huge value has no effect once it has left it;
-    means and squared deviations of neighbouring windows are merged as in [1]_. Time is
-    O(log(window)).
-
-    `fit` learns the number and the names of the features only.
+    Nothing is accumulated beyond the window, so that a huge value has no effect once it has left
+    the window. Means and squared deviations of neighbouring windows are merged as in [1]_; time is
+    O(log(window)) per timestep. `fit` only learns the number and the names of the features.
 
     References
     ----------

@@ -23,47 +23,45 @@ SCALERS = {"minmax": MinMaxScaler, "robust": RobustScaler, "standard": StandardS
 class SequenceScaler(SequenceTransformer):
     """Scale features over the data set or within each sequence.
 
-    With ``per="dataset"``, scikit-learn's `StandardScaler`, `MinMaxScaler` or `RobustScaler` is
-    applied to the concatenated timesteps of all sequences; with ``per="sequence"``, to the
-    timesteps of each sequence alone. Constant features become 0. NaN is disregarded in `fit` and
-    kept in `transform`.
+    scikit-learn's ``StandardScaler``, ``MinMaxScaler`` or ``RobustScaler`` is applied to the
+    concatenated timesteps of all sequences, or with ``per="sequence"`` to each sequence by itself.
+    Constant features become 0. NaN is ignored in `fit` and kept in `transform`.
 
     Parameters
     ----------
     method : {"minmax", "robust", "standard"}, default="standard"
-        Center that is subtracted from each feature, and scale that it is divided by.
+        Center to subtract from each feature, and scale to divide it by.
 
         - "minmax": minimum and range, so that values lie in [0, 1]
         - "robust": median and interquartile range
         - "standard": mean and standard deviation
     per : {"dataset", "sequence"}, default="dataset"
-        What center and scale are computed over.
+        Timesteps over which center and scale are computed.
 
         - "dataset": all timesteps of the sequences in `fit`
-        - "sequence": the timesteps of each transformed sequence, which keeps its shape and drops
-          its level. `fit` learns nothing. Not causal: later timesteps affect earlier ones
+        - "sequence": the timesteps of each transformed sequence, which removes its level and scale.
+          `fit` is stateless. Not causal: later timesteps affect earlier ones
 
     Attributes
     ----------
     n_features_in_ : int
-        Number of columns of a 2-D X; otherwise number of features of a timestep.
+        Number of features of a timestep. If X was a 2-D array, the number of columns.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns of a data frame, or of the features in a list of data frames. Defined
-        only if X was one of these and all names are strings.
+        Column names of the data frame, or feature names of a list of data frames. Only defined if
+        X was one of these and all names are strings.
     scaler_ : StandardScaler, MinMaxScaler, RobustScaler or None
-        The scaler of scikit-learn, fitted on the timesteps of all sequences; None with
+        scikit-learn's scaler, fitted on the timesteps of all sequences. None with
         ``per="sequence"``.
 
     See Also
     --------
     sklearn.preprocessing.StandardScaler : The same for tables.
-    LSTMSequenceClassifier : Standardizes its inputs itself, see its ``standardize``.
+    LSTMSequenceClassifier : Standardises its inputs itself, see ``standardize``.
 
     Notes
     -----
-    All timesteps have the same weight, so long sequences count for more than short ones.
-
-    A feature that is all NaN in `fit` becomes NaN.
+    All timesteps have the same weight, so long sequences count more than short ones. A feature that
+    is entirely NaN in `fit` becomes NaN.
 
     Constant features are recognised as in scikit-learn: a range of less than 2.2e-15 with "minmax"
     and "robust"; with "standard" and ``per="dataset"`` a deviation that is rounding, or so small
@@ -116,13 +114,13 @@ class SequenceScaler(SequenceTransformer):
         y : None
             Ignored.
         sample_weight : array-like of shape (n_sequences,), default=None
-            Non-negative weight of each sequence, applied to each of its timesteps; None means 1.
-            Only for ``method="standard"``. Ignored with ``per="sequence"``.
+            Non-negative weights of the sequences, applied to each of their timesteps. None means
+            1. Only for ``method="standard"``. Ignored with ``per="sequence"``.
 
         Returns
         -------
         SequenceScaler
-            The transformer itself.
+            The fitted transformer.
         """
         with fit_task(self, X, y, sample_weight=sample_weight):
             inputs = self._check_new_X(X)
@@ -134,7 +132,9 @@ class SequenceScaler(SequenceTransformer):
     def partial_fit(
         self, X: Any, y: Any = None, sample_weight: npt.ArrayLike | None = None
     ) -> SequenceScaler:
-        """Update center and scale with more sequences, as one `fit` on all of them would.
+        """Update center and scale with further sequences.
+
+        The result is that of one `fit` on all sequences.
 
         Parameters
         ----------
@@ -148,12 +148,12 @@ class SequenceScaler(SequenceTransformer):
         Returns
         -------
         SequenceScaler
-            The transformer itself.
+            The fitted transformer.
 
         Raises
         ------
         ValueError
-            With ``method="robust"``, whose quartiles need all values at once.
+            If ``method`` is "robust", whose quartiles need all values at once.
         """
         self.check_parameters()
         if self.method == "robust" and self.per == "dataset":
@@ -189,7 +189,7 @@ class SequenceScaler(SequenceTransformer):
         Raises
         ------
         ValueError
-            With ``per="sequence"``, which stores no scales.
+            If ``per`` is "sequence": the scales are not stored.
         """
         inputs = self._check_X(X)
         if self.scaler_ is None:

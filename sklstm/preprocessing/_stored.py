@@ -28,53 +28,52 @@ def write_sequences(
 ) -> StoredSequences:
     """Write sequences to a folder, block by block, and open them.
 
+    Only one block at a time is in memory.
+
     Parameters
     ----------
     path : str or path-like
-        The folder, which must not exist yet. Its parent must.
+        Path of the folder. It must not exist yet, but its parent must.
     blocks : iterator or block
-        An iterator, such as a generator, of blocks; anything else is the only block. A block is X
-        in any form that `LSTMSequenceClassifier` takes but for tuples, and categories among the
-        features of a timestep; what `open_sequences` gives; or a dict with the key "X" and with any
-        of
+        An iterator of blocks, such as a generator, or a single block. A block is X in any form that
+        `LSTMSequenceClassifier` takes, except for tuples and for categories among the features of a
+        timestep, or a dict with the key "X" and optionally
 
-        - "y", "sample_weight", "groups": one number or text for each sequence; several numbers, if
-          ``y`` has several columns
-        - "static": a data frame of the static columns, or a dict of them
+        - "y", "sample_weight", "groups": one number or string per sequence; for a ``y`` of several
+          columns, several numbers
+        - "static": data frame or dict of the static columns
 
-        Of an iterator, a 2-D array is a block of univariate sequences, as it is to ``fit``, and not
-        a single sequence. All blocks need the same number of features and the same keys. Blocks
-        without sequences are left out.
+        A 2-D array is a block of univariate sequences, not a single sequence. All blocks need the
+        same number of features and the same keys. Empty blocks are skipped.
     dtype : dtype, default=None
-        Type of the values on disk, which are rounded to it if it is one of floats; None: that of
-        the first block. A later block that it does not hold exactly is an error. Integers stay
-        integers, which are token ids for an estimator with an embedding and measurements for any
-        other.
+        Data type of the values on disk. None means that of the first block. A floating-point type
+        rounds the values; any other type has to hold them exactly. Integers are token ids for an
+        estimator with an embedding.
 
     Returns
     -------
     StoredSequences
-        The sequences, as `open_sequences` opens them.
+        The sequences, as returned by `open_sequences`.
 
     Raises
     ------
     FileExistsError
-        If there is something at ``path``.
+        If ``path`` exists.
     ValueError
-        If a block does not go with the first one, or has no valid sequences; it is named.
+        If a block is invalid or does not match the first one. The message names the block.
 
     See Also
     --------
-    open_sequences : Open them again.
+    open_sequences : Open the folder again.
 
     Notes
     -----
-    One block at a time is in memory, and after an error or Ctrl-C nothing is left on disk: the
-    files are written to a folder beside, which gets its name at the end.
+    After an error or Ctrl-C nothing is left on disk: the files are written to a temporary folder,
+    which is renamed at the end.
 
-    The folder holds plain arrays of NumPy: ``values.npy`` with the timesteps of all sequences,
-    ``offsets.npy`` with where each begins and the last one ends, a file for each column, and
-    ``sequences.json``, which says what belongs to what (ADR 65).
+    The folder holds NumPy arrays: ``values.npy`` with the timesteps of all sequences,
+    ``offsets.npy`` with the first timestep of each sequence and the end of the last, and a file for
+    each column. ``sequences.json`` describes them.
 
     Examples
     --------
@@ -108,48 +107,47 @@ def open_sequences(
     groups: str | None = None,
     static: Sequence[str] | None = None,
 ) -> StoredSequences:
-    """Open sequences in files and stores as a view that reads them when they are needed.
+    """Open sequences on disk as a view that reads them on demand.
 
     Parameters
     ----------
     source : str, path-like or object
-        What holds the sequences:
+        One of
 
-        - a folder of `write_sequences`
-        - an array of NumPy (.npy) of shape (n_sequences, n_timesteps, n_features) or (n_sequences,
-          n_timesteps), which is one univariate sequence per row
-        - an array of such a shape in an HDF5 file (.h5, .hdf5) or a folder of zarr
+        - a folder written by `write_sequences`
+        - a NumPy file (.npy) of shape (n_sequences, n_timesteps, n_features), or (n_sequences,
+          n_timesteps) with one univariate sequence per row
+        - an array of such a shape in an HDF5 file (.h5, .hdf5) or a zarr folder
         - a column of lists in a parquet or Arrow file (.parquet, .arrow, .feather), or in all such
-          files of a folder, in the order of their names
-        - a memory map of NumPy, an array of h5py, zarr or dask, a table or array of pyarrow
+          files of a folder, sorted by name
+        - a NumPy memory map, an h5py, zarr or dask array, or a pyarrow table or array
     column : str, default=None
-        The column of sequences of a table; None: the only one that holds such.
+        Column of sequences in a table. None means the only one.
     key : str, default=None
-        The array in an HDF5 file or a group of zarr; None: the only one.
+        Array in an HDF5 file or zarr group. None means the only one.
     offsets : str, default=None
-        The array of HDF5 or zarr that holds where each sequence begins and the last one ends, if
-        that of ``key`` is the timesteps of sequences of unequal length, end to end.
+        HDF5 or zarr array of the first timestep of each sequence and the end of the last, for
+        sequences of unequal length whose timesteps are concatenated in ``key``.
     y, sample_weight, groups : str, default=None
-        The column, or the array of HDF5 or zarr, that holds what is stored for each sequence. A
-        folder of `write_sequences` knows its own.
+        Column, or HDF5 or zarr array, of values per sequence. Those of a folder written by
+        `write_sequences` are always opened.
     static : list of str, default=None
-        Static columns of a table. Those of a folder of `write_sequences` are all opened, unless
-        this names some; [] opens none.
+        Static columns of a table. None opens none of them, but all those of a folder written by
+        `write_sequences`.
 
     Returns
     -------
     StoredSequences
-        The view. From a path, or an object that lies in a file, it is sent to other processes as
-        that path.
+        The view. If its data are in a file, it is pickled as the path of that file.
 
     Raises
     ------
     FileNotFoundError
-        If there is nothing at the path.
+        If the path does not exist.
     ValueError
-        If it holds no sequences, or several columns or arrays and none is named.
+        If there are no sequences, or several columns or arrays of them and none is named.
     ImportError
-        If the package that reads it is not installed: h5py, zarr or pyarrow.
+        If the package that reads the format is not installed: h5py, zarr or pyarrow.
 
     See Also
     --------
@@ -157,10 +155,10 @@ def open_sequences(
 
     Notes
     -----
-    Opening reads no values, with one exception: parquet and Arrow files are read once for the
-    lengths of their sequences. Reading goes by whole chunks of HDF5 and zarr, row groups of
-    parquet, record batches of Arrow and chunks of dask, so each of these has to fit into memory; up
-    to 32 MiB of them are kept. Chunks of dask are computed anew whenever they are read.
+    Opening reads no values, except that parquet and Arrow files are read once for the lengths of
+    their sequences. The units of reading are chunks of HDF5, zarr and dask, row groups of parquet
+    and record batches of Arrow: each has to fit into memory. Up to 32 MiB of them are cached. dask
+    chunks are computed each time they are read.
 
     Examples
     --------

@@ -14,7 +14,7 @@ from sklearn.callback import CallbackSupportMixin
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.utils.validation import check_is_fitted
 
-from sklstm._compat._sklearn import Interval, RealNotInt, StrOptions
+from sklstm._compat._sklearn import DocumentationLinks, Interval, RealNotInt, StrOptions
 from sklstm._compat._sklearn_callbacks import fit_task
 from sklstm._config._parameters import validate_parameters
 from sklstm._optional import require
@@ -32,60 +32,64 @@ Tokens = Sequence[str]
 
 
 class TokenEncoder(  # type: ignore[call-arg]
-    CallbackSupportMixin, TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
+    DocumentationLinks,
+    CallbackSupportMixin,
+    TransformerMixin,
+    BaseEstimator,
+    auto_wrap_output_keys=None,
 ):
-    r"""Tokenize texts and encode them as sequences of token ids, for an embedding.
+    r"""Tokenise texts and encode them as sequences of token ids.
 
-    Id 0 is reserved for padding, id 1 is the unknown token, for any token that is not in the
-    vocabulary, and the tokens of the vocabulary have the ids from 2 on. A text without any token
-    becomes one unknown token, so that every text is a sequence.
+    The estimators embed the ids (``embedding_dim``). Id 0 is padding, id 1 is the unknown token,
+    and the tokens of the vocabulary have the ids from 2 on. A text without tokens becomes a single
+    unknown token.
 
     Parameters
     ----------
     analyzer : {"word", "char", "bpe"} or callable, default="word"
-        Tokenization.
+        Tokenisation.
 
-        - "word": the matches of ``token_pattern``, as in scikit-learn's ``CountVectorizer``
-        - "char": characters, whitespace included; a run of whitespace is one blank
-        - "bpe": subwords, by byte-pair encoding [1]_ learnt from the texts; needs the package
+        - "word": matches of ``token_pattern``, as in scikit-learn's ``CountVectorizer``
+        - "char": characters, with each run of whitespace as one space
+        - "bpe": subwords by byte-pair encoding [1]_, learned from the texts; requires the package
           ``tokenizers``
         - a callable that takes a text and returns a list of tokens
     lowercase : bool, default=True
-        Whether to convert texts to lowercase before tokenizing; not before a callable.
+        Whether to convert texts to lowercase before tokenisation. Ignored with a callable.
     token_pattern : str, default=r"\w+|[^\w\s]"
-        Regular expression of a token for "word"; by default a run of letters and digits, or one
-        punctuation mark.
+        Regular expression of a token for "word". The default matches a run of letters and digits,
+        or a single punctuation mark.
     min_df : int or float, default=1
-        Minimum document frequency of a token of the vocabulary: a number of texts, or a fraction of
-        them if a float. For "bpe", the minimum number of occurrences of a pair that is merged.
+        Minimum document frequency of a token in the vocabulary: a number of texts, or as a float a
+        fraction of them. For "bpe", the minimum number of occurrences of a merged pair.
+    vocabulary : sequence of str, or mapping of str to int, default=None
+        Fixed vocabulary: tokens, which get the ids from 2 on in this order, or a mapping of tokens
+        to ids. None means that it is learned from the texts. With a fixed vocabulary, also set the
+        estimator's ``vocabulary_size=len(vocabulary) + 2`` or ``embedding_weights``; otherwise it
+        only knows the ids of its training texts.
     max_vocabulary : int, default=None
         Maximum size of the vocabulary, which keeps the most frequent tokens. None means no limit,
-        and 8000 for "bpe", where each character of the texts is a token in any case.
+        or 8000 for "bpe", whose vocabulary always has all characters of the texts.
     max_length : int, default=None
-        Maximum number of tokens per text; longer texts are truncated. None means no limit.
+        Maximum number of tokens per text. Longer texts are truncated. None means no limit.
     cut : {"end", "start"}, default="end"
-        Side on which longer texts are truncated.
-    vocabulary : sequence of str, or mapping of str to int, default=None
-        A fixed vocabulary: tokens, which get the ids from 2 on in this order, or tokens mapped to
-        their ids. None: it is learnt from the texts. With a fixed vocabulary, set the estimator's
-        ``vocabulary_size=len(vocabulary) + 2`` or ``embedding_weights``: otherwise it knows only
-        the ids of its training texts.
+        Side at which longer texts are truncated.
 
     Attributes
     ----------
     vocabulary_ : dict
         Mapping of tokens to ids.
     tokenizer_ : tokenizers.Tokenizer
-        The trained byte-pair encoding. Defined only for ``analyzer="bpe"``.
+        The trained byte-pair encoding. Only defined for ``analyzer="bpe"``.
 
     See Also
     --------
-    read_word_vectors : Pretrained word vectors, whose words can be the fixed vocabulary.
+    read_word_vectors : Pretrained word vectors, whose words can be a fixed vocabulary.
 
     Notes
     -----
-    The vocabulary is learnt in ``fit``, so in a cross-validated pipeline it never includes words
-    that occur only in the test fold. Tokens of equal frequency are in alphabetical order.
+    The vocabulary is learned in ``fit``, so that a cross-validated pipeline never includes words
+    that only occur in the test fold. Tokens of equal frequency are in alphabetical order.
 
     References
     ----------
@@ -123,19 +127,19 @@ class TokenEncoder(  # type: ignore[call-arg]
         lowercase: bool = True,
         token_pattern: str = r"\w+|[^\w\s]",  # noqa: S107
         min_df: float = 1,
+        vocabulary: Sequence[str] | Mapping[str, int] | None = None,
         max_vocabulary: int | None = None,
         max_length: int | None = None,
         cut: Literal["end", "start"] = "end",
-        vocabulary: Sequence[str] | Mapping[str, int] | None = None,
     ) -> None:
         self.analyzer = analyzer
         self.lowercase = lowercase
         self.token_pattern = token_pattern
         self.min_df = min_df
+        self.vocabulary = vocabulary
         self.max_vocabulary = max_vocabulary
         self.max_length = max_length
         self.cut = cut
-        self.vocabulary = vocabulary
 
     vocabulary_: dict[str, int]
     tokenizer_: Any
@@ -153,7 +157,7 @@ class TokenEncoder(  # type: ignore[call-arg]
         Returns
         -------
         TokenEncoder
-            The encoder itself.
+            The fitted encoder.
 
         Raises
         ------
@@ -225,12 +229,12 @@ class TokenEncoder(  # type: ignore[call-arg]
         Parameters
         ----------
         X : iterable of iterables of int
-            Sequences of token ids; padding is dropped.
+            Sequences of token ids. Padding is dropped.
 
         Returns
         -------
         list of lists of str
-            Tokens, "[UNK]" for the unknown token and for ids that are not in the vocabulary.
+            Tokens of each text. "[UNK]" is the unknown token and any id not in the vocabulary.
         """
         check_is_fitted(self)
         tokens = {i: token for token, i in self.vocabulary_.items()}

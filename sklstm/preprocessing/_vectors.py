@@ -20,10 +20,10 @@ class WordVectors:
     Attributes
     ----------
     tokens : tuple of str
-        The words. ``TokenEncoder(vocabulary=vectors.tokens)`` makes them the fixed vocabulary of
+        The words. With ``TokenEncoder(vocabulary=vectors.tokens)`` they are the fixed vocabulary of
         every fold of a cross-validation.
     vectors : ndarray of shape (n_tokens, embedding_dim), float32
-        The vector of each word.
+        Vector of each word.
 
     Examples
     --------
@@ -54,18 +54,18 @@ class WordVectors:
         return f"WordVectors({len(self.tokens)} tokens, {self.vectors.shape[1]} dimensions)"
 
     def weights(self, vocabulary: Mapping[str, int] | None = None) -> Array:
-        """Embedding matrix: row i is the vector of the token with id i.
+        """Return an embedding matrix, in which row i is the vector of the token with id i.
 
         Parameters
         ----------
         vocabulary : mapping of str to int, default=None
-            Tokens mapped to ids of at least 2, such as ``TokenEncoder.vocabulary_``. None: the ids
-            of ``TokenEncoder(vocabulary=vectors.tokens)``.
+            Mapping of tokens to ids of at least 2, such as ``TokenEncoder.vocabulary_``. None means
+            the ids of ``TokenEncoder(vocabulary=vectors.tokens)``.
 
         Returns
         -------
         ndarray of shape (n_ids, embedding_dim), float32
-            Row 0, padding, is 0. Row 1, the unknown token, and the rows of tokens without a vector
+            Row 0 (padding) is 0. Row 1 (the unknown token) and the rows of tokens without a vector
             are the mean of all vectors.
         """
         known = {token: row for row, token in enumerate(self.tokens)}
@@ -80,18 +80,18 @@ class WordVectors:
         return weights
 
     def coverage(self, tokens: Iterable[str]) -> float:
-        """Fraction of tokens that have a vector.
+        """Compute the fraction of tokens that have a vector.
 
         Parameters
         ----------
         tokens : iterable of str
-            Tokens, duplicates counted; ``TokenEncoder.vocabulary_`` for the coverage of a
-            vocabulary.
+            Tokens, such as ``TokenEncoder.vocabulary_`` for the coverage of a vocabulary.
+            Duplicates count.
 
         Returns
         -------
         float
-            Between 0 and 1; NaN if there are no tokens.
+            Fraction between 0 and 1. NaN if there are no tokens.
         """
         known = set(self.tokens)
         found = [token in known for token in tokens]
@@ -103,8 +103,8 @@ def read_word_vectors(
 ) -> WordVectors:
     """Read word vectors from a text file in the format of GloVe or word2vec.
 
-    A line holds a word and its numbers, separated by spaces; word2vec has a header line with the
-    number of words and of dimensions. Of a duplicate word the first line is used.
+    Each line holds a word and its numbers, separated by spaces. A header line with the numbers of
+    words and dimensions, as in word2vec, is recognised. Of duplicate words the first is used.
 
     Parameters
     ----------
@@ -121,8 +121,8 @@ def read_word_vectors(
     Raises
     ------
     ValueError
-        If the file holds no vectors, or if a line is truncated or has another number of dimensions;
-        the message has its line number.
+        If the file holds no vectors, or if a line is truncated or has another number of dimensions.
+        The message has the line number.
 
     Examples
     --------

@@ -35,17 +35,17 @@ class Windows:
     X : ndarray of shape (n_windows, size, n_features)
         The windows, ordered by recording, then by time.
     y : ndarray of shape (n_windows,) or None
-        Label of each window; None without labels.
+        Label of each window. None without labels.
     groups : ndarray of shape (n_windows,)
         Group of the recording that each window comes from.
     recordings : ndarray of shape (n_windows,), int64
-        Index of that recording.
+        Index of the recording that each window comes from.
     starts : ndarray of shape (n_windows,), int64
-        Timestep of the recording at which each window starts.
+        First timestep of each window in its recording.
     lengths : ndarray of shape (n_recordings,), int64
         Number of timesteps of each recording.
     label : {"last", "majority", "unanimous"}
-        The rule by which the windows were labelled.
+        How the windows were labelled.
     """
 
     X: Array
@@ -57,32 +57,31 @@ class Windows:
     label: str
 
     def to_recordings(self, values: npt.ArrayLike, *, fill: Any = "nearest") -> list[Array]:
-        """Aggregate values per window to values per timestep of each recording.
+        """Convert values per window, such as predictions, to values per timestep.
 
-        A window covers all its timesteps, or only its last one with ``label="last"``. Where several
-        windows cover a timestep, labels are decided by majority vote and numbers are averaged.
+        A window covers all of its timesteps, or only the last one with ``label="last"``. Where
+        several windows cover a timestep, numbers are averaged and labels decided by majority vote.
 
         Parameters
         ----------
         values : array-like of shape (n_windows,) or (n_windows, n_values)
-            Labels, as from ``predict``; ties are broken by sorted order. Or numbers, as from
+            Labels, as from ``predict``, where ties are broken by sorted order, or numbers, as from
             ``predict_proba``: any 2-D array, or a 1-D array with fractions.
         fill : object, default="nearest"
-            Value of timesteps that no window covers. "nearest" takes that of the nearest covered
-            timestep of the same recording (of two, the earlier); any other value, such as
-            ``np.nan`` or "unknown", is used as it is. With ``label="last"``, "nearest" is causal:
-            it takes earlier timesteps only, and those before the end of the first window need
-            another value.
+            Value of timesteps that no window covers, such as ``np.nan`` or "unknown". "nearest"
+            takes the value of the nearest covered timestep of the same recording; of two, the
+            earlier. With ``label="last"``, "nearest" is causal: it only takes earlier timesteps,
+            and raises an error for those before the end of the first window.
 
         Returns
         -------
         list of ndarray of shape (n_timesteps_i,) or (n_timesteps_i, n_values)
-            One array for each recording.
+            One array per recording.
 
         Raises
         ------
         ValueError
-            If there is not one value per window, or if "nearest" finds none.
+            If the numbers of values and windows differ, or if "nearest" finds no value.
 
         Examples
         --------
@@ -214,10 +213,10 @@ def make_windows(
 ) -> Windows:
     """Cut long recordings into sliding windows of equal size.
 
-    Each window has its recording as ``groups``, so that a group-aware splitter does not separate
-    the windows of one recording. `Windows.to_recordings` aggregates predictions to timesteps of the
-    recordings, and `Windows.from_recordings` says which date belongs to which window. No window
-    crosses from one recording into the next.
+    Each window has its recording as its group, so that a group-aware splitter keeps the windows of
+    a recording together. `Windows.to_recordings` converts predictions back to timesteps of the
+    recordings, and `Windows.from_recordings` returns the dates of each window. Windows do not
+    cross the bounds of recordings.
 
     Parameters
     ----------
@@ -225,26 +224,26 @@ def make_windows(
         Recordings: a list of arrays of shape ``(n_timesteps_i, n_features)``, or 1-D if univariate,
         or any other form that `sklstm.LSTMSequenceClassifier` takes. NaN is allowed.
     y : array-like of shape (n_recordings,) or list of array-like, default=None
-        One label per recording, or for each recording a 1-D array of one label per timestep.
+        One label per recording, or a 1-D array of one label per timestep for each recording.
     groups : array-like of shape (n_recordings,), default=None
-        Group of each recording, such as its person. None: each recording is a group of its own, its
+        Group of each recording, such as a person. None means that each recording is a group, by its
         index.
     size : int
         Number of timesteps per window.
     step : int, default=None
-        Stride: number of timesteps between the starts of successive windows. None means ``size``,
-        no overlap.
+        Stride: number of timesteps between the starts of successive windows. None means ``size``:
+        windows do not overlap.
     label : {"last", "majority", "unanimous"}, default="majority"
-        Label of a window when there is one label per timestep.
+        Label of a window if there is one label per timestep.
 
-        - "last": that of its last timestep. Predictions are then causal.
-        - "majority": the most frequent one; ties are broken by sorted order
-        - "unanimous": the one that all its timesteps share; other windows are dropped
+        - "last": label of the last timestep, so that predictions are causal
+        - "majority": most frequent label; ties are broken by sorted order
+        - "unanimous": label that all timesteps share; other windows are dropped
     short : {"drop", "error"}, default="error"
         Handling of recordings with fewer than ``size`` timesteps.
 
-        - "drop": they have no window
-        - "error": raise a ValueError that names them
+        - "drop": they are left out
+        - "error": a ValueError names them
 
     Returns
     -------
@@ -255,21 +254,21 @@ def make_windows(
     Raises
     ------
     ValueError
-        If a recording is too short, if labels or groups do not match the recordings, or if there is
-        no window. The message names the recording by its index.
+        If a recording is too short, if labels or groups do not match the recordings, or if there
+        are no windows. The message names the recording by its index.
 
     See Also
     --------
-    sequences_from_frame : Conversion of a data frame in long format to recordings.
+    sequences_from_frame : Convert a data frame in long format to recordings.
 
     Notes
     -----
-    The windows are one array of ``size / step`` times the memory of the recordings.
+    The windows are one array, of ``size / step`` times the memory of the recordings.
 
-    A cross-validation over overlapping windows that ignores ``groups`` leaks: training and test
-    folds share timesteps, and the score is meaningless. Within one recording, use
-    ``TimeSeriesSplit(gap=ceil(size / step) - 1)``: as many windows are left out between training
-    and test fold as overlap with the first window of the latter.
+    Pass ``groups`` to the splitter in a cross-validation over overlapping windows. Otherwise
+    training and test folds share timesteps, and the score is meaningless. Within one recording,
+    use ``TimeSeriesSplit(gap=ceil(size / step) - 1)``: it leaves out the windows that overlap with
+    the first window of the test fold.
 
     Examples
     --------

@@ -20,12 +20,12 @@ MAX_TIMESTEPS = 2**18
 
 
 def prefix_probabilities(model: Any, X: Any) -> list[Array]:
-    """Probabilities of a classifier after each timestep of each sequence.
+    """Predict class probabilities after each timestep of each sequence.
 
     Parameters
     ----------
     model : LSTMSequenceClassifier or Pipeline
-        A fitted classifier, of any settings. A pipeline may have `SequenceScaler` with
+        Fitted classifier with any parameters. A pipeline may have `SequenceScaler` with
         ``per="dataset"`` before it.
     X : array-like
         Sequences in any of the forms that the model takes.
@@ -39,21 +39,21 @@ def prefix_probabilities(model: Any, X: Any) -> list[Array]:
     Raises
     ------
     TypeError
-        If the model is a regressor, which `prefix_predictions` takes, or something else.
+        If the model is not one of the above. For a regressor, use `prefix_predictions`.
     ValueError
-        If X is not what the model accepts.
+        If X is invalid for the model.
 
     See Also
     --------
-    prefix_predictions : Labels, or numbers of a regressor.
-    Stream : The same for sequences that are still going on.
+    prefix_predictions : Predict labels, or numbers with a regressor.
+    Stream : The same for sequences that are still being recorded.
 
     Notes
     -----
-    A model with one direction and without convolutions, ``tfidf`` and a standardisation of each
-    sequence by itself reads each sequence once, in time linear in its length. Results are the same
-    bits as those of the prefixes on a CPU, and equal up to rounding with ``pooling="attention"``.
-    Any other model reads each prefix, in batches, in time quadratic in the length.
+    A unidirectional model without convolutions, ``tfidf`` and standardisation per sequence reads
+    each sequence once, in time linear in its length. On a CPU the results are bitwise identical to
+    predictions for the prefixes, or equal up to rounding with ``pooling="attention"``. Any other
+    model reads all prefixes, in time quadratic in the length.
 
     Examples
     --------
@@ -76,12 +76,12 @@ def prefix_probabilities(model: Any, X: Any) -> list[Array]:
 
 
 def prefix_predictions(model: Any, X: Any) -> list[Array]:
-    """Predictions after each timestep of each sequence.
+    """Predict labels or numbers after each timestep of each sequence.
 
     Parameters
     ----------
     model : LSTMSequenceClassifier, LSTMSequenceRegressor or Pipeline
-        A fitted model, as for `prefix_probabilities`.
+        Fitted model, as for `prefix_probabilities`.
     X : array-like
         Sequences in any of the forms that the model takes.
 
@@ -92,7 +92,7 @@ def prefix_predictions(model: Any, X: Any) -> list[Array]:
 
     See Also
     --------
-    prefix_probabilities : Probabilities of a classifier; notes on time.
+    prefix_probabilities : Predict class probabilities. Its Notes are about time.
 
     Examples
     --------

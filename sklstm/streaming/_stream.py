@@ -18,24 +18,25 @@ from sklstm.streaming._timesteps import check_timesteps
 
 
 class Stream:
-    """Predictions of a fitted model after each timestep of a sequence that is still going on.
+    """Predict after each timestep of a sequence that is still being recorded.
 
-    After each timestep it gives what the model gives for the sequence so far: ``predict_proba`` of
-    a classifier, ``predict`` of a regressor. Time and memory of an update do not depend on what has
-    come before. The model must be causal, see the Notes of `LSTMSequenceClassifier`.
+    After each timestep, the result is that of the model for the sequence so far: ``predict_proba``
+    of a classifier, ``predict`` of a regressor. Time and memory of an update do not depend on the
+    number of previous timesteps. The model must be causal, see the Notes of
+    `LSTMSequenceClassifier`.
 
     Parameters
     ----------
     model : LSTMSequenceClassifier, LSTMSequenceRegressor or Pipeline
-        A fitted model. A pipeline may have `SequenceScaler` with ``per="dataset"`` before it. What
-        is trained later has no effect on the stream.
+        Fitted model. A pipeline may have `SequenceScaler` with ``per="dataset"`` before it.
+        Training the model further has no effect on the stream.
     n_streams : int, default=None
-        Number of sequences that go on at once, all by the same number of timesteps in an update. It
-        becomes the first dimension of what goes in and of what comes out. None means one sequence,
-        without that dimension.
+        Number of parallel sequences, which is the first dimension of inputs and outputs. In an
+        update all have the same number of new timesteps. None means a single sequence, without that
+        dimension.
     static : data frame of shape (n_streams, n_columns), default=None
-        Static columns of each sequence, if the model was fitted with such: all columns of X in
-        ``fit`` but that of the sequences.
+        Static columns, if the model was fitted with any: all columns of X in ``fit`` except that of
+        the sequences.
 
     Attributes
     ----------
@@ -45,27 +46,26 @@ class Stream:
     Raises
     ------
     ValueError
-        If the model is not causal; the message says which parameters to set.
+        If the model is not causal. The message says which parameters to set.
     TypeError
-        If ``model`` is something else.
+        If ``model`` is not one of the above.
     NotFittedError
-        If it is not fitted.
+        If ``model`` is not fitted.
 
     See Also
     --------
-    prefix_probabilities : The same for whole sequences, of any model.
+    prefix_probabilities : The same for complete sequences and any model.
 
     Notes
     -----
-    On a CPU probabilities and numbers are the same bits as those of the whole prefix, for any
-    division of a sequence into updates and any number of streams (ADR 55); on a GPU they are equal
-    up to rounding.
+    On a CPU the predictions are bitwise identical to those for the sequence so far, however it is
+    split into updates and for any number of streams. On a GPU they are equal up to rounding.
 
-    Whatever `update` raises, the state stays as it was, so that the call can be repeated. Updates
-    of one stream must not overlap in time: a thread needs a stream of its own, or a lock.
+    If `update` raises an exception, the state is unchanged and the call can be repeated. A stream
+    is not thread-safe: use one stream per thread, or a lock.
 
-    A stream can be pickled and copied with its state and its model. `state_dict` gives the state
-    alone, which is a few kilobytes.
+    A stream can be pickled and copied, with its state and its model. `state_dict` returns the state
+    only, a few kilobytes.
 
     Examples
     --------
@@ -107,28 +107,28 @@ class Stream:
     # Updates --------------------------------------------------------------------------------------
 
     def update(self, timesteps: Any) -> Array:
-        """Predictions after each of some more timesteps.
+        """Predict after each of the given new timesteps.
 
         Parameters
         ----------
         timesteps : array-like of shape (n_new, n_features), or (n_streams, n_new, n_features)
-            The timesteps that follow, at least one, in any form in which the model takes a
-            sequence, or sequences of equal length. Token ids have no last dimension; a single
-            feature needs none. One timestep of measurements is ``timestep[np.newaxis]``.
+            At least one new timestep, in any form in which the model takes a sequence, or sequences
+            of equal length. Token ids have no last dimension, which is optional for a single
+            feature. For one timestep of measurements pass ``timestep[np.newaxis]``.
 
         Returns
         -------
         ndarray of shape (n_new, n_classes), or (n_streams, n_new, n_classes), float64
-            Of a classifier the probabilities after each timestep; of a regressor its numbers, of
-            shape (n_new,) or (n_new, n_outputs) for each stream.
+            Probabilities of a classifier after each timestep. For a regressor, predictions of
+            shape (n_new,) or (n_new, n_outputs) per stream.
 
         Raises
         ------
         ValueError
-            If the shape differs from that in ``fit``, a value is NaN or infinite, or a timestep
-            equals ``mask_value``, which no stream needs; the message names it by its index.
+            If the number of features differs from ``fit``, a value is NaN or infinite, or a
+            timestep equals ``mask_value``. The message names it by its index.
         TypeError
-            If values are no numbers.
+            If values are not numbers.
         """
         sequences = check_timesteps(
             self._model, timesteps, self.n_streams, len(self._state["n_timesteps"])
@@ -157,12 +157,12 @@ class Stream:
         return predictions.reshape(n, -1, *predictions.shape[1:]), state
 
     def reset(self, streams: npt.ArrayLike | None = None) -> None:
-        """Begin anew, before the first timestep of new sequences.
+        """Start new sequences.
 
         Parameters
         ----------
         streams : int, array-like of int, or boolean mask, default=None
-            Which streams begin anew; None means all.
+            Streams to reset. None means all.
         """
         n = len(self._state["n_timesteps"])
         begun = self._network.begin(n)
@@ -192,28 +192,29 @@ class Stream:
     # State ----------------------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Array]:
-        """Copy of the state as arrays, the first dimension of which is that of the streams.
+        """Return a copy of the state.
 
         Returns
         -------
         dict of str to ndarray
-            ``np.savez(path, **stream.state_dict())`` saves it.
+            Arrays whose first dimension is that of the streams. ``np.savez(path, **state)`` saves
+            them.
         """
         return {name: tensor.cpu().numpy().copy() for name, tensor in self._state.items()}
 
     def load_state_dict(self, state: Mapping[str, npt.ArrayLike]) -> None:
-        """Continue from a state.
+        """Restore a state.
 
         Parameters
         ----------
         state : mapping of str to array-like
-            What `state_dict` of a stream of the same model and number of streams has given, also as
-            read by ``np.load(path)``.
+            Result of `state_dict` of a stream with the same model and number of streams, or the
+            same arrays as read by ``np.load(path)``.
 
         Raises
         ------
         ValueError
-            If it is something else; the message names the array. The stream stays as it was.
+            If the state does not fit. The message names the array. The stream is unchanged.
         """
         self._state = check_state(state, self._network.begin(len(self._state["n_timesteps"])))
 

@@ -48,7 +48,8 @@ def test_the_example_of_contributing_works(copy):
     files = ("nn/test_pooling", "contract/test_public_names", "contract/test_invariants")
     passed = run(
         copy, *PYTEST, *(f"tests/{file}.py" for file in files),
-        "-k", "by_hand or methods or (public_names and nn) or (padding and sum-True and not 5)",
+        "-k", "by_hand or methods or signatures or (public_names and nn)"
+        " or (padding and sum-True and not 5)",
     )  # fmt: skip
     assert int(re.search(r"(\d+) passed", passed)[1]) >= 15
 

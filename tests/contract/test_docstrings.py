@@ -13,7 +13,7 @@ from numpydoc.docscrape import ClassDoc, FunctionDoc
 
 from sklstm import LSTMSequenceClassifier, LSTMSequenceRegressor
 from sklstm._config._options import CHOICES
-from tests.contract.test_public_names import METHODS, PUBLIC
+from tests.contract.test_public_names import PUBLIC
 from tests.helpers import quick
 
 CALLABLES = {
@@ -22,10 +22,13 @@ CALLABLES = {
     for name in names
     if callable(getattr(importlib.import_module(module), name))
 }
+ESTIMATORS = [LSTMSequenceClassifier, LSTMSequenceRegressor]
 OWN_METHODS = [
-    name for name in METHODS
-    if getattr(LSTMSequenceClassifier, name).__module__.startswith("sklstm.")
-]  # fmt: skip
+    method
+    for estimator in ESTIMATORS
+    for name, method in inspect.getmembers(estimator, callable)
+    if not name.startswith("_") and method.__module__.startswith("sklstm.")
+]
 
 
 def documented_parameters(documentation, section="Parameters"):
@@ -63,12 +66,13 @@ def test_parameters_and_defaults_are_those_of_the_signature(name):
             assert str(default) in (stated, stated.strip('"'), *stated.split(", ")), parameter
 
 
-def test_every_default_of_the_estimator_is_stated():
-    for parameter, description in documented_parameters(ClassDoc(LSTMSequenceClassifier)).items():
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_every_default_of_an_estimator_is_stated(estimator):
+    for parameter, description in documented_parameters(ClassDoc(estimator)).items():
         assert ", default=" in description, parameter
 
 
-@pytest.mark.parametrize("estimator", [LSTMSequenceClassifier, LSTMSequenceRegressor])
+@pytest.mark.parametrize("estimator", ESTIMATORS)
 def test_every_choice_of_an_estimator_is_listed(estimator):
     types = documented_parameters(ClassDoc(estimator))
     assert types.keys() == estimator().get_params().keys()
@@ -77,25 +81,25 @@ def test_every_choice_of_an_estimator_is_listed(estimator):
         assert stated == set(CHOICES[parameter]), parameter
 
 
-@pytest.mark.parametrize("method", OWN_METHODS)
+@pytest.mark.parametrize("method", OWN_METHODS, ids=lambda m: m.__qualname__)
 def test_methods_document_their_parameters_and_results(method):
-    function = getattr(LSTMSequenceClassifier, method)
-    documentation = FunctionDoc(function)
-    assert list(documented_parameters(documentation)) == list(signature_of(function))
+    documentation = FunctionDoc(method)
+    assert list(documented_parameters(documentation)) == list(signature_of(method))
     assert documentation["Returns"]
 
 
-def test_every_fitted_attribute_is_documented_and_every_documented_one_exists():
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_every_fitted_attribute_is_documented_and_every_documented_one_exists(estimator):
     frame = pd.DataFrame(np.random.default_rng(0).normal(size=(20, 4)), columns=list("abcd"))
-    fitted = quick(max_epochs=2).fit(frame, [0, 1] * 10)
+    fitted = estimator(2, max_epochs=2).fit(frame, [0, 1] * 10)
     actual = {name for name in vars(fitted) if name.endswith("_") and not name.startswith("_")}
-    documented = {attribute.name for attribute in ClassDoc(LSTMSequenceClassifier)["Attributes"]}
+    documented = {attribute.name for attribute in ClassDoc(estimator)["Attributes"]}
     assert actual == documented
 
 
 def test_the_history_has_the_figures_that_are_documented():
     X, y = np.random.default_rng(0).normal(size=(20, 4)), [0, 1] * 10
     text = " ".join(LSTMSequenceClassifier.__doc__.split())
-    description = text.partition("Figures of each epoch: ")[2].partition("pandas.DataFrame")[0]
+    description = text.partition("one row per epoch: ")[2].partition("pandas.DataFrame")[0]
     stated = set(re.findall(r"``(\w+)``", description)) - {"early_stopping", "X_val"}
     assert stated == set(quick(max_epochs=2, early_stopping=True).fit(X, y).history_)

@@ -8,75 +8,10 @@ import sys
 import pytest
 
 import sklstm
-from sklstm import LSTMSequenceClassifier, LSTMSequenceRegressor, preprocessing
+from sklstm import LSTMSequenceClassifier, LSTMSequenceRegressor
+from tests.contract.api import PATH, public_interface, public_names
 
-PUBLIC = {
-    "sklstm": [
-        "BatchScorer", "LSTMSequenceClassifier", "LSTMSequenceRegressor", "SKOPS_TRUSTED",
-        "__version__",
-        "datasets", "distributed", "exceptions", "export", "inspection", "load_model", "model_card",
-        "nn", "model_selection", "predict_batches", "preprocessing", "save_model", "streaming",
-    ],
-    "sklstm.datasets": [
-        "SequenceDataReport", "describe", "make_temporal_order", "make_trends",
-    ],
-    "sklstm.distributed": ["data_parallel"],
-    "sklstm.exceptions": ["ModelFileError", "RankError", "TrainingDivergedError"],
-    "sklstm.export": ["to_onnx", "to_onnx_stream"],
-    "sklstm.inspection": [
-        "AttributionDisplay", "Attributions", "Faithfulness", "FaithfulnessDisplay",
-        "LayerSummary", "ModelSummary", "PermutationImportanceDisplay", "TrainingHistoryDisplay",
-        "activation_maps", "attention_weights", "attributions", "faithfulness",
-        "permutation_importance", "summary",
-    ],
-    "sklstm.model_selection": ["param_distributions", "time_per_fit"],
-    "sklstm.nn": [
-        "AttentionPooling", "ConvolutionBranch", "ConvolutionEnsemble",
-        "DenseHead", "FixedConvolutions", "LSTMEncoder", "LSTMLayer", "LastPooling", "MaxPooling",
-        "MeanPooling", "SequenceNetwork", "StaticEncoder",
-        "TfidfLinear", "TokenEnsemble",
-    ],
-    "sklstm.preprocessing": [
-        "FrameSequences", "RollingFeatures", "SequenceImputer", "SequenceScaler", "StoredSequences",
-        "TokenEncoder", "Windows", "WordVectors", "from_channel_first", "make_windows",
-        "open_sequences", "read_word_vectors", "sequences_from_frame", "to_channel_first",
-        "write_sequences",
-    ],
-    "sklstm.streaming": ["Stream", "prefix_predictions", "prefix_probabilities"],
-}  # fmt: skip
-
-PARAMETERS = {
-    "hidden_sizes": 64, "bidirectional": True, "pooling": "max", "patch_size": "auto",
-    "conv_filters": "auto", "n_kernels": "auto",
-    "dense_sizes": (), "dropout": 0.0,
-    "embedding_dim": None, "vocabulary_size": None,
-    "embedding_weights": None, "freeze_embedding": False, "tfidf": True,
-    "standardize": "auto", "mask_value": None, "class_weight": None,
-    "mixup_alpha": 0.2, "l1": 0.0, "l2": 0.0,
-    "optimizer": "adam",
-    "learning_rate": 0.005, "lr_schedule": "one_cycle", "max_grad_norm": 1.0, "batch_size": "auto",
-    "max_epochs": "auto", "max_time": None, "early_stopping": False,
-    "validation_fraction": 0.1, "validation_interval": None, "n_iter_no_change": 10,
-    "tol": 1e-4, "scoring": "loss",
-    "return_train_score": False,
-    "device": "cpu", "precision": "float32", "warm_start": False,
-    "checkpoint": None, "checkpoint_interval": None, "callbacks": None, "random_state": None,
-    "verbose": 0,
-}  # fmt: skip
-
-REGRESSOR_PARAMETERS = {"hidden_sizes": 64, "loss": "squared_error", "quantiles": (0.05, 0.5, 0.95)}
-REGRESSOR_PARAMETERS |= {
-    name: default for name, default in PARAMETERS.items() if name != "class_weight"
-} | {"mixup_alpha": 0.0, "pooling": "mean"}
-
-TRANSFORMER_PARAMETERS = {
-    "RollingFeatures": {
-        "window": 5, "statistics": ("mean", "std", "min", "max"), "differences": (),
-        "time_since": False, "append": True,
-    },
-    "SequenceImputer": {"strategy": "forward", "add_indicator": False, "add_time_since": False},
-    "SequenceScaler": {"method": "standard", "per": "dataset"},
-}  # fmt: skip
+PUBLIC = public_names()
 
 METHODS = [
     "decision_function", "fit", "fit_transform", "get_feature_names_out", "get_metadata_routing",
@@ -94,22 +29,14 @@ def test_public_names(module):
         assert getattr(namespace, name) is not None
 
 
-@pytest.mark.parametrize(
-    ("estimator", "expected"),
-    [
-        (LSTMSequenceClassifier, PARAMETERS),
-        (LSTMSequenceRegressor, REGRESSOR_PARAMETERS),
-        *[(getattr(preprocessing, name), p) for name, p in TRANSFORMER_PARAMETERS.items()],
-    ],
-)
-def test_constructor_parameters_in_their_order(estimator, expected):
-    parameters = inspect.signature(estimator).parameters
-    assert {name: p.default for name, p in parameters.items()} == expected
-    assert list(parameters) == list(expected)
-    kinds = [p.kind for p in parameters.values()]
-    assert kinds == [inspect.Parameter.POSITIONAL_OR_KEYWORD] + [inspect.Parameter.KEYWORD_ONLY] * (
-        len(expected) - 1
-    )
+def test_every_public_module_is_listed():
+    modules = [name for name in PUBLIC["sklstm"] if inspect.ismodule(getattr(sklstm, name))]
+    assert list(PUBLIC) == ["sklstm", *(f"sklstm.{name}" for name in modules)]
+
+
+def test_signatures_of_all_public_names():
+    """After a change that is meant: python -m tests.contract.api, and a line in the changelog."""
+    assert PATH.read_text().splitlines() == public_interface().splitlines()
 
 
 def test_methods():
