@@ -19,9 +19,10 @@ GPU_INSTALLED := $(if $(filter $(BIN)/python,$(GPU_PYTHON)),$(INSTALLED))
 # The networks of demo, docs and tests are too small for a second thread to help, and a team of
 # threads that shares its cores with anything else spends its time waiting for its own members.
 SINGLE := OMP_NUM_THREADS=1
+SPHINX := $(SINGLE) $(BIN)/python -m sphinx -W --keep-going -q -b html
 PYTEST := $(SINGLE) $(BIN)/python -m pytest -n 2 --dist worksteal
 
-.PHONY: demo test test-slow test-gpu test-lowest lint format docs bench bench-gpu bench-long gpu clean
+.PHONY: demo test test-slow test-gpu test-lowest lint format docs docs-fast screenshots bench bench-gpu bench-long gpu clean
 
 demo: $(SHOWN)
 	$(SINGLE) $(BIN)/python -B docs/examples/first_steps/plot_japanese_vowels.py
@@ -29,7 +30,8 @@ demo: $(SHOWN)
 test: $(INSTALLED)
 	$(PYTEST) -m "not slow"
 
-test-slow: $(INSTALLED)
+# With the pages that a browser is to look at.
+test-slow: $(INSTALLED) docs
 	$(PYTEST) -m slow
 
 # Processes share the GPU, and each has a context of some hundred megabytes there. Where one hangs,
@@ -59,8 +61,18 @@ format: $(INSTALLED)
 	$(BIN)/ruff format .
 
 docs: $(INSTALLED)
-	$(SINGLE) $(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	$(SPHINX) docs docs/_build/html
 	@echo "docs/_build/html/index.html"
+
+# For those who write: the gallery is listed but not run, so its pages have no output and no pictures.
+docs-fast: $(INSTALLED)
+	$(SPHINX) -D plot_gallery=0 docs docs/_build/fast
+	@echo "docs/_build/fast/index.html"
+
+# With a Chromium of the system: apt-get install chromium
+screenshots: docs
+	$(SINGLE) $(BIN)/python -m pytest -n 0 -m slow tests/docs --screenshots docs/_build/screenshots
+	@echo "docs/_build/screenshots"
 
 bench: $(INSTALLED) $(KERAS_INSTALLED)
 	$(BIN)/python -m benchmarks

@@ -23,7 +23,7 @@ def visit_inline(self, node):
 
 
 def visit_block(self, node):
-    self.body.append(self.starttag(node, "div", CLASS="math"))
+    self.body.append(self.starttag(node, "div", CLASS="formula"))
     self.body.append(mathml(node, as_block=True))
     self.body.append("</div>\n")
     raise nodes.SkipNode
