@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import ast
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
@@ -33,11 +33,11 @@ from sklstm.preprocessing import TokenEncoder
 RESULTS = Path(__file__).parent / "results" / "keras_port"
 CONTESTANTS = Path(__file__).parent / "contestants"
 NETWORKS = {
-    "stacked": "LSTM 128, LSTM 64, dropout",
-    "both_ways": "bidirectional LSTM 64, 32",
-    "tokens": "embedding 100, LSTM 64",
-    "lstm_fcn": "LSTM 8 beside convolutions",
-    "four_layers": "four LSTM of 50, dense 25",
+    "stacked": "stacked",
+    "both_ways": "bidirectional",
+    "tokens": "embedding",
+    "lstm_fcn": "MLSTM-FCN",
+    "four_layers": "four layers",
 }
 SERIES = ("JapaneseVowels", "ItalyPowerDemand")
 EPOCHS = {"trec": 10}
@@ -186,35 +186,44 @@ def run(folder: Path | None, n_seeds: int, epochs: int) -> Iterator[dict[str, An
 # Tables -----------------------------------------------------------------------------------------
 
 
+def parameters_table(cases: Sequence[dict[str, Any]], form: str) -> str:
+    """Numbers of trained parameters."""
+    return _both_sides(cases, form, ("parameters: Keras", "sklstm"),
+                       lambda keras, ours: (_mean(keras, "parameters", ",.0f"),
+                                            _mean(ours, "parameters", ",.0f")))  # fmt: skip
+
+
 def results_table(cases: Sequence[dict[str, Any]], form: str) -> str:
-    """Accuracy and log-loss, means over the seeds, Keras' first, and numbers of parameters."""
-    rows = []
-    for case in cases:
-        if case["network"] == "defaults":
-            continue
-        keras, ours = case["records"]
-        rows.append((NETWORKS[case["network"]], case["set"],
-                     _mean(keras, "parameters", ",.0f"), _mean(ours, "parameters", ",.0f"),
-                     _mean(keras, "accuracy"), _mean(ours, "accuracy"),
-                     _mean(keras, "log_loss"), _mean(ours, "log_loss")))  # fmt: skip
-    headers = ("network", "data set", "parameters, Keras", "sklstm", "accuracy, Keras", "sklstm",
-               "log-loss, Keras", "sklstm")  # fmt: skip
-    return tabulate(rows, headers, tablefmt=form, disable_numparse=True)
+    """Accuracy and log-loss, means over the seeds."""
+    headers = ("accuracy: Keras", "sklstm", "log-loss: Keras", "sklstm")
+    return _both_sides(cases, form, headers,
+                       lambda *records: (*(_mean(record, "accuracy") for record in records),
+                                         *(_mean(record, "log_loss") for record in records)),
+                       )  # fmt: skip
 
 
 def times_table(cases: Sequence[dict[str, Any]], form: str) -> str:
     """Seconds of fits, and Keras' times as multiples of ours, round by round."""
-    rows = []
-    for case in cases:
-        if case["network"] == "defaults":
-            continue
-        keras, ours = case["records"]
-        rows.append((NETWORKS[case["network"]], case["set"],
-                     _mean(keras, "epochs", ".0f"), _mean(ours, "epochs", ".0f"),
-                     _mean(keras, "fit", ".1f"), _mean(ours, "fit", ".1f"),
-                     _ratio(keras, ours, "fit"), _ratio(keras, ours, "predict")))  # fmt: skip
-    headers = ("network", "data set", "epochs, Keras", "sklstm", "fit in s, Keras", "sklstm",
-               "fit, Keras / sklstm", "prediction, Keras / sklstm")  # fmt: skip
+    headers = ("fit, s: Keras", "sklstm", "fit: times", "prediction: times")
+    return _both_sides(cases, form, headers,
+                       lambda keras, ours: (_mean(keras, "fit", ".1f"), _mean(ours, "fit", ".1f"),
+                                            _ratio(keras, ours, "fit"),
+                                            _ratio(keras, ours, "predict")))  # fmt: skip
+
+
+def _both_sides(
+    cases: Sequence[dict[str, Any]],
+    form: str,
+    headers: Sequence[str],
+    cells: Callable[..., tuple[str, ...]],
+) -> str:
+    """A table with a row for each network and set, the defaults left out."""
+    rows = [
+        (NETWORKS[case["network"]], case["set"], *cells(*case["records"]))
+        for case in cases
+        if case["network"] != "defaults"
+    ]
+    headers = ("network", "data set", *headers)
     return tabulate(rows, headers, tablefmt=form, disable_numparse=True)
 
 
@@ -234,14 +243,15 @@ def defaults_table(cases: Sequence[dict[str, Any]], form: str) -> str:
 def lines_table(form: str) -> str:
     """Lines of code of each network, with what all networks of a side share."""
     keras, ours = (CONTESTANTS / f"port_{side}.py" for side in ("keras", "ours"))
-    shared_keras = count_lines(keras, "prepare") + count_lines(keras, "fit")
-    shared_ours = count_lines(ours, "AS_KERAS")
+    around = count_lines(keras, "prepare") + count_lines(keras, "fit")
+    as_keras = count_lines(ours, "AS_KERAS")
     rows = []
     for network, title in NETWORKS.items():
         stopping = count_lines(keras, "stopping") if network == "four_layers" else 0
-        there = count_lines(keras, network) + shared_keras + stopping
-        rows.append((title, there, count_lines(ours, network) + shared_ours))
-    return tabulate(rows, ("network", "Keras", "sklstm"), tablefmt=form)
+        there, here = count_lines(keras, network), count_lines(ours, network)
+        rows.append((title, there + around + stopping, here + as_keras, here - 1))
+    headers = ("network", "Keras", "sklstm, trained as in Keras", "sklstm, trained its own way")
+    return tabulate(rows, headers, tablefmt=form)
 
 
 def count_lines(path: Path, name: str) -> int:
@@ -263,6 +273,7 @@ def tables(found: dict[str, Any]) -> dict[str, str]:
     where = f"{describe(found['environment'])} Each fit and prediction ran on one core."
     when = f"Recorded on {found['recorded']} in {found['seconds']:.0f} seconds{beside}."
     return {
+        "parameters": parameters_table(found["cases"], "rst"),
         "results": results_table(found["cases"], "rst"),
         "times": times_table(found["cases"], "rst"),
         "defaults": defaults_table(found["cases"], "rst"),

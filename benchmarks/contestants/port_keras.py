@@ -33,6 +33,7 @@ from benchmarks.data import Data
 from benchmarks.work import Settings, Work
 
 
+# fmt: off
 def stacked(data: Data) -> keras.Model:
     """Two LSTM layers with dropout."""
     return keras.Sequential([
@@ -43,7 +44,7 @@ def stacked(data: Data) -> keras.Model:
         LSTM(64),
         Dropout(0.2),
         Dense(data.n_classes, activation="softmax"),
-    ])  # fmt: skip
+    ])
 
 
 def both_ways(data: Data) -> keras.Model:
@@ -54,7 +55,7 @@ def both_ways(data: Data) -> keras.Model:
         Bidirectional(LSTM(64, return_sequences=True)),
         Bidirectional(LSTM(32)),
         Dense(data.n_classes, activation="softmax"),
-    ])  # fmt: skip
+    ])
 
 
 def tokens(data: Data) -> keras.Model:
@@ -64,7 +65,7 @@ def tokens(data: Data) -> keras.Model:
         Embedding(count_tokens(data), 100, mask_zero=True),
         LSTM(64),
         Dense(data.n_classes, activation="softmax"),
-    ])  # fmt: skip
+    ])
 
 
 def lstm_fcn(data: Data) -> keras.Model:
@@ -107,9 +108,10 @@ def four_layers(data: Data) -> keras.Model:
         Dense(25, activation="relu", kernel_regularizer=L2(1e-4)),
         Dropout(0.2),
         Dense(data.n_classes, activation="softmax", kernel_regularizer=L2(1e-4)),
-    ])  # fmt: skip
+    ])
 
 
+# fmt: on
 def stopping() -> dict:
     """What `fit` is given for early stopping."""
     return {

@@ -28,7 +28,6 @@ def stacked() -> LSTMSequenceClassifier:
         bidirectional=False,
         pooling="last",
         conv_filters=(),
-        n_kernels=0,
         standardize=True,
         **AS_KERAS,
     )
@@ -40,7 +39,6 @@ def both_ways() -> LSTMSequenceClassifier:
         hidden_sizes=(64, 32),
         pooling="last",
         conv_filters=(),
-        n_kernels=0,
         standardize=True,
         **AS_KERAS,
     )
@@ -83,7 +81,6 @@ def four_layers() -> LSTMSequenceClassifier:
         bidirectional=False,
         pooling="last",
         conv_filters=(),
-        n_kernels=0,
         standardize=True,
         **AS_KERAS,
     )
