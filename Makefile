@@ -24,7 +24,7 @@ PYTEST := $(SINGLE) $(BIN)/python -m pytest -n 2 --dist worksteal
 .PHONY: demo test test-slow test-gpu test-lowest lint format docs bench bench-gpu bench-long gpu clean
 
 demo: $(SHOWN)
-	$(SINGLE) $(BIN)/python -B docs/examples/plot_1_japanese_vowels.py
+	$(SINGLE) $(BIN)/python -B docs/examples/first_steps/plot_japanese_vowels.py
 
 test: $(INSTALLED)
 	$(PYTEST) -m "not slow"

@@ -2,7 +2,7 @@
 
 JapaneseVowels without one of its nine speakers, each in turn. A third of the training recordings of
 the other eight says where the thresholds lie: 5 % of them are rejected. The rules are those of
-``docs/examples/plot_14_dont_know.py``.
+``docs/examples/decisions/plot_dont_know.py``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """How Sphinx builds the documentation: `make docs`. Nothing here needs a network."""
 
 import os
-from pathlib import Path
 
 import matplotlib as mpl
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
@@ -36,17 +35,23 @@ autosummary_generate = True
 # The templates list the members; numpydoc would list torch's and scikit-learn's as well.
 numpydoc_show_class_members = False
 
-# By number: the second example before the tenth.
-EXAMPLES = sorted(
-    (path.name for path in (Path(__file__).parent / "examples").glob("plot_*.py")),
-    key=lambda name: int(name.split("_")[1]),
-)
+# The gallery in the order of its pages, by section. A new example without a line here comes last.
+EXAMPLES = {
+    "first_steps": ["japanese_vowels", "sensor_windows", "intents"],
+    "data": ["imbalance", "multilabel_tags", "remaining_life", "static_columns"],
+    "training": ["training_curves", "search"],
+    "results": ["look_before_you_fit", "explanations"],
+    "decisions": ["calibration", "costs", "dont_know", "prediction_sets", "early_classification"],
+}
 sphinx_gallery_conf = {
     "examples_dirs": "examples",
     "gallery_dirs": "gallery",
     "filename_pattern": r"plot_.*\.py",
     # A class of this file could not be pickled with the configuration.
-    "within_subsection_order": ExplicitOrder(EXAMPLES),
+    "subsection_order": ExplicitOrder([*(f"examples/{section}" for section in EXAMPLES), "*"]),
+    "within_subsection_order": ExplicitOrder(
+        [*(f"plot_{name}.py" for names in EXAMPLES.values() for name in names), "*"]
+    ),
     "write_computation_times": False,
     "show_memory": False,
 }
@@ -62,6 +67,10 @@ html_theme_options = {
     "secondary_sidebar_items": ["page-toc"],
     "show_prev_next": False,
 }
+html_static_path = ["_static"]
+html_css_files = ["custom.css"]
+# What a block printed is not to be pasted.
+copybutton_selector = "div.highlight:not(.highlight-output *) pre"
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
 

@@ -1,6 +1,6 @@
 """
-Prediction sets and intervals with a promise
-============================================
+Prediction sets and intervals
+=============================
 
 A set of classes that holds the true one in 90 % of all cases, whatever the classifier is worth:
 conformal prediction [1]_. It needs labelled sequences that the classifier was not trained on, and
@@ -11,7 +11,12 @@ and sequences as they are.
 import matplotlib.pyplot as plt
 import numpy as np
 from aeon.datasets import load_classification
-from crepes import ConformalClassifier, ConformalRegressor, WrapClassifier, WrapRegressor
+from crepes import (
+    ConformalClassifier,
+    ConformalRegressor,
+    WrapClassifier,
+    WrapRegressor,
+)
 from crepes.extras import hinge
 from sklearn.model_selection import train_test_split
 
@@ -28,10 +33,17 @@ X_train, y_train = load_classification("JapaneseVowels", split="train")
 X_test, y_test = load_classification("JapaneseVowels", split="test")
 X = [x.T for x in [*X_train, *X_test]]
 y = np.concatenate([y_train, y_test])
-X_fit, X, y_fit, y = train_test_split(X, y, train_size=27, stratify=y, random_state=0)
-X_calibrate, X_test, y_calibrate, y_test = train_test_split(X, y, test_size=0.5, random_state=0)
+X_fit, X, y_fit, y = train_test_split(
+    X, y, train_size=27, stratify=y, random_state=0
+)
+X_calibrate, X_test, y_calibrate, y_test = train_test_split(
+    X, y, test_size=0.5, random_state=0
+)
 classifier = LSTMSequenceClassifier(random_state=0).fit(X_fit, y_fit)
-print(f"{len(X_fit)} to train, {len(X_calibrate)} to calibrate, {len(X_test)} to test")
+print(
+    f"{len(X_fit)} to train, {len(X_calibrate)} to calibrate,"
+    f" {len(X_test)} to test"
+)
 print(f"test accuracy {classifier.score(X_test, y_test):.3f}")
 
 # %%
@@ -54,10 +66,14 @@ for found, label in list(zip(sets, y_test, strict=True))[:6]:
 for confidence in (0.8, 0.9, 0.95, 0.99):
     sets = conformal.predict_set(X_test, confidence=confidence)
     sizes = np.array([len(found) for found in sets])
-    covered = np.mean([label in found for found, label in zip(sets, y_test, strict=True)])
+    covered = np.mean(
+        [label in found for found, label in zip(sets, y_test, strict=True)]
+    )
     print(
-        f"{confidence:.0%} asked for: {covered:.3f} covered; {sizes.mean():.2f} classes in a set,"
-        f" {np.mean(sizes == 0):.2f} empty, {np.mean(sizes > 1):.2f} with several"
+        f"{confidence:.0%} asked for: {covered:.3f} covered;"
+        f" {sizes.mean():.2f} classes in a set,"
+        f" {np.mean(sizes == 0):.2f} empty,"
+        f" {np.mean(sizes > 1):.2f} with several"
     )
 
 # %%
@@ -75,18 +91,25 @@ for confidence in (0.8, 0.9, 0.95, 0.99):
 
 classes = classifier.classes_
 probabilities = classifier.predict_proba(X)
-of_true_class = hinge(probabilities, classes, y)  # 1 - the probability of the true class
+of_true_class = hinge(
+    probabilities, classes, y
+)  # 1 - the probability of the true class
 
 
 def coverage_by_class(seed, by_class):
-    """Shares of the test sequences whose set holds the true class: of all, and of each class."""
+    """Share of sets that hold the true class: of all, and of each class."""
     rows = np.random.default_rng(seed).permutation(len(X))
     calibration, test = rows[: len(rows) // 2], rows[len(rows) // 2 :]
     bins = y[calibration] if by_class else np.full(len(calibration), "all")
-    conformal = ConformalClassifier().fit(of_true_class[calibration], bins=bins, seed=seed)
+    conformal = ConformalClassifier().fit(
+        of_true_class[calibration], bins=bins, seed=seed
+    )
     bins_test = y[test] if by_class else np.full(len(test), "all")
     covered = conformal.predict_p(of_true_class[test], bins=bins_test) >= 0.1
-    return [covered.mean(), *(covered[y[test] == label].mean() for label in classes)]
+    return [
+        covered.mean(),
+        *(covered[y[test] == label].mean() for label in classes),
+    ]
 
 
 splits = {
@@ -101,16 +124,26 @@ for name, found in splits.items():
         f" speakers from {by_class.min():.2f} to {by_class.max():.2f}"
     )
 
-figure, (by_split, by_speaker) = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
+figure, (by_split, by_speaker) = plt.subplots(
+    1, 2, figsize=(9, 3.4), layout="constrained"
+)
 for (name, found), color in zip(splits.items(), ("C0", "C1"), strict=True):
     by_split.hist(
-        found[:, 0], bins=np.arange(0.82, 0.98, 0.01), color=color, histtype="step", linewidth=1.5
+        found[:, 0],
+        bins=np.arange(0.82, 0.98, 0.01),
+        color=color,
+        histtype="step",
+        linewidth=1.5,
     )
-    by_speaker.plot(classes, found[:, 1:].mean(axis=0), "o", color=color, label=name)
+    by_speaker.plot(
+        classes, found[:, 1:].mean(axis=0), "o", color=color, label=name
+    )
 for draw in (by_split.axvline, by_speaker.axhline):
     draw(0.9, color="k", linestyle=":", linewidth=1)
 by_split.set(xlabel="coverage of a split", ylabel="splits")
-by_speaker.set(xlabel="speaker", ylabel="coverage, mean of the splits", ylim=(None, 1.02))
+by_speaker.set(
+    xlabel="speaker", ylabel="coverage, mean of the splits", ylim=(None, 1.02)
+)
 by_speaker.legend(title="calibrated", loc="lower center")
 
 # %%
@@ -127,11 +160,13 @@ by_speaker.legend(title="calibrated", loc="lower center")
 
 
 def make_recordings(n, seed):
-    """A sensor over 10 to 40 cycles of each machine, and the cycles that are left."""
+    """A sensor over 10 to 40 cycles of each machine, and the cycles left."""
     rng = np.random.default_rng(seed)
     left = rng.uniform(0, 100, size=n)
     ages = [cycles + np.arange(rng.integers(10, 40), 0, -1) for cycles in left]
-    return [np.exp(-age / 40) + rng.normal(0, 0.05, len(age)) for age in ages], left
+    return [
+        np.exp(-age / 40) + rng.normal(0, 0.05, len(age)) for age in ages
+    ], left
 
 
 def middle_and_half(X):
@@ -143,36 +178,53 @@ def middle_and_half(X):
 (X_fit, y_fit), (X_calibrate, y_calibrate), (X_test, y_test) = (
     make_recordings(n, seed) for seed, n in enumerate((300, 150, 1000))
 )
-options = {"hidden_sizes": 16, "n_kernels": 0, "conv_filters": (), "learning_rate": 0.01}
+options = {
+    "hidden_sizes": 16,
+    "n_kernels": 0,
+    "conv_filters": (),
+    "learning_rate": 0.01,
+}
 options |= {"max_epochs": 40, "random_state": 0}
 quantiles = LSTMSequenceRegressor(loss="quantile", **options).fit(X_fit, y_fit)
 mean = WrapRegressor(LSTMSequenceRegressor(**options).fit(X_fit, y_fit))
 mean.calibrate(X_calibrate, y_calibrate)
 middle, half = middle_and_half(X_calibrate)
-around_middle = ConformalRegressor().fit(residuals=y_calibrate - middle, sigmas=half)
+around_middle = ConformalRegressor().fit(
+    residuals=y_calibrate - middle, sigmas=half
+)
 middle, half = middle_and_half(X_test)
 intervals = {
     "predict_quantiles": quantiles.predict_quantiles(X_test)[:, [0, 2]],
     "crepes, mean": mean.predict_int(X_test, confidence=0.9),
-    "crepes, quantiles": around_middle.predict_int(middle, sigmas=half, confidence=0.9),
+    "crepes, quantiles": around_middle.predict_int(
+        middle, sigmas=half, confidence=0.9
+    ),
 }
 
-figure, (coverage, width) = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
+figure, (coverage, width) = plt.subplots(
+    1, 2, figsize=(9, 3.4), layout="constrained"
+)
 fifth = np.minimum(y_test // 20, 4).astype(int)
-for (name, found), style in zip(intervals.items(), ("o-C2", "o-C0", "o--C1"), strict=True):
+for (name, found), style in zip(
+    intervals.items(), ("o-C2", "o-C0", "o--C1"), strict=True
+):
     low, high = found.T
     inside = (low <= y_test) & (y_test <= high)
     inside_of_fifth = [inside[fifth == k].mean() for k in range(5)]
     print(
-        f"{name:>17}: {inside.mean():.3f} covered, {inside_of_fifth[0]:.2f} of the oldest fifth,"
-        f" {inside_of_fifth[-1]:.2f} of the newest; mean width {np.mean(high - low):.1f} cycles"
+        f"{name:>17}: {inside.mean():.3f} covered,"
+        f" {inside_of_fifth[0]:.2f} of the oldest fifth,"
+        f" {inside_of_fifth[-1]:.2f} of the newest;"
+        f" mean width {np.mean(high - low):.1f} cycles"
     )
     coverage.plot(10 + 20 * np.arange(5), inside_of_fifth, style, label=name)
     width_of_fifth = [np.mean((high - low)[fifth == k]) for k in range(5)]
     width.plot(10 + 20 * np.arange(5), width_of_fifth, style)
 coverage.axhline(0.9, color="k", linestyle=":", linewidth=1)
 coverage.set(xlabel="cycles left, in truth", ylabel="coverage")
-width.set(xlabel="cycles left, in truth", ylabel="mean width, cycles", ylim=(0, None))
+width.set(
+    xlabel="cycles left, in truth", ylabel="mean width, cycles", ylim=(0, None)
+)
 figure.legend(loc="outside upper center", ncols=3)
 
 # %%
@@ -181,7 +233,7 @@ figure.legend(loc="outside upper center", ncols=3)
 #
 # None of this holds when new sequences are not like those of the calibration: other machines,
 # another season, a new sensor. Nor are windows of one recording drawn anew: calibrate with
-# recordings, not with windows, that the network was not trained on (:doc:`plot_7_remaining_life`).
+# recordings, not with windows, that the network was not trained on (:doc:`/gallery/data/plot_remaining_life`).
 #
 # References
 # ----------

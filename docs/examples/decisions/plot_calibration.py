@@ -1,6 +1,6 @@
 """
-Calibration: can the probabilities be believed?
-===============================================
+Calibrated probabilities
+========================
 
 Of all predictions made with 80 %, 80 % should be right. Networks are often too sure of themselves.
 Temperature scaling divides the logits by one number, which is chosen on sequences that the network
@@ -29,9 +29,17 @@ from sklstm import LSTMSequenceClassifier
 
 X_train, y_train = load_classification("ItalyPowerDemand", split="train")
 X_test, y_test = load_classification("ItalyPowerDemand", split="test")
-X, y = np.concatenate([X_train, X_test])[:, 0, :8], np.concatenate([y_train, y_test])
-X, X_test, y, y_test = train_test_split(X, y, train_size=160, stratify=y, random_state=0)
-print(f"{len(X)} labelled days, the first {X.shape[1]} hours; {len(X_test)} days to test")
+X, y = (
+    np.concatenate([X_train, X_test])[:, 0, :8],
+    np.concatenate([y_train, y_test]),
+)
+X, X_test, y, y_test = train_test_split(
+    X, y, train_size=160, stratify=y, random_state=0
+)
+print(
+    f"{len(X)} labelled days, the first {X.shape[1]} hours;"
+    f" {len(X_test)} days to test"
+)
 
 # %%
 # Three ways to use the same labels
@@ -48,8 +56,12 @@ X_fit, X_held_out, y_fit, y_held_out = train_test_split(
     X, y, test_size=0.25, stratify=y, random_state=0
 )
 on_part = clone(classifier).fit(X_fit, y_fit)
-held_out = CalibratedClassifierCV(FrozenEstimator(on_part), method="temperature")
-crossed = CalibratedClassifierCV(classifier, method="temperature", cv=3, ensemble=False)
+held_out = CalibratedClassifierCV(
+    FrozenEstimator(on_part), method="temperature"
+)
+crossed = CalibratedClassifierCV(
+    classifier, method="temperature", cv=3, ensemble=False
+)
 models = {
     "no calibration": clone(classifier).fit(X, y),
     "held-out part": held_out.fit(X_held_out, y_held_out),
@@ -77,7 +89,10 @@ print(f"{'':>22}  accuracy  confidence  log-loss   Brier")
 rows = {"three quarters alone": on_part, **models}
 for name, model in rows.items():
     accuracy, confidence, loss, brier = scores(model)
-    print(f"{name:>22}  {accuracy:8.3f}  {confidence:10.3f}  {loss:8.3f}  {brier:6.4f}")
+    print(
+        f"{name:>22}  {accuracy:8.3f}  {confidence:10.3f} "
+        f" {loss:8.3f}  {brier:6.4f}"
+    )
 same = np.array_equal(held_out.predict(X_test), on_part.predict(X_test))
 print(f"the same labels before and after: {same}")
 
@@ -94,7 +109,13 @@ print(f"the same labels before and after: {same}")
 # probability means what it says. Below, how many days have it.
 
 figure, axes = plt.subplots(
-    2, 3, figsize=(9, 5), sharex=True, sharey="row", height_ratios=[2, 1], layout="constrained"
+    2,
+    3,
+    figsize=(9, 5),
+    sharex=True,
+    sharey="row",
+    height_ratios=[2, 1],
+    layout="constrained",
 )
 for (above, below), (name, model), color in zip(
     axes.T, models.items(), ("C3", "C1", "C0"), strict=True

@@ -1,6 +1,6 @@
 """
-"I don't know": rejecting what is not like the training set
-===========================================================
+"I don't know": rejecting unknown inputs
+========================================
 
 A classifier names one of its classes whatever it is given: a speaker it has never heard, noise, a
 request about something else. Two rules let it say "I don't know": by the largest probability, and
@@ -41,12 +41,21 @@ def select(sequences, rows):
 
 known, known_test = ~np.isin(y, UNKNOWN), ~np.isin(y_test, UNKNOWN)
 X_fit, X_rule, y_fit, _ = train_test_split(
-    select(X, known), y[known], test_size=1 / 3, stratify=y[known], random_state=0
+    select(X, known),
+    y[known],
+    test_size=1 / 3,
+    stratify=y[known],
+    random_state=0,
 )
 classifier = LSTMSequenceClassifier(random_state=0).fit(X_fit, y_fit)
 X_known, y_known = select(X_test, known_test), y_test[known_test]
-print(f"trained on {len(X_fit)} recordings of {len(classifier.classes_)} speakers")
-print(f"accuracy on the known speakers: {classifier.score(X_known, y_known):.3f}")
+print(
+    f"trained on {len(X_fit)} recordings of {len(classifier.classes_)}"
+    " speakers"
+)
+print(
+    f"accuracy on the known speakers: {classifier.score(X_known, y_known):.3f}"
+)
 
 # %%
 # Two scores
@@ -59,22 +68,34 @@ print(f"accuracy on the known speakers: {classifier.score(X_known, y_known):.3f}
 
 def make_scores(classifier, X_fit):
     """Functions of sequences, by name: the larger, the more familiar."""
-    embed = make_pipeline(FrozenEstimator(classifier), StandardScaler()).fit(X_fit)
+    embed = make_pipeline(FrozenEstimator(classifier), StandardScaler()).fit(
+        X_fit
+    )
     neighbours = NearestNeighbors(n_neighbors=5).fit(embed.transform(X_fit))
     return {
         "probability": lambda X: classifier.predict_proba(X).max(axis=1),
-        "distance": lambda X: -neighbours.kneighbors(embed.transform(X))[0].mean(axis=1),
+        "distance": lambda X: (
+            -neighbours.kneighbors(embed.transform(X))[0].mean(axis=1)
+        ),
     }
 
 
 def choose_thresholds(scores, X_rule):
     """The thresholds that 5 % of the recordings kept back do not reach."""
-    return {name: np.quantile(score(X_rule), 0.05) for name, score in scores.items()}
+    return {
+        name: np.quantile(score(X_rule), 0.05)
+        for name, score in scores.items()
+    }
 
 
 scores = make_scores(classifier, X_fit)
 thresholds = choose_thresholds(scores, X_rule)
-print({name: round(float(threshold), 3) for name, threshold in thresholds.items()})
+print(
+    {
+        name: round(float(threshold), 3)
+        for name, threshold in thresholds.items()
+    }
+)
 
 # %%
 # What is rejected
@@ -87,7 +108,10 @@ print({name: round(float(threshold), 3) for name, threshold in thresholds.items(
 
 def rejected(scores, thresholds, sequences):
     """Whether a rule rejects a sequence, by rule."""
-    by_rule = {name: score(sequences) < thresholds[name] for name, score in scores.items()}
+    by_rule = {
+        name: score(sequences) < thresholds[name]
+        for name, score in scores.items()
+    }
     return by_rule | {"either": by_rule["probability"] | by_rule["distance"]}
 
 
@@ -95,9 +119,13 @@ def print_table(scores, thresholds, groups):
     """Share of each group that is rejected, by rule."""
     print(f"{'rejected':>20}  {'':>4}  probability  distance  either")
     for name, sequences in groups.items():
-        shares = [share.mean() for share in rejected(scores, thresholds, sequences).values()]
+        shares = [
+            share.mean()
+            for share in rejected(scores, thresholds, sequences).values()
+        ]
         print(
-            f"{name:>20}  {len(sequences):4}  {shares[0]:11.2f}  {shares[1]:8.2f}  {shares[2]:6.2f}"
+            f"{name:>20}  {len(sequences):4}  {shares[0]:11.2f} "
+            f" {shares[1]:8.2f}  {shares[2]:6.2f}"
         )
 
 
@@ -127,7 +155,9 @@ print_table(scores, thresholds, groups)
 # thresholds that were chosen on the recordings kept back.
 
 is_right = classifier.predict(X_test) == y_test
-figure, (scatter, curves) = plt.subplots(1, 2, figsize=(9.5, 4), layout="constrained")
+figure, (scatter, curves) = plt.subplots(
+    1, 2, figsize=(9.5, 4), layout="constrained"
+)
 for name, color in (("probability", "C0"), ("distance", "C1")):
     familiarity = scores[name](X_test)
     order = np.argsort(-familiarity)
@@ -136,51 +166,100 @@ for name, color in (("probability", "C0"), ("distance", "C1")):
     curves.plot(answered / len(order), risk, color=color, label=name)
     n_kept = (familiarity >= thresholds[name]).sum()
     curves.plot(n_kept / len(order), risk[n_kept - 1], "o", color=color)
-    print(f"{name}: {n_kept} of {len(order)} answered, {risk[n_kept - 1]:.3f} of them wrong")
+    print(
+        f"{name}: {n_kept} of {len(order)} answered,"
+        f" {risk[n_kept - 1]:.3f} of them wrong"
+    )
 print(f"all answered: {np.mean(~is_right):.3f} wrong")
-curves.set(xlabel="share answered", ylabel="share of the answers that are wrong", xlim=(0, 1.02))
+curves.set(
+    xlabel="share answered",
+    ylabel="share of the answers that are wrong",
+    xlim=(0, 1.02),
+)
 curves.legend(title="rejected by", loc="upper left")
 
-for (name, sequences), color in zip(groups.items(), ("0.5", "C3", "C4", "C2"), strict=True):
+for (name, sequences), color in zip(
+    groups.items(), ("0.5", "C3", "C4", "C2"), strict=True
+):
     if name == "backwards":
         continue
     scatter.plot(
         1 - scores["probability"](sequences),
         -scores["distance"](sequences),
-        "o", color=color, markersize=3, alpha=0.6, label=name,
-    )  # fmt: skip
-scatter.axvline(1 - thresholds["probability"], color="k", linewidth=0.8, linestyle=":")
-scatter.axhline(-thresholds["distance"], color="k", linewidth=0.8, linestyle=":")
-scatter.set(xscale="log", xlabel="1 - largest probability", ylabel="distance to the training set")
-scatter.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, columnspacing=1, frameon=False)
+        "o",
+        color=color,
+        markersize=3,
+        alpha=0.6,
+        label=name,
+    )
+scatter.axvline(
+    1 - thresholds["probability"], color="k", linewidth=0.8, linestyle=":"
+)
+scatter.axhline(
+    -thresholds["distance"], color="k", linewidth=0.8, linestyle=":"
+)
+scatter.set(
+    xscale="log",
+    xlabel="1 - largest probability",
+    ylabel="distance to the training set",
+)
+scatter.legend(
+    loc="lower center",
+    bbox_to_anchor=(0.5, 1),
+    ncols=3,
+    columnspacing=1,
+    frameon=False,
+)
 
 # %%
 # Texts out of scope
 # ------------------
 #
-# Requests as in :doc:`plot_4_intents`, the same about other cities, and requests about something
+# Requests as in :doc:`/gallery/first_steps/plot_intents`, the same about other cities, and requests about something
 # else that have words in common with them, or none.
 
 TEMPLATES = {
-    "book": ["I want to book a {way} to {city}", "get me a {way} to {city} please"],
-    "price": ["how much is a {way} to {city}", "what does the {way} to {city} cost"],
-    "cancel": ["I do not want the {way} to {city} any more", "please cancel my {way} to {city}"],
+    "book": [
+        "I want to book a {way} to {city}",
+        "get me a {way} to {city} please",
+    ],
+    "price": [
+        "how much is a {way} to {city}",
+        "what does the {way} to {city} cost",
+    ],
+    "cancel": [
+        "I do not want the {way} to {city} any more",
+        "please cancel my {way} to {city}",
+    ],
 }
 ELSEWHERE = {
-    "words in common": ["how much is the rent in {city}", "what does the weather do in {city}",
-                        "I want to hear a song please", "get me a doctor please"],
-    "other words": ["turn off all lights", "who won yesterday", "set an alarm for six"],
-}  # fmt: skip
+    "words in common": [
+        "how much is the rent in {city}",
+        "what does the weather do in {city}",
+        "I want to hear a song please",
+        "get me a doctor please",
+    ],
+    "other words": [
+        "turn off all lights",
+        "who won yesterday",
+        "set an alarm for six",
+    ],
+}
 
 
-CITIES, OTHER_CITIES = ["Rome", "Oslo", "Lima", "Cairo", "Delhi"], ["Quito", "Seoul", "Perth"]
+CITIES, OTHER_CITIES = (
+    ["Rome", "Oslo", "Lima", "Cairo", "Delhi"],
+    ["Quito", "Seoul", "Perth"],
+)
 
 
 def make_requests(n, seed, cities=CITIES):
     """Requests and their intents."""
     rng = np.random.default_rng(seed)
     intents = rng.choice(list(TEMPLATES), size=n)
-    return [fill(rng.choice(TEMPLATES[intent]), rng, cities) for intent in intents], intents
+    return [
+        fill(rng.choice(TEMPLATES[intent]), rng, cities) for intent in intents
+    ], intents
 
 
 def fill(template, rng, cities=CITIES):
@@ -191,7 +270,10 @@ def fill(template, rng, cities=CITIES):
 
 texts, intents = make_requests(300, seed=0)
 requests = make_pipeline(
-    TokenEncoder(), LSTMSequenceClassifier(16, embedding_dim=16, max_epochs=15, random_state=0)
+    TokenEncoder(),
+    LSTMSequenceClassifier(
+        16, embedding_dim=16, max_epochs=15, random_state=0
+    ),
 ).fit(texts[:200], intents[:200])
 scores = make_scores(requests, texts[:200])
 thresholds = choose_thresholds(scores, texts[200:])

@@ -1,6 +1,6 @@
 """
-Imbalanced classes: class weights and decision threshold
-========================================================
+Imbalanced classes
+==================
 
 One sequence in twenty rises, with much noise; the others fall. A classifier that optimises accuracy
 has a low recall on the rare class. Two remedies are compared: class weights during training, and
@@ -23,7 +23,10 @@ from sklstm.datasets import make_trends
 
 X_train, y_train = make_trends(400, slope=0.1, imbalance=0.05, random_state=0)
 X_test, y_test = make_trends(2000, slope=0.1, imbalance=0.05, random_state=1)
-print(f"rising: {(y_train == 'rising').sum()} of {len(y_train)} training sequences")
+print(
+    "rising:"
+    f" {(y_train == 'rising').sum()} of {len(y_train)} training sequences"
+)
 
 # %%
 # Three classifiers
@@ -36,7 +39,9 @@ print(f"rising: {(y_train == 'rising').sum()} of {len(y_train)} training sequenc
 parameters = {"hidden_sizes": 16, "max_epochs": 20, "random_state": 0}
 classifiers = {
     "no weights": LSTMSequenceClassifier(**parameters),
-    "class weights": LSTMSequenceClassifier(**parameters, class_weight="balanced"),
+    "class weights": LSTMSequenceClassifier(
+        **parameters, class_weight="balanced"
+    ),
     "tuned threshold": TunedThresholdClassifierCV(
         LSTMSequenceClassifier(**parameters), scoring="balanced_accuracy", cv=5
     ),
@@ -57,8 +62,14 @@ for ax, (name, classifier) in zip(axes, classifiers.items(), strict=True):
         y_test, y_predicted, pos_label="rising", average="binary"
     )
     auc = roc_auc_score(y_test, classifier.predict_proba(X_test)[:, 1])
-    print(f"{name:>15}: accuracy {accuracy:.3f}, balanced accuracy {balanced_accuracy:.3f}")
-    print(f"{'':>15}  rising: precision {precision:.3f}, recall {recall:.3f}, F1 {f1:.3f}")
+    print(
+        f"{name:>15}: accuracy {accuracy:.3f},"
+        f" balanced accuracy {balanced_accuracy:.3f}"
+    )
+    print(
+        f"{'':>15}  rising: precision {precision:.3f}, recall {recall:.3f},"
+        f" F1 {f1:.3f}"
+    )
     print(f"{'':>15}  AUC {auc:.3f}")
     ConfusionMatrixDisplay.from_predictions(
         y_test,
@@ -70,7 +81,9 @@ for ax, (name, classifier) in zip(axes, classifiers.items(), strict=True):
         colorbar=False,
         im_kw={"vmin": 0, "vmax": 1},
     )
-    ax.set(title=name, xlabel="predicted", ylabel="true" if ax is axes[0] else "")
+    ax.set(
+        title=name, xlabel="predicted", ylabel="true" if ax is axes[0] else ""
+    )
 
 # %%
 # Both remedies increase the recall of the rare class and reduce its precision. Weights change the
@@ -79,8 +92,13 @@ for ax, (name, classifier) in zip(axes, classifiers.items(), strict=True):
 #
 # The same weights, given as sample weights:
 
-weight = {"rising": 1.0, "falling": (y_train == "rising").sum() / (y_train == "falling").sum()}
+weight = {
+    "rising": 1.0,
+    "falling": (y_train == "rising").sum() / (y_train == "falling").sum(),
+}
 by_sequence = LSTMSequenceClassifier(**parameters)
-by_sequence.fit(X_train, y_train, sample_weight=[weight[label] for label in y_train])
+by_sequence.fit(
+    X_train, y_train, sample_weight=[weight[label] for label in y_train]
+)
 score = balanced_accuracy_score(y_test, by_sequence.predict(X_test))
 print(f"sample weights: balanced accuracy {score:.3f}")

@@ -1,6 +1,6 @@
 """
-Training curves: what an epoch does
-===================================
+Training curves
+===============
 
 Loss and scores after each epoch show whether a training has come to its end, and whether a network
 learns its training sequences by heart. This example records them for training and validation
@@ -20,7 +20,9 @@ from sklstm.inspection import TrainingHistoryDisplay
 
 X, y = load_classification("JapaneseVowels", split="train")
 X = [sequence.T for sequence in X]  # timesteps before features
-X_train, X_val, y_train, y_val = train_test_split(X, y, test_size=0.3, stratify=y, random_state=0)
+X_train, X_val, y_train, y_val = train_test_split(
+    X, y, test_size=0.3, stratify=y, random_state=0
+)
 print(f"{len(X_train)} training and {len(X_val)} validation sequences")
 
 # %%
@@ -44,7 +46,13 @@ classifier = LSTMSequenceClassifier(
 classifier.fit(X_train, y_train, X_val=X_val, y_val=y_val)
 
 history = pd.DataFrame(classifier.history_).set_index("epoch")
-columns = ["train_loss", "train_eval_loss", "valid_loss", "train_accuracy", "valid_accuracy"]
+columns = [
+    "train_loss",
+    "train_eval_loss",
+    "valid_loss",
+    "train_accuracy",
+    "valid_accuracy",
+]
 print(history.loc[[1, 10, 20, 21, 30, 40], columns].round(3).to_string())
 
 # %%
@@ -72,18 +80,32 @@ few, _, y_few, _ = train_test_split(
     X_train, y_train, train_size=45, stratify=y_train, random_state=0
 )
 by_heart = LSTMSequenceClassifier(
-    **{**classifier.get_params(), "mixup_alpha": 0.0, "lr_schedule": None, "max_epochs": 100}
+    **{
+        **classifier.get_params(),
+        "mixup_alpha": 0.0,
+        "lr_schedule": None,
+        "max_epochs": 100,
+    }
 )
 by_heart.fit(few, y_few, X_val=X_val, y_val=y_val)
 
-figure, axes = plt.subplots(1, 2, figsize=(9, 4), sharey=True, layout="constrained")
+figure, axes = plt.subplots(
+    1, 2, figsize=(9, 4), sharey=True, layout="constrained"
+)
 for ax, model, title in zip(
-    axes, (classifier, by_heart), ("189 sequences, mixup", "45 sequences"), strict=True
+    axes,
+    (classifier, by_heart),
+    ("189 sequences, mixup", "45 sequences"),
+    strict=True,
 ):
-    display = TrainingHistoryDisplay.from_estimator(model, ax=ax, panels=["loss"])
+    display = TrainingHistoryDisplay.from_estimator(
+        model, ax=ax, panels=["loss"]
+    )
     ax.set(title=title, yscale="log")
 
-losses = pd.DataFrame(by_heart.history_).set_index("epoch")[["train_eval_loss", "valid_loss"]]
+losses = pd.DataFrame(by_heart.history_).set_index("epoch")[
+    ["train_eval_loss", "valid_loss"]
+]
 print(losses.loc[[1, 30, 60, 100]].round(3).to_string())
 
 # %%

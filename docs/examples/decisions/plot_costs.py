@@ -1,6 +1,6 @@
 """
-Costs: the decision that is cheapest, not the likeliest
-=======================================================
+Decisions by cost
+=================
 
 Errors seldom cost the same. Then the answer to give is not the class with the largest probability,
 but the one with the smallest expected cost. With two classes that is a threshold, with more it is
@@ -33,10 +33,20 @@ from sklstm import LSTMSequenceClassifier
 
 X_train, y_train = load_classification("ItalyPowerDemand", split="train")
 X_test, y_test = load_classification("ItalyPowerDemand", split="test")
-X, y = np.concatenate([X_train, X_test])[:, 0], np.concatenate([y_train, y_test])
+X, y = (
+    np.concatenate([X_train, X_test])[:, 0],
+    np.concatenate([y_train, y_test]),
+)
 evening = {label: X[y == label, 19].mean() for label in ("1", "2")}
-print({label: f"demand at 19 h: {demand:.1f}" for label, demand in evening.items()})
-X, X_test, y, y_test = train_test_split(X[:, :8], y, train_size=200, stratify=y, random_state=0)
+print(
+    {
+        label: f"demand at 19 h: {demand:.1f}"
+        for label, demand in evening.items()
+    }
+)
+X, X_test, y, y_test = train_test_split(
+    X[:, :8], y, train_size=200, stratify=y, random_state=0
+)
 COST_MISSING, COST_IN_VAIN = 5, 1
 
 
@@ -53,23 +63,31 @@ def mean_cost(y_true, y_predicted):
 #
 # If probabilities are right, a reserve pays from a probability of 1 / (1 + 5) on.
 # ``FixedThresholdClassifier`` decides so. Probabilities of a network may be too sure, so the same
-# again after calibration (:doc:`plot_13_calibration`). ``TunedThresholdClassifierCV`` asks the
+# again after calibration (:doc:`/gallery/decisions/plot_calibration`). ``TunedThresholdClassifierCV`` asks the
 # costs themselves: it takes the threshold that was cheapest in cross-validation.
 
-classifier = LSTMSequenceClassifier(16, n_kernels=0, conv_filters=(), max_epochs=50, random_state=0)
+classifier = LSTMSequenceClassifier(
+    16, n_kernels=0, conv_filters=(), max_epochs=50, random_state=0
+)
 classifier.fit(X, y)
-calibrated = CalibratedClassifierCV(clone(classifier), method="temperature", cv=3, ensemble=False)
+calibrated = CalibratedClassifierCV(
+    clone(classifier), method="temperature", cv=3, ensemble=False
+)
 threshold = COST_IN_VAIN / (COST_IN_VAIN + COST_MISSING)
 cost_scorer = make_scorer(mean_cost, greater_is_better=False)
 
 
 def fixed(model):
     """The fitted model with the threshold that the costs say."""
-    fitted = FixedThresholdClassifier(FrozenEstimator(model), threshold=threshold, pos_label="1")
+    fitted = FixedThresholdClassifier(
+        FrozenEstimator(model), threshold=threshold, pos_label="1"
+    )
     return fitted.fit(X, y)
 
 
-tuned = TunedThresholdClassifierCV(clone(classifier), scoring=cost_scorer, cv=3, random_state=0)
+tuned = TunedThresholdClassifierCV(
+    clone(classifier), scoring=cost_scorer, cv=3, random_state=0
+)
 models = {
     "likeliest class": classifier,
     "threshold 1/6": fixed(classifier),
@@ -116,14 +134,19 @@ print(f"on the test days: {costs['tuned threshold']:.3f}")
 
 X_train, y_train = load_classification("ArrowHead", split="train")
 X_test, y_test = load_classification("ArrowHead", split="test")
-COSTS = np.array([
-    [0, 8, 8, 1],
-    [4, 0, 4, 1],
-    [4, 4, 0, 1],
-])  # fmt: skip
+COSTS = np.array(
+    [
+        [0, 8, 8, 1],
+        [4, 0, 4, 1],
+        [4, 4, 0, 1],
+    ]
+)
 ACTIONS = np.array(["0", "1", "2", "ask"])
 calibrated = CalibratedClassifierCV(
-    LSTMSequenceClassifier(random_state=0), method="temperature", cv=3, ensemble=False
+    LSTMSequenceClassifier(random_state=0),
+    method="temperature",
+    cv=3,
+    ensemble=False,
 ).fit(X_train[:, 0], y_train)
 
 # %%
@@ -141,12 +164,24 @@ found = {}
 for name, chosen in actions.items():
     found[name] = COSTS[truth, chosen].mean()
     asked = ACTIONS[chosen] == "ask"
-    answers = f"{np.mean((chosen == truth)[~asked]):.3f} right" if not asked.all() else "none"
-    print(f"{name:>17}: cost {found[name]:.3f}, asks {np.mean(asked):.2f}; answers: {answers}")
+    answers = (
+        f"{np.mean((chosen == truth)[~asked]):.3f} right"
+        if not asked.all()
+        else "none"
+    )
+    print(
+        f"{name:>17}: cost {found[name]:.3f}, asks {np.mean(asked):.2f};"
+        f" answers: {answers}"
+    )
 
 figure, axes = plt.subplots(1, 2, figsize=(9, 3), layout="constrained")
-for ax, bars, title in zip(axes, (costs, found), ("ItalyPowerDemand", "ArrowHead"), strict=True):
-    colors = ["0.6" if name.startswith(("likeliest", "always")) else "C0" for name in bars]
+for ax, bars, title in zip(
+    axes, (costs, found), ("ItalyPowerDemand", "ArrowHead"), strict=True
+):
+    colors = [
+        "0.6" if name.startswith(("likeliest", "always")) else "C0"
+        for name in bars
+    ]
     drawn = ax.barh(list(bars), list(bars.values()), color=colors)
     ax.bar_label(drawn, fmt="%.2f", padding=3)
     ax.invert_yaxis()

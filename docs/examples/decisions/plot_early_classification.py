@@ -1,8 +1,8 @@
 """
-Early classification: how much of a sequence is enough
-======================================================
+Early classification
+====================
 
-Who is speaking? The recordings of JapaneseVowels (:doc:`plot_1_japanese_vowels`) have 7 to 29
+Who is speaking? The recordings of JapaneseVowels (:doc:`/gallery/first_steps/plot_japanese_vowels`) have 7 to 29
 timesteps, and mostly fewer of them tell. A causal classifier predicts after each timestep at no
 extra cost, so that one can measure how accuracy grows with what has been seen, and stop as soon as
 a prediction is sure enough.
@@ -30,7 +30,10 @@ X, X_test = ([x.T for x in sequences] for sequences in (X, X_test))
 X_train, X_rule, y_train, y_rule = train_test_split(
     X, y, test_size=1 / 3, stratify=y, random_state=0
 )
-print(f"{len(X_train)} to train, {len(X_rule)} for the rule, {len(X_test)} to test")
+print(
+    f"{len(X_train)} to train, {len(X_rule)} for the rule,"
+    f" {len(X_test)} to test"
+)
 
 # %%
 # A causal classifier
@@ -41,7 +44,11 @@ print(f"{len(X_train)} to train, {len(X_rule)} for the rule, {len(X_test)} to te
 # quarters of each sequence, so that it has seen what it will be asked.
 
 causal = LSTMSequenceClassifier(
-    bidirectional=False, conv_filters=(), n_kernels=0, standardize=True, random_state=0
+    bidirectional=False,
+    conv_filters=(),
+    n_kernels=0,
+    standardize=True,
+    random_state=0,
 )
 
 
@@ -52,10 +59,15 @@ def first(x, share):
 
 shares_trained = (0.25, 0.5, 0.75, 1.0)
 models = {
-    "whole sequences": clone(causal).set_params(max_epochs=60).fit(X_train, y_train),
+    "whole sequences": clone(causal)
+    .set_params(max_epochs=60)
+    .fit(X_train, y_train),
     "prefixes, too": clone(causal)
     .set_params(max_epochs=20)
-    .fit([first(x, s) for s in shares_trained for x in X_train], np.tile(y_train, 4)),
+    .fit(
+        [first(x, s) for s in shares_trained for x in X_train],
+        np.tile(y_train, 4),
+    ),
 }
 
 # %%
@@ -73,11 +85,19 @@ def accuracy_after(probabilities, labels, classes, share):
 
 
 shares = np.linspace(0.1, 1, 10)
-after_each = {name: prefix_probabilities(model, X_test) for name, model in models.items()}
+after_each = {
+    name: prefix_probabilities(model, X_test) for name, model in models.items()
+}
 figure, ax = plt.subplots(figsize=(6, 3.5), layout="constrained")
 for name, model in models.items():
-    accuracies = [accuracy_after(after_each[name], y_test, model.classes_, s) for s in shares]
-    print(f"trained on {name}: after 20 % {accuracies[1]:.3f}, after all {accuracies[-1]:.3f}")
+    accuracies = [
+        accuracy_after(after_each[name], y_test, model.classes_, s)
+        for s in shares
+    ]
+    print(
+        f"trained on {name}: after 20 % {accuracies[1]:.3f},"
+        f" after all {accuracies[-1]:.3f}"
+    )
     ax.plot(shares, accuracies, marker="o", label=f"trained on {name}")
 
 # %%
@@ -92,28 +112,46 @@ for name, model in models.items():
 def stop(probabilities, threshold):
     """Index of the timestep at which each sequence is left."""
     sure = [rows.max(axis=1) >= threshold for rows in probabilities]
-    return np.array([np.argmax(own) if own.any() else len(own) - 1 for own in sure])
+    return np.array(
+        [np.argmax(own) if own.any() else len(own) - 1 for own in sure]
+    )
 
 
 def cost(probabilities, labels, classes, threshold):
-    """Accuracy of the predictions at the stop, and the mean share of the sequences seen."""
+    """Accuracy at the stop, and the mean share of a sequence seen till then."""
     stops = stop(probabilities, threshold)
     rows = [own[t] for own, t in zip(probabilities, stops, strict=True)]
-    seen = [(t + 1) / len(own) for own, t in zip(probabilities, stops, strict=True)]
+    seen = [
+        (t + 1) / len(own) for own, t in zip(probabilities, stops, strict=True)
+    ]
     return np.mean(classes[np.argmax(rows, axis=1)] == labels), np.mean(seen)
 
 
 thresholds = [*np.arange(0.3, 1, 0.05), 1.01]  # the last one never stops
 for name, model in models.items():
     for_rule = prefix_probabilities(model, X_rule)
-    costs = [cost(for_rule, y_rule, model.classes_, threshold) for threshold in thresholds]
-    enough = [share if accuracy >= costs[-1][0] else 2 for accuracy, share in costs]
+    costs = [
+        cost(for_rule, y_rule, model.classes_, threshold)
+        for threshold in thresholds
+    ]
+    enough = [
+        share if accuracy >= costs[-1][0] else 2 for accuracy, share in costs
+    ]
     chosen = thresholds[np.argmin(enough)]
     accuracy, share = cost(after_each[name], y_test, model.classes_, chosen)
     whole, _ = cost(after_each[name], y_test, model.classes_, thresholds[-1])
     print(f"trained on {name}: threshold {chosen:.2f}")
-    print(f"  test accuracy {accuracy:.3f} after {share:.0%} of a sequence; after all {whole:.3f}")
-    ax.plot(share, accuracy, "k*", markersize=12, label=None if "too" in name else "stopping rule")
+    print(
+        f"  test accuracy {accuracy:.3f} after {share:.0%} of a sequence;"
+        f" after all {whole:.3f}"
+    )
+    ax.plot(
+        share,
+        accuracy,
+        "k*",
+        markersize=12,
+        label=None if "too" in name else "stopping rule",
+    )
 ax.set(xlabel="share of the sequence seen", ylabel="test accuracy")
 ax.legend()
 
@@ -130,5 +168,11 @@ for timestep in X_test[0]:
     if probabilities.max() >= chosen:
         break
 seen, speaker = stream.n_timesteps, model.classes_[probabilities.argmax()]
-print(f"after {seen} of {n_timesteps} timesteps: speaker {speaker}, in truth {y_test[0]}")
-print(f"the same bits: {np.array_equal(probabilities, after_each[name][0][seen - 1])}")
+print(
+    f"after {seen} of {n_timesteps} timesteps: speaker {speaker},"
+    f" in truth {y_test[0]}"
+)
+print(
+    "the same bits:"
+    f" {np.array_equal(probabilities, after_each[name][0][seen - 1])}"
+)

@@ -27,16 +27,27 @@ from sklstm.preprocessing import TokenEncoder
 # train to".
 
 TEMPLATES = {
-    "book": ["I want to book a {way} from {here} to {there}", "get me a {way} to {there} please",
-             "can I book the {time} {way} to {there}?"],
-    "price": ["how much is a {way} from {here} to {there}?", "what does the {time} {way} cost",
-              "I want to know the price of a {way} to {there}"],
-    "move": ["can I move the {way} I want to {there} to the {time}?",
-             "please book my {way} to {there} over to the {time}",
-             "I want my {way} from {here} on the {time}, not this one"],
-    "cancel": ["I do not want the {way} to {there} any more", "cancel my {way} from {here}",
-               "please take back the {way} I booked for the {time}"],
-}  # fmt: skip
+    "book": [
+        "I want to book a {way} from {here} to {there}",
+        "get me a {way} to {there} please",
+        "can I book the {time} {way} to {there}?",
+    ],
+    "price": [
+        "how much is a {way} from {here} to {there}?",
+        "what does the {time} {way} cost",
+        "I want to know the price of a {way} to {there}",
+    ],
+    "move": [
+        "can I move the {way} I want to {there} to the {time}?",
+        "please book my {way} to {there} over to the {time}",
+        "I want my {way} from {here} on the {time}, not this one",
+    ],
+    "cancel": [
+        "I do not want the {way} to {there} any more",
+        "cancel my {way} from {here}",
+        "please take back the {way} I booked for the {time}",
+    ],
+}
 CITIES = ["Rome", "Oslo", "Lima", "Cairo", "Delhi"]
 UNSEEN_CITIES = ["Quito", "Seoul", "Perth"]
 
@@ -69,7 +80,9 @@ for text, intent in list(zip(X_train, y_train, strict=True))[:5]:
 
 pipeline = make_pipeline(
     TokenEncoder(),
-    LSTMSequenceClassifier(hidden_sizes=16, dropout=0.2, max_epochs=15, random_state=0),
+    LSTMSequenceClassifier(
+        hidden_sizes=16, dropout=0.2, max_epochs=15, random_state=0
+    ),
 )
 search = GridSearchCV(
     pipeline,
@@ -82,9 +95,14 @@ search = GridSearchCV(
 )
 search.fit(X_train, y_train)
 for parameters, score in zip(
-    search.cv_results_["params"], search.cv_results_["mean_test_score"], strict=True
+    search.cv_results_["params"],
+    search.cv_results_["mean_test_score"],
+    strict=True,
 ):
-    named = ", ".join(f"{name.partition('__')[2]}={value}" for name, value in parameters.items())
+    named = ", ".join(
+        f"{name.partition('__')[2]}={value}"
+        for name, value in parameters.items()
+    )
     print(f"{score:.3f}  {named}")
 
 # %%
@@ -96,8 +114,16 @@ for parameters, score in zip(
 y_predicted = search.predict(X_test)
 print(classification_report(y_test, y_predicted, digits=3))
 encoder = search.best_estimator_[0]
-print(X_test[0], "->", encoder.inverse_transform(encoder.transform(X_test[:1]))[0])
+print(
+    X_test[0],
+    "->",
+    encoder.inverse_transform(encoder.transform(X_test[:1]))[0],
+)
 
 figure, ax = plt.subplots(figsize=(5, 4.5), layout="constrained")
-ConfusionMatrixDisplay.from_predictions(y_test, y_predicted, cmap="Blues", colorbar=False, ax=ax)
-ax.set(title="Requests about cities never seen", xlabel="predicted", ylabel="true")
+ConfusionMatrixDisplay.from_predictions(
+    y_test, y_predicted, cmap="Blues", colorbar=False, ax=ax
+)
+ax.set(
+    title="Requests about cities never seen", xlabel="predicted", ylabel="true"
+)

@@ -18,7 +18,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 from aeon.datasets import load_classification
 from sklearn.base import clone
-from sklearn.metrics import ConfusionMatrixDisplay, classification_report, roc_auc_score
+from sklearn.metrics import (
+    ConfusionMatrixDisplay,
+    classification_report,
+    roc_auc_score,
+)
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
@@ -38,11 +42,15 @@ X_test, y_test = load_classification("JapaneseVowels", split="test")
 for part, X in (("training", X_train), ("test", X_test)):
     lengths = [sequence.shape[1] for sequence in X]
     print(
-        f"{part:>8}: {len(X)} sequences of {min(lengths)} to {max(lengths)} timesteps,"
+        f"{part:>8}:"
+        f" {len(X)} sequences of {min(lengths)} to {max(lengths)} timesteps,"
         f" {X[0].shape[0]} channels"
     )
 print(f"speakers: {', '.join(np.unique(y_train))}")
-print(f"shapes in aeon's layout: {X_train[0].shape}, {X_train[1].shape}, {X_train[2].shape}, ...")
+print(
+    f"shapes in aeon's layout: {X_train[0].shape}, {X_train[1].shape},"
+    f" {X_train[2].shape}, ..."
+)
 
 # %%
 # Training
@@ -57,7 +65,7 @@ print(f"shapes in aeon's layout: {X_train[0].shape}, {X_train[1].shape}, {X_trai
 
 
 def channels_last(sequences):
-    """Sequences of shape (timesteps, channels) from sequences of shape (channels, timesteps)."""
+    """(channels, timesteps) -> (timesteps, channels), for each sequence."""
     return [sequence.T for sequence in sequences]
 
 
@@ -95,10 +103,13 @@ print(classification_report(y_test, y_predicted, digits=3))
 accuracies = [np.mean(y_predicted == y_test)]
 for seed in range(1, 5):
     other = clone(pipeline).set_params(
-        lstmsequenceclassifier__random_state=seed, lstmsequenceclassifier__verbose=0
+        lstmsequenceclassifier__random_state=seed,
+        lstmsequenceclassifier__verbose=0,
     )
     accuracies.append(other.fit(X_train, y_train).score(X_test, y_test))
-print(f"test accuracy of five seeds: {', '.join(f'{a:.4f}' for a in accuracies)}")
+print(
+    f"test accuracy of five seeds: {', '.join(f'{a:.4f}' for a in accuracies)}"
+)
 print(f"mean: {np.mean(accuracies):.4f}")
 
 # %%
@@ -118,16 +129,24 @@ search.fit(X_train, y_train)
 results = search.cv_results_
 print("cross-validated accuracy, mean and standard deviation over the folds:")
 for parameters, mean, std in zip(
-    results["params"], results["mean_test_score"], results["std_test_score"], strict=True
+    results["params"],
+    results["mean_test_score"],
+    results["std_test_score"],
+    strict=True,
 ):
     print(
-        f"  {mean:.3f} +- {std:.3f}  {parameters['lstmsequenceclassifier__max_epochs']:>2} epochs"
+        f"  {mean:.3f} +- {std:.3f} "
+        f" {parameters['lstmsequenceclassifier__max_epochs']:>2} epochs"
     )
 
 fewer = search.best_params_["lstmsequenceclassifier__max_epochs"]
-print(f"test accuracy after {classifier.n_iter_} epochs, the default: {accuracies[0]:.4f}")
 print(
-    f"test accuracy after {fewer} epochs, the best of these: {search.score(X_test, y_test):.4f},"
+    f"test accuracy after {classifier.n_iter_} epochs, the default:"
+    f" {accuracies[0]:.4f}"
+)
+print(
+    f"test accuracy after {fewer} epochs, the best of these:"
+    f" {search.score(X_test, y_test):.4f},"
     f" in {search.refit_time_ / fit_seconds:.0%} of the time"
 )
 
@@ -144,7 +163,12 @@ figure, (curves, matrix) = plt.subplots(
 
 history = classifier.history_
 curves.plot(history["epoch"], history["train_loss"], label="training loss")
-curves.plot(history["epoch"], history["learning_rate"], color="0.6", label="learning rate")
+curves.plot(
+    history["epoch"],
+    history["learning_rate"],
+    color="0.6",
+    label="learning rate",
+)
 curves.set(title="Training", xlabel="epoch", yscale="log")
 curves.yaxis.set_major_formatter("{x:g}")
 curves.legend(frameon=False)

@@ -1,6 +1,6 @@
 """
-Look before you fit, and after: a report on the data, and permutation importance
-================================================================================
+Data report and permutation importance
+======================================
 
 A smart watch records the acceleration and the rotation of a wrist while someone stands, walks, runs
 or plays badminton (BasicMotions of the UEA archive). What do the data hold, and what does a fitted
@@ -24,7 +24,11 @@ from sklstm.preprocessing import from_channel_first
 # As data frames, the recordings have names for their features. There are ten seconds of each, in
 # ten timesteps a second.
 
-features = [f"{sensor} {axis}" for sensor in ("acceleration", "rotation") for axis in "xyz"]
+features = [
+    f"{sensor} {axis}"
+    for sensor in ("acceleration", "rotation")
+    for axis in "xyz"
+]
 arrays, y = load_classification("BasicMotions")
 X = [pd.DataFrame(x, columns=features) for x in from_channel_first(arrays)]
 
@@ -47,7 +51,9 @@ figure = report.plot()
 start = {"standing": 600, "walking": 640, "running": 700, "badminton": 815}
 rng = np.random.default_rng(0)
 minutes = [start[label] + rng.integers(30) for label in y]
-with_clock = [x.assign(minute=minute) for x, minute in zip(X, minutes, strict=True)]
+with_clock = [
+    x.assign(minute=minute) for x, minute in zip(X, minutes, strict=True)
+]
 for hint in describe(with_clock, y).hints:
     print(f"{hint.kind}: {hint.text}")
 
@@ -59,13 +65,22 @@ for hint in describe(with_clock, y).hints:
 # score is the logarithm of the probability of the true class: the accuracy of 20 recordings moves
 # in steps of 5 %, and not at all where features stand in for each other.
 
-X_train, X_test, y_train, y_test = train_test_split(X, y, stratify=y, random_state=0)
-classifier = LSTMSequenceClassifier(16, max_epochs=30, n_kernels=0, random_state=0)
+X_train, X_test, y_train, y_test = train_test_split(
+    X, y, stratify=y, random_state=0
+)
+classifier = LSTMSequenceClassifier(
+    16, max_epochs=30, n_kernels=0, random_state=0
+)
 classifier.fit(X_train, y_train)
-print(f"accuracy {classifier.score(X_test, y_test):.2f} of {len(y_test)} recordings")
+print(
+    f"accuracy {classifier.score(X_test, y_test):.2f} of"
+    f" {len(y_test)} recordings"
+)
 
 scored = {"scoring": "neg_log_loss", "random_state": 0}
-display = PermutationImportanceDisplay.from_estimator(classifier, X_test, y_test, **scored)
+display = PermutationImportanceDisplay.from_estimator(
+    classifier, X_test, y_test, **scored
+)
 
 # %%
 # Which features, and when?

@@ -1,6 +1,6 @@
 """
-Activity recognition: sliding windows and grouped cross-validation
-==================================================================
+Activity recognition with sliding windows
+=========================================
 
 Eight people wear an accelerometer at the hip while they sit, walk, climb stairs and run. The data
 frame is in long format, with 50 rows per second. The recordings are cut into sliding windows of two
@@ -46,7 +46,9 @@ def measure(activity, seconds, person, rng):
     frequency *= person["pace"] * rng.normal(1, 0.05)
     strength *= person["force"] * rng.normal(1, 0.1)
     n_timesteps = round(seconds * RATE)
-    phase = 2 * np.pi * (frequency * np.arange(n_timesteps) / RATE + rng.uniform())
+    phase = (
+        2 * np.pi * (frequency * np.arange(n_timesteps) / RATE + rng.uniform())
+    )
     lean = rng.normal(0.15 if activity == "climb" else 0.0, 0.08)
     steps = np.stack(
         [
@@ -70,8 +72,13 @@ def record(name, rng):
         "gravity": np.array([*tilt, np.sqrt(1 - tilt @ tilt)]),
     }
     activities = rng.permutation(list(ACTIVITIES) * 3)
-    parts = [measure(activity, rng.uniform(4, 10), person, rng) for activity in activities]
-    rows = pd.DataFrame(np.concatenate(parts), columns=["acc_x", "acc_y", "acc_z"])
+    parts = [
+        measure(activity, rng.uniform(4, 10), person, rng)
+        for activity in activities
+    ]
+    rows = pd.DataFrame(
+        np.concatenate(parts), columns=["acc_x", "acc_y", "acc_z"]
+    )
     rows.insert(0, "person", name)
     rows.insert(1, "second", np.arange(len(rows)) / RATE)
     rows["activity"] = np.repeat(activities, [len(part) for part in parts])
@@ -94,12 +101,23 @@ table
 # of half a second; the label of a window is the majority of its timesteps.
 
 recordings = sequences_from_frame(
-    table, sequence="person", time="second", label="activity", label_per="timestep"
+    table,
+    sequence="person",
+    time="second",
+    label="activity",
+    label_per="timestep",
 )
 windows = make_windows(
-    recordings.X, recordings.y, groups=recordings.ids, size=2 * RATE, step=RATE // 2
+    recordings.X,
+    recordings.y,
+    groups=recordings.ids,
+    size=2 * RATE,
+    step=RATE // 2,
 )
-print(f"{len(recordings.X)} recordings, {len(windows.X)} windows, X of shape {windows.X.shape}")
+print(
+    f"{len(recordings.X)} recordings, {len(windows.X)} windows,"
+    f" X of shape {windows.X.shape}"
+)
 
 # %%
 # Grouped cross-validation
@@ -110,15 +128,23 @@ print(f"{len(recordings.X)} recordings, {len(windows.X)} windows, X of shape {wi
 # windows into training and test folds (leakage). ``GroupKFold`` keeps all windows of a person in
 # one fold.
 
-classifier = LSTMSequenceClassifier(hidden_sizes=16, max_epochs=10, random_state=0)
+classifier = LSTMSequenceClassifier(
+    hidden_sizes=16, max_epochs=10, random_state=0
+)
 new_people = cross_val_predict(
     classifier, windows.X, windows.y, groups=windows.groups, cv=GroupKFold(4)
 )
 known_people = cross_val_predict(
     classifier, windows.X, windows.y, cv=KFold(4, shuffle=True, random_state=0)
 )
-print(f"accuracy over windows of new people:       {np.mean(new_people == windows.y):.3f}")
-print(f"the same with windows dealt at random:     {np.mean(known_people == windows.y):.3f}")
+print(
+    "accuracy over windows of new people:"
+    f"       {np.mean(new_people == windows.y):.3f}"
+)
+print(
+    "the same with windows dealt at random:"
+    f"     {np.mean(known_people == windows.y):.3f}"
+)
 
 # %%
 # The second accuracy is too optimistic for new people. The rest of the example uses the first.
@@ -133,7 +159,9 @@ print(f"the same with windows dealt at random:     {np.mean(known_people == wind
 table["predicted"] = recordings.to_rows(windows.to_recordings(new_people))
 print(classification_report(table["activity"], table["predicted"], digits=3))
 
-correct = (table["activity"] == table["predicted"]).groupby(table["person"]).mean()
+correct = (
+    (table["activity"] == table["predicted"]).groupby(table["person"]).mean()
+)
 print(correct.rename("rows that are right").round(3))
 
 # %%
@@ -145,27 +173,57 @@ print(correct.rename("rows that are right").round(3))
 
 name = correct.sort_values().index[len(correct) // 2]
 rows = table[table["person"] == name]
-colours = dict(zip(ACTIVITIES, ["#0072b2", "#d55e00", "#999999", "#009e73"], strict=True))
+colours = dict(
+    zip(ACTIVITIES, ["#0072b2", "#d55e00", "#999999", "#009e73"], strict=True)
+)
 
 figure, (signal, bars) = plt.subplots(
-    2, 1, figsize=(11, 5.5), height_ratios=[2.2, 1], sharex=True, layout="constrained"
+    2,
+    1,
+    figsize=(11, 5.5),
+    height_ratios=[2.2, 1],
+    sharex=True,
+    layout="constrained",
 )
-for channel, colour in zip(["acc_z", "acc_x", "acc_y"], ["0.1", "#cc79a7", "#56b4e9"], strict=True):
-    signal.plot(rows["second"], rows[channel], color=colour, linewidth=0.8, label=channel)
-signal.set(ylabel="acceleration [g]", title=f"{name}: {correct[name]:.1%} of the timesteps right")
+for channel, colour in zip(
+    ["acc_z", "acc_x", "acc_y"], ["0.1", "#cc79a7", "#56b4e9"], strict=True
+):
+    signal.plot(
+        rows["second"],
+        rows[channel],
+        color=colour,
+        linewidth=0.8,
+        label=channel,
+    )
+signal.set(
+    ylabel="acceleration [g]",
+    title=f"{name}: {correct[name]:.1%} of the timesteps right",
+)
 signal.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
 
 for height, column in enumerate(["predicted", "activity"]):
-    changes = np.flatnonzero(rows[column].to_numpy()[1:] != rows[column].to_numpy()[:-1]) + 1
+    changes = (
+        np.flatnonzero(
+            rows[column].to_numpy()[1:] != rows[column].to_numpy()[:-1]
+        )
+        + 1
+    )
     edges = np.concatenate([[0], changes, [len(rows)]])
-    runs = [(start / RATE, (end - start) / RATE) for start, end in pairwise(edges)]
+    runs = [
+        (start / RATE, (end - start) / RATE) for start, end in pairwise(edges)
+    ]
     bars.broken_barh(
-        runs, (height - 0.4, 0.8), facecolors=[colours[rows[column].iloc[e]] for e in edges[:-1]]
+        runs,
+        (height - 0.4, 0.8),
+        facecolors=[colours[rows[column].iloc[e]] for e in edges[:-1]],
     )
 bars.set(yticks=[0, 1], yticklabels=["predicted", "true"], xlabel="time [s]")
 bars.set_xlim(0, rows["second"].max())
 bars.legend(
-    handles=[Patch(color=colour, label=activity) for activity, colour in colours.items()],
+    handles=[
+        Patch(color=colour, label=activity)
+        for activity, colour in colours.items()
+    ],
     loc="upper left",
     bbox_to_anchor=(1, 1),
     frameon=False,

@@ -1,6 +1,6 @@
 """
-Hyperparameter search: random, successive halving, Optuna
-=========================================================
+Hyperparameter search
+=====================
 
 Each of 67 days is a sequence of 24 hourly readings of Italy's electricity demand, and the class is
 winter or summer; 1029 further days are the test set. The defaults are compared with three searches
@@ -19,14 +19,21 @@ import pandas as pd
 from aeon.datasets import load_classification
 from optuna_integration import OptunaSearchCV
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
-from sklearn.model_selection import HalvingRandomSearchCV, RandomizedSearchCV, cross_val_score
+from sklearn.model_selection import (
+    HalvingRandomSearchCV,
+    RandomizedSearchCV,
+    cross_val_score,
+)
 
 from sklstm import LSTMSequenceClassifier
 from sklstm.model_selection import param_distributions
 
 X_train, y_train = load_classification("ItalyPowerDemand", split="train")
 X_test, y_test = load_classification("ItalyPowerDemand", split="test")
-X_train, X_test = X_train[:, 0], X_test[:, 0]  # one channel: a row for each day
+X_train, X_test = (
+    X_train[:, 0],
+    X_test[:, 0],
+)  # one channel: a row for each day
 
 # %%
 # Search space
@@ -60,9 +67,15 @@ def record(name, search):
             "test": search.score(X_test, y_test),
         }
     )
-    print(f"{name}: {seconds:.0f} s, cross-validated accuracy {search.best_score_:.3f}")
+    print(
+        f"{name}: {seconds:.0f} s,"
+        f" cross-validated accuracy {search.best_score_:.3f}"
+    )
     for parameter, value in sorted(search.best_params_.items()):
-        print(f"{parameter:>16}: {round(value, 4) if isinstance(value, float) else value}")
+        print(
+            f"{parameter:>16}:"
+            f" {round(value, 4) if isinstance(value, float) else value}"
+        )
 
 
 # %%
@@ -70,7 +83,9 @@ def record(name, search):
 # ----------------------
 
 start = time.perf_counter()
-scores = cross_val_score(LSTMSequenceClassifier(random_state=0), X_train, y_train, cv=3)
+scores = cross_val_score(
+    LSTMSequenceClassifier(random_state=0), X_train, y_train, cv=3
+)
 default = LSTMSequenceClassifier(random_state=0).fit(X_train, y_train)
 results.append(
     {
@@ -92,7 +107,9 @@ print(default.resolved_params_)
 candidate = LSTMSequenceClassifier(max_epochs=40, random_state=0)
 record(
     "random",
-    RandomizedSearchCV(candidate, space, n_iter=8, cv=3, n_jobs=2, random_state=0),
+    RandomizedSearchCV(
+        candidate, space, n_iter=8, cv=3, n_jobs=2, random_state=0
+    ),
 )
 
 # %%
@@ -125,7 +142,7 @@ print("epochs:", halving.n_resources_, "candidates:", halving.n_candidates_)
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 with warnings.catch_warnings():
-    # OptunaSearchCV says that it is experimental, and that a part which it uses is deprecated.
+    # OptunaSearchCV is experimental and uses a deprecated class.
     warnings.simplefilter("ignore")
     record(
         "Optuna",
@@ -150,7 +167,9 @@ table = pd.DataFrame(results).set_index("search").round(3)
 print(table)
 
 figure, axes = plt.subplots(figsize=(7, 2.6), layout="constrained")
-table[["cross-validated", "test"]].plot.barh(ax=axes, color=["#c7d5e0", "#1b6ca8"])
+table[["cross-validated", "test"]].plot.barh(
+    ax=axes, color=["#c7d5e0", "#1b6ca8"]
+)
 axes.invert_yaxis()
 axes.set(xlim=(0.85, 1.0), xlabel="accuracy", ylabel="")
 axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)

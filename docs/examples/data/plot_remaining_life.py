@@ -1,6 +1,6 @@
 """
-Numbers: the remaining life of machines, with intervals
-=======================================================
+Regression: remaining life of machines
+======================================
 
 Sensors of a machine drift as it wears out. From the last 30 cycles the remaining number of cycles
 is to be predicted, as in the C-MAPSS data of aircraft engines: the target is at most 125, since a
@@ -24,10 +24,12 @@ def make_runs(n_machines, seed):
     runs = []
     for _ in range(n_machines):
         n_cycles = rng.integers(130, 300)
-        # Wear grows faster and faster, and every machine begins with some of its own.
+        # Wear grows ever faster, and every machine begins with some already.
         left = np.arange(n_cycles)[::-1]
         wear = np.exp(-left / rng.uniform(25, 50)) + rng.uniform(0, 0.1)
-        sensors = np.outer(wear, [1.0, -0.6, 0.3, 0.0]) + rng.normal(0, 0.15, (n_cycles, 4))
+        sensors = np.outer(wear, [1.0, -0.6, 0.3, 0.0]) + rng.normal(
+            0, 0.15, (n_cycles, 4)
+        )
         runs.append(sensors)
     return runs
 
@@ -57,9 +59,15 @@ print(f"{len(X)} windows of {len(np.unique(groups))} machines")
 
 folds = GroupKFold(3, shuffle=True, random_state=0)
 regressor = LSTMSequenceRegressor(32, max_epochs=20, random_state=0)
-for name, model in (("mean of y", DummyRegressor()), ("LSTMSequenceRegressor", regressor)):
+for name, model in (
+    ("mean of y", DummyRegressor()),
+    ("LSTMSequenceRegressor", regressor),
+):
     predicted = cross_val_predict(model, X, y, groups=groups, cv=folds)
-    print(f"{name}: root mean squared error {root_mean_squared_error(y, predicted):.1f} cycles")
+    print(
+        f"{name}: root mean squared error"
+        f" {root_mean_squared_error(y, predicted):.1f} cycles"
+    )
 
 # %%
 # Intervals
@@ -68,13 +76,19 @@ for name, model in (("mean of y", DummyRegressor()), ("LSTMSequenceRegressor", r
 # ``loss="quantile"`` learns quantiles, here .05, .5 and .95, which never cross. Of the machines
 # left out, 90 % of the values should lie between the outer two.
 
-quantiles = LSTMSequenceRegressor(32, loss="quantile", max_epochs=20, random_state=0)
+quantiles = LSTMSequenceRegressor(
+    32, loss="quantile", max_epochs=20, random_state=0
+)
 found = np.empty((len(y), 3))
 for train, left_out in folds.split(X, y, groups):
-    found[left_out] = quantiles.fit(X[train], y[train]).predict_quantiles(X[left_out])
+    found[left_out] = quantiles.fit(X[train], y[train]).predict_quantiles(
+        X[left_out]
+    )
 low, middle, high = found.T
 inside = (low <= y) & (y <= high)
-print(f"inside: {inside.mean():.2f}; mean width {np.mean(high - low):.0f} cycles")
+print(
+    f"inside: {inside.mean():.2f}; mean width {np.mean(high - low):.0f} cycles"
+)
 
 # %%
 # One machine up to its failure
@@ -87,6 +101,8 @@ own = groups == 0
 cycle = WINDOW + 10 * np.arange(own.sum())
 ax.plot(cycle, y[own], "k--", label="remaining cycles, at most 125")
 ax.plot(cycle, middle[own], label="median")
-ax.fill_between(cycle, low[own], high[own], alpha=0.3, label="quantiles .05 to .95")
+ax.fill_between(
+    cycle, low[own], high[own], alpha=0.3, label="quantiles .05 to .95"
+)
 ax.set(xlabel="cycle", ylabel="remaining cycles", ylim=(0, None))
 figure.legend(loc="outside upper center", ncols=3)

@@ -34,13 +34,19 @@ from sklstm.preprocessing import TokenEncoder
 # The order of the words matters: which thing works, and which does not? Messages of the rarest tag,
 # "fraud", are one in twenty.
 
-THINGS = {"payment": ["my card", "the invoice", "the refund"],
-          "parcel": ["the parcel", "my order", "the courier"],
-          "account": ["my login", "the password", "the app"]}  # fmt: skip
+THINGS = {
+    "payment": ["my card", "the invoice", "the refund"],
+    "parcel": ["the parcel", "my order", "the courier"],
+    "account": ["my login", "the password", "the app"],
+}
 GOOD = ["is fine", "works", "is all right"]
 BAD = ["is not fine", "does not work", "is wrong", "makes trouble"]
 ASIDES = ["as far as I can see", "I think", "since I got your mail"]
-FRAUD = ["I did not order this", "somebody else used my card", "I never made this payment"]
+FRAUD = [
+    "I did not order this",
+    "somebody else used my card",
+    "I never made this payment",
+]
 SHARES = {"payment": 0.4, "parcel": 0.3, "account": 0.2}
 
 
@@ -52,7 +58,12 @@ def make_messages(n, seed):
         own = {name for name, share in SHARES.items() if rng.random() < share}
         named = [name for name in THINGS if name in own or rng.random() < 0.5]
         clauses = [
-            ", ".join(map(rng.choice, (THINGS[name], ASIDES, BAD if name in own else GOOD)))
+            ", ".join(
+                map(
+                    rng.choice,
+                    (THINGS[name], ASIDES, BAD if name in own else GOOD),
+                )
+            )
             for name in named
         ]
         if rng.random() < 0.05:
@@ -88,10 +99,13 @@ print(binarizer.classes_, y_train[:3].tolist(), y_train.mean(axis=0).round(2))
 
 network = make_pipeline(
     TokenEncoder(),
-    LSTMSequenceClassifier(16, embedding_dim=16, max_epochs=30, random_state=0),
+    LSTMSequenceClassifier(
+        16, embedding_dim=16, max_epochs=30, random_state=0
+    ),
 )
 linear = make_pipeline(
-    TfidfVectorizer(ngram_range=(1, 2)), MultiOutputClassifier(LogisticRegression(C=10))
+    TfidfVectorizer(ngram_range=(1, 2)),
+    MultiOutputClassifier(LogisticRegression(C=10)),
 )
 for name, model in (("network", network), ("linear", linear)):
     scores = cross_val_score(model, X_train, y_train, cv=3, scoring="f1_macro")
@@ -105,17 +119,27 @@ for name, model in (("network", network), ("linear", linear)):
 
 network.fit(X_train, y_train)
 linear.fit(X_train, y_train)
-print(classification_report(y_test, network.predict(X_test), target_names=binarizer.classes_,
-                            zero_division=0))  # fmt: skip
+print(
+    classification_report(
+        y_test,
+        network.predict(X_test),
+        target_names=binarizer.classes_,
+        zero_division=0,
+    )
+)
 probabilities = {
     "network": network.predict_proba(X_test),
-    "linear": np.stack([p[:, 1] for p in linear.predict_proba(X_test)], axis=1),
+    "linear": np.stack(
+        [p[:, 1] for p in linear.predict_proba(X_test)], axis=1
+    ),
 }
 
 figure, ax = plt.subplots(figsize=(6, 3.5), layout="constrained")
 for place, (name, found) in enumerate(probabilities.items()):
     by_tag = average_precision_score(y_test, found, average=None)
-    ax.barh(np.arange(len(by_tag)) + 0.4 * place, by_tag, height=0.4, label=name)
+    ax.barh(
+        np.arange(len(by_tag)) + 0.4 * place, by_tag, height=0.4, label=name
+    )
 ax.set_yticks(np.arange(len(by_tag)) + 0.2, binarizer.classes_)
 ax.set(xlabel="average precision on the test set", xlim=(0, 1))
 ax.invert_yaxis()
@@ -127,8 +151,13 @@ figure.legend(loc="outside right upper")
 #
 # ``inverse_transform`` converts the predictions back to tags.
 
-new = ["hello, my card, I think, does not work and the app, I think, is fine", "hello, thank you"]
-for text, tags in zip(new, binarizer.inverse_transform(network.predict(new)), strict=True):
+new = [
+    "hello, my card, I think, does not work and the app, I think, is fine",
+    "hello, thank you",
+]
+for text, tags in zip(
+    new, binarizer.inverse_transform(network.predict(new)), strict=True
+):
     print(f"{', '.join(tags) or '-'}: {text}")
 
 # %%
@@ -142,7 +171,11 @@ for text, tags in zip(new, binarizer.inverse_transform(network.predict(new)), st
 weighted = make_pipeline(
     TokenEncoder(),
     LSTMSequenceClassifier(
-        16, embedding_dim=16, max_epochs=30, class_weight="balanced", random_state=0
+        16,
+        embedding_dim=16,
+        max_epochs=30,
+        class_weight="balanced",
+        random_state=0,
     ),
 )
 predictions = {
@@ -151,5 +184,7 @@ predictions = {
     "threshold 0.3": (network.predict_proba(X_test) > 0.3).astype(int),
 }
 for name, predicted in predictions.items():
-    precision, recall, *_ = precision_recall_fscore_support(y_test, predicted, zero_division=0)
+    precision, recall, *_ = precision_recall_fscore_support(
+        y_test, predicted, zero_division=0
+    )
     print(f"{name}: recall {recall.round(2)}, precision {precision.round(2)}")

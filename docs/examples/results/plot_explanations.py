@@ -1,6 +1,6 @@
 """
-Explanations: which values a prediction rests on
-================================================
+Explanations of single predictions
+==================================
 
 ``attributions`` says what each value of a sequence contributes to a prediction. Here it is known
 what should be found, since the evidence was put there: a bump in one feature of noisy recordings,
@@ -49,7 +49,9 @@ def make_recordings(n, seed):
 
 X, y, _ = make_recordings(120, seed=0)
 X_test, y_test, starts = make_recordings(60, seed=1)
-classifier = LSTMSequenceClassifier(16, n_kernels=500, max_epochs=15, random_state=0)
+classifier = LSTMSequenceClassifier(
+    16, n_kernels=500, max_epochs=15, random_state=0
+)
 classifier.fit(X, y)
 print(f"test accuracy {classifier.score(X_test, y_test):.2f}")
 
@@ -64,7 +66,12 @@ print(f"test accuracy {classifier.score(X_test, y_test):.2f}")
 index = int(np.flatnonzero(y_test == "lift")[0])
 display = AttributionDisplay.from_estimator(classifier, X_test, index=index)
 display.ax_.set_title(f"predicted: {classifier.predict(X_test)[index]}")
-display.ax_.axvspan(starts[index] - 0.5, starts[index] + N_BUMP - 0.5, fill=False, linestyle="--")
+display.ax_.axvspan(
+    starts[index] - 0.5,
+    starts[index] + N_BUMP - 0.5,
+    fill=False,
+    linestyle="--",
+)
 
 explained = attributions(classifier, X_test[:20])
 print(f"largest error of a sum: {explained.completeness_error.max():.1e}")
@@ -98,17 +105,26 @@ FaithfulnessDisplay.from_faithfulness(curves, ax=ax)
 # The words of a text
 # -------------------
 #
-# Requests as in :doc:`plot_4_intents`, of two intents that share most of their words.
+# Requests as in :doc:`/gallery/first_steps/plot_intents`, of two intents that share most of their words.
 
 TEMPLATES = {
-    "book": ["I want to book a {way} to {city} please", "can I book the {way} to {city}?"],
-    "cancel": ["I want to cancel my {way} to {city} please", "can I give back my {way} to {city}"],
-}  # fmt: skip
+    "book": [
+        "I want to book a {way} to {city} please",
+        "can I book the {way} to {city}?",
+    ],
+    "cancel": [
+        "I want to cancel my {way} to {city} please",
+        "can I give back my {way} to {city}",
+    ],
+}
 rng = np.random.default_rng(0)
 texts, intents = [], []
 for _ in range(200):
     intent = rng.choice(list(TEMPLATES))
-    words = {"way": rng.choice(["flight", "train", "ferry"]), "city": rng.choice(["Rome", "Oslo"])}
+    words = {
+        "way": rng.choice(["flight", "train", "ferry"]),
+        "city": rng.choice(["Rome", "Oslo"]),
+    }
     texts.append(rng.choice(TEMPLATES[intent]).format(**words))
     intents.append(intent)
 
