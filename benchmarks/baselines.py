@@ -209,9 +209,10 @@ def main() -> None:
     for path in sorted(arguments.data.glob("**/train_FD001.txt")) if arguments.data else ():
         numbers["FD001"] = of_engines(path.parent)
     with threadpool_limits(1):
-        _, model, read = rocket(*series["GunPoint"][:2])
-        # Compiled by numba when it is first used, which is no part of a fit.
-        fit(model, series["GunPoint"], read)
+        # Compiled by numba when they are first used, which is no part of a fit.
+        for name in ("GunPoint", "BasicMotions"):
+            _, model, read = rocket(*series[name][:2])
+            fit(model, series[name], read)
         groups = {
             "series": [
                 row
