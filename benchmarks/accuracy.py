@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from benchmarks import accuracy_report
 from benchmarks.accuracy_settings import QUESTIONS, SETTINGS
@@ -251,11 +250,6 @@ def main() -> None:
         default=[],
         help="settings to fit to a quarter of the training parts",
     )
-    parser.add_argument(
-        "--published",
-        type=Path,
-        help="CSV file of published test accuracies: a column of sets, then one for each method",
-    )
     parser.add_argument("--seeds", type=int, default=5, help="default: %(default)s")
     parser.add_argument("--workers", type=int, default=2, help="default: %(default)s")
     arguments = parser.parse_args()
@@ -272,8 +266,7 @@ def main() -> None:
         for a_set in chosen
     ]
     run_all(jobs, RESULTS / "fits.jsonl", arguments.workers)
-    published = arguments.published and pd.read_csv(arguments.published, index_col=0)
-    accuracy_report.write(load(RESULTS / "fits.jsonl").values(), RESULTS, published)
+    accuracy_report.write(load(RESULTS / "fits.jsonl").values(), RESULTS)
 
 
 if __name__ == "__main__":

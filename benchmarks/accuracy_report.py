@@ -11,13 +11,19 @@ import pandas as pd
 from matplotlib.figure import Figure
 from tabulate import tabulate
 
+from benchmarks import published
 from benchmarks.accuracy_settings import QUESTIONS, TARGETS
 from benchmarks.pictures import COLOURS, OTHER
 
-# Published methods that the default is ranked among.
-METHODS = (
-    "HC2", "MR-Hydra", "ROCKET", "InceptionTime", "LITETime", "QUANT", "ResNet", "FCN", "LSTM-FCN",
+# The sets that README.md shows beside published figures, in its order, and its sets of texts with
+# their names there.
+SHOWN = (
+    "JapaneseVowels", "NATOPS", "Libras", "Epilepsy", "PenDigits", "ECG5000",
+    "ShakeGestureWiimoteZ", "GunPoint", "ArrowHead", "ItalyPowerDemand", "BasicMotions", "OSULeaf",
 )  # fmt: skip
+TEXTS = {
+    "mr": "film reviews", "trec": "TREC, 50 classes", "atis": "ATIS", "sms_spam": "SMS spam",
+}  # fmt: skip
 FIGURES = ("accuracy", "balanced_accuracy", "log_loss", "calibration_error")
 
 
@@ -78,6 +84,7 @@ def _row(fits: Fits, setting: str, first: str) -> tuple[str, ...]:
 
 def test_table(fits: Fits, setting: str, form: str) -> str:
     """One row for each set: the mean and range over seeds, beside target and published figures."""
+    known = published.read()
     rows = []
     for name in fits.common([setting]).sets:
         seconds = [fit.seconds for fit in fits.of(setting, name)]
@@ -85,7 +92,7 @@ def test_table(fits: Fits, setting: str, form: str) -> str:
             (
                 name,
                 *_against_target(fits, setting, name),
-                *map(_or_dash, TARGETS.get(name, (None, None, None))[1:]),
+                *_published(known, name),
                 *(f"{fits.figure(setting, name, f):.3f}" for f in FIGURES[1:]),
                 f"{mean(seconds):.1f} ({max(seconds):.1f})",
             )
@@ -95,6 +102,46 @@ def test_table(fits: Fits, setting: str, form: str) -> str:
         "log-loss", "calibration error", "seconds (most)",
     )  # fmt: skip
     return tabulate(rows, headers, tablefmt=form, disable_numparse=True)
+
+
+def _published(known: pd.DataFrame, name: str) -> tuple[str, str]:
+    """What was published of the LSTM-FCN family and of ROCKET."""
+    family = published.best_of(known, name, published.LSTM_FCN)
+    rocket = published.of_all_sources(known, name, "ROCKET")
+    return published.as_text(family), published.as_text(rocket)
+
+
+def short_table(fits: Fits, form: str) -> str:
+    """The table of README.md: mean accuracies of the default beside published ones."""
+    known = published.read()
+    names = [name for name in SHOWN if fits.of("default", name)]
+    rows = [
+        (name, f"{fits.figure('default', name, 'accuracy'):.3f}", *_published(known, name))
+        for name in names
+    ]
+    headers = ("data set", "sklstm", "LSTM-FCN family", "ROCKET")
+    return _as_table(rows, headers, form)
+
+
+def short_text_table(fits: Fits, form: str) -> str:
+    """The table of README.md for texts: accuracy and log-loss beside those of a linear model."""
+    settings = ("default", "linear, C=10")
+    rows = []
+    for name, shown in TEXTS.items():
+        if all(fits.of(setting, name) for setting in settings):
+            figures = [
+                [fits.figure(s, name, f) for f in ("accuracy", "log_loss")] for s in settings
+            ]
+            rows.append((shown, *(", ".join(f"{f:.3f}" for f in pair) for pair in figures)))
+    return _as_table(rows, ("data set", "sklstm", "linear model"), form)
+
+
+def _as_table(rows: Sequence[Sequence[str]], headers: Sequence[str], form: str) -> str:
+    """A table by tabulate, or with ``form="markdown"`` one without spaces for alignment."""
+    if form != "markdown":
+        return tabulate(rows, headers, tablefmt=form, disable_numparse=True)
+    lines = [f"| {' | '.join(cells)} |" for cells in (headers, *rows)]
+    return "\n".join([lines[0], "|" + "---|" * len(headers), *lines[1:]])
 
 
 def other_settings_table(fits: Fits, form: str) -> str:
@@ -113,23 +160,19 @@ def _against_target(fits: Fits, setting: str, name: str) -> tuple[str, str, str]
     found = f"{mean(accuracies):.3f} ({min(accuracies):.3f} to {max(accuracies):.3f})"
     if name not in TARGETS:
         return found, "-", ""
-    target = TARGETS[name][0]
+    target = TARGETS[name]
     return found, f"{target:.3f}", "yes" if round(mean(accuracies), 4) >= target else "no"
 
 
-def _or_dash(figure: float | None) -> str:
-    return "-" if figure is None else f"{figure:.3f}"
-
-
-def rank_table(fits: Fits, setting: str, published: pd.DataFrame, form: str) -> str:
+def rank_table(fits: Fits, setting: str, known: pd.DataFrame, form: str) -> str:
     """One row for each method: its mean rank and accuracy, and the setting's on the same sets.
 
-    ``published`` has accuracies by set and method. On each set the known ones are ranked, best
-    first, ties sharing their mean rank.
+    ``known`` has published accuracies by set and method. On each set they are ranked, best first,
+    ties sharing their mean rank.
     """
     own = {name: fits.figure(setting, name, "accuracy") for name in fits.common([setting]).sets}
-    known = published.reindex(columns=METHODS).dropna(how="all").dropna(axis="columns", how="all")
     known = known.loc[[name for name in own if name in known.index]]
+    known = known.dropna(how="all").dropna(axis="columns", how="all")
     known.insert(0, setting, pd.Series(own))
     ranks = known.rank(axis="columns", ascending=False).mean()
     rows = []
@@ -153,10 +196,13 @@ def picture(fits: Fits, settings: Sequence[str]) -> Figure:
         known = [(row, name) for row, name in enumerate(names) if fits.of(setting, name)]
         accuracies = [fits.figure(setting, name, "accuracy") for _, name in known]
         axes.plot(accuracies, [row for row, _ in known], "o", color=colour, label=setting)
-    for column, marker, label in ((1, "|", "LSTM-FCN family"), (2, "x", "ROCKET")):
-        published = [TARGETS[name][column] if name in TARGETS else None for name in names]
+    known = published.read()
+    family = [published.best_of(known, name, published.LSTM_FCN) for name in names]
+    rocket = [published.of_all_sources(known, name, "ROCKET") for name in names]
+    for found, marker, label in ((family, "|", "LSTM-FCN family"), (rocket, "x", "ROCKET")):
         style = {"color": OTHER, "markersize": 9, "label": f"{label}, published"}
-        axes.plot(*_known(published), marker, **style)
+        points = [(figure, row) for row, figures in enumerate(found) for figure in figures]
+        axes.plot([x for x, _ in points], [row for _, row in points], marker, **style)
     axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()
     axes.set_xlabel("test accuracy, mean of the seeds")
@@ -167,17 +213,8 @@ def picture(fits: Fits, settings: Sequence[str]) -> Figure:
     return figure
 
 
-def _known(figures: Sequence[float | None]) -> tuple[list[float], list[int]]:
-    """Those that are known, and their rows."""
-    rows = [row for row, figure in enumerate(figures) if figure is not None]
-    return [figure for figure in figures if figure is not None], rows
-
-
-def write(fits: Iterable[Any], folder: Path, published: pd.DataFrame | None = None) -> None:
-    """All tables as reStructuredText for the documentation, and the picture.
-
-    ``published`` as of `rank_table`, which is not remade without it.
-    """
+def write(fits: Iterable[Any], folder: Path) -> None:
+    """All tables as reStructuredText for the documentation, and the picture."""
     fits = list(fits)
     compared, tested, quarters = (Fits(fits, part) for part in ("cv", "test", "quarter"))
     for name, settings in QUESTIONS.items():
@@ -190,11 +227,12 @@ def write(fits: Iterable[Any], folder: Path, published: pd.DataFrame | None = No
     if any(fit.setting in QUESTIONS["text"][1:] for fit in tested.fits):
         table = question_table(tested, QUESTIONS["text"], "rst")
         (folder / "text_test.rst").write_text(table + "\n")
-    if published is not None:
-        table = rank_table(tested, "default", published, "rst")
-        (folder / "ranks.rst").write_text(table + "\n")
     recipes = [s for s in QUESTIONS["recipes"] if any(f.setting == s for f in tested.fits)]
     if "default" in recipes:
+        known = published.accuracies(published.read()).drop(columns="ALSTM-FCN")
+        (folder / "ranks.rst").write_text(rank_table(tested, "default", known, "rst") + "\n")
+        (folder / "short.rst").write_text(short_table(tested, "rst") + "\n")
+        (folder / "short_text.rst").write_text(short_text_table(tested, "rst") + "\n")
         (folder / "test.rst").write_text(test_table(tested, "default", "rst") + "\n")
         (folder / "test_others.rst").write_text(other_settings_table(tested, "rst") + "\n")
         picture(tested, recipes).savefig(folder / "test.png", dpi=110)

@@ -1,14 +1,19 @@
 """The study of accuracy: what it computes, what it keeps, and its recorded report."""
 
+import json
+import re
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks import accuracy, accuracy_report
+from benchmarks import accuracy, accuracy_report, published, regression
 from benchmarks.accuracy_settings import QUESTIONS, SETTINGS
 from benchmarks.sets import Set, find_sets, take
 from tests.helpers import make_ragged
 
+ROOT = Path(__file__).parents[1]
 RECORDED = accuracy.load(accuracy.RESULTS / "fits.jsonl").values()
 
 
@@ -132,19 +137,74 @@ def test_settings_are_compared_on_the_sets_and_seeds_that_all_were_fitted_with()
     assert second[-1].strip() == "1 / 0"
 
 
+PUBLISHED = """\
+# A comment, as those that name the sources.
+set,method,measure,figure,source
+A,ROCKET,accuracy,0.9000,one
+A,ROCKET,accuracy,0.8000,two
+A,LSTM-FCN,accuracy,0.7000,one
+A,ALSTM-FCN,accuracy,0.7500,one
+B,ROCKET,accuracy,0.6001,one
+B,ROCKET,accuracy,0.6004,two
+C,ROCKET,RMSE,0.289,one
+C,LSTM,RMSE,14,two
+C,CNN,RMSE,0.3,one
+"""
+
+
+@pytest.fixture
+def known(tmp_path):
+    path = tmp_path / "published.csv"
+    path.write_text(PUBLISHED)
+    return published.read(path)
+
+
+def test_the_first_of_two_sources_counts_and_both_are_shown(known):
+    assert published.accuracies(known).to_dict()["ROCKET"] == {"A": 0.9, "B": 0.6001}
+    assert published.of_all_sources(known, "A", "ROCKET") == [0.9, 0.8]
+    assert published.as_text([0.9, 0.8]) == "0.900 / 0.800"
+
+
+def test_two_sources_that_agree_in_three_digits_are_one_figure(known):
+    assert published.as_text(published.of_all_sources(known, "B", "ROCKET")) == "0.600"
+
+
+def test_what_was_not_published_is_a_dash(known):
+    assert published.as_text(published.of_all_sources(known, "C", "ROCKET")) == "-"
+    assert published.as_text(published.best_of(known, "B", published.LSTM_FCN)) == "-"
+
+
+def test_the_best_of_a_family_counts(known):
+    assert published.best_of(known, "A", published.LSTM_FCN) == [0.75]
+
+
+def test_errors_have_the_digits_that_were_published(known):
+    assert published.with_sources(known, "C") == "ROCKET 0.289, CNN 0.3 (one), LSTM 14 (two)"
+
+
+def test_the_file_of_published_figures_names_all_of_its_sources():
+    known = published.read()
+    head = [line for line in published.FILE.read_text().splitlines() if line.startswith("#")]
+    described = {line[2:].split(":")[0] for line in head if re.match(r"# \S.*: ", line)}
+    assert set(known["source"]) <= described
+    assert not known.duplicated(["set", "method", "source"]).any()
+    assert known.loc[known["measure"] == "accuracy", "figure"].astype(float).between(0, 1).all()
+    assert set(known["measure"]) == {"accuracy", "RMSE"}
+
+
 def test_methods_are_ranked_on_the_sets_that_they_are_known_of():
     found = {"A": 0.9, "B": 0.8, "C": 0.7, "D": 1.0}
     fits = [fit("default", name, 0, share, "test") for name, share in found.items()]
-    published = pd.DataFrame(
+    figures = pd.DataFrame(
         {
             "HC2": [0.95, 0.8, None, 0.1],
             "FCN": [0.1, None, None, 0.1],
-            "mine": [1.0, 1.0, 1.0, 1.0],
+            "never known": [None, None, None, 1.0],
         },
         index=["A", "B", "C", "not fitted"],
     )
     table = accuracy_report.rank_table(
-        accuracy_report.Fits(fits, "test"), "default", published, "tsv"
+        accuracy_report.Fits(fits, "test"), "default", figures, "tsv"
     )
     rows = [[cell.strip() for cell in line.split("\t")] for line in table.splitlines()[1:]]
     # C has no published figure, D is not among the published ones.
@@ -158,8 +218,32 @@ def test_methods_are_ranked_on_the_sets_that_they_are_known_of():
 @pytest.mark.skipif(not RECORDED, reason="nothing is recorded")
 def test_the_recorded_report_is_that_of_the_recorded_fits(tmp_path):
     accuracy_report.write(RECORDED, tmp_path)
-    # The ranks also follow from what others published.
-    names = {path.name for path in accuracy.RESULTS.glob("*.rst")} - {"ranks.rst"}
+    names = {path.name for path in accuracy.RESULTS.glob("*.rst")}
     assert names == {path.name for path in tmp_path.glob("*.rst")}
     for name in names:
         assert (tmp_path / name).read_text() == (accuracy.RESULTS / name).read_text()
+
+
+@pytest.mark.skipif(not RECORDED, reason="nothing is recorded")
+def test_the_readme_has_the_recorded_figures():
+    tested = accuracy_report.Fits(RECORDED, "test")
+    readme = (ROOT / "README.md").read_text()
+    assert accuracy_report.short_table(tested, "markdown") in readme
+    assert accuracy_report.short_text_table(tested, "markdown") in readme
+
+
+@pytest.mark.skipif(not RECORDED, reason="nothing is recorded")
+@pytest.mark.parametrize("page", ["README.md", "docs/index.rst", "docs/benchmarks/accuracy.rst"])
+def test_mean_ranks_in_sentences_are_those_of_the_table(page):
+    table = (accuracy.RESULTS / "ranks.rst").read_text()
+    ranks = {f"{float(rank):.1f}" for rank in re.findall(r"sets +(\d+\.\d\d) ", table)}
+    sentences = re.split(r"(?<=\.)\s+(?=[A-Z])", (ROOT / page).read_text())
+    named = {n for s in sentences if "mean rank" in s for n in re.findall(r"\b\d+\.\d\b", s)}
+    assert len(ranks) > 10
+    assert named <= ranks
+
+
+def test_errors_of_regressors_are_shown_beside_the_published_ones():
+    fits = json.loads((regression.RESULTS / "fits.json").read_text())["fits"]
+    table = (regression.RESULTS / "test.rst").read_text()
+    assert regression.table(fits, "rst") + "\n" == table
