@@ -1,8 +1,8 @@
 """Draw the pictures that are committed: ``python docs/pictures.py`` after ``make docs``.
 
-``_static/front.png`` is the picture of the README and of the first page: it needs no gallery.
-``_static/gallery/`` has thumbnails of gallery pages, for the first page: those of the gallery itself
-exist only after all examples have run, and pages must build without that.
+``_static/front.png`` is the picture of the README and of the first page; it needs no gallery.
+``_static/gallery/`` has thumbnails of gallery pages for the first page. Those of the gallery itself
+exist only after all examples have run, and the first page must build without that.
 """
 
 from pathlib import Path
@@ -11,6 +11,7 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 from aeon.datasets import load_classification
+from matplotlib.ticker import MaxNLocator
 from PIL import Image, ImageChops
 
 from sklstm import LSTMSequenceClassifier
@@ -75,6 +76,8 @@ def draw_front(path: Path) -> None:
     ax.set_xlabel("timesteps seen", fontsize=9)
     ax.set_ylabel("probability", fontsize=9)
     ax.set_ylim(-0.03, 1.12)
+    ax.set_xlim(0.5, len(after_each[row]) + 1.5)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.spines[["top", "right"]].set_visible(False)
     right.suptitle("One sequence, predicted as it comes in", fontsize=10)
     figure.savefig(path, dpi=110)
