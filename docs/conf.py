@@ -1,12 +1,16 @@
 """How Sphinx builds the documentation: `make docs`. Nothing here needs a network."""
 
 import os
+import sys
+from pathlib import Path
 
 import matplotlib as mpl
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sphinx_gallery.sorting import ExplicitOrder
 
 import sklstm
+
+sys.path.append(str(Path(__file__).parent / "_ext"))
 
 # The gallery runs the examples: no window, and no progress bar among Sphinx's messages.
 mpl.use("agg")
@@ -18,13 +22,16 @@ project_copyright = f"2026, {author}"
 version = release = sklstm.__version__
 
 extensions = [
+    "mathml",
     "numpydoc",
+    "sidebar",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
-    "sphinx.ext.mathjax",
     "sphinx_copybutton",
     "sphinx_gallery.gen_gallery",
 ]
+# MathJax would come from another host; see _ext/mathml.py.
+html_math_renderer = "mathml"
 exclude_patterns = ["_build", "_templates", "examples", "serving"]
 templates_path = ["_templates"]
 
@@ -63,10 +70,26 @@ html_theme = "pydata_sphinx_theme"
 html_title = "sklstm"
 html_show_sourcelink = False
 html_theme_options = {
+    "header_links_before_dropdown": 5,  # all of them
+    "navbar_align": "left",
+    "navbar_end": ["theme-switcher"],
+    "navigation_depth": 3,
     "navigation_with_keys": False,
     "secondary_sidebar_items": ["page-toc"],
     "show_prev_next": False,
 }
+# Read the Docs keeps the versions side by side. Elsewhere there is one, and a browser that opens it
+# as a file would report an error for the list of versions, which a script fetches.
+if "READTHEDOCS_VERSION" in os.environ:
+    html_theme_options |= {
+        "check_switcher": False,
+        "navbar_end": ["version-switcher", "theme-switcher"],
+        # Of the newest version, whichever is read: old ones do not know what came after them.
+        "switcher": {
+            "json_url": "/en/latest/_static/switcher.json",
+            "version_match": os.environ["READTHEDOCS_VERSION"],
+        },
+    }
 html_static_path = ["_static"]
 html_css_files = ["custom.css"]
 # What a block printed is not to be pasted.

@@ -22,11 +22,11 @@ class TfidfLinear(nn.Module):
 
     A term is a token, or a pair of consecutive tokens; pairs share a number of buckets, by a hash
     of theirs [1]_. With the weight :math:`w_k` and the inverse document frequency :math:`d_k` of
-    term :math:`k`, and :math:`k_1, \dots, k_n` as the terms of a sequence, the outputs are
+    term :math:`k`, and :math:`k_1, \ldots, k_n` as the terms of a sequence, the outputs are
 
     .. math::
 
-        \Bigl(\sum_i d_{k_i} w_{k_i}\Bigr) \Big/ \Bigl(\sum_i d_{k_i}^2\Bigr)^{1/2} + b
+        \frac{\sum_i d_{k_i} w_{k_i}}{\sqrt{\sum_i d_{k_i}^2}} + b
 
     which differs from scikit-learn's ``TfidfVectorizer`` in the norm only: that of a term that
     occurs several times grows with the root of its count.

@@ -63,8 +63,9 @@ def mean_cost(y_true, y_predicted):
 #
 # If probabilities are right, a reserve pays from a probability of 1 / (1 + 5) on.
 # ``FixedThresholdClassifier`` decides so. Probabilities of a network may be too sure, so the same
-# again after calibration (:doc:`/gallery/decisions/plot_calibration`). ``TunedThresholdClassifierCV`` asks the
-# costs themselves: it takes the threshold that was cheapest in cross-validation.
+# again after calibration (:doc:`/gallery/decisions/plot_calibration`).
+# ``TunedThresholdClassifierCV`` asks the costs themselves: it takes the threshold that was cheapest
+# in cross-validation.
 
 classifier = LSTMSequenceClassifier(
     16, n_kernels=0, conv_filters=(), max_epochs=50, random_state=0

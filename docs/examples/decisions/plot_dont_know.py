@@ -215,8 +215,8 @@ scatter.legend(
 # Texts out of scope
 # ------------------
 #
-# Requests as in :doc:`/gallery/first_steps/plot_intents`, the same about other cities, and requests about something
-# else that have words in common with them, or none.
+# Requests as in :doc:`/gallery/first_steps/plot_intents`, the same about other cities, and requests
+# about something else that have words in common with them, or none.
 
 TEMPLATES = {
     "book": [

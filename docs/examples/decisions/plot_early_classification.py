@@ -2,10 +2,10 @@
 Early classification
 ====================
 
-Who is speaking? The recordings of JapaneseVowels (:doc:`/gallery/first_steps/plot_japanese_vowels`) have 7 to 29
-timesteps, and mostly fewer of them tell. A causal classifier predicts after each timestep at no
-extra cost, so that one can measure how accuracy grows with what has been seen, and stop as soon as
-a prediction is sure enough.
+Who is speaking? The recordings of JapaneseVowels (:doc:`/gallery/first_steps/plot_japanese_vowels`)
+have 7 to 29 timesteps, and mostly fewer of them tell. A causal classifier predicts after each
+timestep at no extra cost, so that one can measure how accuracy grows with what has been seen, and
+stop as soon as a prediction is sure enough.
 """
 
 import matplotlib.pyplot as plt
@@ -118,7 +118,7 @@ def stop(probabilities, threshold):
 
 
 def cost(probabilities, labels, classes, threshold):
-    """Accuracy at the stop, and the mean share of a sequence seen till then."""
+    """Accuracy at the stop, and the mean share of a sequence seen so far."""
     stops = stop(probabilities, threshold)
     rows = [own[t] for own, t in zip(probabilities, stops, strict=True)]
     seen = [

@@ -233,7 +233,8 @@ figure.legend(loc="outside upper center", ncols=3)
 #
 # None of this holds when new sequences are not like those of the calibration: other machines,
 # another season, a new sensor. Nor are windows of one recording drawn anew: calibrate with
-# recordings, not with windows, that the network was not trained on (:doc:`/gallery/data/plot_remaining_life`).
+# recordings, not with windows, that the network was not trained on
+# (:doc:`/gallery/data/plot_remaining_life`).
 #
 # References
 # ----------

@@ -105,7 +105,8 @@ FaithfulnessDisplay.from_faithfulness(curves, ax=ax)
 # The words of a text
 # -------------------
 #
-# Requests as in :doc:`/gallery/first_steps/plot_intents`, of two intents that share most of their words.
+# Requests as in :doc:`/gallery/first_steps/plot_intents`, of two intents that share most of
+# their words.
 
 TEMPLATES = {
     "book": [
