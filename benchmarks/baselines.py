@@ -151,6 +151,7 @@ def regression(X: Any, y: np.ndarray) -> tuple[str, Any, Reading]:
 SERIES = {"summaries": summaries, "MiniRocket": rocket}
 TEXT = {"TF-IDF": linear}
 NUMBERS = {"boosted trees": regression}
+COMPARED = {"series": SERIES, "text": TEXT, "numbers": NUMBERS}
 
 
 def measure(
@@ -236,9 +237,8 @@ def main() -> None:
                 )
             ],
         }
-    models = {"series": SERIES, "text": TEXT, "numbers": NUMBERS}
     figures = {name: rows for name, rows in groups.items() if rows}
-    orders = {name: ("sklstm", *models[name]) for name in figures}
+    orders = {name: ("sklstm", *COMPARED[name]) for name in figures}
     written = {name: table(rows, orders[name], "rst") for name, rows in figures.items()}
     write_down(RESULTS, "fits", figures, written)
     for name, rows in figures.items():
