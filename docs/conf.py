@@ -22,6 +22,7 @@ project_copyright = f"2026, {author}"
 version = release = sklstm.__version__
 
 extensions = [
+    "links",
     "mathml",
     "numpydoc",
     "sidebar",
@@ -63,6 +64,9 @@ sphinx_gallery_conf = {
     "show_memory": False,
 }
 
+# "fit" in the contents of a class's page, not "LSTMSequenceClassifier.fit".
+toc_object_entries_show_parents = "hide"
+
 # Quotes in a docstring are code more often than speech.
 smartquotes = False
 
@@ -78,6 +82,10 @@ html_theme_options = {
     "secondary_sidebar_items": ["page-toc"],
     "show_prev_next": False,
 }
+# Dark where the reader's system is. The theme's own default is the same, with a warning.
+html_context = {"default_mode": "auto"}
+# Without a button that folds it away.
+html_sidebars = {"**": ["sidebar-nav-bs"]}
 # Read the Docs keeps the versions side by side. Elsewhere there is one, and a browser that opens it
 # as a file would report an error for the list of versions, which a script fetches.
 if "READTHEDOCS_VERSION" in os.environ:

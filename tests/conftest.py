@@ -16,6 +16,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--device", default="cpu", help="default of the estimators' device, and of torch's in tests"
     )
+    parser.addoption("--screenshots", help="folder for pictures of the documentation's pages")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -34,8 +34,11 @@ def shorten_titles(app, doctree):
     """A link in a sidebar or breadcrumb says LSTMSequenceClassifier; the page keeps its title."""
     docname = app.env.docname
     if docname.startswith(GENERATED):
-        name = docname.removeprefix(GENERATED).rpartition(".")[2]
-        app.env.titles[docname] = nodes.title("", "", nodes.Text(name))
+        name = nodes.Text(docname.removeprefix(GENERATED).rpartition(".")[2])
+        app.env.titles[docname] = nodes.title("", "", name)
+        link = next(app.env.tocs[docname].findall(nodes.reference))
+        link.children = []
+        link += name.copy()
 
 
 def setup(app):
