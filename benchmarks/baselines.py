@@ -52,7 +52,7 @@ Reading = Callable[[Any], Any]
 
 
 def summarise(X: Iterable[np.ndarray]) -> np.ndarray:
-    """Seven summaries of each sequence, in float32: no trace of order but first and last value.
+    """Six summaries of each feature and the length, in float32: of order, first and last value only.
 
     In float64 the last bits of the deviation depend on the order of the summands. Trees found it
     there and were right on every sequence of ``make_temporal_order``.
@@ -175,7 +175,7 @@ def measure(
 
 
 def table(rows: list[dict[str, Any]], models: tuple[str, ...], form: str) -> str:
-    """One row for each set: its size, then score and seconds of each model, means over seeds."""
+    """One row for each set: its size, score and seconds of each model, and what was chosen."""
     lines = []
     for name in dict.fromkeys(row["set"] for row in rows):
         own = [row for row in rows if row["set"] == name]
@@ -183,10 +183,13 @@ def table(rows: list[dict[str, Any]], models: tuple[str, ...], form: str) -> str
         for model in models:
             fits = [row for row in own if row["model"] == model]
             score, seconds = (mean(row[key] for row in fits) for key in ("score", "seconds"))
-            chosen = f" ({fits[0]['chosen']})" if fits[0]["chosen"] else ""
-            line += [f"{score:.3g}" if score > 1 else f"{score:.3f}", f"{seconds:.2g}{chosen}"]
+            shown = f"{score:.3g}" if score > 1 else f"{score:.3f}"
+            line.append(f"{shown}, {seconds:.2g} s")
+        line.append(" ".join(row["chosen"] for row in own if row["chosen"]))
         lines.append(line)
-    headers = ["set", "sequences", *(h for model in models for h in (model, "seconds"))]
+    headers = ["set", "sequences", *models, "chosen"]
+    if not any(line[-1] for line in lines):
+        headers, lines = headers[:-1], [line[:-1] for line in lines]
     return tabulate(lines, headers, tablefmt=form, disable_numparse=True)
 
 
