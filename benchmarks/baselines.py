@@ -52,7 +52,7 @@ Reading = Callable[[Any], Any]
 
 
 def summarise(X: Iterable[np.ndarray]) -> np.ndarray:
-    """Six summaries of each feature and the length, in float32: of order, first and last value only.
+    """Six summaries of each feature, and the length, in float32. Of order: first and last value.
 
     In float64 the last bits of the deviation depend on the order of the summands. Trees found it
     there and were right on every sequence of ``make_temporal_order``.
