@@ -22,7 +22,7 @@ SHOWN = (
     "ShakeGestureWiimoteZ", "GunPoint", "ArrowHead", "ItalyPowerDemand", "BasicMotions", "OSULeaf",
 )  # fmt: skip
 TEXTS = {
-    "mr": "film reviews", "trec": "TREC, 50 classes", "atis": "ATIS", "sms_spam": "SMS spam",
+    "mr": "film reviews", "trec": "TREC, 6 classes", "atis": "ATIS", "sms_spam": "SMS spam",
 }  # fmt: skip
 FIGURES = ("accuracy", "balanced_accuracy", "log_loss", "calibration_error")
 

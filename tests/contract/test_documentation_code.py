@@ -16,7 +16,7 @@ import matplotlib as mpl
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = [*sorted((ROOT / "docs/user_guide").glob("*.rst")), ROOT / "docs/index.rst"]
+PAGES = sorted((ROOT / "docs/user_guide").glob("*.rst"))
 
 BLOCK = re.compile(
     r"^(?P<indent> *)\.\. (?:code-block:: (?P<language>python|output)|(?P<setup>setup))\n"
@@ -177,13 +177,26 @@ def test_outputs_that_differ(shown, printed, varies):
         check_output(shown, printed, varies)
 
 
-def test_the_example_of_the_readme_is_short_and_prints_what_it_says(capsys):
+def blocks_of_readme():
+    """Code and output in turns."""
     text = (ROOT / "README.md").read_text()
-    example, output = re.search(
-        r"```python\n(.*?)```\n.*?```text\n(.*?)```", text, flags=re.DOTALL
-    ).groups()
+    found = re.findall(r"^```(python|text)\n(.*?)^```$", text, flags=re.DOTALL | re.M)
+    assert [language for language, _ in found] == ["python", "text"] * (len(found) // 2)
     # Another one would not be run.
-    assert text.count("```python") == 1
-    assert len([line for line in example.splitlines() if line.strip()]) <= 12
-    exec(compile(example, "README.md", "exec"), {"__name__": "__main__"})  # noqa: S102
-    check_output(output, capsys.readouterr().out)
+    assert len(found) == text.count("```python") + text.count("```text") == 4
+    return [body for _, body in found]
+
+
+def test_the_examples_of_the_readme_are_short_and_print_what_they_say(capsys):
+    blocks = blocks_of_readme()
+    namespace = {"__name__": "__main__"}
+    for example, output in zip(blocks[::2], blocks[1::2], strict=True):
+        assert len([line for line in example.splitlines() if line.strip()]) <= 12
+        exec(compile(example, "README.md", "exec"), namespace)  # noqa: S102
+        check_output(output, capsys.readouterr().out)
+
+
+def test_the_first_page_has_the_examples_of_the_readme():
+    shown = blocks_of((ROOT / "docs/index.rst").read_text())
+    assert [language for language, _, _ in shown] == ["python", "output"] * 2
+    assert [body for _, _, body in shown] == blocks_of_readme()
