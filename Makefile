@@ -13,6 +13,11 @@ KERAS_INSTALLED := $(KERAS)/.installed
 # The lowest versions that pyproject.toml allows.
 LOWEST := .venv-lowest
 LOWEST_INSTALLED := $(LOWEST)/.installed
+# The wheel, with what it requires and nothing else but pytest.
+WHEEL := .venv-wheel
+NO_EXTRA := not (onnx or Display or frames or BatchScorer)
+PLAIN_TESTS := $(addprefix tests/,config files nn state test_models.py test_regressor.py \
+	contract/test_offline.py contract/test_public_names.py contract/test_reproducibility.py)
 # Another Python than that of .venv, whose torch can use the GPU: make gpu GPU_PYTHON=python3
 GPU_PYTHON ?= $(BIN)/python
 GPU_INSTALLED := $(if $(filter $(BIN)/python,$(GPU_PYTHON)),$(INSTALLED))
@@ -22,7 +27,7 @@ SINGLE := OMP_NUM_THREADS=1
 SPHINX := $(SINGLE) $(BIN)/python -m sphinx -W --keep-going -q -b html
 PYTEST := $(SINGLE) $(BIN)/python -m pytest -n 2 --dist worksteal
 
-.PHONY: demo test test-slow test-gpu test-lowest lint format docs docs-fast screenshots bench bench-gpu bench-long gpu clean
+.PHONY: demo test test-slow test-gpu test-lowest test-wheel lint format docs docs-fast screenshots bench bench-gpu bench-long gpu clean
 
 demo: $(SHOWN)
 	$(SINGLE) $(BIN)/python -B docs/examples/first_steps/plot_japanese_vowels.py
@@ -50,6 +55,16 @@ gpu: $(GPU_INSTALLED)
 
 test-lowest: $(LOWEST_INSTALLED)
 	$(SINGLE) $(LOWEST)/bin/python -m pytest -n 2 --dist worksteal -m "not slow"
+
+# From within the environment, so that nothing of the source tree but its tests can be imported.
+test-wheel:
+	@echo "Installing the wheel into an empty $(WHEEL): 1 GB, most of it torch (for CPUs). Minutes."
+	rm -rf $(WHEEL)
+	$(PYTHON) -m venv $(WHEEL)
+	$(WHEEL)/bin/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir $(WHEEL) .
+	$(WHEEL)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt pytest $(WHEEL)/*.whl
+	cp -r tests pyproject.toml $(WHEEL)
+	cd $(WHEEL) && $(SINGLE) bin/python -P -m pytest -q -m "not slow" -k "$(NO_EXTRA)" --pyargs sklstm $(PLAIN_TESTS)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
@@ -84,7 +99,7 @@ bench-long: $(INSTALLED) $(KERAS_INSTALLED)
 	$(BIN)/python -m benchmarks --long
 
 clean:
-	rm -rf $(VENV) $(KERAS) $(LOWEST) docs/_build docs/gallery docs/reference/generated
+	rm -rf $(VENV) $(KERAS) $(LOWEST) $(WHEEL) docs/_build docs/gallery docs/reference/generated
 
 # Without bytecode, which takes more time and disk than one run of an example saves by it.
 $(SHOWN): pyproject.toml constraints.txt

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sklstm._regressor import LSTMSequenceRegressor
     from sklstm._scoring._scorer import BatchScorer, predict_batches
 
-__version__ = "0.1.0.dev0"
+__version__ = "0.1.0"
 
 __all__ = [
     "SKOPS_TRUSTED",

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import importlib
+import os
 import signal
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import torch
 
 from sklstm import LSTMSequenceClassifier, LSTMSequenceRegressor
+
+OFFLINE = str(Path(__file__).parent / "offline")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -20,6 +26,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # No socket to another machine: here, and in processes that tests start.
+    sys.path.append(OFFLINE)
+    importlib.import_module("no_network")
+    os.environ["PYTHONPATH"] = os.pathsep.join(
+        [OFFLINE, *filter(None, [os.environ.get("PYTHONPATH")])]
+    )
     device = config.getoption("device")
     if device != "cpu":
         for estimator in (LSTMSequenceClassifier, LSTMSequenceRegressor):
@@ -28,6 +40,14 @@ def pytest_configure(config: pytest.Config) -> None:
     # What a shell starts in the background ignores SIGINT, and then nobody can press Ctrl-C.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def _no_network() -> Iterator[None]:
+    """Tests fail that turn to another machine, even if the error is caught."""
+    yield
+    tried = sys.modules["no_network"].take_attempts()
+    assert tried == [], "tests run without a network"
 
 
 @pytest.fixture(autouse=True)

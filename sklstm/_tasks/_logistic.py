@@ -16,7 +16,7 @@ from sklstm._sequences import Array, IntArray
 # Inverse strength of the regularisation: weaker than scikit-learn's 1.0, since the shares of the
 # ensemble calibrate the result (benchmarks/LOG.md).
 INVERSE_STRENGTH = 20.0
-# L-BFGS took 17 to 87 on texts of 2 to 50 classes; noise alone would take thousands.
+# L-BFGS took 17 to 87 on texts of 2 to 21 classes; noise alone would take thousands.
 MAX_ITERATIONS = 100
 # Standard deviation of the logarithms of shares around those that they have without evidence.
 DEVIATION = 0.5

@@ -7,10 +7,12 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+import scipy
 from sklearn import config_context
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils.fixes import parse_version
 
 from sklstm.preprocessing import RollingFeatures, SequenceImputer, SequenceScaler
 from tests.helpers import make_cube, make_ragged, quick
@@ -140,6 +142,10 @@ for name, task in tasks.items():
 """
 
 
+@pytest.mark.skipif(
+    parse_version(scipy.__version__) < parse_version("1.14"),
+    reason="scikit-learn refuses array API dispatch with SciPy before 1.14",
+)
 def test_array_api_dispatch_changes_nothing():
     result = subprocess.run(  # noqa: S603
         [sys.executable, "-W", "error", "-c", PROGRAM], capture_output=True, text=True,

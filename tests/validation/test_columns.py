@@ -348,7 +348,7 @@ def test_features_may_share_a_name_if_they_are_numbers():
     inputs, _ = first([twice, twice])
     assert inputs.sequences.values.shape == (4, 2)
     with pytest.raises(ValueError, match="is text"):
-        first([twice.astype(object).replace(4.0, "x")])
+        first([pd.DataFrame([[1.0, 2.0], [3.0, "x"]], columns=twice.columns)])
 
 
 def test_absent_categories_are_dropped():

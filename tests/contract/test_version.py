@@ -1,0 +1,28 @@
+"""One version, in all places that name it."""
+
+import re
+from pathlib import Path
+
+import sklstm
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_citation_is_that_of_this_version():
+    text = (ROOT / "CITATION.cff").read_text()
+    assert re.findall(r"^version: (.*)$", text, flags=re.M) == [sklstm.__version__]
+
+
+def test_the_changelog_begins_with_this_version():
+    headings = re.findall(r"^(\S+)(?: \(.*\))?\n-{3,}$", (ROOT / "CHANGELOG.md").read_text(), re.M)
+    assert headings[0] == sklstm.__version__
+
+
+def test_the_changelog_is_markdown_and_restructuredtext():
+    """The documentation includes it, and GitHub shows it."""
+    text = (ROOT / "CHANGELOG.md").read_text()
+    assert re.findall(r"^#.*$|\]\(.*?\)|(?<!`)`[^`\n]+`(?!`)", text, re.M) == []
+
+
+def test_the_version_is_that_of_a_release_or_of_the_state_before_one():
+    assert re.fullmatch(r"\d+\.\d+\.\d+(\.dev0|rc\d+)?", sklstm.__version__)
