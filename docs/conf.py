@@ -10,7 +10,7 @@ from sphinx_gallery.sorting import ExplicitOrder
 
 import sklstm
 
-# For parameter_groups, beside this file.
+# For parameter_groups and short_names, beside this file.
 sys.path.insert(0, str(Path(__file__).parent))
 
 # The gallery runs the examples: no window, and no progress bar among Sphinx's messages.
@@ -25,6 +25,7 @@ version = release = sklstm.__version__
 extensions = [
     "numpydoc",
     "parameter_groups",
+    "short_names",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.mathjax",
