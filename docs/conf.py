@@ -26,6 +26,7 @@ extensions = [
     "mathml",
     "numpydoc",
     "parameter_groups",
+    "short_names",
     "sidebar",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",

@@ -106,6 +106,10 @@ def test_what_git_knows_is_shipped(built):
     if not (ROOT / ".git").exists():
         pytest.skip("not a clone")
     listed = subprocess.run(
-        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True  # noqa: S607
+        ["git", "ls-files"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,  # noqa: S607
     ).stdout.splitlines()
     assert [name for name in listed if not (built[1] / name).exists()] == []

@@ -6,9 +6,12 @@ import inspect
 import re
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
+from typing import NamedTuple
 from urllib.parse import unquote
 
 import pytest
+from docutils import nodes
 from numpydoc.docscrape import ClassDoc
 from sklearn.base import BaseEstimator
 
@@ -54,12 +57,17 @@ def test_the_reference_lists_every_public_name_once():
     assert "SKOPS_TRUSTED" in (DOCS / "reference/index.rst").read_text()
 
 
-@pytest.fixture(scope="module")
-def extension():
-    spec = importlib.util.spec_from_file_location("groups", DOCS / "_ext/parameter_groups.py")
+def extension_of(name):
+    """An extension of Sphinx beside the configuration of the documentation."""
+    spec = importlib.util.spec_from_file_location(name, DOCS / "_ext" / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def extension():
+    return extension_of("parameter_groups")
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)
@@ -135,3 +143,30 @@ def test_all_addresses_of_the_documentation_are_the_same():
     pattern = r"https://sklstm\.readthedocs\.io[^\s)>\"']*"
     urls += [url for text in texts for url in re.findall(pattern, text)]
     assert [url for url in urls if not (url + "/").startswith(DOCUMENTATION)] == []
+
+
+class Entry(NamedTuple):
+    docname: str
+    node_id: str
+    aliased: bool = False
+
+
+def test_a_short_name_is_a_link_if_it_is_the_only_one_of_its_kind():
+    objects = {
+        "sklstm.nn.LSTMLayer": Entry("layer", "id-of-layer"),
+        "sklstm.nn._encoder.LSTMLayer": Entry("layer", "id-of-layer", aliased=True),
+        "sklstm.nn.LSTMLayer.forward": Entry("layer", "forward"),
+        "sklstm.nn.DenseHead.forward": Entry("head", "forward"),
+    }
+    builder = SimpleNamespace(get_relative_uri=lambda _from, to: f"{to}.html")
+    app = SimpleNamespace(builder=builder)
+    env = SimpleNamespace(get_domain=lambda _: SimpleNamespace(objects=objects), docname="page")
+
+    def link_of(name, kind="obj"):
+        node = {"reftype": kind, "reftarget": name, "refdoc": "page"}
+        return extension_of("short_names").resolve(app, env, node, nodes.Text(name))
+
+    assert link_of("LSTMLayer")["refuri"] == "layer.html#id-of-layer"
+    assert link_of("forward") is None
+    assert link_of("Missing") is None
+    assert link_of("LSTMLayer", kind="meth") is None
