@@ -204,7 +204,7 @@ def results_table(cases: Sequence[dict[str, Any]], form: str) -> str:
 
 def times_table(cases: Sequence[dict[str, Any]], form: str) -> str:
     """Seconds of fits, and Keras' times as multiples of ours, round by round."""
-    headers = ("fit, s: Keras", "sklstm", "fit: times", "prediction: times")
+    headers = ("fit, s: Keras", "sklstm", "fit: ratio", "prediction: ratio")
     return _both_sides(cases, form, headers,
                        lambda keras, ours: (_mean(keras, "fit", ".1f"), _mean(ours, "fit", ".1f"),
                                             _ratio(keras, ours, "fit"),
