@@ -204,7 +204,7 @@ def results_table(cases: Sequence[dict[str, Any]], form: str) -> str:
 
 def times_table(cases: Sequence[dict[str, Any]], form: str) -> str:
     """Seconds of fits, and Keras' times as multiples of ours, round by round."""
-    headers = ("fit, s: Keras", "sklstm", "fit: times", "prediction: times")
+    headers = ("fit, s: Keras", "sklstm", "fit: ratio", "prediction: ratio")
     return _both_sides(cases, form, headers,
                        lambda keras, ours: (_mean(keras, "fit", ".1f"), _mean(ours, "fit", ".1f"),
                                             _ratio(keras, ours, "fit"),
@@ -303,7 +303,9 @@ def _ratio(slower: dict[str, Any], faster: dict[str, Any], name: str) -> str:
     if slower["failed"] or faster["failed"]:
         return "n/a"
     checks = zip(slower["checks"], faster["checks"], strict=True)
-    return str(spread([a[name] / b[name] for a, b in checks]))
+    found = spread([a[name] / b[name] for a, b in checks])
+    # A space that does not break: a table of six columns is narrow.
+    return f"{found.median:.1f}\N{NO-BREAK SPACE}({found.low:.1f}-{found.high:.1f})"
 
 
 def main() -> None:

@@ -79,7 +79,8 @@ def lstm_fcn(data: Data) -> keras.Model:
         return Multiply()([x, Reshape((1, width))(scale)])
 
     def convolution(x, filters, kernel_size):
-        x = Conv1D(filters, kernel_size, padding="same", kernel_initializer="he_uniform")(x)
+        x = Conv1D(filters, kernel_size, padding="same",
+                   kernel_initializer="he_uniform")(x)
         return Activation("relu")(BatchNormalization()(x))
 
     inputs = Input((None, data.n_features))
@@ -87,7 +88,8 @@ def lstm_fcn(data: Data) -> keras.Model:
     x = squeeze_excite(convolution(inputs, 128, 8))
     x = squeeze_excite(convolution(x, 256, 5))
     x = GlobalAveragePooling1D()(convolution(x, 128, 3))
-    outputs = Dense(data.n_classes, activation="softmax")(Concatenate()([states, x]))
+    x = Concatenate()([states, x])
+    outputs = Dense(data.n_classes, activation="softmax")(x)
     return keras.Model(inputs, outputs)
 
 
