@@ -14,7 +14,7 @@ pytestmark = pytest.mark.skipif(not FILES, reason="a source distribution has no 
 def listed_examples():
     """Paths of the examples in the order of conf.py, which runs much else when it is imported."""
     for node in ast.parse((ROOT / "docs/conf.py").read_text()).body:
-        if isinstance(node, ast.Assign) and node.targets[0].id == "EXAMPLES":
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "EXAMPLES":
             sections = ast.literal_eval(node.value)
     return [f"{section}/plot_{name}.py" for section, names in sections.items() for name in names]
 
