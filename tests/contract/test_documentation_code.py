@@ -20,7 +20,7 @@ PAGES = [*sorted((ROOT / "docs/user_guide").glob("*.rst")), ROOT / "docs/index.r
 
 BLOCK = re.compile(
     r"^(?P<indent> *)\.\. (?:code-block:: (?P<language>python|output)|(?P<setup>setup))\n"
-    r"(?P<options>(?:(?P=indent)   :.*\n)*)\n"
+    r"(?P<options>(?:(?P=indent) {3,}:.*\n)*)\n"
     r"(?P<body>(?:(?P=indent)   .*\n|\n)+)",
     flags=re.M,
 )
@@ -40,6 +40,11 @@ def blocks_of(text):
         )
         for match in BLOCK.finditer(text)
     ]
+
+
+def code_blocks(path):
+    """The Python code of a page, block by block."""
+    return [body for language, _, body in blocks_of(path.read_text()) if language == "python"]
 
 
 def unit_of_last_digit(number):
