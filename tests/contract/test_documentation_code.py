@@ -42,6 +42,11 @@ def blocks_of(text):
     ]
 
 
+def code_blocks(path):
+    """The Python code of a page, block by block."""
+    return [body for language, _, body in blocks_of(path.read_text()) if language == "python"]
+
+
 def unit_of_last_digit(number):
     """0.94 -> 0.01, 1.5e-05 -> 1e-06, and infinite for numpy's "1." beside 0.25."""
     mantissa, _, exponent = number.partition("e")
