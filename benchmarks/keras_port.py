@@ -204,7 +204,7 @@ def results_table(cases: Sequence[dict[str, Any]], form: str) -> str:
 
 def times_table(cases: Sequence[dict[str, Any]], form: str) -> str:
     """Seconds of fits, and Keras' times as multiples of ours, round by round."""
-    headers = ("fit, s: Keras", "sklstm", "fit: ratio", "prediction: ratio")
+    headers = ("fit, s: Keras", "sklstm", "fit: ratio", "predict: ratio")
     return _both_sides(cases, form, headers,
                        lambda keras, ours: (_mean(keras, "fit", ".1f"), _mean(ours, "fit", ".1f"),
                                             _ratio(keras, ours, "fit"),
@@ -278,7 +278,7 @@ def tables(found: dict[str, Any]) -> dict[str, str]:
         "times": times_table(found["cases"], "rst"),
         "defaults": defaults_table(found["cases"], "rst"),
         "lines": lines_table("rst"),
-        "machine": f"{where} {when}",
+        "recorded": f"{where} {when}",
     }
 
 
@@ -304,8 +304,8 @@ def _ratio(slower: dict[str, Any], faster: dict[str, Any], name: str) -> str:
         return "n/a"
     checks = zip(slower["checks"], faster["checks"], strict=True)
     found = spread([a[name] / b[name] for a, b in checks])
-    # A space that does not break: a table of six columns is narrow.
-    return f"{found.median:.1f}\N{NO-BREAK SPACE}({found.low:.1f}-{found.high:.1f})"
+    # In a narrow column the range stays in one piece.
+    return f"{found.median:.1f} ({found.low:.1f}\N{NON-BREAKING HYPHEN}{found.high:.1f})"
 
 
 def main() -> None:
