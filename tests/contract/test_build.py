@@ -103,9 +103,9 @@ def test_the_tests_of_the_contract_run_from_the_sdist(built):
 
 
 def test_what_git_knows_is_shipped(built):
-    if not (ROOT / ".git").exists():
+    if not (ROOT / ".git").exists() or shutil.which("git") is None:
         pytest.skip("not a clone")
-    command = [shutil.which("git"), "ls-files"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603
-    listed = done.stdout.splitlines()
+    listed = subprocess.run(  # noqa: S603
+        [shutil.which("git"), "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
     assert [name for name in listed if not (built[1] / name).exists()] == []
