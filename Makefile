@@ -109,7 +109,7 @@ $(SHOWN): pyproject.toml constraints.txt
 	touch $@
 
 $(INSTALLED): $(SHOWN)
-	@echo "Adding what tests, lint, docs and benchmarks need to $(VENV): 0.9 GB. Minutes."
+	@echo "Adding what tests, lint, docs and benchmarks need to $(VENV): 1.1 GB. Minutes."
 	$(PIP_INSTALL) -c constraints.txt -e '.[examples,docs,tests,lint,benchmarks]'
 	$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true  # templates in it are no Python
 	touch $@
