@@ -132,6 +132,16 @@ def test_partial_fit_and_warm_start_keep_the_vocabulary():
     assert fitted.net_.trained.embedding.num_embeddings == 30
 
 
+def test_too_few_embedding_weights_are_mentioned_beside_the_vocabulary_size():
+    few = tokens(embedding_dim=None, vocabulary_size=None, embedding_weights=WEIGHTS[:5])
+    message = (
+        r"(?s)from 0 to 4: .*embedding_weights need one row for each id: those of a TokenEncoder"
+        r" are vectors\.weights\(encoder\.vocabulary_\)"
+    )
+    with pytest.raises(ValueError, match=message):
+        few.fit(X, Y)
+
+
 @pytest.mark.parametrize(
     "parameters", [{"vocabulary_size": 100}, {"vocabulary_size": None, "embedding_dim": None}]
 )

@@ -189,5 +189,6 @@ def _check_range(
     accepted = "at least 0" if vocabulary_size is None else f"from 0 to {vocabulary_size - 1}"
     raise ValueError(
         f"Token ids must be {accepted}: {offenders}.\n\nMap unknown tokens to {UNKNOWN_ID}, or set"
-        " vocabulary_size above the largest id that will ever come."
+        " vocabulary_size above the largest id that will ever come. Any embedding_weights need one"
+        " row for each id: those of a TokenEncoder are vectors.weights(encoder.vocabulary_)."
     )

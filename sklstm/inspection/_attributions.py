@@ -54,7 +54,8 @@ class Attributions(list[Array]):
     static_names : list of str, default=None
         Names of the static columns, with those of numbers first.
     words : list of list of str, default=None
-        Tokens of each text, for a pipeline that begins with a `TokenEncoder`.
+        Tokens of each text, for a pipeline that begins with a `TokenEncoder`. Those that it does
+        not know are given as written.
     baseline : object, default=None
         The baseline as passed.
 
@@ -184,6 +185,9 @@ def attributions(
     Notes
     -----
     For two classes, the logit of a class is its log-odds: ``decision_function`` or its negative.
+
+    A word that the encoder does not know is read as the unknown token, and its value is that of any
+    unknown word in its place. With ``baseline=1`` unknown words get 0.
 
     The path is that of the network's inputs: standardised values, token vectors and one-hot vectors
     of categories. Attributions of several inputs from one value are summed. With
