@@ -230,6 +230,7 @@ def test_halves_share_nothing_and_leave_nothing_out():
         ),
         (calibration, "fits.json", None, calibration.table, "test.rst"),
         (rejection, "speakers.json", None, rejection.table, "test.rst"),
+        (rejection, "texts.json", None, rejection.table_of_texts, "texts.rst"),
     ],
 )  # fmt: skip
 def test_the_tables_of_the_guide_are_those_of_the_recorded_figures(module, file, key, table, page):
