@@ -6,7 +6,7 @@ from pathlib import Path
 from hatchling.metadata.plugin.interface import MetadataHookInterface
 
 
-def with_addresses(text, documentation, source):
+def with_addresses(text, documentation, repository, tag):
     """Pages of the documentation where they are published, everything else in the repository."""
 
     def address(match):
@@ -15,8 +15,8 @@ def with_addresses(text, documentation, source):
             page = path.removeprefix("docs/").removesuffix(".rst")
             return f"]({documentation}{page}.html)"
         # A picture, not the page around it.
-        path = source.format("raw" if path.endswith(".png") else "blob") + path
-        return f"]({path})"
+        form = "raw" if path.endswith(".png") else "blob"
+        return f"]({repository}/{form}/{tag}/{path})"
 
     return re.sub(r"\]\((?!https:)(?P<path>[^)\s]+)\)", address, text)
 
@@ -25,11 +25,8 @@ class ReadmeHook(MetadataHookInterface):
     """Fills in ``readme`` of pyproject.toml."""
 
     def update(self, metadata):
-        """Links go to this version, as far as there are pages for each."""
-        urls = metadata["urls"]
-        text = with_addresses(
-            Path(self.root, "README.md").read_text(encoding="utf-8"),
-            f"{urls['Documentation']}en/stable/",
-            f"{urls['Source']}/{{}}/v{metadata['version']}/",
-        )
+        """Links into the repository go to the files of this version."""
+        urls, tag = metadata["urls"], f"v{metadata['version']}"
+        text = Path(self.root, "README.md").read_text(encoding="utf-8")
+        text = with_addresses(text, urls["Documentation"], urls["Source"], tag)
         metadata["readme"] = {"content-type": "text/markdown", "text": text}

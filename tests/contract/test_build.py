@@ -104,7 +104,7 @@ def test_all_links_of_the_readme_lead_away_from_pypi(built):
     shown = re.findall(link, metadata)
     assert [address for address in shown if not address.startswith("https://")] == []
     urls, tag = PYPROJECT["project"]["urls"], f"v{sklstm.__version__}"
-    assert f"{urls['Documentation']}en/stable/user_guide/inputs.html" in shown
+    assert f"{urls['Documentation']}user_guide/inputs.html" in shown
     assert f"{urls['Source']}/blob/{tag}/CONTRIBUTING.md" in shown
     assert f"{urls['Source']}/raw/{tag}/docs/_static/front.png" in shown
 
