@@ -212,35 +212,21 @@ def main() -> None:
     numbers = {name: of_wheel(name) for name in IN_WHEEL}
     for path in sorted(arguments.data.glob("**/train_FD001.txt")) if arguments.data else ():
         numbers["FD001"] = of_engines(path.parent)
+    groups = {
+        "series": (series | made_sets(), SERIES, [network(False, s) for s in seeds], accuracy),
+        "text": (texts, TEXT, [network(True, s) for s in seeds], accuracy),
+        "numbers": (numbers, NUMBERS, [LSTMSequenceRegressor(random_state=s) for s in seeds], rmse),
+    }
     with threadpool_limits(1):
         # Compiled by numba when they are first used, which is no part of a fit.
         for name in ("GunPoint", "BasicMotions"):
             _, model, read = rocket(*series[name][:2])
             fit(model, series[name], read)
-        groups = {
-            "series": [
-                row
-                for name, data in (series | made_sets()).items()
-                for row in measure(name, data, SERIES, [network(False, s) for s in seeds], accuracy)
-            ],
-            "text": [
-                row
-                for name, data in texts.items()
-                for row in measure(name, data, TEXT, [network(True, s) for s in seeds], accuracy)
-            ],
-            "numbers": [
-                row
-                for name, data in numbers.items()
-                for row in measure(
-                    name,
-                    data,
-                    NUMBERS,
-                    [LSTMSequenceRegressor(random_state=s) for s in seeds],
-                    rmse,
-                )
-            ],
+        figures = {
+            group: [row for name, data in sets.items() for row in measure(name, data, *models)]
+            for group, (sets, *models) in groups.items()
+            if sets
         }
-    figures = {name: rows for name, rows in groups.items() if rows}
     orders = {name: ("sklstm", *COMPARED[name]) for name in figures}
     written = {name: table(rows, orders[name], "rst") for name, rows in figures.items()}
     write_down(RESULTS, "fits", figures, written)

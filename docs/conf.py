@@ -68,9 +68,6 @@ sphinx_gallery_conf = {
     "show_memory": False,
 }
 
-# "fit" in the contents of a class's page, not "LSTMSequenceClassifier.fit".
-toc_object_entries_show_parents = "hide"
-
 # Quotes in a docstring are code more often than speech.
 smartquotes = False
 

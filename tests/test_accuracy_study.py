@@ -240,6 +240,7 @@ def test_mean_ranks_in_sentences_are_those_of_the_table(page):
     sentences = re.split(r"(?<=\.)\s+(?=[A-Z])", (ROOT / page).read_text())
     named = {n for s in sentences if "mean rank" in s for n in re.findall(r"\b\d+\.\d\b", s)}
     assert len(ranks) > 10
+    assert named
     assert named <= ranks
 
 

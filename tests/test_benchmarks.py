@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -23,7 +24,9 @@ from benchmarks.results import ratio, write_down
 from benchmarks.scale import paper_model
 from benchmarks.themes import THEMES, growth
 from benchmarks.work import Settings
+from tests.contract.test_documentation_code import unit_of_last_digit
 
+ROOT = Path(__file__).parents[1]
 RECORDED = [path.parent for path in __main__.RESULTS.glob("*/machine.rst")]
 
 
@@ -144,6 +147,44 @@ def test_the_recorded_report_is_that_of_the_recorded_results(folder):
     assert folder.joinpath("headlines.rst").read_text() == headlines + "\n"
     # A theme of another name would be missing at the top of the page.
     assert all(name in headlines for name in report.HEADLINES.values())
+
+
+UNEQUAL, EQUAL = (f"sequences of {kind} length" for kind in ("unequal", "equal"))
+ONE, MANY = "1 sequence of 45 timesteps", "memory, 10000 sequences"
+# What a page says, the recorded table, where in it, and the row.
+STATED = {
+    "README.md": [
+        ("{} times as fast as a torch loop with packed", "headlines", UNEQUAL, "torch loop"),
+        ("packed sequences, {} times as fast as Keras", "headlines", UNEQUAL, "Keras"),
+        ("| {} times as fast as a torch loop, ", "headlines", EQUAL, "torch loop"),
+        ("as a torch loop, {} times as fast as Keras", "headlines", EQUAL, "Keras"),
+        ("45 timesteps | {} ms", "single", ONE, "sklstm"),
+        ("ms; {} ms as an ONNX file", "single", ONE, "onnxruntime"),
+        ("10,000 sequences | {} MiB", "memory", MANY, "sklstm"),
+        ("MiB; torch loop {}, Keras", "memory", MANY, "torch loop"),
+        (", Keras {} |", "memory", MANY, "Keras"),
+    ],
+    "docs/index.rst": [
+        ("{} times as fast as a torch loop with packed", "headlines", UNEQUAL, "torch loop"),
+        ("packed sequences and {} times as fast as Keras", "headlines", UNEQUAL, "Keras"),
+        ("the factor is {} and", "headlines", EQUAL, "torch loop"),
+        ("and {} (:doc:`/benchmarks/index`", "headlines", EQUAL, "Keras"),
+        ("of 45 timesteps in {} ms", "single", ONE, "sklstm"),
+        ("ONNX file in {} ms", "single", ONE, "onnxruntime"),
+    ],
+}
+
+
+@pytest.mark.parametrize("page", STATED)
+def test_the_first_pages_have_the_recorded_figures(page):
+    text = " ".join((ROOT / page).read_text().split())
+    for sentence, table, place, row in STATED[page]:
+        (shown,) = re.findall(re.escape(sentence).replace(r"\{\}", r"(\d[\d.]*)"), text)
+        recorded = (__main__.RESULTS / f"short/{table}.rst").read_text()
+        figure = re.search(rf"{place}.*?{row} +([\d.]+)", recorded, flags=re.DOTALL)[1]
+        # The recorded figure is rounded, too.
+        half = 0.51 * unit_of_last_digit(shown)
+        assert float(shown) == pytest.approx(float(figure), rel=0, abs=half), sentence
 
 
 def test_the_contestants_on_a_gpu_run():

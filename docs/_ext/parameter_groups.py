@@ -74,7 +74,7 @@ def group_parameters(app, what, name, obj, options, lines):
         if not named:
             continue
         start = row_of(lines, named[0])
-        lines[start:start] = [f"    .. rubric:: {title}", "       :class: parameter-group", ""]
+        lines[start:start] = [f"    .. rubric:: {title}", ""]
         for parameter in named:
             end = end_of(lines, row_of(lines, parameter))
             # A list needs a paragraph of its own after it.

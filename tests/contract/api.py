@@ -1,9 +1,10 @@
 """The public interface as text: `python -m tests.contract.api` writes it to api.txt.
 
-Below each module are its public names, below each class its methods and properties. Parameters
-have their defaults; those after `*` are keyword-only. An exception has its base class, a record the
-names of its fields. Not listed are methods that scikit-learn or torch adds to a class, those that
-parts of the package call on each other (NOT_FOR_USERS), and of torch modules all but `forward`.
+Below each module are its public names, below each class its methods and properties, and after them
+the documented attributes that it gets in use, such as by `fit`. Parameters have their defaults;
+those after `*` are keyword-only. An exception has its base class, a record the names of its fields.
+Not listed are methods that scikit-learn or torch adds to a class, those that parts of the package
+call on each other (NOT_FOR_USERS), and of torch modules all but `forward`.
 """
 
 from __future__ import annotations
@@ -65,7 +66,10 @@ def _entry(name: str, thing: Any) -> str:
         text = f"    {name}\n" + "".join(f"        {field}\n" for field in fields)
     else:
         text = _call(4, name, thing)
-    return text + "".join(_member(thing, member) for member in _own_members(thing))
+    members = _own_members(thing)
+    text += "".join(_member(thing, member) for member in members)
+    later = [name for name in _documented_attributes(thing) if name not in members]
+    return text + "".join(f"        {name}\n" for name in later)
 
 
 def _own_members(thing: type) -> list[str]:
@@ -79,6 +83,15 @@ def _own_members(thing: type) -> list[str]:
     if "__call__" in {name for base in own for name in vars(base)}:
         names.add("__call__")
     return sorted(names)
+
+
+def _documented_attributes(thing: type) -> list[str]:
+    """Names in the section Attributes of a class's docstring, sorted; none of a record's fields."""
+    if dataclasses.is_dataclass(thing):
+        return []
+    text = inspect.getdoc(thing) or ""
+    section = re.search(r"^Attributes\n-+\n(.*?)(?=^[^\n]+\n-{3,}$|\Z)", text, re.DOTALL | re.M)
+    return sorted(re.findall(r"^(\w+) :", section[1], re.M)) if section else []
 
 
 def _member(thing: type, name: str) -> str:

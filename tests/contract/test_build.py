@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,7 +18,12 @@ import sklstm
 ROOT = Path(__file__).parents[2]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 SHIPPED = PYPROJECT["tool"]["hatch"]["build"]["targets"]["sdist"]["include"]
-LEFT_OUT = shutil.ignore_patterns("__pycache__", "_build", "gallery", "generated")
+BUILT = {ROOT / "docs/_build", ROOT / "docs/gallery", ROOT / "docs/reference/generated"}
+
+
+def left_out(folder, names):
+    """What a clone has in a folder and git does not know."""
+    return {name for name in names if name == "__pycache__" or Path(folder, name) in BUILT}
 
 
 def copy_tree(folder):
@@ -26,7 +32,7 @@ def copy_tree(folder):
         source, target = ROOT / name[1:], folder / name[1:]
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.is_dir():
-            shutil.copytree(source, target, ignore=LEFT_OUT)
+            shutil.copytree(source, target, ignore=left_out)
         else:
             shutil.copy(source, target)
     return folder
@@ -87,6 +93,20 @@ def test_the_wheel_holds_the_package_and_nothing_else(built):
     sources = {path.relative_to(ROOT).as_posix() for path in (ROOT / "sklstm").rglob("*.py")}
     assert sources | {"sklstm/py.typed"} == {name for name in names if not name.startswith(info)}
     assert f"{info}licenses/LICENSE" in names
+
+
+def test_all_links_of_the_readme_lead_away_from_pypi(built):
+    link = r"\]\(([^)\s]+)\)"
+    own = [path for path in re.findall(link, (ROOT / "README.md").read_text()) if ":" not in path]
+    assert [path for path in own if not (ROOT / path).exists()] == []
+    with zipfile.ZipFile(built[2]) as wheel:
+        metadata = wheel.read(f"sklstm-{sklstm.__version__}.dist-info/METADATA").decode()
+    shown = re.findall(link, metadata)
+    assert [address for address in shown if not address.startswith("https://")] == []
+    urls, tag = PYPROJECT["project"]["urls"], f"v{sklstm.__version__}"
+    assert f"{urls['Documentation']}user_guide/inputs.html" in shown
+    assert f"{urls['Source']}/blob/{tag}/CONTRIBUTING.md" in shown
+    assert f"{urls['Source']}/raw/{tag}/docs/_static/front.png" in shown
 
 
 @pytest.mark.slow

@@ -103,6 +103,12 @@ def test_the_blocks_of_a_page_run_one_after_another_and_print_what_is_shown(path
     run_page(text, path.name, capsys)
 
 
+@pytest.mark.parametrize("path", PAGES, ids=lambda p: p.name)
+def test_the_code_of_a_page_fits_its_column(path):
+    lines = [line for block in code_blocks(path) for line in block.splitlines()]
+    assert [line for line in lines if len(line) > 79] == []
+
+
 PAGE = """
 .. setup
 

@@ -88,7 +88,7 @@ def test_headings_and_links_are_put_around_the_parameters(extension):
     ]  # fmt: skip
     extension.group_parameters(None, "class", "sklstm.LSTMSequenceClassifier", None, None, lines)
     text = "\n".join(lines)
-    assert "    .. rubric:: Network\n       :class: parameter-group\n\n    **hidden_sizes**" in text
+    assert "    .. rubric:: Network\n\n    **hidden_sizes**" in text
     assert "        Units.\n        See :doc:`/user_guide/architectures`.\n" in text
     assert "        - True: yes\n\n        See :doc:`/user_guide/inputs`.\n\n:Attributes:" in text
 

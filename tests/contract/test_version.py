@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+import pytest
+
 import sklstm
 
 ROOT = Path(__file__).parents[2]
@@ -18,9 +20,10 @@ def test_the_changelog_begins_with_this_version():
     assert headings[0] == sklstm.__version__
 
 
-def test_the_changelog_is_markdown_and_restructuredtext():
-    """The documentation includes it, and GitHub shows it."""
-    text = (ROOT / "CHANGELOG.md").read_text()
+@pytest.mark.parametrize("name", ["CHANGELOG.md", ".github/SECURITY.md"])
+def test_what_github_shows_and_the_documentation_includes_reads_the_same_in_both(name):
+    """No headings, links or code that only one of Markdown and reStructuredText knows."""
+    text = (ROOT / name).read_text()
     assert re.findall(r"^#.*$|\]\(.*?\)|(?<!`)`[^`\n]+`(?!`)", text, re.M) == []
 
 
