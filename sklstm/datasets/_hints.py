@@ -76,7 +76,7 @@ def _at_nothing_measured(checked: Checked, statistics: FeatureStatistics) -> Ite
     if checked.schema.categories:
         return
     # Without a finite value: what there is may be infinite.
-    unknown = np.isnan(statistics.lowest).all(axis=1)
+    unknown: Array = np.isnan(statistics.lowest).all(axis=1)
     pairs = enumerate(zip(checked.sequences, unknown, strict=True))
     empty = [index for index, (x, is_unknown) in pairs if is_unknown and np.isnan(x).all()]
     if empty:
