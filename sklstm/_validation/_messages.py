@@ -20,6 +20,11 @@ def enumerate_names(culprits: Sequence[Any] | Array, name: Callable[[Any], str] 
     return listed if len(culprits) <= 3 else f"{listed} and {len(culprits) - 3} more"
 
 
+def counted(number: int, noun: str) -> str:
+    """1 window, 2 windows."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def name_of_whole(name: str) -> str:
     """The name of the data that an item belongs to: X[17] -> X, X['trip'][17] -> X['trip']."""
     return re.sub(r"(\[\d+(, \d+)*\])+$", "", name)

@@ -39,6 +39,7 @@ def hints_of(checked: Checked, statistics: FeatureStatistics, features: Table) -
     yield from (Hint("misread", None, text) for text in checked.warnings)
     yield from _at_values(features, checked.estimator)
     if not checked.takes_tokens:
+        yield from _at_nothing_measured(checked, statistics)
         yield from telling_names([*checked.names, *checked.static_names])
         yield from _at_time(checked, statistics)
     yield from duplicates(checked.sequences, checked.targets, checked.groups)
@@ -68,6 +69,22 @@ def _at_values(features: Table, estimator: str) -> Iterator[Hint]:
     if constant:
         found = enumerate_names(constant, lambda row: repr(row["name"]))
         yield _of(constant, "constant", f"Constant, so they say nothing: {found}.")
+
+
+def _at_nothing_measured(checked: Checked, statistics: FeatureStatistics) -> Iterator[Hint]:
+    """Sequences whose values are all missing."""
+    if checked.schema.categories:
+        return
+    # Without a finite value: what there is may be infinite.
+    unknown: Array = np.isnan(statistics.lowest).all(axis=1)
+    pairs = enumerate(zip(checked.sequences, unknown, strict=True))
+    empty = [index for index, (x, is_unknown) in pairs if is_unknown and np.isnan(x).all()]
+    if empty:
+        found = enumerate_names(empty, lambda index: f"X[{index}]")
+        which = "1 sequence has" if len(empty) == 1 else f"{len(empty)} sequences have"
+        remedy = "Leave it out" if len(empty) == 1 else "Leave them out"
+        text = f"{which} no measurement: {found}. {remedy}: an imputer would make up all values."
+        yield Hint("nothing_measured", None, text)
 
 
 def _of(rows: list[dict[str, Any]], kind: str, text: str) -> Hint:

@@ -14,7 +14,7 @@ from sklstm._compat._sklearn import StrOptions, validate_parameter_constraints
 from sklstm._config._parameters import did_you_mean
 from sklstm._optional import require
 from sklstm._sequences import Array, IntArray, Sequences
-from sklstm._validation._messages import enumerate_names
+from sklstm._validation._messages import counted, enumerate_names
 
 PARAMETER_CONSTRAINTS: dict[str, list[Any]] = {
     "sequence": [str, "array-like"],
@@ -57,6 +57,21 @@ class FrameSequences:
     features: list[str]
     rows: IntArray
     times: list[Array] | None = None
+
+    def __repr__(self) -> str:
+        """One line: the fields hold all data."""
+        lengths = [len(x) for x in self.X]
+        shortest, longest = min(lengths), max(lengths)
+        span = f"{shortest} to " * (shortest < longest) + counted(longest, "timestep")
+        per = "timestep" if isinstance(self.y, list) else "sequence"
+        parts = [
+            f"{counted(len(self.X), 'sequence')} of {span}",
+            counted(len(self.features), "feature"),
+            *([] if self.y is None else [f"labels per {per}"]),
+        ]
+        if self.groups is not None:
+            parts.append(counted(len(set(self.groups.tolist())), "group"))
+        return f"FrameSequences({', '.join(parts)})"
 
     def to_rows(self, values: Sequence[Array]) -> Array:
         """Arrange values per timestep, such as predictions, in the order of the data frame's rows.
@@ -178,6 +193,8 @@ def sequences_from_frame(
     >>> recordings = sequences_from_frame(
     ...     table, sequence="recording", time="second", label="activity"
     ... )
+    >>> recordings
+    FrameSequences(2 sequences of 2 to 3 timesteps, 1 feature, labels per sequence)
     >>> recordings.ids.tolist(), recordings.features
     ([7, 3], ['speed'])
     >>> [x.ravel().tolist() for x in recordings.X]

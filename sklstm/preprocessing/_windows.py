@@ -14,7 +14,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 from sklstm._compat._sklearn import Interval, StrOptions, validate_parameter_constraints
 from sklstm._sequences import Array, IntArray, Sequences, in_memory
 from sklstm._validation._inputs import check_loaded
-from sklstm._validation._messages import enumerate_names
+from sklstm._validation._messages import counted, enumerate_names
+from sklstm.preprocessing._uncovered import filled, nearest
 
 PARAMETER_CONSTRAINTS: dict[str, list[Any]] = {
     "size": [Interval(Integral, 1, None, closed="left")],
@@ -22,8 +23,6 @@ PARAMETER_CONSTRAINTS: dict[str, list[Any]] = {
     "label": [StrOptions({"last", "majority", "unanimous"})],
     "short": [StrOptions({"drop", "error"})],
 }
-
-FILL_REMEDY = "Pass the value that such timesteps get, for example fill=np.nan or fill='unknown'."
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,7 +55,22 @@ class Windows:
     lengths: IntArray
     label: str
 
-    def to_recordings(self, values: npt.ArrayLike, *, fill: Any = "nearest") -> list[Array]:
+    def __repr__(self) -> str:
+        """One line: the fields hold all data."""
+        n_windows, size, n_features = self.X.shape
+        n_cut, n = len(np.unique(self.recordings)), len(self.lengths)
+        parts = [
+            f"{counted(n_windows, 'window')} of {counted(size, 'timestep')}",
+            counted(n_features, "feature"),
+            *([] if self.y is None else [f"labels by {self.label!r}"]),
+            f"from {counted(n, 'recording') if n_cut == n else f'{n_cut} of {n} recordings'}",
+            counted(len(set(self.groups.tolist())), "group"),
+        ]
+        return f"Windows({', '.join(parts)})"
+
+    def to_recordings(
+        self, values: npt.ArrayLike, *, fill: Any = "nearest", missing: Any = None
+    ) -> list[Array]:
         """Convert values per window, such as predictions, to values per timestep.
 
         A window covers all of its timesteps, or only the last one with ``label="last"``. Where
@@ -72,6 +86,9 @@ class Windows:
             takes the value of the nearest covered timestep of the same recording; of two, the
             earlier. With ``label="last"``, "nearest" is causal: it only takes earlier timesteps,
             and raises an error for those before the end of the first window.
+        missing : object, default=None
+            Value of all timesteps of recordings that no window comes from, such as those left out
+            by ``short="drop"``. None means ``fill``; "nearest" then raises an error.
 
         Returns
         -------
@@ -92,6 +109,12 @@ class Windows:
         array([0, 2, 4])
         >>> windows.to_recordings([[0.0], [1.0], [1.0]])[0].ravel()
         array([0. , 0. , 0.5, 1. , 1. , 1. , 1. ])
+
+        A recording that is too short for a window:
+
+        >>> windows = make_windows([np.arange(4.0), np.arange(2.0)], size=3, short="drop")
+        >>> [own.tolist() for own in windows.to_recordings(["run"], missing="?")]
+        [['run', 'run', 'run', 'run'], ['?', '?']]
         """
         values = np.asarray(values)
         if values.ndim not in (1, 2) or len(values) != len(self.X):
@@ -112,10 +135,14 @@ class Windows:
         else:
             merged, covered = self._vote(values)
         offsets = Sequences.from_lengths(merged, self.lengths).offsets
+        if missing is not None:
+            is_cut = np.bincount(self.recordings, minlength=len(self.lengths)) > 0
+            in_cut = np.repeat(is_cut, self.lengths)
+            merged, covered = filled(merged, in_cut, missing), covered | ~in_cut
         if isinstance(fill, str) and fill == "nearest":
-            merged = merged[_nearest(covered, offsets, causal=self.label == "last")]
+            merged = merged[nearest(covered, offsets, causal=self.label == "last")]
         elif not covered.all():
-            merged = _filled(merged, covered, fill)
+            merged = filled(merged, covered, fill)
         return list(Sequences(merged, offsets))
 
     def from_recordings(self, values: Iterable[npt.ArrayLike], *, timestep: int = -1) -> Array:
@@ -278,6 +305,8 @@ def make_windows(
     >>> from sklstm.preprocessing import make_windows
     >>> recordings = [np.zeros((5, 3)), np.ones((4, 3))]
     >>> windows = make_windows(recordings, ["sit", "run"], size=2)
+    >>> windows
+    Windows(4 windows of 2 timesteps, 3 features, labels by 'majority', from 2 recordings, 2 groups)
     >>> windows.X.shape, windows.y.tolist(), windows.groups.tolist()
     ((4, 2, 3), ['sit', 'sit', 'run', 'run'], [0, 0, 1, 1])
 
@@ -425,49 +454,3 @@ def _label_windows(labels: Array, rows: IntArray, size: int, rule: str) -> tuple
     most_frequent = counts.argmax(axis=1)
     kept = counts.max(axis=1) == size if rule == "unanimous" else np.ones(len(rows), dtype=bool)
     return classes[most_frequent[kept]], kept
-
-
-# Timesteps without a window ---------------------------------------------------------------------
-
-
-def _nearest(known: Array, offsets: IntArray, *, causal: bool) -> IntArray:
-    """Nearest known row of the same recording for each row; of two, the earlier.
-
-    If causal, the nearest one that is not later.
-    """
-    n_known = np.diff(np.concatenate([[0], np.cumsum(known)])[offsets])
-    empty = np.flatnonzero(n_known == 0)
-    if len(empty):
-        named = enumerate_names(empty, lambda i: f"X[{i}]")
-        raise ValueError(f"No window comes from {named}, so no value is near.\n\n{FILL_REMEDY}")
-    rows, known_rows = np.arange(len(known)), np.flatnonzero(known)
-    first_known = np.cumsum(n_known) - n_known
-    recording = np.repeat(np.arange(len(n_known)), np.diff(offsets))
-    # Indices into known_rows, clipped to those of the row's own recording.
-    lowest, highest = first_known[recording], (first_known + n_known - 1)[recording]
-    after = np.searchsorted(known_rows, rows)
-    earlier = known_rows[np.clip(after - 1, lowest, highest)]
-    later = known_rows[np.clip(after, lowest, highest)]
-    if not causal:
-        return np.where(abs(later - rows) < abs(rows - earlier), later, earlier)
-    latest = np.where(later <= rows, later, earlier)
-    early = np.flatnonzero(latest > rows)
-    if len(early):
-        index = recording[early[0]]
-        raise ValueError(
-            f"Timestep {early[0] - offsets[index]} of X[{index}] comes before the end of any"
-            " window, and fill='nearest' is causal with label='last'."
-            f"\n\n{FILL_REMEDY}"
-        )
-    return latest
-
-
-def _filled(merged: Array, known: Array, fill: Any) -> Array:
-    """Merged values, with fill where none is known, in a dtype that can hold both."""
-    filling = np.asarray(fill)
-    both_numbers = merged.dtype.kind in "iuf" and filling.dtype.kind in "iuf"
-    both_texts = merged.dtype.kind == filling.dtype.kind == "U"
-    dtype = np.result_type(merged, filling) if both_numbers or both_texts else np.dtype(object)
-    filled: Array = merged.astype(dtype)
-    filled[~known] = fill
-    return filled

@@ -105,6 +105,28 @@ def test_equal_sequences():
     assert found(X, y, groups=groups)[-1] == ("duplicates_across_groups", None)
 
 
+def test_sequences_without_a_measurement():
+    X = clean()
+    for unmeasured, text in (
+        ([5], "1 sequence has no measurement: X[5]. Leave it out: "),
+        ([1, 9, 30], "4 sequences have no measurement: X[1], X[5], X[9] and 1 more. Leave them"),
+    ):
+        for index in unmeasured:
+            X[index][:] = np.nan
+        texts = {hint.kind: hint.text for hint in describe(X, CLASSES).hints}
+        assert texts["nothing_measured"].startswith(text)
+
+
+def test_infinite_values_and_categories_are_something():
+    X = clean()
+    X[5][:] = np.inf
+    assert found(X) == [("infinite", None)]
+    frames = [pd.DataFrame({"x": x[:, 0], "gear": RNG.choice([*"abc"], len(x))}) for x in clean()]
+    frames[5]["x"] = np.nan
+    assert found(frames) == [("missing", "x")]
+    assert found([frame[["gear"]] for frame in frames]) == []
+
+
 def test_lengths():
     X = [RNG.normal(size=(5 + 3 * label, 2)) for label in CLASSES]
     assert found(X) == [("lengths_reveal_target", None)]

@@ -45,6 +45,22 @@ def test_named_texts_are_categories(as_frame):
 
 
 @in_every_library
+def test_the_representation_is_one_line(as_frame):
+    table = as_frame(changed(gear=list("ndndnn")))
+    assert repr(sequences_from_frame(table, **COLUMNS, features=["gear", "x"])) == (
+        "FrameSequences(3 sequences of 1 to 3 timesteps, 2 features, labels per sequence, 2 groups)"
+    )
+    by_timestep = sequences_from_frame(
+        table, sequence="person", label="label", label_per="timestep", features=["x"]
+    )
+    assert repr(by_timestep) == (
+        "FrameSequences(2 sequences of 2 to 4 timesteps, 1 feature, labels per timestep)"
+    )
+    whole = sequences_from_frame(as_frame({"id": [1], "x": [0.5]}), sequence="id")
+    assert repr(whole) == "FrameSequences(1 sequence of 1 timestep, 1 feature)"
+
+
+@in_every_library
 def test_sequences_labels_and_groups(as_frame):
     result = sequences_from_frame(as_frame(TABLE), **COLUMNS)
     assert [x.tolist() for x in result.X] == [

@@ -210,6 +210,40 @@ def test_a_fill_of_nan_leaves_numbers_numbers():
     np.testing.assert_array_equal(merged[1], [[np.nan] * 2])
 
 
+@pytest.mark.parametrize(
+    ("label", "parameters", "first"),
+    [
+        ("majority", {}, "aaaaa"),
+        ("majority", {"fill": "-"}, "aaaa-"),
+        ("last", {"fill": "-"}, "-a-a-"),
+    ],
+)
+def test_recordings_without_a_window_have_a_value_of_their_own(label, parameters, first):
+    X = [np.zeros(5), np.zeros(1)]
+    windows = make_windows(X, ["a", "b"], size=2, short="drop", label=label)
+    merged = windows.to_recordings(["a", "a"], missing="none", **parameters)
+    assert [own.tolist() for own in merged] == [list(first), ["none"]]
+
+
+def test_numbers_of_recordings_without_a_window():
+    windows = make_windows([np.zeros(1), np.zeros(3)], size=2, short="drop")
+    merged = windows.to_recordings([[0.25, 0.75]], missing=np.nan)
+    np.testing.assert_array_equal(merged[0], [[np.nan] * 2])
+    np.testing.assert_array_equal(merged[1], [[0.25, 0.75]] * 3)
+
+
+def test_the_representation_is_one_line_however_long_the_recordings():
+    X, y = make_recordings([50, 3, 41], n_features=1)
+    short = make_windows(X, y, ["a", "b", "a"], size=10, step=2, short="drop", label="last")
+    assert repr(short) == (
+        "Windows(37 windows of 10 timesteps, 1 feature, labels by 'last', from 2 of 3 recordings,"
+        " 1 group)"
+    )
+    assert repr(make_windows(X[:1], size=50)) == (
+        "Windows(1 window of 50 timesteps, 1 feature, from 1 recording, 1 group)"
+    )
+
+
 # Cross-validation
 
 
@@ -295,7 +329,7 @@ def test_labels_in_two_dimensions_are_an_error():
 
 def test_a_recording_without_a_window_has_no_nearest_value():
     windows = make_windows([np.zeros(1), np.zeros(3)], size=2, short="drop")
-    with pytest.raises(ValueError, match=r"No window comes from X\[0\], .*\n\nPass the value"):
+    with pytest.raises(ValueError, match=r"No window comes from X\[0\], .*\n\n.*missing='unknown'"):
         windows.to_recordings(["a"])
 
 

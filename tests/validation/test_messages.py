@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from sklstm._validation._messages import enumerate_names, name_of_whole, shorten
+from sklstm._validation._messages import counted, enumerate_names, name_of_whole, shorten
 
 
 @pytest.mark.parametrize("kind", [list, np.array])
@@ -21,3 +21,7 @@ def test_long_text_is_cut():
 
 def test_an_item_belongs_to_its_data():
     assert name_of_whole("X_val[17][3, 0]") == name_of_whole("X_val") == "X_val"
+
+
+def test_one_thing_has_no_s():
+    assert [counted(n, "window") for n in (0, 1, 2)] == ["0 windows", "1 window", "2 windows"]
