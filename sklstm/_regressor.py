@@ -54,7 +54,7 @@ class LSTMSequenceRegressor(RegressorMixin, BaseSequenceEstimator):
         The last patch is padded with zeros.
     conv_filters : int, tuple of int or "auto", default="auto"
         Number of filters of each convolutional layer in a branch parallel to the LSTM layers, as in
-        LSTM-FCN. () means no branch.
+        LSTM-FCN. () means no branch. If this is set, also to (), ``n_kernels="auto"`` is 0.
     n_kernels : int or "auto", default="auto"
         Number of features of fixed, untrained convolutions (MiniRocket and Hydra). A ridge
         regression on them is averaged with the network. 0 means none.
