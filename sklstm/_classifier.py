@@ -69,7 +69,7 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
         The last patch is padded with zeros.
     conv_filters : int, tuple of int or "auto", default="auto"
         Number of filters of each convolutional layer in a branch parallel to the LSTM layers, as in
-        LSTM-FCN [3]_. () means no branch.
+        LSTM-FCN [3]_. () means no branch. If this is set, also to (), ``n_kernels="auto"`` is 0.
     n_kernels : int or "auto", default="auto"
         Number of features of fixed, untrained convolutions (MiniRocket [6]_ and Hydra [7]_). A
         linear model of them is averaged with the network. 0 means none.

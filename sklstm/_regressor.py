@@ -18,6 +18,7 @@ from sklstm._config._parameters import check_parameters
 from sklstm._data._labelled import Given
 from sklstm._sequences import Array
 from sklstm._tasks._regression import Regression
+from sklstm._warnings import warn_user
 
 
 def _learns_quantiles(regressor: LSTMSequenceRegressor) -> bool:
@@ -54,7 +55,7 @@ class LSTMSequenceRegressor(RegressorMixin, BaseSequenceEstimator):
         The last patch is padded with zeros.
     conv_filters : int, tuple of int or "auto", default="auto"
         Number of filters of each convolutional layer in a branch parallel to the LSTM layers, as in
-        LSTM-FCN. () means no branch.
+        LSTM-FCN. () means no branch. If this is set, also to (), ``n_kernels="auto"`` is 0.
     n_kernels : int or "auto", default="auto"
         Number of features of fixed, untrained convolutions (MiniRocket and Hydra). A ridge
         regression on them is averaged with the network. 0 means none.
@@ -449,7 +450,8 @@ class LSTMSequenceRegressor(RegressorMixin, BaseSequenceEstimator):
     def predict(self, X: Any) -> Array:
         """Predict the target of each sequence.
 
-        With ``loss="quantile"``, predict the quantile whose level is nearest to 0.5.
+        With ``loss="quantile"``, predict the quantile whose level is nearest to 0.5. If two are
+        equally near, predict one of them, which a warning names.
 
         Parameters
         ----------
@@ -462,7 +464,19 @@ class LSTMSequenceRegressor(RegressorMixin, BaseSequenceEstimator):
             Predictions, in the units and the shape of y.
         """
         numbers: Array = self._predictor(X).predict()
+        self._warn_without_median()
         return numbers
+
+    def _warn_without_median(self) -> None:
+        """Warn if of all quantiles two are equally near to the median."""
+        distances = np.abs(self.quantiles_ - 0.5)
+        # Not equality: 0.7 - 0.5 is not 0.5 - 0.3.
+        if np.isclose(distances, distances.min(initial=1.0)).sum() > 1:
+            level = self.quantiles_[distances.argmin()]
+            warn_user(
+                f"predict returns the {level:g} quantile, although another one is as near to the"
+                " median.\n\nAdd 0.5 to quantiles, or call predict_quantiles."
+            )
 
     @available_if(_learns_quantiles)  # type: ignore[untyped-decorator]
     def predict_quantiles(self, X: Any) -> Array:

@@ -30,6 +30,15 @@ def test_only_with_quantiles_there_are_quantiles():
         quick(loss="quantile").predict_quantiles(X)
 
 
+def test_a_prediction_without_a_median_is_warned_of():
+    regressor = quick(loss="quantile", quantiles=(0.1, 0.9)).fit(X, ONE)
+    with pytest.warns(UserWarning, match=r"(?s)^predict returns the 0\.1 quantile.* 0\.5"):
+        predicted = regressor.predict(X)
+    np.testing.assert_array_equal(predicted, regressor.predict_quantiles(X)[:, 0])
+    # One that is nearer is meant.
+    regressor.set_params(quantiles=(0.2, 0.6)).fit(X, ONE).predict(X)
+
+
 @every_y
 def test_a_constant_y_is_predicted(y):
     constant = np.full_like(y, 3.5)

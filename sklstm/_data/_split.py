@@ -137,7 +137,8 @@ def _last(
     if len(cuts) == 0:
         raise ValueError(
             "early_stopping='last' cannot hold out the last sequences: at every cut of X, a group"
-            " has sequences on both sides.\n\nSort X by group, or call fit without groups."
+            " has sequences on both sides.\n\nIf X is in order of time, call fit without groups, or"
+            " pass dates as groups. Otherwise sort X by group."
         )
     cut = cuts[np.abs(cuts - (n - fraction * n)).argmin()]
     missing = cut + np.flatnonzero(~np.isin(strata[cut:], strata[:cut]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from sklearn.metrics import get_scorer
 from skorch.callbacks import Callback
@@ -84,10 +85,9 @@ def _score(data: ScoredData, predictor: Any, scoring: Scorer, described: str) ->
     except ValueError as error:
         kind = "held-out" if data.is_held_out else "training"
         lack = data.task.lack(data.dataset.targets.cpu().numpy())
-        remedy = "more validation data" if data.is_held_out else "return_train_score=False"
         raise ValueError(
-            f"{described} cannot score the {len(data.y)} {kind} sequences{lack}: {error}\n\nUse"
-            f" another scoring, such as 'loss', or {remedy}."
+            f"{described} cannot score the {len(data.y)} {kind} sequences{lack}: {error}\n\n"
+            f"{_remedy(data, error)}"
         ) from error
     try:
         return float(score)
@@ -95,6 +95,17 @@ def _score(data: ScoredData, predictor: Any, scoring: Scorer, described: str) ->
         raise TypeError(
             f"A scorer must return a number. Got {score!r:.60} of {described}."
         ) from None
+
+
+def _remedy(data: ScoredData, error: ValueError) -> str:
+    if "pos_label" in str(error):
+        positive = np.unique(data.y)[-1].item()
+        return (
+            "Name the class that counts as positive in a scorer of your own, such as"
+            f" scoring=make_scorer(f1_score, pos_label={positive!r})."
+        )
+    other = "more validation data" if data.is_held_out else "return_train_score=False"
+    return f"Use another scoring, such as 'loss', or {other}."
 
 
 class TrainingScores(Callback):

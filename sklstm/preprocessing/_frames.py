@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from sklstm._compat._sklearn import StrOptions, validate_parameter_constraints
 from sklstm._config._parameters import did_you_mean
@@ -115,6 +116,42 @@ class FrameSequences:
         in_rows[self.rows] = flat
         return in_rows
 
+    def from_rows(self, values: npt.ArrayLike) -> list[Array]:
+        """Arrange a column of the data frame as the timesteps: the inverse of `to_rows`.
+
+        Parameters
+        ----------
+        values : array-like of shape (n_rows,) or (n_rows, n_values)
+            One or more values per row, such as a column that is not a feature.
+
+        Returns
+        -------
+        list of ndarray of shape (n_timesteps_i,) or (n_timesteps_i, n_values)
+            One array per sequence, as `Windows.from_recordings` takes them.
+
+        Raises
+        ------
+        ValueError
+            If the numbers of values and rows differ.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from sklstm.preprocessing import sequences_from_frame
+        >>> table = pd.DataFrame({"id": [7, 8, 7], "time": [2, 1, 1], "speed": [0.5, 9.0, 0.1]})
+        >>> recordings = sequences_from_frame(table, sequence="id", time="time")
+        >>> [own.tolist() for own in recordings.from_rows(["late", "only", "early"])]
+        [['early', 'late'], ['only']]
+        """
+        in_rows = np.asarray(values)
+        if in_rows.ndim == 0 or len(in_rows) != len(self.rows):
+            raise ValueError(
+                f"values must have {len(self.rows)} values, one for each row of the data frame."
+                f" Got shape {in_rows.shape} instead."
+            )
+        ends = np.cumsum([len(x) for x in self.X])
+        return np.split(in_rows[self.rows], ends[:-1])
+
 
 def sequences_from_frame(
     frame: Any,
@@ -156,7 +193,8 @@ def sequences_from_frame(
     Returns
     -------
     FrameSequences
-        ``X``, ``y`` and ``groups``. `FrameSequences.to_rows` converts predictions back to rows.
+        ``X``, ``y`` and ``groups``. `FrameSequences.to_rows` converts predictions back to rows,
+        and `FrameSequences.from_rows` arranges further columns as the timesteps.
 
     Raises
     ------

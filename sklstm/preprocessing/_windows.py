@@ -264,7 +264,8 @@ def make_windows(
         Label of a window if there is one label per timestep.
 
         - "last": label of the last timestep, so that predictions are causal
-        - "majority": most frequent label; ties are broken by sorted order
+        - "majority": most frequent label; ties are broken by sorted order; not for numbers with
+          fractions that change within a window
         - "unanimous": label that all timesteps share; other windows are dropped
     short : {"drop", "error"}, default="error"
         Handling of recordings with fewer than ``size`` timesteps.
@@ -281,8 +282,8 @@ def make_windows(
     Raises
     ------
     ValueError
-        If a recording is too short, if labels or groups do not match the recordings, or if there
-        are no windows. The message names the recording by its index.
+        If a recording is too short, if labels or groups do not match the recordings, if there are
+        no windows, or if numbers have no majority. The message names the recording by its index.
 
     See Also
     --------
@@ -446,6 +447,8 @@ def _label_windows(labels: Array, rows: IntArray, size: int, rule: str) -> tuple
     """Labels of the windows that start at rows, and the mask of windows to keep."""
     if rule == "last":
         return labels[rows + size - 1], np.ones(len(rows), dtype=bool)
+    if rule == "majority":
+        _reject_numbers(labels, rows, size)
     classes, codes = np.unique(labels, return_inverse=True)
     counts = np.empty((len(rows), len(classes)), dtype=np.int64)
     for code in range(len(classes)):
@@ -454,3 +457,16 @@ def _label_windows(labels: Array, rows: IntArray, size: int, rule: str) -> tuple
     most_frequent = counts.argmax(axis=1)
     kept = counts.max(axis=1) == size if rule == "unanimous" else np.ones(len(rows), dtype=bool)
     return classes[most_frequent[kept]], kept
+
+
+def _reject_numbers(labels: Array, rows: IntArray, size: int) -> None:
+    """Raise for numbers that change within a window: each occurs there once, as a rule."""
+    if labels.dtype.kind != "f" or np.array_equal(labels, np.floor(labels), equal_nan=True):
+        return
+    changes = np.concatenate([[0], np.cumsum(labels[1:] != labels[:-1])])
+    if (changes[rows + size - 1] > changes[rows]).any():
+        raise ValueError(
+            "y holds numbers that change within windows, but label='majority' is for classes.\n\n"
+            "Pass label='last' for the number of the last timestep. If they are classes, make them"
+            " texts."
+        )

@@ -223,6 +223,23 @@ def test_values_of_timesteps_come_back_into_the_rows():
     assert result.to_rows(result.X).tolist() == frame[["x", "up"]].astype(float).values.tolist()
 
 
+@in_every_library
+def test_further_columns_go_to_the_timesteps(as_frame):
+    table = as_frame(TABLE)
+    result = sequences_from_frame(table, **COLUMNS)
+    assert [own.tolist() for own in result.from_rows(table["time"])] == [[1, 2, 3], [1, 2], [7]]
+    two = np.stack([TABLE["x"], TABLE["time"]], axis=1)
+    assert [own.shape for own in result.from_rows(two)] == [(3, 2), (2, 2), (1, 2)]
+    np.testing.assert_array_equal(result.to_rows(result.from_rows(two)), two)
+
+
+@pytest.mark.parametrize("column", [np.zeros(5), np.zeros(7), 0.0])
+def test_a_column_of_another_table_is_rejected(column):
+    result = sequences_from_frame(pd.DataFrame(TABLE), **COLUMNS)
+    with pytest.raises(ValueError, match="values must have 6 values, one for each row"):
+        result.from_rows(column)
+
+
 def test_table_to_windows_and_back_to_the_table():
     result = sequences_from_frame(pd.DataFrame(TABLE), **COLUMNS)
     windows = make_windows(result.X, result.y, result.groups, size=2, step=1, short="drop")

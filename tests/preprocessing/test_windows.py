@@ -320,6 +320,20 @@ def test_values_that_are_not_one_per_window_are_rejected(values):
         make_windows(GOOD, size=2).to_recordings(values)
 
 
+def test_numbers_have_no_majority():
+    y = [np.linspace(0, 1, 6)]
+    with pytest.raises(ValueError, match=r"(?s)y holds numbers.*label='last'"):
+        make_windows([np.arange(6.0)], y, size=3)
+    windows = make_windows([np.arange(6.0)], y, size=3, label="last")
+    np.testing.assert_allclose(windows.y, [0.4, 1.0])
+
+
+def test_numbers_that_do_not_change_within_a_window_are_its_label():
+    X = [np.arange(4.0), np.arange(5.0)]
+    assert make_windows(X, [0.5, 1.5], size=4).y.tolist() == [0.5, 1.5]
+    assert make_windows(X[:1], [[0.5, 0.5, 2.5, 2.5]], size=2).y.tolist() == [0.5, 2.5]
+
+
 def test_labels_in_two_dimensions_are_an_error():
     with pytest.raises(
         ValueError, match=r"must be numbers, .* Got dtype <U1 .*\n\n.*values\[:, 0\]"

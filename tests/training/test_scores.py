@@ -124,6 +124,14 @@ def test_the_metric_that_fails_is_named():
         quick(scoring="roc_auc", return_train_score=True).fit(X, LABELS)
 
 
+@pytest.mark.parametrize("scoring", ["f1", "average_precision"])
+def test_the_remedy_for_binary_scorers_is_the_positive_class(scoring):
+    labels = np.where(Y == 0, "up", "down")
+    message = r"(?s)pos_label.*\n\nName the class.*make_scorer\(f1_score, pos_label='up'\)\.$"
+    with pytest.raises(ValueError, match=message):
+        quick(scoring=scoring, early_stopping=True).fit(X, labels)
+
+
 def test_nan_of_the_first_is_reported_by_its_name():
     scoring = {"odd": lambda *_: np.nan, "accuracy": "accuracy"}
     with pytest.warns(UserWarning, match="^'odd' of scoring was NaN on the held-out"):
