@@ -3,8 +3,10 @@
 import os
 from typing import Annotated
 
-from fastapi import FastAPI, HTTPException
-from pydantic import BaseModel, Field
+from fastapi import FastAPI, HTTPException, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, FailFast, Field
 
 from sklstm import load_model, model_card
 
@@ -15,12 +17,14 @@ app = FastAPI()
 model = load_model(PATH)  # once in each worker, or before the fork: gunicorn --preload
 
 
-# A list of timesteps, at least one, each a list of features.
-Sequence = Annotated[list[list[float]], Field(min_length=1)]
+# A list of timesteps, at least one, each a list of numbers. The first error ends the check.
+Number = Annotated[float, Field(strict=True)]
+Timestep = Annotated[list[Number], FailFast()]
+Sequence = Annotated[list[Timestep], Field(min_length=1), FailFast()]
 
 
 class Question(BaseModel):
-    sequences: list[Sequence]
+    sequences: Annotated[list[Sequence], Field(max_length=MAX_SEQUENCES), FailFast()]
 
 
 class Answer(BaseModel):
@@ -28,12 +32,20 @@ class Answer(BaseModel):
     probabilities: list[dict[str, float]]
 
 
+# FastAPI's own answer repeats the input, which may be long, or NaN.
+@app.exception_handler(RequestValidationError)
+def refuse(request: Request, error: RequestValidationError) -> JSONResponse:
+    first = error.errors()[0]
+    place = ".".join(map(str, first["loc"]))
+    return JSONResponse({"detail": f"{place}: {first['msg']}"}, 422)
+
+
 # No "async": FastAPI then calls it in a thread of its own, and other requests need not wait.
 @app.post("/predict")
 def predict(question: Question) -> Answer:
     X = question.sequences
-    if len(X) > MAX_SEQUENCES or sum(map(len, X)) > MAX_TIMESTEPS:
-        raise HTTPException(413, f"At most {MAX_SEQUENCES} sequences, {MAX_TIMESTEPS} timesteps.")
+    if sum(map(len, X)) > MAX_TIMESTEPS:
+        raise HTTPException(413, f"At most {MAX_TIMESTEPS} timesteps.")
     try:
         probabilities = model.predict_proba(X)
     except ValueError as error:  # such as "X has 3 features, but ..."

@@ -456,7 +456,7 @@ def check_lengths(lengths: IntArray, name: str, first: int = 0) -> None:
         raise ValueError(
             f"{enumerate_names(empty, lambda i: f'{name}[{i}]')}"
             f" {'has' if len(empty) == 1 else 'have'} no timesteps; every sequence needs at least"
-            " one.\n\nDrop empty sequences, with their labels, before calling fit."
+            " one.\n\nDrop empty sequences, in fit with their labels."
         )
 
 

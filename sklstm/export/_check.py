@@ -88,11 +88,10 @@ def _read(exported: Exported, X: Any) -> Sequences:
 
 
 def rounded(sequences: Sequences) -> Sequences:
-    """The same with measurements that float32 has, as the file and the model read them."""
+    """The same with measurements in float32, as the file and the model read them."""
     if sequences.values.dtype.kind != "f":
         return sequences
-    # In double for the model: a step may compute in the type that it gets.
-    return replace(sequences, values=sequences.values.astype(np.float32).astype(np.float64))
+    return replace(sequences, values=sequences.values.astype(np.float32))
 
 
 def ragged(sequences: Sequences) -> Sequences:

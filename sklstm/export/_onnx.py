@@ -97,7 +97,8 @@ def to_onnx(
     1.14 on; it is tested with version 1.32. It is written atomically: after an error an existing
     file is unchanged. The values of its metadata are JSON.
 
-    Inputs are float32 and are standardised in double precision. Values that need more digits, such
+    Inputs are float32 and are standardised in double precision: predictions are those of the model
+    for X of float32, and for X of float64 can differ by more. Values that need more digits, such
     as seconds since 1970, lose them: float32 rounds these to multiples of 128. Subtract a constant
     before training and before prediction.
 

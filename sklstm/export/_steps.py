@@ -26,6 +26,8 @@ def write_step(step: object, inputs: Padded) -> Padded:
     else:
         assert isinstance(step, RollingFeatures)
         values = _write_rolling(step, inputs)
+    # The steps compute in double and return the type of X, which is that of the file's input.
+    values = inputs.graph.cast(inputs.graph.cast(values, np.float32), np.float64)
     return inputs.with_values(values).masked(NAN)
 
 
@@ -36,10 +38,13 @@ def _write_scaler(step: SequenceScaler, inputs: Padded) -> Value:
     graph, scaler = inputs.graph, step.scaler_
     if scaler is None:
         return write_scaled_within(inputs, *WITHIN[step.method](inputs))
+    # Fitted to float32, scikit-learn's scalers may have such attributes.
+    scale = scaler.scale_.astype(np.float64)
     if isinstance(scaler, MinMaxScaler):
-        return graph.add("Add", graph.add("Mul", inputs.values, scaler.scale_), scaler.min_)
+        scaled = graph.add("Mul", inputs.values, scale)
+        return graph.add("Add", scaled, scaler.min_.astype(np.float64))
     center = scaler.mean_ if isinstance(scaler, StandardScaler) else scaler.center_
-    return graph.add("Div", graph.add("Sub", inputs.values, center), scaler.scale_)
+    return graph.add("Div", graph.add("Sub", inputs.values, center.astype(np.float64)), scale)
 
 
 def _observed(inputs: Padded) -> Value:

@@ -134,7 +134,8 @@ class SequenceImputer(SequenceTransformer):
             end = np.take_along_axis(values, after, axis=0)
             rows = np.arange(len(values))[:, None]
             fraction = (rows - before) / np.maximum(after - before, 1)
-            start = start + (end - start) * fraction
+            # In float64, so that the result is rounded once, as in an ONNX file.
+            start = start + (end.astype(np.float64) - start) * fraction
         return np.where(before == -1, np.nan, start)
 
     def _suffixes(self) -> tuple[str, ...]:

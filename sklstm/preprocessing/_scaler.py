@@ -201,14 +201,15 @@ class SequenceScaler(SequenceTransformer):
         return in_the_form_of(X, inputs, self.scaler_.inverse_transform(values))
 
     def _transform_values(self, sequences: Sequences) -> Array:
+        # In float64, so that the result is rounded once, as in an ONNX file.
+        exact = Sequences(sequences.values.astype(np.float64, copy=False), sequences.offsets)
         if self.scaler_ is None:
-            exact = Sequences(sequences.values.astype(np.float64), sequences.offsets)
             scaled = scaled_within(exact, *WITHIN[self.method](exact))
-            return scaled.astype(sequences.values.dtype, copy=False)
-        # The global output configuration would make the inner scaler return data frames.
-        with config_context(transform_output="default"):
-            values: Array = self.scaler_.transform(sequences.values)
-        return values
+        else:
+            # The global output configuration would make the inner scaler return data frames.
+            with config_context(transform_output="default"):
+                scaled = self.scaler_.transform(exact.values)
+        return scaled.astype(sequences.values.dtype, copy=False)
 
     def _fit_scaler(self, scaler: Any, sequences: Sequences, sample_weight: Any) -> Any:
         """Fit scikit-learn's scaler, or update the given one; None with per="sequence"."""

@@ -51,19 +51,50 @@ def test_it_answers_what_the_model_predicts(client, classifier):
 @pytest.mark.parametrize(
     ("sequences", "status", "detail"),
     [
-        ([LISTS[0], []], 422, ""),
+        ([LISTS[0], []], 422, "body.sequences.1: List should have at least 1 item"),
         ([[[1.0]]], 422, "X has 1 features"),
         ([], 422, "Found array with 0 sample(s)"),
-        ([LISTS[0]] * 1001, 413, "At most 1000 sequences"),
-        ([[["a", "b"]]], 422, ""),
+        ([LISTS[0]] * 1001, 422, "body.sequences: List should have at most 1000 items"),
+        ([[[0.0, 0.0]] * 100_001], 413, "At most 100000 timesteps"),
+        ([[["a", "b"]]], 422, "body.sequences.0.0.0: Input should be a valid number"),
+        ([[["1.5", "2"]]], 422, "body.sequences.0.0.0: Input should be a valid number"),
+        ([[[0.0, True]]], 422, "body.sequences.0.0.1: Input should be a valid number"),
         ([LISTS[0], [[1.0, 2.0], [3.0]]], 422, "X[1] is not a rectangular array"),
     ],
-    ids=["no timesteps", "another width", "none", "too many", "texts", "ragged timesteps"],
+    ids=[
+        "no timesteps",
+        "another width",
+        "none",
+        "too many",
+        "too long",
+        "texts",
+        "numbers as texts",
+        "true",
+        "ragged timesteps",
+    ],
 )
 def test_what_cannot_be_predicted_is_the_clients_error(client, sequences, status, detail):
     response = ask(client, sequences)
     assert response.status_code == status
     assert str(response.json()["detail"]).startswith(detail)
+
+
+@pytest.mark.parametrize("sequences", ["NaN", "[[NaN]]", "[[[NaN, 1.0]]]", "[[[Infinity, 1.0]]]"])
+def test_what_is_no_number_is_the_clients_error(client, sequences):
+    headers = {"Content-Type": "application/json"}
+    response = client.post("/predict", content=f'{{"sequences": {sequences}}}', headers=headers)
+    assert response.status_code == 422
+
+
+def test_a_long_request_has_a_short_answer(client):
+    response = ask(client, [[[None, None]] * 20_000])
+    assert response.status_code == 422
+    assert len(response.content) < 200
+
+
+def test_integers_are_numbers(client, classifier):
+    answer = ask(client, [[[1, 2], [3, 4]]]).json()
+    assert answer["labels"] == classifier.predict([[[1.0, 2.0], [3.0, 4.0]]]).tolist()
 
 
 def test_many_requests_at_a_time(client, classifier):

@@ -89,3 +89,24 @@ def test_a_table_of_a_sequence_a_row(tmp_path):
     assert to_onnx(model, tmp_path / "model.onnx", X=X) <= TOLERANCE
     found = run(tmp_path / "model.onnx", list(X[:, :, None]))
     assert_same_predictions(found, model, X)
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        *([scaler] for scaler in SCALERS),
+        [SequenceImputer("linear"), SequenceScaler()],
+        [RollingFeatures(3), SequenceScaler("minmax")],
+    ],
+    ids=str,
+)
+def test_float32_in_python_and_in_the_file(steps, tmp_path):
+    """Thresholds of fixed convolutions are responses to X: the steps must give the same bits."""
+    rng = np.random.default_rng(0)
+    X = [(300 + rng.normal(size=(60, 4)).cumsum(axis=0)).astype(np.float32) for _ in range(40)]
+    if isinstance(steps[0], SequenceImputer):
+        for x in X:
+            x[rng.random(x.shape) < 0.3] = np.nan
+    model = make_pipeline(*steps, small(conv_filters=(), n_kernels=300)).fit(X, np.arange(40) % 2)
+    assert to_onnx(model, tmp_path / "model.onnx", X=X) <= TOLERANCE
+    assert_same_predictions(run(tmp_path / "model.onnx", X), model, X)
