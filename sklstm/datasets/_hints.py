@@ -76,9 +76,9 @@ def _at_nothing_measured(checked: Checked, statistics: FeatureStatistics) -> Ite
     if checked.schema.categories:
         return
     # Without a finite value: what there is may be infinite.
-    unknown: Array = np.isnan(statistics.lowest).all(axis=1)
-    pairs = enumerate(zip(checked.sequences, unknown, strict=True))
-    empty = [index for index, (x, is_unknown) in pairs if is_unknown and np.isnan(x).all()]
+    unknown = set(np.flatnonzero(np.isnan(statistics.lowest).all(axis=1)).tolist())
+    pairs = enumerate(checked.sequences)
+    empty = [index for index, x in pairs if index in unknown and np.isnan(x).all()]
     if empty:
         found = enumerate_names(empty, lambda index: f"X[{index}]")
         which = "1 sequence has" if len(empty) == 1 else f"{len(empty)} sequences have"
