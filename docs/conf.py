@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tomllib
 from pathlib import Path
 
 import matplotlib as mpl
@@ -20,10 +21,14 @@ project = "sklstm"
 author = "The sklstm developers"
 project_copyright = f"2026, {author}"
 version = release = sklstm.__version__
+urls = tomllib.loads(Path(__file__, "../../pyproject.toml").resolve().read_text())["project"][
+    "urls"
+]
 
 extensions = [
     "links",
     "mathml",
+    "not_searched",
     "numpydoc",
     "parameter_groups",
     "short_names",
@@ -77,7 +82,9 @@ html_show_sourcelink = False
 html_theme_options = {
     "header_links_before_dropdown": 5,  # all of them
     "navbar_align": "left",
-    "navbar_end": ["theme-switcher"],
+    "navbar_end": ["theme-switcher", "navbar-icon-links"],
+    "icon_links": [{"name": "GitHub", "url": urls["Source"], "icon": "fa-brands fa-github"}],
+    "footer_start": ["release", "copyright", "sphinx-version"],
     "navigation_depth": 3,
     "navigation_with_keys": False,
     "secondary_sidebar_items": ["page-toc"],
@@ -92,7 +99,7 @@ html_sidebars = {"**": ["sidebar-nav-bs"]}
 if "READTHEDOCS_VERSION" in os.environ:
     html_theme_options |= {
         "check_switcher": False,
-        "navbar_end": ["version-switcher", "theme-switcher"],
+        "navbar_end": ["version-switcher", "theme-switcher", "navbar-icon-links"],
         # Of the newest version, whichever is read: old ones do not know what came after them.
         "switcher": {
             "json_url": "/en/latest/_static/switcher.json",

@@ -1,6 +1,7 @@
 """Draw the pictures that are committed: ``python docs/pictures.py`` after ``make docs``.
 
-``_static/front.png`` is the picture of the README and of the first page; it needs no gallery.
+``_static/front.png`` is the picture of the README; it needs no gallery. The first page has its halves,
+which stand one below the other on a telephone.
 ``_static/gallery/`` has thumbnails of gallery pages for the first page. Those of the gallery itself
 exist only after all examples have run, and the first page must build without that.
 """
@@ -27,6 +28,8 @@ SHOWN = (
     "decisions/calibration",
     "decisions/dont_know",
 )
+# The share of the left half of front.png.
+LEFT = 5 / 9
 
 
 def draw_front(path: Path) -> None:
@@ -37,7 +40,7 @@ def draw_front(path: Path) -> None:
     classifier = LSTMSequenceClassifier(random_state=0).fit(X, y)
     rows = [int(np.flatnonzero(y_test == speaker)[0]) for speaker in ("1", "4", "6", "9")]
     figure = plt.figure(figsize=(8, 2.9), layout="constrained")
-    left, right = figure.subfigures(1, 2, width_ratios=[1.25, 1])
+    left, right = figure.subfigures(1, 2, width_ratios=[LEFT, 1 - LEFT])
     axes = left.subplots(len(rows), 1, sharex=True)
     for ax, row in zip(axes, rows, strict=True):
         probabilities = classifier.predict_proba([X_test[row]])[0]
@@ -84,6 +87,15 @@ def draw_front(path: Path) -> None:
     shrink(path)
 
 
+def halve(path: Path) -> None:
+    """Its halves beside a picture, as front_left.png and front_right.png."""
+    with Image.open(path) as image:
+        middle = round(LEFT * image.width)
+        for name, start, end in (("left", 0, middle), ("right", middle, image.width)):
+            half = image.crop((start, 0, end, image.height))
+            half.save(path.with_stem(f"{path.stem}_{name}"), optimize=True)
+
+
 def shrink(path: Path, n_colours: int = 64) -> None:
     """Write a picture again with a palette."""
     with Image.open(path) as image:
@@ -108,6 +120,7 @@ def main() -> None:
     """Draw them all."""
     mpl.use("agg")
     draw_front(STATIC / "front.png")
+    halve(STATIC / "front.png")
     for name in SHOWN:
         folder, page = name.split("/")
         source = DOCS / "gallery" / folder / f"images/thumb/sphx_glr_plot_{page}_thumb.png"

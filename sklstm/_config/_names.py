@@ -46,6 +46,9 @@ REMEDIES = {
     "X_val": VALIDATION_DATA,
     "y_val": VALIDATION_DATA,
     "validation_split": "Set early_stopping=True, validation_fraction=... in the constructor.",
+    "recurrent_dropout": (
+        "There is no dropout of states. Set dropout=... in the constructor: it acts between layers."
+    ),
     "n_layers": LAYERS,
     "num_layers": LAYERS,
 }

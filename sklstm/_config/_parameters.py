@@ -20,6 +20,12 @@ from sklstm._compat._sklearn import (
 from sklstm._config._options import OPTIONS, choices
 from sklstm._validation._forms import as_host
 
+# Abbreviations of losses and metrics, which difflib finds in no choice.
+SPELT_OUT = {
+    "mae": "mean_absolute_error",
+    "mse": "mean_squared_error",
+    "rmse": "root_mean_squared_error",
+}
 # Entries of the history that are not those of a metric, by the name that such a metric would have.
 TAKEN = {
     "batch_count": "train_batch_count",
@@ -129,7 +135,7 @@ def _check_scorer(scorer: Any, name: str | None) -> None:
 
 def did_you_mean(value: str, choices: Sequence[str]) -> str:
     """Suggestion of a similar choice at the end of a message, or ""."""
-    close = difflib.get_close_matches(value, choices, n=1)
+    close = difflib.get_close_matches(SPELT_OUT.get(value, value), choices, n=1)
     return f"\n\nDid you mean {close[0]!r}?" if close else ""
 
 

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from skorch.callbacks import EarlyStopping, EpochTimer
+from skorch.exceptions import SkorchException
 
 from sklstm._batching._loader import LabelledSequences, ShuffledBatches
 from sklstm._training._agreement import agree_with_callbacks
@@ -14,6 +15,9 @@ from sklstm._training._divergence import divergence_error
 
 if TYPE_CHECKING:
     from sklstm._training._net import SequenceNet
+
+# What skorch's callbacks monitor by default.
+OF_VALIDATION = ("valid_loss", "valid_loss_best")
 
 
 def begin_row(net: SequenceNet, X: LabelledSequences) -> None:
@@ -42,6 +46,15 @@ def end_row(net: SequenceNet, X: LabelledSequences) -> None:
         if not any(cb.misses_ >= cb.patience for cb in stoppers):
             raise
         net.should_stop = True
+    except (KeyError, ValueError, SkorchException) as error:
+        # skorch's messages begin with the key; those of a KeyError are a repr.
+        misses = any(f"'{key}' was not found" in str(error) for key in OF_VALIDATION)
+        if misses and OF_VALIDATION[0] not in net.history[-1]:
+            error.add_note(
+                "\nThis fit has no validation data: set early_stopping=True, or give X_val and"
+                " y_val to fit."
+            )
+        raise
     if net.ranks is not None:
         agree_with_callbacks(net, net.ranks)
 

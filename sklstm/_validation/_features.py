@@ -30,7 +30,11 @@ from sklstm._validation._columns import (
     widths_of,
 )
 from sklstm._validation._feature_names import check_column_names, check_names, names_of_frames
-from sklstm._validation._hints import reject_token_ids, warn_of_misreading
+from sklstm._validation._hints import (
+    reject_token_ids,
+    warn_of_front_padding,
+    warn_of_misreading,
+)
 from sklstm._validation._inputs import (
     IMPUTER,
     Inputs,
@@ -74,7 +78,10 @@ def check_first(
         options: dict[str, Any] = {"mask_value": mask_value, "estimator": estimator}
         options["check_finite"] = check_finite
         inputs = _read(X, features, names, **options, input_name=name)
-        warn_of_misreading(X, _sampled(inputs), name)
+    sampled = _sampled(inputs)
+    if not takes_tokens:
+        warn_of_misreading(X, sampled, name)
+    warn_of_front_padding(sampled, mask_value, name)
     if static is not None:
         inputs = _with_static(inputs, table)
         own = inputs.column_names

@@ -17,6 +17,8 @@ from sklstm._warnings import warn_user
 # Most data sets of aeon's archive have at most so many channels; nearly all have at least so many
 # timesteps, and so many timesteps per channel.
 MOST_CHANNELS, FEWEST_TIMESTEPS, FEWEST_PER_CHANNEL = 12, 20, 5
+# So many sequences, and at least half of them, have to begin with padding.
+FEWEST_PADDED = 6
 
 
 def reject_token_ids(X: Any, *, estimator: str) -> None:
@@ -35,6 +37,37 @@ def warn_of_misreading(X: Any, inputs: Inputs, name: str = "X") -> None:
     for message in (_integers(X, inputs, name), _channels_first(inputs), find_long_table(X)):
         if message is not None:
             warn_user(message)
+
+
+def warn_of_front_padding(inputs: Inputs, mask_value: float | None, name: str = "X") -> None:
+    """Warn of sequences of one length of which many begin with padding, as Keras pads them.
+
+    Token ids are padded with 0.
+    """
+    value = 0 if inputs.vocabulary_size is not None else mask_value
+    sequences = in_memory(inputs.sequences)
+    n, timesteps = len(sequences), int(sequences.lengths[0])
+    if value is None or not sequences.n_features or (sequences.lengths != timesteps).any():
+        return
+    values = sequences.values.reshape(n, timesteps, sequences.n_features)
+    value = values.dtype.type(value)
+    begin = np.flatnonzero((values[:, 0] == value).all(axis=1))
+    if len(begin) < max(FEWEST_PADDED, n / 2):
+        return
+    # The last timestep is none of padding, which would have been removed.
+    n_padded = (values[begin] == value).all(axis=2).argmin(axis=1)
+    # What all sequences begin with, such as the 0 of sums, is no padding.
+    if (n_padded == n_padded[0]).all():
+        return
+    is_univariate = inputs.n_columns is not None or inputs.vocabulary_size is not None
+    row = f"x != {value}" if is_univariate else f"(x != {value}).any(axis=-1)"
+    warn_user(
+        f"X looks padded at the front: sequences such as {name}[{begin[0]}] begin with {value}, and"
+        f" all have {timesteps} timesteps. Only padding at the end is removed; this is read as"
+        f" data.\n\nRemove it: {name} = [x[{row}] for x in np.asarray({name})]; this also removes"
+        " such timesteps in the middle. If it is data, silence this warning:"
+        " warnings.filterwarnings('ignore', 'X looks padded at the front')."
+    )
 
 
 def _integers(X: Any, inputs: Inputs, name: str) -> str | None:

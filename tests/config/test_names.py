@@ -39,6 +39,7 @@ def test_the_constructor_says_which_of_its_parameters_is_meant(name, meant):
         ("eval_set", r"Call fit\(X, y, X_val=\.\.\., y_val=\.\.\.\)\."),
         ("validation_split", r"Set early_stopping=True, validation_fraction=\.\.\. in the const.*"),
         ("num_layers", r"Set hidden_sizes=\(64, 64\) in the constructor: one width for each .*"),
+        ("recurrent_dropout", r"There is no dropout of states\. Set dropout=\.\.\. in the const.*"),
         ("n_layers", r"Set hidden_sizes=\(64, 64\) in the constructor: one width for each .*"),
     ],
 )

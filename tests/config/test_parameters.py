@@ -47,6 +47,7 @@ def test_the_defaults_are_accepted():
         ({"lr_schedule": "onecycle"}, r"Did you mean 'one_cycle'\?"),
         ({"class_weight": "balance"}, r"an instance of 'dict', .*\n\nDid you mean 'balanced'\?"),
         ({"scoring": "f1_makro"}, r"Got 'f1_makro' instead.\n\nDid you mean 'f1_macro'\?"),
+        ({"scoring": "mae"}, r"Got 'mae' instead.\n\nDid you mean 'neg_mean_absolute_error'\?"),
         ({"scoring": "qqq"}, "must be 'loss', the name of a scikit-learn scorer or a callable"),
         (
             {"scoring": f1_score},
@@ -109,6 +110,19 @@ def test_the_defaults_are_accepted():
 def test_a_bad_parameter_is_named_with_what_it_may_be(parameters, message):
     with pytest.raises(InvalidParameterError, match=message):
         check_parameters(LSTMSequenceClassifier(**parameters))
+
+
+@pytest.mark.parametrize(
+    ("loss", "meant"),
+    [
+        ("mse", "squared_error"), ("mean_squared_error", "squared_error"),
+        ("mae", "absolute_error"), ("mean_absolute_error", "absolute_error"),
+        ("squared_eror", "squared_error"),
+    ],
+)  # fmt: skip
+def test_a_loss_of_another_library_is_translated(loss, meant):
+    with pytest.raises(InvalidParameterError, match=rf"instead\.\n\nDid you mean '{meant}'\?"):
+        check_parameters(LSTMSequenceRegressor(loss=loss))
 
 
 @pytest.mark.parametrize(

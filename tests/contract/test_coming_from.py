@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
-from skorch.callbacks import Callback
+from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 from torch import nn
 
 from sklstm import LSTMSequenceClassifier
@@ -335,3 +335,36 @@ def test_stopping_and_plateau_follow_the_rules_of_keras(page):
     assert (fitted.n_iter_, fitted.best_epoch_) == keras_stops(losses, patience=12)
     np.testing.assert_allclose(rates, keras_reduces(losses, 0.005, factor=0.5, patience=5))
     assert rates[-1] < rates[0]
+
+
+def callback_in_the_table(start):
+    """A callback of skorch's that the page writes in words."""
+    snippets = re.findall(r"``([^`]+)``", PAGE.read_text())
+    (snippet,) = {snippet for snippet in snippets if snippet.startswith(start)}
+    return eval(snippet, {"EarlyStopping": EarlyStopping, "LRScheduler": LRScheduler})  # noqa: S307
+
+
+def fit_with_callback(page, callback, n_epochs):
+    """Fitted to labels that have nothing to do with the sequences, with validation data."""
+    rng = np.random.default_rng(0)
+    X = [rng.normal(size=(length, N_FEATURES)) for length in rng.integers(3, 10, size=60)]
+    y = rng.permutation(60) % 2
+    as_keras = {"lr_schedule": None, "mixup_alpha": 0, "learning_rate": 0.005, "random_state": 0}
+    fitted = clone(page["one_layer"]).set_params(**as_keras, max_epochs=n_epochs)
+    fitted.set_params(callbacks=[callback])
+    return fitted.fit(X[:48], y[:48], X_val=X[48:], y_val=y[48:])
+
+
+def test_the_schedule_of_skorch_follows_the_rule_of_keras(page):
+    scheduler = callback_in_the_table('LRScheduler("ReduceLROnPlateau"')
+    history = fit_with_callback(page, scheduler, n_epochs=40).history_
+    losses, rates = history["valid_loss"], history["learning_rate"]
+    np.testing.assert_allclose(rates, keras_reduces(losses, 0.005, factor=0.1, patience=10))
+    assert rates[-1] < 0.1 * rates[0]
+
+
+def test_the_stopping_of_skorch_follows_the_rule_of_keras(page):
+    stopper = callback_in_the_table("EarlyStopping(patience=12, threshold=0")
+    fitted = fit_with_callback(page, stopper, n_epochs=100)
+    losses = fitted.history_["valid_loss"]
+    assert (fitted.n_iter_, np.argmin(losses) + 1) == keras_stops(losses, patience=12)

@@ -11,7 +11,8 @@ from sklearn.metrics import (
     get_scorer,
     make_scorer,
 )
-from skorch.callbacks import Callback, EarlyStopping
+from skorch.callbacks import Callback, Checkpoint, EarlyStopping, LRScheduler
+from skorch.exceptions import SkorchException
 
 from sklstm._data._split import split_rows
 from tests.helpers import make_ragged, quick
@@ -85,6 +86,35 @@ def test_why_it_stopped_is_kept():
     assert quick(callbacks=[stopper]).fit(X, LABELS).stop_reason_ == "callback"
     fitted = quick().fit(X, LABELS).partial_fit(X, LABELS)
     assert fitted.stop_reason_ == "max_epochs"
+
+
+@pytest.mark.parametrize(
+    "callback",
+    [
+        EarlyStopping(),
+        Checkpoint(),
+        LRScheduler("ReduceLROnPlateau", monitor="valid_loss"),
+    ],
+    ids=lambda callback: type(callback).__name__,
+)
+def test_a_callback_that_misses_validation_data_says_how_to_give_them(callback, tmp_path):
+    if isinstance(callback, Checkpoint):
+        callback.dirname = tmp_path
+    with pytest.raises((KeyError, ValueError, SkorchException), match="valid_loss") as caught:
+        quick(callbacks=[callback], lr_schedule=None).fit(X, LABELS)
+    (note,) = caught.value.__notes__
+    assert "set early_stopping=True, or give X_val and y_val to fit" in note
+    quick(callbacks=[callback], lr_schedule=None).fit(X, LABELS, X_val=X, y_val=LABELS)
+
+
+def test_another_error_of_a_callback_is_left_alone():
+    class Misspelt(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            net.history[-1, "trian_loss"]
+
+    with pytest.raises(KeyError, match="trian_loss") as caught:
+        quick(callbacks=[Misspelt()]).fit(X, LABELS)
+    assert not hasattr(caught.value, "__notes__")
 
 
 def test_the_weights_of_the_best_epoch_are_kept():

@@ -8,7 +8,11 @@ import pyarrow
 import pytest
 import torch
 
-from sklstm._validation._hints import reject_token_ids, warn_of_misreading
+from sklstm._validation._hints import (
+    reject_token_ids,
+    warn_of_front_padding,
+    warn_of_misreading,
+)
 from sklstm._validation._inputs import check_inputs
 from sklstm._validation._tokens import TokenIds
 from sklstm.preprocessing import SequenceImputer, SequenceScaler, TokenEncoder, from_channel_first
@@ -23,6 +27,7 @@ def warnings_of(X, **kwargs):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         warn_of_misreading(X, inputs)
+        warn_of_front_padding(inputs, kwargs.get("mask_value"))
     return [str(warning.message) for warning in caught]
 
 
@@ -152,6 +157,60 @@ def test_huge_values_are_compared_without_a_word_of_numpy():
     assert warnings_of(constant_over_time) == []
 
 
+# Padding at the front ----------------------------------------------------------------------------
+
+
+def pad_at_front(X, value, dtype=float):
+    """As Keras' pad_sequences does by default."""
+    timesteps = max(map(len, X))
+    padded = np.full((len(X), timesteps, *X[0].shape[1:]), value, dtype)
+    for row, sequence in zip(padded, X, strict=True):
+        row[timesteps - len(sequence) :] = sequence
+    return padded
+
+
+@pytest.mark.parametrize("container", [np.asarray, list, np.float32])
+@pytest.mark.parametrize("mask_value", [0.0, -1.1])
+@pytest.mark.parametrize("n_features", [1, 3])
+def test_padding_at_the_front_is_doubted(n_features, mask_value, container):
+    X = [RNG.normal(size=(length, n_features)) for length in [9, *range(3, 9)] * 2]
+    padded = container(pad_at_front(X, mask_value))
+    (message,) = warnings_of(padded, mask_value=mask_value)
+    found = f"X looks padded at the front: sequences such as X[1] begin with {mask_value}"
+    assert message.startswith(found)
+    assert "all have 9 timesteps" in message
+    assert "X = [x[(x != " in message
+    at_end = pad_at_front([x[::-1] for x in X], mask_value)[:, ::-1]
+    assert warnings_of(at_end, mask_value=mask_value) == []
+    assert warnings_of(padded) == []
+
+
+def test_the_remedy_for_padding_at_the_front_is_what_it_was_made_of():
+    X = [RNG.normal(size=(length, 2)) for length in [9, *range(3, 9)]]
+    (message,) = warnings_of(pad_at_front(X, 0.0), mask_value=0.0)
+    assert_remedied(message, pad_at_front(X, 0.0), X)
+    rows = [x[:, 0] for x in X]
+    table = pd.DataFrame(pad_at_front(rows, 0.0))
+    (message,) = warnings_of(table, mask_value=0.0)
+    assert_remedied(message, table, rows)
+
+
+def assert_remedied(message, X, expected):
+    code = message.partition("\n\nRemove it: X = ")[2].partition("]; ")[0] + "]"
+    for ours, theirs in zip(eval(code, {"X": X, "np": np}), expected, strict=True):  # noqa: S307
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_sequences_that_begin_with_mask_value_are_in_order():
+    begins = np.cumsum(RNG.normal(size=(20, 9, 1)), axis=1)
+    begins -= begins[:, :1]
+    assert warnings_of(begins, mask_value=0.0) == []
+    few = [RNG.normal(size=(length, 2)) for length in [9] * 12 + [4, 5, 6, 7, 8]]
+    assert warnings_of(pad_at_front(few, 0.0), mask_value=0.0) == []
+    unequal = [np.r_[np.zeros(n % 3), np.ones(2 + n)] for n in range(20)]
+    assert warnings_of(unequal, mask_value=0.0) == []
+
+
 # Long tables ------------------------------------------------------------------------------------
 
 
@@ -195,6 +254,28 @@ def test_a_fit_warns_once_at_the_users_line_and_a_prediction_never(X, start):
     assert [warning.filename for warning in caught] == [__file__]
     first.partial_fit(X, y)
     fitted.set_params(warm_start=True).fit(X, y).predict(X)
+
+
+def test_ids_that_are_padded_at_the_front_are_doubted_once_at_the_users_line():
+    ids = [RNG.integers(2, 9, size=length) for length in [9, *range(3, 9)] * 2]
+    padded, y = pad_at_front(ids, 0, int), [0, 1] * 7
+    classifier = quick(embedding_dim=4, max_epochs=1)
+    with pytest.warns(UserWarning, match="^X looks padded at the front: .* begin with 0") as caught:
+        classifier.fit(padded, y)
+    assert [warning.filename for warning in caught] == [__file__]
+    assert_remedied(str(caught[0].message), padded, ids)
+    classifier.predict(padded)
+    classifier.fit(ids, y)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "X looks padded at the front")
+        classifier.fit(padded, y)
+
+
+def test_measurements_that_are_padded_at_the_front_are_doubted_at_the_users_line():
+    X = [RNG.normal(size=(length, 2)) for length in [9, *range(3, 9)] * 2]
+    with pytest.warns(UserWarning, match="^X looks padded at the front") as caught:
+        quick(mask_value=-1.0, max_epochs=1).fit(pad_at_front(X, -1.0), [0, 1] * 7)
+    assert [warning.filename for warning in caught] == [__file__]
 
 
 def test_the_filter_that_the_message_names_silences_it():
