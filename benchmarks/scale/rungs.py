@@ -123,7 +123,7 @@ def search(
 def sample(n: int, batch_size: int, seed: int) -> list[dict[str, Any]]:
     """Candidates of a search."""
     space = param_distributions(n) | {"hidden_sizes": [16, 32, 64]}
-    for name in ("batch_size", "mixup_alpha", "n_kernels", "standardize"):
+    for name in ("batch_size", "mixup_alpha", "standardize"):
         del space[name]
     sampled = ParameterSampler(space, N_CANDIDATES, random_state=seed)
     of_all = {**ALONE, "batch_size": batch_size, "random_state": seed}

@@ -55,10 +55,7 @@ COMMON: Mapping[str, Uniform | Choice] = {
     "dropout": Uniform(0.0, 0.6),
     "mixup_alpha": Choice((0.0, 0.2, 1.0)),
 }
-MEASUREMENTS: Mapping[str, Uniform | Choice] = {
-    "standardize": Choice(("both", True)),
-    "n_kernels": Choice((0, "auto")),
-}
+MEASUREMENTS: Mapping[str, Uniform | Choice] = {"standardize": Choice(("both", True))}
 TOKENS: Mapping[str, Uniform | Choice] = {"tfidf": Choice((False, True))}
 # Smaller networks and batches for fewer sequences.
 SPACES: Mapping[str, Mapping[str, Uniform | Choice]] = {
@@ -92,7 +89,8 @@ def param_distributions(
     """Return a search space for `LSTMSequenceClassifier`.
 
     The result is a dict that you can modify. It does not contain ``max_epochs``, which can be the
-    resource of successive halving.
+    resource of successive halving, nor ``n_kernels``: 0 was worse than the default in the mean of
+    21 data sets. To try it as well, add ``n_kernels=[0, "auto"]``.
 
     Parameters
     ----------

@@ -27,6 +27,9 @@ class SequenceScaler(SequenceTransformer):
     concatenated timesteps of all sequences, or with ``per="sequence"`` to each sequence by itself.
     Constant features become 0. NaN is ignored in `fit` and kept in `transform`.
 
+    The estimators need no scaler: ``standardize`` does what "standard" does here. Use this class
+    for "robust" or "minmax", or before other models.
+
     Parameters
     ----------
     method : {"minmax", "robust", "standard"}, default="standard"
@@ -56,7 +59,7 @@ class SequenceScaler(SequenceTransformer):
     See Also
     --------
     sklearn.preprocessing.StandardScaler : The same for tables.
-    LSTMSequenceClassifier : Standardises its inputs itself, see ``standardize``.
+    LSTMSequenceClassifier : Standardises its inputs, see ``standardize``.
 
     Notes
     -----
