@@ -37,7 +37,7 @@ def build_card(estimator: Any, *, scores: Mapping[str, float] | None = None) -> 
     - n_classes, classes: the first hundred; n_outputs and quantiles of a regressor
     - parameters: those that differ from the defaults; resolved: what "auto" became
     - network: number of weights
-    - training: epochs, best epoch and score, why it ended
+    - training: epochs, best epoch, its validation score if there is one, why it ended
     - scores, versions, date
     """
     check_scores(scores)
@@ -130,13 +130,16 @@ def _card_of_estimator(
         "parameters": _differing(kind, parameters),
         "resolved": plain(resolved),
         "network": {"n_weights": n_weights},
-        "training": {
-            "epochs": plain(state["n_iter_"]),
-            "best_epoch": plain(state["best_epoch_"]),
-            "best_score": plain(state["best_score_"]),
-            "stop_reason": plain(state["stop_reason_"]),
-        },
+        "training": _training(state),
     }
+
+
+def _training(state: Mapping[str, Any]) -> dict[str, Any]:
+    """How the training went; the best score only if it is one of validation data."""
+    card = {"epochs": plain(state["n_iter_"]), "best_epoch": plain(state["best_epoch_"])}
+    if {"valid_loss", "valid_score"} & {*state["history_"]}:
+        card["best_score"] = plain(state["best_score_"])
+    return {**card, "stop_reason": plain(state["stop_reason_"])}
 
 
 def _targets(state: Mapping[str, Any]) -> dict[str, Any]:

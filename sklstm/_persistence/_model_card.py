@@ -45,7 +45,8 @@ def model_card(path: str | os.PathLike[str]) -> dict[str, Any]:
         - ``data``: features and their names, columns, vocabulary size, static columns,
           categories; ``training_sequences`` and ``training_lengths`` (shortest and longest)
         - ``parameters``: those that differ from the defaults; ``resolved``: values of "auto"
-        - ``network``: ``n_weights``; ``training``: epochs, best epoch and score, stop reason
+        - ``network``: ``n_weights``; ``training``: epochs, best epoch, its validation score if
+          there is one, stop reason
         - ``scores`` passed to `save_model`, ``versions`` of packages, and ``date``
 
     Raises

@@ -39,14 +39,19 @@ def test_a_classifier(classifier):
         "training_sequences": 20, "training_lengths": [min(lengths), max(lengths)],
     }  # fmt: skip
     assert card["training"] == {
-        "epochs": 2, "best_epoch": 2, "best_score": classifier.best_score_,
-        "stop_reason": "max_epochs",
+        "epochs": 2, "best_epoch": 2, "stop_reason": "max_epochs",
     }  # fmt: skip
     weights = classifier.net_.module_.state_dict().values()
     assert card["network"] == {"n_weights": sum(w.numel() for w in weights)}
     assert card["scores"] == {"accuracy": 0.5, "n": 3}
     assert card["versions"]["torch"] == torch.__version__
     assert len(card["date"]) == len("2026-01-31")
+
+
+@pytest.mark.parametrize("scoring", ["loss", "accuracy"])
+def test_a_best_score_is_one_of_validation_data(scoring):
+    model = quick(max_epochs=2, early_stopping=True, scoring=scoring).fit(X, Y)
+    assert card_of(model)["training"]["best_score"] == model.best_score_
 
 
 def test_parameters_are_those_that_differ_and_resolved_those_that_were_auto(classifier):
