@@ -1,7 +1,7 @@
 """Draw the pictures that are committed: ``python docs/pictures.py`` after ``make docs``.
 
-``_static/front.png`` is the picture of the README; it needs no gallery. The first page has its halves,
-which stand one below the other on a telephone.
+``_static/front.png`` is the picture of the README; it needs no gallery. The first page has its
+halves, which stand one below the other on a telephone.
 ``_static/gallery/`` has thumbnails of gallery pages for the first page. Those of the gallery itself
 exist only after all examples have run, and the first page must build without that.
 """
