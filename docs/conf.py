@@ -21,9 +21,7 @@ project = "sklstm"
 author = "The sklstm developers"
 project_copyright = f"2026, {author}"
 version = release = sklstm.__version__
-urls = tomllib.loads(Path(__file__, "../../pyproject.toml").resolve().read_text())["project"][
-    "urls"
-]
+pyproject = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())
 
 extensions = [
     "links",
@@ -83,7 +81,13 @@ html_theme_options = {
     "header_links_before_dropdown": 5,  # all of them
     "navbar_align": "left",
     "navbar_end": ["theme-switcher", "navbar-icon-links"],
-    "icon_links": [{"name": "GitHub", "url": urls["Source"], "icon": "fa-brands fa-github"}],
+    "icon_links": [
+        {
+            "name": "GitHub",
+            "url": pyproject["project"]["urls"]["Source"],
+            "icon": "fa-brands fa-github",
+        }
+    ],
     "footer_start": ["release", "copyright", "sphinx-version"],
     "navigation_depth": 3,
     "navigation_with_keys": False,
