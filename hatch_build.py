@@ -18,7 +18,7 @@ def with_addresses(text, documentation, repository, tag):
         form = "raw" if path.endswith(".png") else "blob"
         return f"]({repository}/{form}/{tag}/{path})"
 
-    return re.sub(r"\]\((?!https:)(?P<path>[^)\s]+)\)", address, text)
+    return re.sub(r"\]\((?!https:|#)(?P<path>[^)\s]+)\)", address, text)
 
 
 class ReadmeHook(MetadataHookInterface):

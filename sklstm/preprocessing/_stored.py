@@ -16,6 +16,7 @@ import numpy.typing as npt
 from sklstm._files._arrays import ArrayWriter
 from sklstm._files._folder import new_folder
 from sklstm._sequences import Array, Sequences
+from sklstm._validation._columns import is_missing
 from sklstm._validation._messages import none_found, shorten
 from sklstm._views._folder import DESCRIPTION, FORMAT, OFFSETS, VALUES
 from sklstm._views._open import open_object, open_path
@@ -284,7 +285,8 @@ class _ColumnWriter:
     def _encoded(self, values: Array, block: str) -> Array:
         codes = self._codes
         assert codes is not None
-        listed = values.ravel().tolist()
+        # The lowest pandas makes NaN of None.
+        listed = [None if is_missing(value) else value for value in values.ravel().tolist()]
         kinds = {isinstance(value, str) for value in {*listed, *list(codes)[:1]} - {None}}
         if len(kinds) > 1:
             self._raise_mixed(block, next(v for v in listed if v is not None))

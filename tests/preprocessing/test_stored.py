@@ -112,6 +112,15 @@ def test_data_frames_with_static_columns(tmp_path):
     assert other.static["ward"].tolist() == [7, 5, 7]
 
 
+def test_nan_is_missing_among_texts(tmp_path):
+    columns = np.array(["f", np.nan, None, "m"], dtype=object)
+    X = [np.zeros((2, 1))] * 4
+    static = pd.DataFrame({"sex": columns}, dtype=object)
+    blocks = ({"X": X[i : i + 1], "static": static[i : i + 1]} for i in range(4))
+    view = write_sequences(tmp_path / "X", blocks)
+    assert view.static["sex"].tolist() == ["f", None, None, "m"]
+
+
 def test_blocks_without_sequences_are_left_out(tmp_path):
     assert_same(
         write_sequences(tmp_path / "X", iter([[], ragged(), np.empty((0, 5, 2))])), ragged()
