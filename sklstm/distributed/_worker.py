@@ -110,7 +110,9 @@ def run_rank(seat: Seat, call: bytes, data: Any, is_wanted: Callable[[], bool]) 
         return Outcome(seat.rank, traceback="The worker was started again.")
     _running.add(seat.run)
     try:
-        with _interrupted_unless(is_wanted), _settings(seat), warnings.catch_warnings():
+        # Settings first: an interruption in a callback of C, with which threadpoolctl looks for
+        # libraries, would be lost.
+        with _settings(seat), _interrupted_unless(is_wanted), warnings.catch_warnings():
             # Ray's arrays, which a fit only reads.
             warnings.filterwarnings("ignore", "The given NumPy array is not writable")
             value = _compute(seat, data, call)
