@@ -38,7 +38,7 @@ GROUPS = {
         "max_grad_norm": "training",
         "batch_size": "speed",
         "max_epochs": "training",
-        "max_time": "stopping",
+        "max_time": "time_limits",
     },
     "Validation and early stopping": {
         "early_stopping": "stopping",

@@ -9,6 +9,7 @@ import torch
 
 from sklstm._config._configuration import Configuration, NetworkConfiguration
 from sklstm._sequences import AnySequences
+from sklstm._validation._messages import counted
 
 # Wordings of the RuntimeErrors of torch, its allocators, cuBLAS and oneDNN.
 OUT_OF_MEMORY = (
@@ -82,7 +83,7 @@ def _describe_timesteps(network: NetworkConfiguration, sequences: AnySequences) 
     longest = f"{sequences.lengths.max()} timesteps"
     if network.vocabulary_size is not None:
         return longest
-    return f"{longest} of {network.n_features} feature{'s' * (network.n_features > 1)}"
+    return f"{longest} of {counted(network.n_features, 'feature')}"
 
 
 def _describe_widths(network: NetworkConfiguration) -> str:

@@ -25,6 +25,11 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def spanned(lowest: int, highest: int, noun: str) -> str:
+    """3, 5, "timestep" -> "3 to 5 timesteps"; 1, 1, "timestep" -> "1 timestep"."""
+    return f"{lowest} to " * (lowest < highest) + counted(highest, noun)
+
+
 def name_of_whole(name: str) -> str:
     """The name of the data that an item belongs to: X[17] -> X, X['trip'][17] -> X['trip']."""
     return re.sub(r"(\[\d+(, \d+)*\])+$", "", name)

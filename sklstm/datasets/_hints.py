@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sklstm._sequences import Array
-from sklstm._validation._messages import enumerate_names
+from sklstm._validation._messages import counted, enumerate_names
 from sklstm.datasets._checked import Checked
 from sklstm.datasets._columns import FeatureStatistics, Table, percent
 from sklstm.datasets._leakage import (
@@ -81,9 +81,11 @@ def _at_nothing_measured(checked: Checked, statistics: FeatureStatistics) -> Ite
     empty = [index for index, x in pairs if index in unknown and np.isnan(x).all()]
     if empty:
         found = enumerate_names(empty, lambda index: f"X[{index}]")
-        which = "1 sequence has" if len(empty) == 1 else f"{len(empty)} sequences have"
-        remedy = "Leave it out" if len(empty) == 1 else "Leave them out"
-        text = f"{which} no measurement: {found}. {remedy}: an imputer would make up all values."
+        has, them = ("has", "it") if len(empty) == 1 else ("have", "them")
+        text = (
+            f"{counted(len(empty), 'sequence')} {has} no measurement: {found}. Leave {them} out: an"
+            " imputer would make up all values."
+        )
         yield Hint("nothing_measured", None, text)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from sklstm._sequences import Array, IntArray
 from sklstm._tables import aligned, html_table
+from sklstm._validation._messages import counted, spanned
 from sklstm.datasets._columns import Table, percent
 from sklstm.datasets._leakage import Hint
 from sklstm.datasets._report_figure import draw
@@ -147,12 +148,10 @@ class SequenceDataReport:
 
     def _headline(self) -> str:
         shortest, longest = int(self.lengths.min()), int(self.lengths.max())
-        span = f"{shortest}" if shortest == longest else f"{shortest} to {longest}"
-        noun = "timestep" if longest == 1 else "timesteps"
-        what = f"{self.n_features} feature{'s' * (self.n_features > 1)}"
-        what = what if self.tokens is None else self.kind
+        span = spanned(shortest, longest, "timestep")
+        what = counted(self.n_features, "feature") if self.tokens is None else self.kind
         static = f", {len(self.static['name'])} static column(s)" if self.static else ""
-        return f"{self.n_sequences} sequences of {span} {noun}, {what}{static}"
+        return f"{self.n_sequences} sequences of {span}, {what}{static}"
 
     def _sections(self) -> list[tuple[str, list[str]]]:
         longest, n = int(self.lengths.max()), int(self.lengths.sum())

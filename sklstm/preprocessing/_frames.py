@@ -14,8 +14,8 @@ import numpy.typing as npt
 from sklstm._compat._sklearn import StrOptions, validate_parameter_constraints
 from sklstm._config._parameters import did_you_mean
 from sklstm._optional import require
-from sklstm._sequences import Array, IntArray, Sequences
-from sklstm._validation._messages import counted, enumerate_names
+from sklstm._sequences import Array, IntArray, Sequences, offsets_of
+from sklstm._validation._messages import counted, enumerate_names, spanned
 
 PARAMETER_CONSTRAINTS: dict[str, list[Any]] = {
     "sequence": [str, "array-like"],
@@ -62,8 +62,7 @@ class FrameSequences:
     def __repr__(self) -> str:
         """One line: the fields hold all data."""
         lengths = [len(x) for x in self.X]
-        shortest, longest = min(lengths), max(lengths)
-        span = f"{shortest} to " * (shortest < longest) + counted(longest, "timestep")
+        span = spanned(min(lengths), max(lengths), "timestep")
         per = "timestep" if isinstance(self.y, list) else "sequence"
         parts = [
             f"{counted(len(self.X), 'sequence')} of {span}",
@@ -149,8 +148,7 @@ class FrameSequences:
                 f"values must have {len(self.rows)} values, one for each row of the data frame."
                 f" Got shape {in_rows.shape} instead."
             )
-        ends = np.cumsum([len(x) for x in self.X])
-        return np.split(in_rows[self.rows], ends[:-1])
+        return np.split(in_rows[self.rows], offsets_of([len(x) for x in self.X])[1:-1])
 
 
 def sequences_from_frame(

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from sklstm._sequences import Array, IntArray
+from sklstm._sequences import Array, IntArray, offsets_of
 from sklstm._validation._messages import enumerate_names
 
 
@@ -15,7 +15,7 @@ def nearest(known: Array, offsets: IntArray, *, causal: bool) -> IntArray:
 
     If causal, the nearest one that is not later.
     """
-    n_known = np.diff(np.concatenate([[0], np.cumsum(known)])[offsets])
+    n_known = np.diff(offsets_of(known)[offsets])
     empty = np.flatnonzero(n_known == 0)
     if len(empty):
         named = enumerate_names(empty, lambda i: f"X[{i}]")
@@ -24,7 +24,7 @@ def nearest(known: Array, offsets: IntArray, *, causal: bool) -> IntArray:
             " recordings get, for example missing=np.nan or missing='unknown'."
         )
     rows, known_rows = np.arange(len(known)), np.flatnonzero(known)
-    first_known = np.cumsum(n_known) - n_known
+    first_known = offsets_of(n_known)[:-1]
     recording = np.repeat(np.arange(len(n_known)), np.diff(offsets))
     # Indices into known_rows, clipped to those of the row's own recording.
     lowest, highest = first_known[recording], (first_known + n_known - 1)[recording]

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
 from sklstm._compat._sklearn import Interval, StrOptions, validate_parameter_constraints
-from sklstm._sequences import Array, IntArray, Sequences, in_memory
+from sklstm._sequences import Array, IntArray, Sequences, in_memory, offsets_of
 from sklstm._validation._inputs import check_loaded
 from sklstm._validation._messages import counted, enumerate_names
 from sklstm.preprocessing._uncovered import filled, nearest
@@ -199,8 +199,7 @@ class Windows:
 
     def _first_rows(self) -> IntArray:
         """Where each window starts in the concatenated recordings."""
-        rows: IntArray = (np.cumsum(self.lengths) - self.lengths)[self.recordings] + self.starts
-        return rows
+        return offsets_of(self.lengths)[self.recordings] + self.starts
 
     def _vote(self, labels: Array) -> tuple[Array, Array]:
         """Majority vote per timestep of the concatenated recordings, and the covered mask."""
@@ -452,7 +451,7 @@ def _label_windows(labels: Array, rows: IntArray, size: int, rule: str) -> tuple
     classes, codes = np.unique(labels, return_inverse=True)
     counts = np.empty((len(rows), len(classes)), dtype=np.int64)
     for code in range(len(classes)):
-        seen = np.concatenate([[0], np.cumsum(codes == code)])
+        seen = offsets_of(codes == code)
         counts[:, code] = seen[rows + size] - seen[rows]
     most_frequent = counts.argmax(axis=1)
     kept = counts.max(axis=1) == size if rule == "unanimous" else np.ones(len(rows), dtype=bool)
@@ -463,7 +462,7 @@ def _reject_numbers(labels: Array, rows: IntArray, size: int) -> None:
     """Raise for numbers that change within a window: each occurs there once, as a rule."""
     if labels.dtype.kind != "f" or np.array_equal(labels, np.floor(labels), equal_nan=True):
         return
-    changes = np.concatenate([[0], np.cumsum(labels[1:] != labels[:-1])])
+    changes = offsets_of(labels[1:] != labels[:-1])
     if (changes[rows + size - 1] > changes[rows]).any():
         raise ValueError(
             "y holds numbers that change within windows, but label='majority' is for classes.\n\n"

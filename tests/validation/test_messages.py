@@ -1,7 +1,13 @@
 import numpy as np
 import pytest
 
-from sklstm._validation._messages import counted, enumerate_names, name_of_whole, shorten
+from sklstm._validation._messages import (
+    counted,
+    enumerate_names,
+    name_of_whole,
+    shorten,
+    spanned,
+)
 
 
 @pytest.mark.parametrize("kind", [list, np.array])
@@ -25,3 +31,8 @@ def test_an_item_belongs_to_its_data():
 
 def test_one_thing_has_no_s():
     assert [counted(n, "window") for n in (0, 1, 2)] == ["0 windows", "1 window", "2 windows"]
+
+
+def test_a_span_of_one_number_is_that_number():
+    spans = [spanned(lowest, highest, "timestep") for lowest, highest in ((3, 5), (4, 4), (1, 1))]
+    assert spans == ["3 to 5 timesteps", "4 timesteps", "1 timestep"]
