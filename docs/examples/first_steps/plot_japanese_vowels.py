@@ -98,17 +98,17 @@ print(classification_report(y_test, y_predicted, digits=3))
 # Other seeds
 # -----------
 #
-# One sequence of the test set is 0.003. Four more fits show how much of the result is chance.
+# One sequence of the test set is 0.003. Two more fits show how much of the result is chance.
 
 accuracies = [np.mean(y_predicted == y_test)]
-for seed in range(1, 5):
+for seed in (1, 2):
     other = clone(pipeline).set_params(
         lstmsequenceclassifier__random_state=seed,
         lstmsequenceclassifier__verbose=0,
     )
     accuracies.append(other.fit(X_train, y_train).score(X_test, y_test))
 print(
-    f"test accuracy of five seeds: {', '.join(f'{a:.4f}' for a in accuracies)}"
+    f"test accuracy of three seeds: {', '.join(f'{a:.4f}' for a in accuracies)}"
 )
 print(f"mean: {np.mean(accuracies):.4f}")
 
@@ -122,7 +122,7 @@ print(f"mean: {np.mean(accuracies):.4f}")
 
 search = GridSearchCV(
     clone(pipeline).set_params(lstmsequenceclassifier__verbose=0),
-    {"lstmsequenceclassifier__max_epochs": [3, 10, 30]},
+    {"lstmsequenceclassifier__max_epochs": [10, 30]},
     cv=3,
 )
 search.fit(X_train, y_train)
