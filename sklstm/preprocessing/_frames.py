@@ -16,6 +16,7 @@ from sklstm._config._parameters import did_you_mean
 from sklstm._optional import require
 from sklstm._sequences import Array, IntArray, Sequences, offsets_of
 from sklstm._validation._messages import counted, enumerate_names, spanned
+from sklstm.preprocessing._values import concatenate_values
 
 PARAMETER_CONSTRAINTS: dict[str, list[Any]] = {
     "sequence": [str, "array-like"],
@@ -100,17 +101,7 @@ class FrameSequences:
         >>> recordings.to_rows([x[:, 0] - x[0, 0] for x in recordings.X])
         array([0.4, 0. , 0. ])
         """
-        if len(values) != len(self.X):
-            raise ValueError(
-                f"values must be {len(self.X)} arrays, one for each sequence. Got {len(values)}."
-            )
-        for index, (own, x) in enumerate(zip(values, self.X, strict=True)):
-            if len(own) != len(x):
-                raise ValueError(
-                    f"values[{index}] must have {len(x)} values, one for each timestep of"
-                    f" X[{index}]. Got {len(own)} instead."
-                )
-        flat = np.concatenate([np.asarray(own) for own in values])
+        flat = concatenate_values(values, [len(x) for x in self.X], "sequence")
         in_rows: Array = np.empty_like(flat)
         in_rows[self.rows] = flat
         return in_rows

@@ -16,6 +16,7 @@ from sklstm._sequences import Array, IntArray, Sequences, in_memory, offsets_of
 from sklstm._validation._inputs import check_loaded
 from sklstm._validation._messages import counted, enumerate_names
 from sklstm.preprocessing._uncovered import filled, nearest
+from sklstm.preprocessing._values import concatenate_values
 
 PARAMETER_CONSTRAINTS: dict[str, list[Any]] = {
     "size": [Interval(Integral, 1, None, closed="left")],
@@ -182,19 +183,8 @@ class Windows:
                 f"timestep must be from {-size} to {size - 1}, since a window has {size}"
                 f" timesteps. Got {timestep} instead."
             )
-        arrays = [np.asarray(own) for own in values]
-        if len(arrays) != len(self.lengths):
-            raise ValueError(
-                f"values must be {len(self.lengths)} arrays, one for each recording. Got"
-                f" {len(arrays)}."
-            )
-        for index, (own, length) in enumerate(zip(arrays, self.lengths, strict=True)):
-            if own.ndim == 0 or len(own) != length:
-                raise ValueError(
-                    f"values[{index}] must have {length} values, one for each timestep of"
-                    f" X[{index}]. Got shape {own.shape} instead."
-                )
-        picked: Array = np.concatenate(arrays)[self._first_rows() + timestep % size]
+        in_rows = concatenate_values(values, self.lengths, "recording")
+        picked: Array = in_rows[self._first_rows() + timestep % size]
         return picked
 
     def _first_rows(self) -> IntArray:

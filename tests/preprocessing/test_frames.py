@@ -248,17 +248,10 @@ def test_table_to_windows_and_back_to_the_table():
     assert result.to_rows(per_timestep).tolist() == ["run", "sit", "run", "sit", "run", "?"]
 
 
-@pytest.mark.parametrize(
-    ("lengths", "message"),
-    [
-        ([3, 2], r"values must be 3 arrays, one for each sequence. Got 2\."),
-        ([3, 1, 2], r"values\[1\] must have 2 values, .* timestep of X\[1\]. Got 1 instead"),
-    ],
-)
-def test_values_that_are_not_one_per_timestep_are_rejected(lengths, message):
+def test_values_that_are_not_one_per_timestep_are_rejected():
     result = sequences_from_frame(pd.DataFrame(TABLE), **COLUMNS)
-    with pytest.raises(ValueError, match=message):
-        result.to_rows([np.zeros(n) for n in lengths])
+    with pytest.raises(ValueError, match="values must be 3 arrays, one for each sequence"):
+        result.to_rows([np.zeros(3), np.zeros(2)])
 
 
 # Errors
