@@ -107,9 +107,7 @@ for seed in (1, 2):
         lstmsequenceclassifier__verbose=0,
     )
     accuracies.append(other.fit(X_train, y_train).score(X_test, y_test))
-print(
-    f"test accuracy of three seeds: {', '.join(f'{a:.4f}' for a in accuracies)}"
-)
+print(f"three seeds: {', '.join(f'{a:.4f}' for a in accuracies)}")
 print(f"mean: {np.mean(accuracies):.4f}")
 
 # %%
