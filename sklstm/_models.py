@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
 from sklstm._base import BaseSequenceEstimator
 
 
 def split_model(model: Any, caller: str) -> tuple[list[tuple[str, Any]], BaseSequenceEstimator]:
-    """The named steps that do something, and the estimator; TypeError if it is none of ours."""
+    """The named steps that do something, and the estimator; TypeError if it is none of ours.
+
+    A model in a FrozenEstimator is taken out.
+    """
+    if isinstance(model, FrozenEstimator):
+        model = model.estimator
     named = model.steps if isinstance(model, Pipeline) else [("", model)]
     *steps, (_, estimator) = named
     if not isinstance(estimator, BaseSequenceEstimator):

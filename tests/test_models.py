@@ -1,4 +1,5 @@
 import pytest
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -17,6 +18,15 @@ def test_steps_that_do_nothing_are_left_out():
     scaler, classifier = SequenceScaler(), LSTMSequenceClassifier()
     named = [("a", None), ("b", scaler), ("c", "passthrough"), ("last", classifier)]
     assert split_model(Pipeline(named), "caller") == ([("b", scaler)], classifier)
+
+
+def test_a_frozen_model_is_the_model():
+    scaler, classifier = SequenceScaler(), LSTMSequenceClassifier()
+    assert split_model(FrozenEstimator(classifier), "caller") == ([], classifier)
+    pipeline = FrozenEstimator(make_pipeline(scaler, classifier))
+    assert split_model(pipeline, "caller") == ([("sequencescaler", scaler)], classifier)
+    with pytest.raises(TypeError, match="Got an object of type LogisticRegression"):
+        split_model(FrozenEstimator(LogisticRegression()), "caller")
 
 
 def test_what_is_no_model_is_named():

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -63,3 +64,10 @@ def test_padding_is_appended_where_x_had_it(X, lengths):
     found = as_given(explained, [np.ones((3, 1)), np.ones((2, 1))], X)
     assert [len(values) for values in found] == lengths
     assert [values.sum() for values in found] == [3, 2]
+
+
+def test_a_frozen_model_is_explained_as_the_model_itself():
+    model = fitted("lstm")[0]
+    frozen = attributions(FrozenEstimator(model), X[:2])
+    for own, other in zip(attributions(model, X[:2]), frozen, strict=True):
+        np.testing.assert_array_equal(own, other)
