@@ -9,6 +9,14 @@ import numpy as np
 from sklearn.utils.class_weight import compute_class_weight
 
 from sklstm._sequences import Array, IntArray
+from sklstm._validation._messages import enumerate_names
+
+# A Pipeline passes no sample_weight on, so that is no remedy.
+REMEDY_ENCODED = (
+    "\n\nCalibratedClassifierCV, and cross_val_predict with method='predict_proba', pass labels as"
+    " 0, 1, ... in sorted order. Inside them give class_weight='balanced', or these numbers as"
+    " keys."
+)
 
 
 def balanced_weights(codes: IntArray, n_classes: int, sample_weight: Array) -> Array:
@@ -21,7 +29,11 @@ def balanced_weights(codes: IntArray, n_classes: int, sample_weight: Array) -> A
 
 
 def weights_of_dict(
-    class_weight: Mapping[Any, float], classes: Array, *, name: str = "class_weight"
+    class_weight: Mapping[Any, float],
+    classes: Array,
+    *,
+    name: str = "class_weight",
+    may_be_encoded: bool = True,
 ) -> Array:
     """Class weights of a dict, 1 for labels that it does not name.
 
@@ -32,8 +44,11 @@ def weights_of_dict(
     # A fold may lack a rare class that the dict names. An unknown key is a mistake only if a label
     # has no key.
     if unknown and any(label not in class_weight for label in labels):
+        named = all(isinstance(label, str) for label in unknown)
+        encoded = may_be_encoded and named and labels == list(range(len(labels)))
         raise ValueError(
-            f"{name} has keys that are not labels of y: {unknown[:3]}. Labels: {labels}."
+            f"{name} has keys that are not labels of y: {enumerate_names(unknown)}. Labels:"
+            f" {labels}.{REMEDY_ENCODED if encoded else ''}"
         )
     weights = np.array([class_weight.get(label, 1.0) for label in labels], dtype=np.float64)
     if not (np.isfinite(weights) & (weights >= 0)).all() or not weights.any():
@@ -58,16 +73,18 @@ def weights_of_labels(
         columns = targets.T.astype(np.int64)
         return np.stack([balanced_weights(column, 2, sample_weight) for column in columns])
     if isinstance(class_weight, Mapping):
-        present = weights_of_dict(class_weight, np.arange(n_labels))
+        present = weights_of_dict(class_weight, np.arange(n_labels), may_be_encoded=False)
         return np.stack([np.ones(n_labels), present], axis=1)
     if len(class_weight) != n_labels:
         raise ValueError(
             f"class_weight must have one dict for each of the {n_labels} labels of y. Got"
             f" {len(class_weight)}."
         )
-    each = enumerate(class_weight)
     return np.stack(
-        [weights_of_dict(w, np.arange(2), name=f"class_weight[{label}]") for label, w in each]
+        [
+            weights_of_dict(w, np.arange(2), name=f"class_weight[{label}]", may_be_encoded=False)
+            for label, w in enumerate(class_weight)
+        ]
     )
 
 

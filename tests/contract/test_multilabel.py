@@ -240,7 +240,7 @@ def test_a_sequence_is_left_out_if_all_its_labels_weigh_0():
 @pytest.mark.parametrize(
     ("class_weight", "message"),
     [
-        ({5: 1.0}, r"class_weight has keys that are not labels of y: \[5\]"),
+        ({5: 1.0}, r"class_weight has keys that are not labels of y: 5"),
         ([{}, {}], "class_weight must have one dict for each of the 3 labels"),
         ([{}, {2: 1.0}, {}], r"class_weight\[1\] has keys that are not labels"),
         (

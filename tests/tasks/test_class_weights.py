@@ -36,7 +36,8 @@ def test_a_dict_is_looked_up_by_the_users_own_labels(class_weight, labels, expec
 @pytest.mark.parametrize(
     ("class_weight", "message"),
     [
-        ({"A": 2.0}, r"keys that are not labels of y: \['A'\]. Labels: \['a', 'b'\]"),
+        ({"A": 2.0}, r"keys that are not labels of y: 'A'. Labels: \['a', 'b'\]\.$"),
+        (dict.fromkeys("ABCDEF", 2.0), "labels of y: 'A', 'B', 'C' and 3 more. Labels"),
         ({"a": -1.0}, "must hold finite weights of at least 0"),
         ({"a": np.nan}, "must hold finite weights of at least 0"),
         ({"a": 0.0, "b": 0.0}, "not all of them 0"),
@@ -45,6 +46,15 @@ def test_a_dict_is_looked_up_by_the_users_own_labels(class_weight, labels, expec
 def test_bad_class_weights(class_weight, message):
     with pytest.raises(ValueError, match=message):
         weights_of_dict(class_weight, np.array(["a", "b"]))
+
+
+def test_labels_that_scikit_learn_has_encoded_are_explained():
+    """CalibratedClassifierCV and cross_val_predict pass y as 0, 1, ... in place of strings."""
+    with pytest.raises(ValueError, match=r"Labels: \[0, 1\]\.\n\n.*CalibratedClassifierCV"):
+        weights_of_dict({"a": 2.0}, np.array([0, 1]))
+    for classes in ([1, 2], ["0", "1"]):
+        with pytest.raises(ValueError, match=r"Labels: .*\]\.$"):
+            weights_of_dict({"a": 2.0}, np.array(classes))
 
 
 LABELS = np.array([[1, 0, 0], [0, 0, 1], [0, 0, 1], [0, 0, 1]])
@@ -68,10 +78,11 @@ def test_labels_have_weights_where_they_are_present_or_of_both_kinds():
 @pytest.mark.parametrize(
     ("class_weight", "message"),
     [
-        ({3: 1.0}, r"class_weight has keys that are not labels of y: \[3\]. Labels: \[0, 1, 2\]"),
+        ({3: 1.0}, r"class_weight has keys that are not labels of y: 3. Labels: \[0, 1, 2\]"),
+        ({"a": 1.0}, r"labels of y: 'a'. Labels: \[0, 1, 2\]\.$"),
         ({0: -1.0}, "class_weight must hold finite weights of at least 0"),
         ([{}, {}], "must have one dict for each of the 3 labels of y. Got 2."),
-        ([{}, {2: 1.0}, {}], r"class_weight\[1\] has keys that are not labels of y: \[2\]"),
+        ([{}, {2: 1.0}, {}], r"class_weight\[1\] has keys that are not labels of y: 2"),
         ([{}, {}, {0: 0, 1: 0}], r"class_weight\[2\] must hold finite .* not all of them 0"),
     ],
 )
