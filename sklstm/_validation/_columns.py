@@ -232,6 +232,17 @@ def is_missing(value: Any) -> bool:
     return value is None or is_nan or type(value).__name__ in ("NAType", "NaTType")
 
 
+def reads_as_number(value: Any) -> bool:
+    """Whether a value is a text such as "0.13" or "1e3"."""
+    if not isinstance(value, str):
+        return False
+    try:
+        float(value)
+    except ValueError:
+        return False
+    return True
+
+
 def _learn(values: Sequence[Any], name: str) -> Categories:
     """The categories among these values."""
     for value in values:
@@ -239,9 +250,12 @@ def _learn(values: Sequence[Any], name: str) -> Categories:
             raise TypeError(f"{name} must hold texts or numbers as categories. Got {value!r:.60}.")
     found = {value for value in values if not is_missing(value)}
     if len(found) > MAX_CATEGORIES:
+        are_numbers = 2 * sum(map(reads_as_number, found)) > len(found)
         raise ValueError(
             f"{name} has {len(found)} categories; at most {MAX_CATEGORIES} are possible.\n\nLeave"
             " the column out if it tells rows apart, or merge rare categories."
+            + are_numbers
+            * " If it is a measurement: pandas.to_numeric(..., errors='coerce')."
         )
     texts = [value for value in found if isinstance(value, str)]
     if 0 < len(texts) < len(found):

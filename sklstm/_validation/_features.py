@@ -302,4 +302,11 @@ def _reshape_remedy(inputs: Inputs, n_features: int, name: str) -> str:
         return (
             f"\n\nReshape your data: [{name}.T] if it is one sequence, channels before timesteps."
         )
-    return channels_first_remedy(name) if (lengths == n_features).all() else ""
+    if (lengths == n_features).all():
+        return channels_first_remedy(name)
+    if name.startswith("X_val"):
+        return (
+            "\n\nIn a pipeline X_val is transformed like X only with"
+            " Pipeline(..., transform_input=['X_val'])."
+        )
+    return ""

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sklstm._sequences import Array
+from sklstm._validation._columns import reads_as_number
 from sklstm._validation._messages import counted, enumerate_names
 from sklstm.datasets._checked import Checked
 from sklstm.datasets._columns import FeatureStatistics, Table, percent
@@ -37,6 +38,7 @@ class Candidate(NamedTuple):
 def hints_of(checked: Checked, statistics: FeatureStatistics, features: Table) -> Iterator[Hint]:
     """All hints."""
     yield from (Hint("misread", None, text) for text in checked.warnings)
+    yield from _at_texts(checked)
     yield from _at_values(features, checked.estimator)
     if not checked.takes_tokens:
         yield from _at_nothing_measured(checked, statistics)
@@ -51,6 +53,20 @@ def hints_of(checked: Checked, statistics: FeatureStatistics, features: Table) -
             yield Hint("lengths_reveal_target", None, f"The lengths alone tell {target.name}.")
     for candidate in _candidates(checked, statistics):
         yield from _at_candidate(candidate, targets)
+
+
+def _at_texts(checked: Checked) -> Iterator[Hint]:
+    """Categories that look like measurements, read as texts because of a few others."""
+    for name, values in checked.schema.categories.items():
+        numbers = [value for value in values if reads_as_number(value)]
+        fractions = [value for value in numbers if not value.lstrip("-").isdigit()]
+        if fractions and 2 * len(numbers) > len(values):
+            text = (
+                f"{name!r} is a category although most of its texts are numbers, such as"
+                f" {fractions[0]!r}. If it is a measurement: pandas.to_numeric(...,"
+                " errors='coerce')."
+            )
+            yield Hint("misread", name, text)
 
 
 def _at_values(features: Table, estimator: str) -> Iterator[Hint]:
@@ -72,7 +88,7 @@ def _at_values(features: Table, estimator: str) -> Iterator[Hint]:
 
 
 def _at_nothing_measured(checked: Checked, statistics: FeatureStatistics) -> Iterator[Hint]:
-    """Sequences whose values are all missing."""
+    """Sequences whose values, or those of a feature, are all missing."""
     if checked.schema.categories:
         return
     # Without a finite value: what there is may be infinite.
@@ -87,6 +103,21 @@ def _at_nothing_measured(checked: Checked, statistics: FeatureStatistics) -> Ite
             " imputer would make up all values."
         )
         yield Hint("nothing_measured", None, text)
+    lacks = np.isnan(statistics.lowest) & (statistics.n_infinite == 0)
+    lacks[empty] = False
+    rows_of = {name: np.flatnonzero(lacks[:, at]) for at, name in enumerate(checked.names)}
+    several = len(checked.sequences) - len(empty)
+    partly = [name for name, rows in rows_of.items() if 0 < len(rows) < several]
+    if partly:
+        found = enumerate_names(
+            partly,
+            lambda name: f"{name!r} ({enumerate_names(rows_of[name], lambda row: f'X[{row}]')})",
+        )
+        text = (
+            f"Features without any value in some sequences: {found}. An imputer would make up all"
+            " of them."
+        )
+        yield Hint("nothing_measured", partly[0] if len(partly) == 1 else None, text)
 
 
 def _of(rows: list[dict[str, Any]], kind: str, text: str) -> Hint:

@@ -68,8 +68,9 @@ class SequenceDataReport:
         ``n_of_one_class``, the number of groups with a single class.
     hints : tuple of Hint
         Possible problems, each with ``kind``, ``column`` (or None) and ``text``. The kinds are
-        "misread" (a warning of ``fit``); "infinite", "missing" and "constant" features;
-        "nothing_measured" (sequences whose values are all missing); for leakage
+        "misread" (a warning of ``fit``, or a category that looks like a number); "infinite",
+        "missing" and "constant" features;
+        "nothing_measured" (sequences that lack all values, or all of a feature); for leakage
         "duplicates", "conflicting_targets", "duplicates_across_groups", "identifier", "clock",
         "name_of_target", "reveals_target" and "lengths_reveal_target"; and "rare_class".
     estimator : str

@@ -15,6 +15,7 @@ from sklstm._compat._sklearn import StrOptions, validate_parameter_constraints
 from sklstm._config._parameters import did_you_mean
 from sklstm._optional import require
 from sklstm._sequences import Array, IntArray, Sequences, offsets_of
+from sklstm._validation._columns import reads_as_number
 from sklstm._validation._messages import counted, enumerate_names, spanned
 from sklstm.preprocessing._values import concatenate_values
 
@@ -254,11 +255,9 @@ def sequences_from_frame(
     rows = np.argsort(codes, kind="stable") if times is None else np.lexsort((times, codes))
     numbers = [name for name in chosen if name not in categorical]
     sequences = Sequences.from_lengths(_read_features(table, numbers)[rows], np.bincount(codes))
-    if times is not None and time is not None:
-        _reject_duplicates(times[rows], sequences, ids, time)
     y: Any = None
     if label is not None:
-        labels = _read(table, label)[rows]
+        labels = _read(table, label, " To predict, leave out label.")[rows]
         if label_per == "timestep":
             y = np.split(labels, sequences.offsets[1:-1])
         else:
@@ -266,6 +265,9 @@ def sequences_from_frame(
     groups = None
     if group is not None:
         groups = _value_per_sequence(_read(table, group)[rows], sequences, ids, group)
+    # Last: a table grouped by a label that changes has a time twice, and the label is the reason.
+    if times is not None and time is not None:
+        _reject_duplicates(times[rows], sequences, ids, time)
     X = _as_frames(table, chosen, numbers, sequences, rows) if categorical else list(sequences)
     by_sequence = None if times is None else np.split(times[rows], sequences.offsets[1:-1])
     return FrameSequences(X, y, groups, ids, chosen, rows, by_sequence)
@@ -292,11 +294,13 @@ def _as_narwhals(frame: Any) -> Any:
 
 def _check_columns(columns: list[str], named: list[str], features: list[str] | None) -> list[str]:
     """The feature columns, once all named columns are known to exist."""
-    for name in [*named, *(features or [])]:
+    wanted = [*named, *(features or [])]
+    for name in wanted:
         if name not in columns:
+            others = [str(column) for column in columns if column not in wanted]
             raise ValueError(
                 f"frame has no column {name!r}. Its columns are {columns}."
-                f"{did_you_mean(str(name), [str(column) for column in columns])}"
+                f"{did_you_mean(str(name), others)}"
             )
     twice = [name for name, count in Counter(features or []).items() if count > 1]
     if twice:
@@ -327,13 +331,30 @@ def _check_features(table: Any, chosen: list[str], *, are_named: bool) -> list[s
         if not (is_category and are_named):
             accepted = "numbers, booleans or categories" if are_named else "numbers or booleans"
             remedy = "Encode it first." if are_named else "Name the columns with features=[...]."
-            if is_category:
+            example = _text_among_numbers(table, name) if str(dtype) == "String" else ""
+            if example:
+                remedy = (
+                    "Make them numbers, in pandas by"
+                    f" frame[{name!r}] = pd.to_numeric(frame[{name!r}], errors='coerce')."
+                )
+            elif is_category:
                 remedy += " Among named ones texts are categories."
             raise TypeError(
-                f"Feature column {name!r} must hold {accepted}. Got {dtype}.\n\n{remedy}"
+                f"Feature column {name!r} must hold {accepted}. Got {dtype}{example}.\n\n{remedy}"
             )
         categorical.append(name)
     return categorical
+
+
+def _text_among_numbers(table: Any, name: str) -> str:
+    """The first text that is none of the numbers in a column of texts; "" if most are none."""
+    texts = table[name].to_list()
+    known = [row for row, text in enumerate(texts) if isinstance(text, str)]
+    others = [row for row in known if not reads_as_number(texts[row])]
+    if 2 * len(others) >= len(known):
+        return ""
+    row = others[0] if others else known[0]
+    return f", such as {texts[row]!r:.40} at row {row}{' among numbers' * bool(others)}"
 
 
 def _as_frames(
@@ -361,7 +382,7 @@ def _read_features(table: Any, chosen: list[str]) -> Array:
     return np.asarray(values, dtype=np.float32 if single else np.float64)
 
 
-def _read(table: Any, name: str) -> Array:
+def _read(table: Any, name: str, remedy: str = "") -> Array:
     """A column without missing values; text as a NumPy str dtype, which sorts ten times faster."""
     column = table[name]
     missing = column.is_null().to_numpy()
@@ -373,7 +394,7 @@ def _read(table: Any, name: str) -> Array:
         rows = enumerate_names(np.flatnonzero(missing), str)
         raise ValueError(
             f"Column {name!r} has missing values, at row {rows} (the first row is 0).\n\n"
-            "Drop or fill such rows first."
+            f"Drop or fill such rows first.{remedy}"
         )
     if values.dtype.kind == "O":
         types = sorted({type(value).__name__ for value in values})

@@ -117,6 +117,42 @@ def test_sequences_without_a_measurement():
         assert texts["nothing_measured"].startswith(text)
 
 
+def test_features_that_some_sequences_lack():
+    X = with_feature(lambda i, n: np.nan)
+    for index in set(range(N)) - {4, 6}:
+        X[index][:, 2] = np.sin(index + np.arange(len(X[index])))
+    X[5][:] = np.nan
+    hints = describe(X, CLASSES).hints
+    assert [(hint.kind, hint.column) for hint in hints] == [
+        ("missing", None),
+        ("nothing_measured", None),
+        ("nothing_measured", "x2"),
+    ]
+    assert hints[-1].text == (
+        "Features without any value in some sequences: 'x2' (X[4], X[6]). An imputer would make up"
+        " all of them."
+    )
+    # Nowhere measured is another matter.
+    assert found(with_feature(lambda i, n: np.nan)) == [("missing", "x2")]
+
+
+def test_texts_that_are_numbers():
+    rng = np.random.default_rng(2)
+
+    def frames(draw):
+        return [pd.DataFrame({"x": x[:, 0], "acc": draw(len(x))}) for x in clean()]
+
+    hints = describe(frames(lambda n: rng.choice(["0.13", "-2", "1e3", "--"], n)), CLASSES).hints
+    assert [(hint.kind, hint.column) for hint in hints] == [("misread", "acc")]
+    assert hints[0].text == (
+        "'acc' is a category although most of its texts are numbers, such as '0.13'. If it is a"
+        " measurement: pandas.to_numeric(..., errors='coerce')."
+    )
+    # Whole numbers may be codes.
+    assert found(frames(lambda n: rng.choice(["01", "-1", "11"], n))) == []
+    assert found(frames(lambda n: rng.choice(["1.8 TDI", "a", "2.0"], n))) == []
+
+
 def test_infinite_values_and_categories_are_something():
     X = clean()
     X[5][:] = np.inf

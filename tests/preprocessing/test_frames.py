@@ -269,6 +269,12 @@ def test_values_that_are_not_one_per_timestep_are_rejected():
             r".* sequence=\[\.\.\.\]\. If each timestep .* label_per='timestep'\.$",
         ),
         (
+            changed(time=[1] * 6, label=["run", "sit", "run", "sit", "walk", "sit"]),
+            {},
+            ValueError,
+            "Column 'label' changes within sequence 'b': from 'run' to 'walk'",
+        ),
+        (
             changed(person=[5, 4, 5, 6, 5, 5]),
             {},
             ValueError,
@@ -293,6 +299,12 @@ def test_values_that_are_not_one_per_timestep_are_rejected():
             r"frame has no column 'lable'. Its columns are \['id', .*\n\nDid you mean 'label'\?$",
         ),
         (TABLE, {"sequence": ["id", "day"]}, ValueError, r"no column 'day'. .*'person'\]\.$"),
+        (
+            changed(gyr_x=[1.0] * 6),
+            {"features": ["gyr_x", "gyr_y"]},
+            ValueError,
+            r"no column 'gyr_y'. Its columns are .*'gyr_x'\]\.$",
+        ),
         (TABLE, {"features": ["X"]}, ValueError, "frame has no column 'X'"),
         (TABLE, {"features": ["x", "label"]}, ValueError, "'label' is named as a feature and as"),
         (TABLE, {"features": ["x", "x"]}, ValueError, r"each column once. Twice: \['x'\]"),
@@ -304,7 +316,12 @@ def test_values_that_are_not_one_per_timestep_are_rejected():
             ValueError,
             r"Column 'id' has missing values, at row 1, 5 \(the first row is 0\)\.\n\nDrop or fill",
         ),
-        (changed(label=[None] * 5 + ["a"]), {}, ValueError, "'label' .* at row 0, 1, 2 and 2 more"),
+        (
+            changed(label=[None] * 5 + ["a"]),
+            {},
+            ValueError,
+            r"'label' .* at row 0, 1, 2 and 2 more .*\n\n.* first. To predict, leave out label\.$",
+        ),
         (changed(time=[1.0, 2.0, None, 4.0, 5.0, 6.0]), {}, ValueError, "'time' has .* at row 2 "),
         (
             changed(time=[1.0, 2.0, np.nan, 4.0, 5.0, 6.0]),
@@ -317,6 +334,19 @@ def test_values_that_are_not_one_per_timestep_are_rejected():
             {"group": None, "label": None},
             TypeError,
             r"Feature column 'label' must hold numbers .* Got String.\n\nName the columns",
+        ),
+        (
+            changed(x=["0.1", None, "-2", "--", "3", "0.2"]),
+            {},
+            TypeError,
+            r"'x' must hold numbers .* Got String, such as '--' at row 3 among numbers\.\n\n"
+            r"Make them numbers, in pandas by frame\['x'\] = pd\.to_numeric\(.*'coerce'\)\.$",
+        ),
+        (
+            changed(x=["0.1", None, "-2", "1", "3", "0.2"]),
+            {},
+            TypeError,
+            r"Got String, such as '0.1' at row 0\.\n\nMake them numbers",
         ),
         (changed(x=[datetime.date(2020, 1, 1)] * 6), {"features": ["x"]}, TypeError, "Encode it"),
         (

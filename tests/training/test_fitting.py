@@ -162,7 +162,8 @@ def test_validation_data_may_lack_a_class():
         (X_VAL, LABELS_VAL, [1.0], r"sample_weight_val.shape == \(1,\)"),
         (X_VAL, LABELS_VAL, np.zeros(30), "sample_weight_val is 0 throughout"),
         (make_ragged(30, n_features=3)[0], LABELS_VAL, None,
-         "^X_val has 3 features, but LSTMSequenceClassifier is expecting 2 features"),
+         r"^X_val has 3 features, but LSTMSequenceClassifier is expecting 2 features.*\n\n"
+         r"In a pipeline .* only with Pipeline\(\.\.\., transform_input=\['X_val'\]\)\.$"),
         ([1e300 * x for x in X_VAL], LABELS_VAL, None, "^X_val is too large"),
     ],
 )  # fmt: skip

@@ -200,7 +200,11 @@ def test_errors_name_the_column(table, error, message):
 def test_a_column_that_tells_rows_apart_is_no_category():
     n = MAX_CATEGORIES + 1
     table = pd.DataFrame({"x": [np.arange(2.0)] * n, "id": [f"p{i}" for i in range(n)]})
-    with pytest.raises(ValueError, match="Column 'id' of X has 256 categories; at most 255"):
+    with pytest.raises(ValueError, match="Column 'id' of X has 256 categories; at most 255") as no:
+        first(table)
+    assert "to_numeric" not in str(no.value)
+    table["id"] = ["--", *(str(i / 8) for i in range(1, n))]
+    with pytest.raises(ValueError, match=r"\. If it is a measurement: .*to_numeric"):
         first(table)
 
 
