@@ -13,6 +13,7 @@ from sklstm._sequences import offsets_of
 from sklstm._validation._columns import holds_sequences
 from sklstm._validation._frames import is_frame
 from sklstm._validation._nested import flatten_nested
+from sklstm._warnings import warn_user
 
 EXTRA = "arrow"
 # Beginnings of "[0.1, 0.2]" and "[-0.1 0.2]".
@@ -67,11 +68,16 @@ def _holds_arrays(values: Any) -> bool:
 
 
 def choose(
-    nested: Mapping[Any, bool], column: str | Sequence[str] | None, known: Any
+    nested: Mapping[Any, bool],
+    column: str | Sequence[str] | None,
+    known: Any,
+    *,
+    keep: Sequence[Any] = (),
 ) -> list[Any] | Any:
     """The column of sequences, or a list of the columns that the estimator takes as a whole.
 
     ``column`` is what the user has said, ``known`` the names that the estimator was fitted with.
+    Columns to ``keep``, such as ids, are no timesteps, unless one of these names them.
     """
     if column is not None:
         check_columns(nested, [column] if isinstance(column, str) else column)
@@ -83,13 +89,24 @@ def choose(
         return sequences[0]
     if nested and not sequences:
         # A single column may hold texts.
-        names = [*nested]
-        return names if len(names) > 1 else names[0]
+        names = [*nested] if len(nested) == 1 else [name for name in nested if name not in keep]
+        if names:
+            return names if len(names) > 1 else names[0]
     listed = ", ".join(map(repr, [*nested][:10]))
     raise ValueError(
         f"X is a table with the columns {listed}, of which {len(sequences)} hold sequences.\n\n"
         "Say which one to score, column='...', or several that are a feature each,"
         " column=['...', '...']."
+    )
+
+
+def warn_of_rows_as_sequences(columns: Sequence[Any]) -> None:
+    """Warn that columns of a table without lists were taken for timesteps, unasked."""
+    listed = ", ".join(map(repr, columns[:10])) + ", ..." * (len(columns) > 10)
+    warn_user(
+        "X has no column of lists: each row is read as a sequence whose timesteps are the columns"
+        f" {listed}.\n\nName them: column=['...', '...']. If X is a long table, one row per"
+        " timestep, read it with sklstm.preprocessing.sequences_from_frame."
     )
 
 

@@ -28,6 +28,7 @@ from sklstm._scoring._columns import (
     nested_of,
     reject_lists_as_texts,
     take,
+    warn_of_rows_as_sequences,
 )
 from sklstm._sequences import Array
 
@@ -71,8 +72,8 @@ def predict_batches(
     column : str or sequence of str, default=None
         Column of a table with the sequences as lists of timesteps, or one column per feature with
         lists of numbers. None means the columns that the model was fitted with if the table has
-        all of them, otherwise the only column of lists, or all columns of a table without lists.
-        Other columns are not read.
+        all of them, otherwise the only column of lists, or all columns of a table without lists,
+        each row a sequence. Other columns are not read.
 
     Returns
     -------
@@ -86,6 +87,12 @@ def predict_batches(
         note names the block. Later blocks are not read.
     ImportError
         If files or tables are given and ``pyarrow`` is not installed.
+
+    Warns
+    -----
+    UserWarning
+        If columns of a table without lists are read as timesteps, and neither ``column`` nor the
+        model has their names.
 
     See Also
     --------
@@ -159,7 +166,8 @@ class BatchScorer:
     column : str or sequence of str, default=None
         Column or columns of sequences, as for `predict_batches`.
     keep : sequence of str, default=()
-        Columns to keep in the result, such as ids.
+        Columns to keep in the result, such as ids. They are not read as timesteps of a table
+        without lists, unless ``column`` or the model names them.
 
     See Also
     --------
@@ -246,7 +254,10 @@ class BatchScorer:
             nested, is_named = nested_of(block), self._known_names is not None
             if not any(nested.values()):
                 reject_lists_as_texts(block)
-            block = take(block, self._choose(nested), named=is_named)
+            columns = self._choose(nested)
+            if self._guesses_timesteps(columns, nested):
+                warn_of_rows_as_sequences(columns)
+            block = take(block, columns, named=is_named)
         scores: Array = np.asarray(getattr(self.model, self._method)(block))
         return scores
 
@@ -256,7 +267,15 @@ class BatchScorer:
         return chosen if isinstance(chosen, list) else [chosen]
 
     def _choose(self, nested: Mapping[Any, bool]) -> list[Any] | Any:
-        return choose(nested, self._column, self._known_names)
+        return choose(nested, self._column, self._known_names, keep=self._keep)
+
+    def _guesses_timesteps(self, columns: list[Any] | Any, nested: Mapping[Any, bool]) -> bool:
+        """Whether columns are read as timesteps that neither the user nor the model has named."""
+        if not isinstance(columns, list) or any(nested[name] for name in columns):
+            return False
+        # A model that was fitted on rows of a table counts columns, and rejects another number.
+        is_univariate = getattr(self.model, "n_features_in_", None) == 1
+        return self._column is None and self._known_names is None and is_univariate
 
     @property
     def _known_names(self) -> Any:

@@ -30,6 +30,7 @@ from sklstm._validation._columns import (
     widths_of,
 )
 from sklstm._validation._feature_names import check_column_names, check_names, names_of_frames
+from sklstm._validation._frames import long_table_remedy
 from sklstm._validation._hints import (
     reject_token_ids,
     warn_of_front_padding,
@@ -46,6 +47,11 @@ from sklstm._validation._inputs import (
 from sklstm._validation._tokens import check_token_block, check_tokens
 from sklstm._validation._views import sample_of
 from sklstm._views._frame import as_frame
+
+REMEDY_PIPELINE = (
+    "\n\nIn a pipeline X_val is transformed like X only with Pipeline(...,"
+    " transform_input=['X_val'])."
+)
 
 
 def check_first(
@@ -280,7 +286,7 @@ class InputSchema:
             raise ValueError(
                 f"{name} has {inputs.sequences.n_features} features, but {estimator} is expecting"
                 f" {self.n_features} features as input at each timestep."
-                f"{_reshape_remedy(inputs, self.n_features, name)}"
+                f"{_reshape_remedy(X, inputs, self.n_features, name)}"
             )
 
     def column_of_sequences(self, input_features: Any) -> str | None:
@@ -290,23 +296,20 @@ class InputSchema:
         return str(input_features[0])
 
 
-def _reshape_remedy(inputs: Inputs, n_features: int, name: str) -> str:
+def _reshape_remedy(X: Any, inputs: Inputs, n_features: int, name: str) -> str:
     """The paragraph on how to reshape X, if its shape suggests it."""
-    n, lengths = len(inputs.sequences), inputs.sequences.lengths
-    if inputs.n_columns == n_features:
-        return (
-            f"\n\n{name} of shape ({n}, {n_features}) is read as {n} univariate sequences, one a"
-            f" row. Reshape your data: [{name}] if it is one sequence."
-        )
-    if inputs.n_columns is not None and n == n_features:
+    n, lengths, n_columns = len(inputs.sequences), inputs.sequences.lengths, inputs.n_columns
+    if n_columns is None:
+        if (lengths == n_features).all():
+            return channels_first_remedy(name)
+        return REMEDY_PIPELINE if name.startswith("X_val") else ""
+    reading = (
+        f"\n\n{name} of shape ({n}, {n_columns}) is read as {n} univariate sequences, one a row."
+    )
+    if n_columns == n_features:
+        return f"{reading} Reshape your data: [{name}] if it is one sequence."
+    if n == n_features:
         return (
             f"\n\nReshape your data: [{name}.T] if it is one sequence, channels before timesteps."
         )
-    if (lengths == n_features).all():
-        return channels_first_remedy(name)
-    if name.startswith("X_val"):
-        return (
-            "\n\nIn a pipeline X_val is transformed like X only with"
-            " Pipeline(..., transform_input=['X_val'])."
-        )
-    return ""
+    return f"{reading}{long_table_remedy(X, name)}"

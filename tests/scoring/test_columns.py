@@ -112,6 +112,18 @@ def test_what_is_chosen(nested, column, known, expected):
     assert choose(nested, column, known) == expected
 
 
+def test_columns_to_keep_are_chosen_only_where_they_hold_sequences_or_are_named():
+    plain = {"id": False, "a": False, "b": False}
+    assert choose(plain, None, None, keep=["id"]) == ["a", "b"]
+    assert choose({"id": False, "text": False}, None, None, keep=["id"]) == "text"
+    assert choose({"text": False}, None, None, keep=["text"]) == "text"
+    assert choose(plain, ["id", "a"], None, keep=["id"]) == ["id", "a"]
+    assert choose(plain, None, ["id", "a"], keep=["id"]) == ["id", "a"]
+    assert choose(NESTED, None, None, keep=["id", "x"]) == "x"
+    with pytest.raises(ValueError, match=r"of which 0 hold sequences.\n\nSay which"):
+        choose(plain, None, None, keep=["id", "a", "b"])
+
+
 def test_what_cannot_be_chosen():
     with pytest.raises(ValueError, match=r"columns 'x', 'z', of which 2 hold .*\n\nSay which"):
         choose({"x": True, "z": True}, None, None)

@@ -96,6 +96,34 @@ def test_rows_of_a_table_are_sequences_too():
     np.testing.assert_array_equal(scores, model.predict_proba(frame))
 
 
+WIDE = pd.DataFrame(np.random.default_rng(0).normal(size=(24, 5)), columns=list("abcde"))
+
+
+@pytest.mark.parametrize(
+    "build",
+    [pd.DataFrame, polars.from_pandas, pyarrow.Table.from_pandas, lambda f: dict(f.items())],
+    ids=["pandas", "polars", "pyarrow", "dict"],
+)
+def test_columns_to_keep_are_no_timesteps(classifier, build):
+    wide = build(WIDE.assign(id=range(1000, 1024))[["id", *WIDE]])
+    expected = classifier.predict_proba(WIDE.to_numpy())
+    scorer = BatchScorer(classifier, method="predict_proba", keep=["id"])
+    with pytest.warns(UserWarning, match=r"a sequence whose timesteps are .* 'a', 'b', 'c'"):
+        scored = scorer(wide)
+    np.testing.assert_array_equal(np.asarray(scored["predict_proba_yes"]), expected[:, 1])
+
+
+def test_rows_are_read_as_sequences_with_a_warning_unless_columns_are_named(classifier):
+    with pytest.warns(UserWarning, match=r"'a', 'b', .*\n\nName them: column=\[.*If X is a long"):
+        unnamed = list(predict_batches(classifier, WIDE, method="predict_proba"))
+    named = list(predict_batches(classifier, WIDE, method="predict_proba", column=list(WIDE)))
+    np.testing.assert_array_equal(unnamed[0], classifier.predict_proba(WIDE.to_numpy()))
+    np.testing.assert_array_equal(unnamed[0], named[0])
+    # A model of rows of a table counts the columns itself.
+    rows = quick(max_epochs=1).fit(WIDE, Y)
+    assert len(next(predict_batches(rows, WIDE))) == 24
+
+
 def test_views(path, expected, tmp_path):
     view = write_sequences(tmp_path / "view", UNIVARIATE)
     blocks = list(predict_batches(path, view, method="predict_proba", batch_size=9))

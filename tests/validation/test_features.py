@@ -51,6 +51,14 @@ def test_one_sequence_out_of_its_list_is_told_to_go_into_one():
         check(np.ones((3, 9)), n_features=3)
 
 
+def test_rows_of_a_table_for_several_features_are_told_how_they_are_read():
+    read = r"X of shape \(9, 4\) is read as 9 univariate sequences, one a row\."
+    with pytest.raises(ValueError, match=f"{read}$"):
+        check(np.ones((9, 4)), n_features=3)
+    with pytest.raises(ValueError, match=rf"{read}\n\nIf X is a long table, .*sequences_from_fr"):
+        check(pd.DataFrame(np.ones((9, 4))), n_features=3)
+
+
 def test_channels_before_timesteps_are_told_to_turn_round():
     for X in (np.ones((4, 3, 9)), [np.ones((3, 9))] * 2):
         with pytest.raises(
