@@ -15,11 +15,13 @@ MAX_SEQUENCES, MAX_TIMESTEPS = 1_000, 100_000
 
 app = FastAPI()
 model = load_model(PATH)  # once in each worker, or before the fork: gunicorn --preload
+if model_card(PATH).get("task") != "classification":
+    raise TypeError(f"{PATH} is no classifier with one label per sequence.")
 
 
-# A list of timesteps, at least one, each a list of numbers. The first error ends the check.
+# A list of timesteps, each a list of numbers, at least one. The first error ends the check.
 Number = Annotated[float, Field(strict=True)]
-Timestep = Annotated[list[Number], FailFast()]
+Timestep = Annotated[list[Number], Field(min_length=1), FailFast()]
 Sequence = Annotated[list[Timestep], Field(min_length=1), FailFast()]
 
 

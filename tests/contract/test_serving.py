@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
-from sklstm import save_model
-from tests.helpers import make_ragged, quick
+from sklstm import LSTMSequenceRegressor, save_model
+from tests.helpers import make_ragged, make_tagged, quick
 
 APP = Path(__file__).parents[2] / "docs/serving/app.py"
 X, Y = make_ragged(20)
@@ -28,13 +28,17 @@ def client(classifier, tmp_path_factory):
     save_model(classifier, path, scores={"accuracy": 0.75})
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MODEL", str(path))
-        # Only a module that can be found by its name has its annotations resolved.
-        spec = importlib.util.spec_from_file_location("serving_app", APP)
-        module = importlib.util.module_from_spec(spec)
-        patch.setitem(sys.modules, "serving_app", module)
-        spec.loader.exec_module(module)
-        with TestClient(module.app) as client:
+        with TestClient(load_app(patch).app) as client:
             yield client
+
+
+def load_app(patch):
+    # Only a module that can be found by its name has its annotations resolved.
+    spec = importlib.util.spec_from_file_location("serving_app", APP)
+    module = importlib.util.module_from_spec(spec)
+    patch.setitem(sys.modules, "serving_app", module)
+    spec.loader.exec_module(module)
+    return module
 
 
 def ask(client, sequences):
@@ -52,6 +56,7 @@ def test_it_answers_what_the_model_predicts(client, classifier):
     ("sequences", "status", "detail"),
     [
         ([LISTS[0], []], 422, "body.sequences.1: List should have at least 1 item"),
+        ([LISTS[0], [[]]], 422, "body.sequences.1.0: List should have at least 1 item"),
         ([[[1.0]]], 422, "X has 1 features"),
         ([], 422, "Found array with 0 sample(s)"),
         ([LISTS[0]] * 1001, 422, "body.sequences: List should have at most 1000 items"),
@@ -63,6 +68,7 @@ def test_it_answers_what_the_model_predicts(client, classifier):
     ],
     ids=[
         "no timesteps",
+        "no features",
         "another width",
         "none",
         "too many",
@@ -108,3 +114,21 @@ def test_the_card_of_the_model(client):
     card = client.get("/card").json()
     assert card["scores"] == {"accuracy": 0.75}
     assert card["classes"] == ["no", "yes"]
+
+
+SMALL_REGRESSOR = LSTMSequenceRegressor(3, n_kernels=0, conv_filters=(), max_epochs=1)
+
+
+@pytest.mark.parametrize(
+    ("model", "y"),
+    [(SMALL_REGRESSOR, Y * 1.0), (quick(max_epochs=1), make_tagged(20)[1])],
+    ids=["regressor", "several labels"],
+)
+def test_a_model_without_one_label_per_sequence_is_refused_at_the_start(
+    model, y, tmp_path, monkeypatch
+):
+    path = tmp_path / "model.safetensors"
+    save_model(model.fit(X, y), path)
+    monkeypatch.setenv("MODEL", str(path))
+    with pytest.raises(TypeError, match=r"model\.safetensors is no classifier with one label"):
+        load_app(monkeypatch)
