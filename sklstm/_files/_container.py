@@ -50,6 +50,7 @@ MALFORMED = (
     ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError,
     re.error,
 )  # fmt: skip
+REMEDY_ONNX = "\n\nOnnxruntime runs ONNX files: onnxruntime.InferenceSession(path)."
 
 
 @dataclass(frozen=True)
@@ -129,8 +130,10 @@ def _read_whole(
         try:
             entries, document, expected = _parse_header(header, size)
         except MALFORMED as error:
+            is_onnx = Path(path).suffix.lower() == ".onnx"
             raise ModelFileError(
                 f"{name} is not a {kind.name} file of sklstm, or it is damaged."
+                f"{REMEDY_ONNX if is_onnx else ''}"
             ) from error
         _check_kind(document, kind, name)
         if expected != size:

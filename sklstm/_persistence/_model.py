@@ -22,7 +22,12 @@ from sklstm._files._values import UnstorableError, encode
 from sklstm._persistence._card import build_card, check_scores, versions_here
 from sklstm._persistence._checks import ATTRIBUTES, DEFAULTS, check_state
 from sklstm._persistence._estimators import ESTIMATORS, TASKS
-from sklstm._persistence._pipelines import Description, build_pipeline, describe_pipeline
+from sklstm._persistence._pipelines import (
+    SKOPS,
+    Description,
+    build_pipeline,
+    describe_pipeline,
+)
 from sklstm._runtime._device import resolve_device
 from sklstm._validation._forms import as_host
 from sklstm._warnings import warn_user
@@ -198,6 +203,8 @@ def _check_estimator(estimator: Any) -> None:
         remedy = "\n\nA subclass is code, which is not saved: use pickle or joblib."
     elif hasattr(estimator, "best_estimator_"):
         remedy = "\n\nSave what the search has found: save_model(search.best_estimator_, path)."
+    elif hasattr(estimator, "get_params") and not isinstance(estimator, type):
+        remedy = f"\n\n{SKOPS}"
     raise TypeError(
         f"save_model takes an {' or '.join(ESTIMATORS)}, or a Pipeline of it. Got an instance of"
         f" {type(estimator).__name__} instead.{remedy}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -159,7 +160,15 @@ def _inline(value: Any) -> str:
         return ", ".join(map(_inline, value)) or "none"
     if isinstance(value, dict):
         return "{" + ", ".join(f"{_printable(k)}: {_inline(v)}" for k, v in value.items()) + "}"
-    return _printable(str(value))
+    # The label "1" is another one than 1.
+    return repr(value) if isinstance(value, str) and _is_number(value) else _printable(str(value))
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
 
 
 def _printable(text: str) -> str:

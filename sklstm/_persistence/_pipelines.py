@@ -27,7 +27,7 @@ Description = tuple[dict[str, Any], list[str], list[str]]
 # Names that a step cannot have, since they are the pipeline's own parameters.
 RESERVED = {"memory", "steps", "transform_input", "verbose"}
 SKOPS = (
-    "Keep such a pipeline with skops: skops.io.dump(pipeline, path), then skops.io.load(path,"
+    "Save it with skops: skops.io.dump(model, path), then skops.io.load(path,"
     " trusted=[*sklstm.SKOPS_TRUSTED, ...]) with the other types that it names."
 )
 

@@ -94,6 +94,8 @@ def _remedy(model: Any, caller: str) -> str:
         return "\n\nA subclass is code, which a graph cannot hold."
     if hasattr(model, "best_estimator_"):
         return f"\n\nExport what the search has found: {caller}(search.best_estimator_, path)."
+    if hasattr(model, "estimator") or hasattr(model, "estimators"):
+        return "\n\nExport the estimators in it, and combine what their files give."
     return ""
 
 

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.ensemble import VotingClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
@@ -65,6 +67,13 @@ def test_a_search_is_to_give_its_best(path):
     search.fit(*measurements())
     with pytest.raises(TypeError, match=r"to_onnx\(search\.best_estimator_, path\)"):
         to_onnx(search, path)
+
+
+def test_what_has_estimators_in_it_is_to_export_these(fitted, path):
+    vote = VotingClassifier([("one", fitted)])
+    for model in (CalibratedClassifierCV(fitted), make_pipeline(SequenceScaler(), vote)):
+        with pytest.raises(TypeError, match=r"\n\nExport the estimators in it, and combine what"):
+            to_onnx(model, path)
 
 
 def test_a_step_of_someone_else_is_named_with_what_comes_behind_it(fitted, path):

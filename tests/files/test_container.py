@@ -145,6 +145,12 @@ def test_foreign_files(path, content):
     assert_refused(path, "is not a model file of sklstm, or it is damaged")
 
 
+def test_an_onnx_file_is_sent_to_onnxruntime(tmp_path):
+    path = tmp_path / "model.onnx"
+    path.write_bytes(b"\x08\x08\x12\x06sklstm")
+    assert_refused(path, r"or it is damaged\.\n\nOnnxruntime runs ONNX files: onnxruntime\.Inf")
+
+
 def test_safetensors_of_others(path):
     save_file({"weight": np.zeros(3)}, path)
     assert_refused(path, "is not a model file of sklstm")

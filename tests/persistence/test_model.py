@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import torch
 from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import get_scorer
 from sklearn.model_selection import GridSearchCV
@@ -387,6 +388,12 @@ def test_a_search(path):
     with pytest.raises(TypeError, match=r"save_model\(search\.best_estimator_, path\)"):
         save_model(search, path)
     save_model(search.best_estimator_, path)
+
+
+def test_another_estimator_is_sent_to_skops(path):
+    calibrated = CalibratedClassifierCV(quick(max_epochs=1), cv=2).fit(X, Y)
+    with pytest.raises(TypeError, match=r"instead\.\n\nSave it with skops: skops\.io\.dump\(model"):
+        save_model(calibrated, path)
 
 
 def test_parameters_that_no_fit_would_take_are_refused_before_they_are_saved(path, classifier):

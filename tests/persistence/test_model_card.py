@@ -70,6 +70,13 @@ def test_a_card_prints_nothing_but_characters_that_can_be_seen(path):
     text.encode()
 
 
+def test_labels_that_are_texts_of_digits_print_as_texts(path):
+    save_model(quick(max_epochs=1).fit(X, np.array(["1", "2"])[Y]), path)
+    assert "classes: '1', '2'" in str(model_card(path)).splitlines()
+    save_model(quick(max_epochs=1).fit(X, Y + 1), path)
+    assert "classes: 1, 2" in str(model_card(path)).splitlines()
+
+
 def test_steps_print_as_a_list():
     shown = str(model_card(FORMATS / "1.pipeline.safetensors"))
     assert "pipeline:\n- name: tokenencoder\n  class: TokenEncoder\n  parameters:\n    max" in shown

@@ -109,7 +109,7 @@ def test_what_is_left_out_is_named_with_its_step(path):
     [
         (
             Pipeline([("own", FunctionTransformer()), ("lstm", quick())]),
-            r"Step 'own' is an instance of FunctionTransformer\.\n\nKeep .*SKOPS_TRUSTED",
+            r"Step 'own' is an instance of FunctionTransformer\.\n\nSave .*SKOPS_TRUSTED",
         ),
         (Pipeline([("one", quick()), ("two", quick())]), r"Step 'one' is an instance of LSTM"),
         (
