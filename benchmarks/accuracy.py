@@ -196,11 +196,12 @@ def calibration_error(confidence: np.ndarray, is_right: np.ndarray) -> float:
 
 
 def load(path: Path) -> dict[str, Fit]:
-    """The fits on file, by key."""
+    """The fits on file, by key; of a job that was fitted again, with other parameters, the last."""
     if not path.exists():
         return {}
     fits = (Fit(**json.loads(line)) for line in path.read_text().splitlines())
-    return {fit.key: fit for fit in fits}
+    last = {(fit.set, fit.setting, fit.part, fit.seed): fit for fit in fits}
+    return {fit.key: fit for fit in last.values()}
 
 
 def run_all(jobs: Iterable[Job], path: Path, n_workers: int) -> list[Fit]:

@@ -56,6 +56,15 @@ def test_another_value_of_a_parameter_is_another_fit(monkeypatch):
     assert jobs("default")[0].key not in known
 
 
+def test_of_a_job_that_was_fitted_again_the_last_fit_counts(tmp_path, monkeypatch):
+    path = tmp_path / "fits.jsonl"
+    accuracy.run_all(jobs("default"), path, n_workers=1)
+    monkeypatch.setitem(SETTINGS, "default", {**SETTINGS["default"], "max_epochs": 1})
+    again = accuracy.run_all(jobs("default"), path, n_workers=1)
+    assert list(accuracy.load(path).values()) == again
+    assert {fit.n_epochs for fit in again} == {1}
+
+
 def test_settings_are_compared_on_the_training_part_alone():
     X, _ = read("train")
     seen = []
