@@ -58,6 +58,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "default": {},
     "no fixed convolutions": NO_KERNELS,
     **{name: NO_KERNELS | changes for name, changes in OF_NETWORK.items()},
+    "default, vote of five": {"votes": 5},
     # Of texts.
     "no linear model": {"tfidf": False},
     "linear": {"linear": {}, "C": 1.0},
@@ -87,6 +88,7 @@ QUESTIONS: dict[str, tuple[str, ...]] = {
     "regularisation": ("no fixed convolutions", "mixup 1", "no mixup", "dropout 0.3"),
     "mixup": ("no fixed convolutions", "no mixup"),
     "votes": ("no fixed convolutions", "vote of five"),
+    "votes_of_defaults": ("default", "default, vote of five"),
     "text": ("default", "no linear model", "linear", "linear, C=10", "linear, C=10, pairs"),
     "probabilities": ("no fixed convolutions", "temperature"),
 }  # fmt: skip
