@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
@@ -23,6 +24,7 @@ from sklstm.exceptions import ModelFileError, TrainingDivergedError
 
 CHECKPOINT = Kind("checkpoint", format=2)
 FOLDER = "Several fits, as in a search, need an existing folder: each has a file of its own in it."
+SLASHES = tuple(filter(None, (os.sep, os.altsep)))
 RAISED = (
     " max_epochs can be raised where no epoch depends on it: with mixup_alpha=0, lr_schedule=None"
     " or 'plateau', and no scheduler among the callbacks."
@@ -193,7 +195,7 @@ def open_checkpoint(job: Job) -> Iterator[Checkpoint | None]:
         seed=configuration.random_state if job.has_seed else None,
     )
     goes_on = not depends_on_max_epochs(configuration)
-    paths = _paths(Path(configuration.checkpoint), of_this_fit, goes_on=goes_on)
+    paths = _paths(_check_path(configuration.checkpoint), of_this_fit, goes_on=goes_on)
     with ExitStack() as stack:
         for number, path in enumerate(paths, 1):
             try:
@@ -204,6 +206,18 @@ def open_checkpoint(job: Job) -> Iterator[Checkpoint | None]:
             else:
                 break
         yield opened
+
+
+def _check_path(checkpoint: str | os.PathLike[str]) -> Path:
+    """The path; FileNotFoundError if it ends in a slash, which a Path drops, and is no folder."""
+    path = Path(checkpoint)
+    if os.fspath(checkpoint).endswith(SLASHES) and not path.is_dir():
+        raise FileNotFoundError(
+            f"The checkpoint {checkpoint!r} is not an existing folder."
+            f"\n\nMake it first, os.makedirs({checkpoint!r}, exist_ok=True), or leave out the last"
+            " character to name a file."
+        )
+    return path
 
 
 def _paths(path: Path, fingerprint: Fingerprint, *, goes_on: bool) -> list[Path]:

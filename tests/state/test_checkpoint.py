@@ -197,6 +197,18 @@ def test_a_path_that_cannot_be_written_is_an_error_before_anything_is_trained(tm
         quick(checkpoint="/proc/file", callbacks=[CrashAfter(0)]).fit(X, Y)
 
 
+def test_a_slash_at_the_end_names_a_folder(tmp_path):
+    folder = tmp_path / "folder"
+    path = f"{folder}/"
+    message = r"(?s)'.*/folder/' is not an existing folder\..*os\.makedirs\('.*/folder/', exist_ok="
+    with pytest.raises(FileNotFoundError, match=message):
+        quick(checkpoint=path, callbacks=[CrashAfter(0)]).fit(X, Y)
+    assert list(tmp_path.iterdir()) == []
+    folder.mkdir()
+    quick(checkpoint=path, max_epochs=1).fit(X, Y)
+    assert len(list(folder.iterdir())) == 1
+
+
 def test_links_that_go_round_in_a_circle(tmp_path):
     (tmp_path / "file").symlink_to(tmp_path / "file")
     with pytest.raises(OSError, match=r"Too many levels of symbolic links: '.*/file'"):
