@@ -73,8 +73,9 @@ def question_table(fits: Fits, settings: Sequence[str], form: str) -> str:
 
 def _row(fits: Fits, setting: str, first: str) -> tuple[str, ...]:
     figures = [fits.over_sets(setting, figure) for figure in FIGURES]
+    # Means of the same accuracies in another order may differ in their last bit.
     gains = [
-        fits.figure(setting, name, "accuracy") - fits.figure(first, name, "accuracy")
+        round(fits.figure(setting, name, "accuracy") - fits.figure(first, name, "accuracy"), 9)
         for name in fits.sets
     ]
     against = f"{sum(g > 0 for g in gains)} / {sum(g < 0 for g in gains)}"
