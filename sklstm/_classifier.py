@@ -178,7 +178,7 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
         previous call, for ``max_epochs`` more epochs.
     checkpoint : str or path-like, default=None
         Path of a file, saved after every epoch, from which the same call of ``fit`` resumes. If it
-        is a folder, each fit has its own file in it, as needed for a search.
+        is an existing folder, each fit has its own file in it, as needed for a search.
     checkpoint_interval : int, default=None
         Number of training steps between checkpoints within an epoch. None means after epochs only.
     callbacks : list of skorch callbacks, default=None

@@ -106,7 +106,7 @@ def param_distributions(
     library : {"optuna", "scikit-learn"}, default="scikit-learn"
         Library of the search.
 
-        - "optuna": distributions for ``OptunaSearchCV``, or for a study of your own
+        - "optuna": distributions for ``OptunaSearchCV``, or ``study.ask`` of your own study
         - "scikit-learn": lists and SciPy distributions for ``RandomizedSearchCV`` and
           ``HalvingRandomSearchCV``
 
