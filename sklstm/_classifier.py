@@ -103,7 +103,8 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
         their features equal it. Token ids are always padded with 0.
     class_weight : dict, list of dict, "balanced" or None, default=None
         Class weights as ``{label: weight}``; missing labels have weight 1. "balanced" weights
-        classes inversely to their frequency. Multiplied by ``sample_weight``.
+        classes inversely to their frequency. Multiplied by ``sample_weight``. The validation loss
+        is weighted as well.
 
         With several labels per sequence, ``{column: weight}`` weights the presence of a label. A
         list has a dict ``{0: weight, 1: weight}`` for each label.

@@ -76,6 +76,9 @@ BY_HAND = {
         nn.Linear(64, 3),
     ],
     "average": lambda page: [lstm(10, 64), Average(), nn.Linear(64, 3)],
+    "reviews": lambda page: [
+        nn.Embedding(5000, 64, padding_idx=0), lstm(64, 64, True), Final(), nn.Linear(128, 3),
+    ],
     "tokens": lambda page: [
         nn.Embedding(5000, 100, padding_idx=0), lstm(100, 64), Final(), nn.Linear(64, 3),
     ],
