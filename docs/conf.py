@@ -69,6 +69,8 @@ sphinx_gallery_conf = {
     ),
     "write_computation_times": False,
     "show_memory": False,
+    # A figure that is shown needs no "<... object at 0x...>" below it.
+    "ignore_repr_types": r"matplotlib|Display",
 }
 
 # Quotes in a docstring are code more often than speech.
