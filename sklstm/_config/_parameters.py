@@ -20,10 +20,13 @@ from sklstm._compat._sklearn import (
 from sklstm._config._options import OPTIONS, choices
 from sklstm._validation._forms import as_host
 
-# Abbreviations of losses and metrics, which difflib finds in no choice.
+# Abbreviations of losses and metrics, and names of schedules elsewhere, which difflib finds in no
+# choice; in lower case.
 SPELT_OUT = {
+    "cosineannealinglr": "cosine",
     "mae": "mean_absolute_error",
     "mse": "mean_squared_error",
+    "reducelronplateau": "plateau",
     "rmse": "root_mean_squared_error",
 }
 # Entries of the history that are not those of a metric, by the name that such a metric would have.
@@ -135,8 +138,10 @@ def _check_scorer(scorer: Any, name: str | None) -> None:
 
 def did_you_mean(value: str, choices: Sequence[str]) -> str:
     """Suggestion of a similar choice at the end of a message, or ""."""
-    close = difflib.get_close_matches(SPELT_OUT.get(value, value), choices, n=1)
-    return f"\n\nDid you mean {close[0]!r}?" if close else ""
+    by_lower = {choice.lower(): choice for choice in choices}
+    lower = value.lower()
+    close = difflib.get_close_matches(SPELT_OUT.get(lower, lower), by_lower, n=1)
+    return f"\n\nDid you mean {by_lower[close[0]]!r}?" if close else ""
 
 
 def _check_embedding(parameters: Mapping[str, Any]) -> None:

@@ -86,7 +86,7 @@ def check_first(
         inputs = _read(X, features, names, **options, input_name=name)
     sampled = _sampled(inputs)
     if not takes_tokens:
-        warn_of_misreading(X, sampled, name)
+        warn_of_misreading(X, sampled, mask_value, name)
     warn_of_front_padding(sampled, mask_value, name)
     if static is not None:
         inputs = _with_static(inputs, table)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from sklstm._sequences import UNKNOWN_ID, Array, in_memory
+from sklstm._sequences import UNKNOWN_ID, Array, IntArray, in_memory
 from sklstm._validation._forms import as_host
 from sklstm._validation._frames import find_long_table
 from sklstm._validation._inputs import Inputs
@@ -17,8 +17,11 @@ from sklstm._warnings import warn_user
 # Most data sets of aeon's archive have at most so many channels; nearly all have at least so many
 # timesteps, and so many timesteps per channel.
 MOST_CHANNELS, FEWEST_TIMESTEPS, FEWEST_PER_CHANNEL = 12, 20, 5
-# So many sequences, and at least half of them, have to begin with padding.
+# So many sequences, and at least half of them, have to begin or end with padding.
 FEWEST_PADDED = 6
+# Values beside padding are at least so large, of the mean size of values; sums begin small.
+LEAST_BESIDE = 0.5
+NO_SEQUENCES = np.empty(0, dtype=np.intp), np.empty(0, dtype=np.intp)
 
 
 def reject_token_ids(X: Any, *, estimator: str) -> None:
@@ -32,9 +35,10 @@ def reject_token_ids(X: Any, *, estimator: str) -> None:
         )
 
 
-def warn_of_misreading(X: Any, inputs: Inputs, name: str = "X") -> None:
-    """Warn of measurements that look like token ids, channels before timesteps or a long table."""
-    for message in (_integers(X, inputs, name), _channels_first(inputs), find_long_table(X)):
+def warn_of_misreading(X: Any, inputs: Inputs, mask_value: float | None, name: str = "X") -> None:
+    """Warn of what looks like token ids, padding, channels before timesteps or a long table."""
+    ids_or_padding = _integers(X, inputs, name) or _unmasked(inputs, mask_value, name)
+    for message in (ids_or_padding, _channels_first(inputs), find_long_table(X)):
         if message is not None:
             warn_user(message)
 
@@ -45,28 +49,99 @@ def warn_of_front_padding(inputs: Inputs, mask_value: float | None, name: str = 
     Token ids are padded with 0.
     """
     value = 0 if inputs.vocabulary_size is not None else mask_value
+    values = _as_rectangle(inputs)
+    if value is None or values is None:
+        return
+    value = values.dtype.type(value)
+    begin, _ = _begin_with(values, value)
+    if len(begin):
+        warn_user(
+            f"X looks padded at the front: sequences such as {name}[{begin[0]}] begin with {value},"
+            f" and all have {values.shape[1]} timesteps. Only padding at the end is removed; this"
+            f" is read as data.\n\nRemove it: {_without(value, values, name)}; this also removes"
+            f" such timesteps in the middle. {_silenced('front')}"
+        )
+
+
+def _as_rectangle(inputs: Inputs) -> Array | None:
+    """Values of shape (n_sequences, n_timesteps, n_features), if lengths are equal."""
     sequences = in_memory(inputs.sequences)
     n, timesteps = len(sequences), int(sequences.lengths[0])
-    if value is None or not sequences.n_features or (sequences.lengths != timesteps).any():
-        return
-    values = sequences.values.reshape(n, timesteps, sequences.n_features)
-    value = values.dtype.type(value)
+    if not sequences.n_features or (sequences.lengths != timesteps).any():
+        return None
+    return sequences.values.reshape(n, timesteps, sequences.n_features)
+
+
+def _begin_with(values: Array, value: Any) -> tuple[IntArray, IntArray]:
+    """Sequences that begin with padding, if many do, and the number of its timesteps in each."""
     begin = np.flatnonzero((values[:, 0] == value).all(axis=1))
-    if len(begin) < max(FEWEST_PADDED, n / 2):
-        return
-    # The last timestep is none of padding, which would have been removed.
+    if len(begin) < max(FEWEST_PADDED, len(values) / 2):
+        return NO_SEQUENCES
+    # 0 where there is nothing else.
     n_padded = (values[begin] == value).all(axis=2).argmin(axis=1)
     # What all sequences begin with, such as the 0 of sums, is no padding.
-    if (n_padded == n_padded[0]).all():
-        return
-    is_univariate = inputs.n_columns is not None or inputs.vocabulary_size is not None
-    row = f"x != {value}" if is_univariate else f"(x != {value}).any(axis=-1)"
-    warn_user(
-        f"X looks padded at the front: sequences such as {name}[{begin[0]}] begin with {value}, and"
-        f" all have {timesteps} timesteps. Only padding at the end is removed; this is read as"
-        f" data.\n\nRemove it: {name} = [x[{row}] for x in np.asarray({name})]; this also removes"
-        " such timesteps in the middle. If it is data, silence this warning:"
-        " warnings.filterwarnings('ignore', 'X looks padded at the front')."
+    return NO_SEQUENCES if (n_padded == n_padded[0]).all() else (begin, n_padded)
+
+
+def _unmasked(inputs: Inputs, mask_value: float | None, name: str) -> str | None:
+    """The warning for zeros at one end that are read, as if there were no padding."""
+    values = _as_rectangle(inputs)
+    if mask_value is not None or values is None:
+        return None
+    for end, ordered in (("end", values[:, ::-1]), ("front", values)):
+        padded, n_padded = _begin_with(ordered, 0)
+        if len(padded) and _is_only_padding(ordered, padded, n_padded):
+            return _of_zeros(end, int(padded[0]), values, name)
+    return None
+
+
+def _of_zeros(end: str, first: int, values: Array, name: str) -> str:
+    """The warning for zeros at the front or the end, of this sequence among others."""
+    is_ids = values.shape[2] == 1 and values.max() > UNKNOWN_ID and _are_counts(values)
+    if end == "end":
+        remedy = "Set mask_value=0" + is_ids * ", or embedding_dim=32 if X is token ids"
+    else:
+        tokens = is_ids * "; if X is token ids, set embedding_dim=32 as well"
+        remedy = f"Remove it: {_without(0, values, name)}{tokens}"
+    verb = "end" if end == "end" else "begin"
+    return (
+        f"X looks padded at the {end}: sequences such as {name}[{first}] {verb} with zeros, and all"
+        f" have {values.shape[1]} timesteps. No value is padding without mask_value; this is read"
+        f" as data.\n\n{remedy}. {_silenced(end)}"
+    )
+
+
+def _is_only_padding(values: Array, padded: IntArray, n_padded: IntArray) -> bool:
+    """Whether zeros of all features are only at the front, and what follows them is not small.
+
+    Events and silence leave zeros in the middle, too. What has been counted up begins small.
+    """
+    n_zeros = int((values == 0).all(axis=2).sum())
+    if n_zeros != n_padded.sum():
+        return False
+    with np.errstate(all="ignore"):
+        beside = np.abs(values[padded, n_padded]).mean()
+        mean = np.abs(values).sum() / (values.size - n_zeros * values.shape[2])
+    return bool(beside >= LEAST_BESIDE * mean)
+
+
+def _are_counts(values: Array) -> bool:
+    """Whether all values are integers that are not negative."""
+    return bool(values.min() >= 0 and (values == np.floor(values)).all())
+
+
+def _without(value: Any, values: Array, name: str) -> str:
+    """Code that removes timesteps of this value from the rows of X, which holds these values."""
+    # Univariate sequences may be 1-D.
+    row = f"x != {value}" if values.shape[2] == 1 else f"(x != {value}).any(axis=-1)"
+    return f"{name} = [x[{row}] for x in np.asarray({name})]"
+
+
+def _silenced(end: str) -> str:
+    """How to silence the warning of padding at this end."""
+    return (
+        "If it is data, silence this warning:"
+        f" warnings.filterwarnings('ignore', 'X looks padded at the {end}')."
     )
 
 
@@ -81,7 +156,7 @@ def _integers(X: Any, inputs: Inputs, name: str) -> str | None:
     # A list of pyarrow is no array.
     first = np.asarray(as_host(first.as_py() if hasattr(first, "as_py") else first))
     # Token ids are not negative, and 0 and 1 are reserved.
-    is_ids = values.min() >= 0 and values.max() > UNKNOWN_ID and (values == np.floor(values)).all()
+    is_ids = values.max() > UNKNOWN_ID and _are_counts(values)
     if first.ndim != 1 or first.dtype.kind not in "iu" or not is_ids:
         return None
     begins = ", ".join(map(str, first[:3].tolist()))

@@ -1,3 +1,4 @@
+import re
 import warnings
 
 import awkward
@@ -26,7 +27,7 @@ def warnings_of(X, **kwargs):
     inputs = check_inputs(X, estimator="LSTMSequenceClassifier", **kwargs)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        warn_of_misreading(X, inputs)
+        warn_of_misreading(X, inputs, kwargs.get("mask_value"))
         warn_of_front_padding(inputs, kwargs.get("mask_value"))
     return [str(warning.message) for warning in caught]
 
@@ -179,10 +180,11 @@ def test_padding_at_the_front_is_doubted(n_features, mask_value, container):
     found = f"X looks padded at the front: sequences such as X[1] begin with {mask_value}"
     assert message.startswith(found)
     assert "all have 9 timesteps" in message
-    assert "X = [x[(x != " in message
+    assert re.search(r"X = \[x\[\(?x != ", message)
     at_end = pad_at_front([x[::-1] for x in X], mask_value)[:, ::-1]
     assert warnings_of(at_end, mask_value=mask_value) == []
-    assert warnings_of(padded) == []
+    if mask_value:
+        assert warnings_of(padded) == []
 
 
 def test_the_remedy_for_padding_at_the_front_is_what_it_was_made_of():
@@ -191,12 +193,13 @@ def test_the_remedy_for_padding_at_the_front_is_what_it_was_made_of():
     assert_remedied(message, pad_at_front(X, 0.0), X)
     rows = [x[:, 0] for x in X]
     table = pd.DataFrame(pad_at_front(rows, 0.0))
-    (message,) = warnings_of(table, mask_value=0.0)
-    assert_remedied(message, table, rows)
+    for univariate in (table, [*pad_at_front(rows, 0.0)]):
+        (message,) = warnings_of(univariate, mask_value=0.0)
+        assert_remedied(message, univariate, rows)
 
 
 def assert_remedied(message, X, expected):
-    code = message.partition("\n\nRemove it: X = ")[2].partition("]; ")[0] + "]"
+    code = re.search(r"\n\nRemove it: X = (.*?\])[;.] ", message)[1]
     for ours, theirs in zip(eval(code, {"X": X, "np": np}), expected, strict=True):  # noqa: S307
         np.testing.assert_array_equal(ours, theirs)
 
@@ -209,6 +212,86 @@ def test_sequences_that_begin_with_mask_value_are_in_order():
     assert warnings_of(pad_at_front(few, 0.0), mask_value=0.0) == []
     unequal = [np.r_[np.zeros(n % 3), np.ones(2 + n)] for n in range(20)]
     assert warnings_of(unequal, mask_value=0.0) == []
+
+
+# Padding that no mask_value declares --------------------------------------------------------------
+
+
+def pad_at_end(X, dtype=float):
+    return pad_at_front([x[::-1] for x in X], 0, dtype)[:, ::-1]
+
+
+@pytest.mark.parametrize("container", [np.asarray, list, np.float32])
+@pytest.mark.parametrize("n_features", [1, 3])
+def test_padding_without_mask_value_is_doubted(n_features, container):
+    X = [RNG.normal(size=(length, n_features)) for length in [9, *range(3, 9)] * 2]
+    (message,) = warnings_of(container(pad_at_end(X)))
+    assert message.startswith("X looks padded at the end: sequences such as X[1] end with zeros, a")
+    assert "all have 9 timesteps" in message
+    assert "\n\nSet mask_value=0. If it is data, silence this warning" in message
+    assert warnings_of(container(pad_at_end(X)), mask_value=0.0) == []
+    (message,) = warnings_of(container(pad_at_front(X, 0.0)))
+    assert message.startswith("X looks padded at the front: sequences such as X[1] begin with zero")
+    assert_remedied(message, pad_at_front(X, 0.0), X if n_features > 1 else [x[:, 0] for x in X])
+
+
+@pytest.mark.parametrize("container", [np.asarray, pd.DataFrame, np.ndarray.tolist])
+def test_padded_token_ids_without_an_embedding_are_doubted(container):
+    ids = [RNG.integers(2, 99, size=length) for length in [9, *range(3, 9)] * 2]
+    (message,) = warnings_of(container(pad_at_end(ids, int)))
+    assert message.startswith("X looks padded at the end")
+    assert "\n\nSet mask_value=0, or embedding_dim=32 if X is token ids. If it is" in message
+    (message,) = warnings_of(container(pad_at_front(ids, 0, int)))
+    assert "]; if X is token ids, set embedding_dim=32 as well. If it is" in message
+    assert_remedied(message, pad_at_front(ids, 0, int), ids)
+    (message,) = warnings_of([*pad_at_end(ids, int)])
+    assert message.startswith("X is read as measurements of one feature, but it is lists of integ")
+
+
+def make_pictures():
+    """Rows of pixels with a margin above and below."""
+    pictures = np.zeros((20, 12, 6))
+    for at, picture in enumerate(pictures):
+        picture[1 + at % 3 : 9 + at % 3] = RNG.random((8, 6))
+    return pictures
+
+
+def make_events():
+    """Rare events of four kinds, none in most timesteps."""
+    return (RNG.random((40, 20, 4)) < 0.1).astype(float)
+
+
+def make_sums():
+    """Rare events counted up."""
+    return np.cumsum(RNG.random((40, 20, 2)) < 0.1, axis=1).astype(float)
+
+
+def make_equally_silent():
+    X = RNG.normal(size=(20, 9, 2))
+    X[:, 6:] = 0
+    return X
+
+
+def make_seldom_padded():
+    return pad_at_end([RNG.normal(size=(length, 2)) for length in [9] * 12 + [4, 5, 6, 7, 8]])
+
+
+def make_silent():
+    """A sequence without any value among padded ones."""
+    X = pad_at_end([RNG.normal(size=(length, 2)) for length in [9, *range(3, 9)] * 2])
+    return np.concatenate([X, np.zeros((1, 9, 2))])
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        make_pictures, make_events, make_sums, make_equally_silent, make_seldom_padded, make_silent,
+        lambda: make_sums()[:, ::-1], lambda: make_sums()[..., 0], lambda: np.zeros((20, 5, 2)),
+        lambda: RNG.poisson(1.0, size=(40, 12)),
+    ],
+)  # fmt: skip
+def test_zeros_that_may_be_data_are_in_order(make):
+    assert warnings_of(make()) == []
 
 
 # Long tables ------------------------------------------------------------------------------------
@@ -276,6 +359,18 @@ def test_measurements_that_are_padded_at_the_front_are_doubted_at_the_users_line
     with pytest.warns(UserWarning, match="^X looks padded at the front") as caught:
         quick(mask_value=-1.0, max_epochs=1).fit(pad_at_front(X, -1.0), [0, 1] * 7)
     assert [warning.filename for warning in caught] == [__file__]
+
+
+def test_padding_without_mask_value_is_doubted_once_at_the_users_line():
+    X = pad_at_end([RNG.normal(size=(length, 2)) for length in [9, *range(3, 9)] * 2])
+    with pytest.warns(UserWarning, match="^X looks padded at the end") as caught:
+        fitted = quick(max_epochs=1).fit(X, [0, 1] * 7)
+    assert [warning.filename for warning in caught] == [__file__]
+    fitted.predict(X)
+    quick(max_epochs=1, mask_value=0).fit(X, [0, 1] * 7)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "X looks padded at the end")
+        quick(max_epochs=1).fit(X, [0, 1] * 7)
 
 
 def test_the_filter_that_the_message_names_silences_it():
