@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from types import EllipsisType
 from typing import Any, NoReturn, overload
 
 import numpy as np
-import numpy.typing as npt
 
 from sklstm._sequences import Array, IntArray, SequenceView
 from sklstm._views._opened import OpenedRows
@@ -78,7 +77,7 @@ class StoredSequences:
     def __getitem__(self, key: int | np.integer[Any]) -> Array: ...
     @overload
     def __getitem__(
-        self, key: slice | npt.ArrayLike | tuple[Any, EllipsisType]
+        self, key: slice | Sequence[int] | Array | tuple[Any, EllipsisType]
     ) -> StoredSequences: ...
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, tuple):
