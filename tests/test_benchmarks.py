@@ -22,6 +22,7 @@ from benchmarks.harness import Case, Entry, Record, Shelf, measure
 from benchmarks.processes import Pool, Process, WorkerFailedError
 from benchmarks.results import ratio, write_down
 from benchmarks.scale import paper_model
+from benchmarks.sets import IN_AEON
 from benchmarks.themes import THEMES, growth
 from benchmarks.work import Settings
 from tests.contract.test_documentation_code import unit_of_last_digit
@@ -185,6 +186,24 @@ def test_the_first_pages_have_the_recorded_figures(page):
         # The recorded figure is rounded, too.
         half = 0.51 * unit_of_last_digit(shown)
         assert float(shown) == pytest.approx(float(figure), rel=0, abs=half), sentence
+
+
+def test_the_readme_has_the_recorded_baselines():
+    fits = json.loads((ROOT / "benchmarks/results/baselines/fits.json").read_text())["series"]
+
+    def middle(name, model, key):
+        return np.median([fit[key] for fit in fits if (fit["set"], fit["model"]) == (name, model)])
+
+    text = " ".join((ROOT / "README.md").read_text().split())
+    times = [middle(n, "sklstm", "seconds") / middle(n, "MiniRocket", "seconds") for n in IN_AEON]
+    fewest, most = re.search(r"trains (\d+) to (\d+) times as fast", text).groups()
+    assert [round(min(times), -1), round(max(times), -1)] == [int(fewest), int(most)]
+    trees = middle("JapaneseVowels", "summaries", "seconds")
+    assert "some forty times as long to train as the trees" in text
+    assert round(middle("JapaneseVowels", "sklstm", "seconds") / trees, -1) == 40
+    summaries, network = re.search(r"\(OSULeaf: ([\d.]+), the network ([\d.]+)\)", text).groups()
+    assert float(summaries) == round(middle("OSULeaf", "summaries", "score"), 2)
+    assert float(network) == round(middle("OSULeaf", "sklstm", "score"), 2)
 
 
 def test_the_contestants_on_a_gpu_run():
