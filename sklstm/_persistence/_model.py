@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
@@ -201,6 +202,8 @@ def _check_estimator(estimator: Any) -> None:
     remedy = ""
     if isinstance(estimator, (BaseSequenceEstimator, Pipeline)):
         remedy = "\n\nA subclass is code, which is not saved: use pickle or joblib."
+    elif isinstance(estimator, FrozenEstimator):
+        remedy = "\n\nSave the model in it: save_model(model.estimator, path)."
     elif hasattr(estimator, "best_estimator_"):
         remedy = "\n\nSave what the search has found: save_model(search.best_estimator_, path)."
     elif hasattr(estimator, "get_params") and not isinstance(estimator, type):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ from sklstm._files._container import MALFORMED, read_file, read_text
 from sklstm._optional import require
 from sklstm._persistence._card import card_of
 from sklstm._persistence._model import CARD, MODEL
+from sklstm._validation._numbers import reads_as_number
 from sklstm.exceptions import ModelFileError
 
 # Cards are a few lists deep; whoever prints them takes a frame of Python for each.
@@ -161,14 +161,7 @@ def _inline(value: Any) -> str:
     if isinstance(value, dict):
         return "{" + ", ".join(f"{_printable(k)}: {_inline(v)}" for k, v in value.items()) + "}"
     # The label "1" is another one than 1.
-    return repr(value) if isinstance(value, str) and _is_number(value) else _printable(str(value))
-
-
-def _is_number(text: str) -> bool:
-    try:
-        return math.isfinite(float(text))
-    except ValueError:
-        return False
+    return repr(value) if reads_as_number(value) else _printable(str(value))
 
 
 def _printable(text: str) -> str:

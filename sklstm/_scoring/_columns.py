@@ -12,6 +12,7 @@ from sklstm._optional import require
 from sklstm._sequences import offsets_of
 from sklstm._validation._columns import holds_sequences
 from sklstm._validation._frames import is_frame
+from sklstm._validation._messages import enumerate_names
 from sklstm._validation._nested import flatten_nested
 from sklstm._warnings import warn_user
 
@@ -102,11 +103,10 @@ def choose(
 
 def warn_of_rows_as_sequences(columns: Sequence[Any]) -> None:
     """Warn that columns of a table without lists were taken for timesteps, unasked."""
-    listed = ", ".join(map(repr, columns[:10])) + ", ..." * (len(columns) > 10)
     warn_user(
         "X has no column of lists: each row is read as a sequence whose timesteps are the columns"
-        f" {listed}.\n\nName them: column=['...', '...']. If X is a long table, one row per"
-        " timestep, read it with sklstm.preprocessing.sequences_from_frame."
+        f" {enumerate_names(columns)}.\n\nName them: column=['...', '...']. If X is a long table,"
+        " one row per timestep, read it with sklstm.preprocessing.sequences_from_frame."
     )
 
 

@@ -255,7 +255,7 @@ class BatchScorer:
             if not any(nested.values()):
                 reject_lists_as_texts(block)
             columns = self._choose(nested)
-            if self._guesses_timesteps(columns, nested):
+            if self._guesses_timesteps(columns):
                 warn_of_rows_as_sequences(columns)
             block = take(block, columns, named=is_named)
         scores: Array = np.asarray(getattr(self.model, self._method)(block))
@@ -269,13 +269,12 @@ class BatchScorer:
     def _choose(self, nested: Mapping[Any, bool]) -> list[Any] | Any:
         return choose(nested, self._column, self._known_names, keep=self._keep)
 
-    def _guesses_timesteps(self, columns: list[Any] | Any, nested: Mapping[Any, bool]) -> bool:
+    def _guesses_timesteps(self, columns: list[Any] | Any) -> bool:
         """Whether columns are read as timesteps that neither the user nor the model has named."""
-        if not isinstance(columns, list) or any(nested[name] for name in columns):
+        if self._column is not None or self._known_names is not None:
             return False
         # A model that was fitted on rows of a table counts columns, and rejects another number.
-        is_univariate = getattr(self.model, "n_features_in_", None) == 1
-        return self._column is None and self._known_names is None and is_univariate
+        return isinstance(columns, list) and getattr(self.model, "n_features_in_", None) == 1
 
     @property
     def _known_names(self) -> Any:

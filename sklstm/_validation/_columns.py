@@ -13,6 +13,7 @@ from sklstm._sequences import AnySequences, Array, IntArray
 from sklstm._validation._feature_names import check_column_names
 from sklstm._validation._frames import KINDS_OF_TIME, is_frame
 from sklstm._validation._messages import enumerate_names, shorten
+from sklstm._validation._numbers import reads_as_number
 from sklstm._views._frame import StoredFrame
 
 # The values of a categorical column, in order; their codes are 1, 2 and so on, and 0 that of none.
@@ -230,17 +231,6 @@ def is_missing(value: Any) -> bool:
     """Whether a value of a column is missing: None, NaN, or pandas' NA."""
     is_nan = isinstance(value, (float, np.floating)) and bool(np.isnan(value))
     return value is None or is_nan or type(value).__name__ in ("NAType", "NaTType")
-
-
-def reads_as_number(value: Any) -> bool:
-    """Whether a value is a text such as "0.13" or "1e3"."""
-    if not isinstance(value, str):
-        return False
-    try:
-        float(value)
-    except ValueError:
-        return False
-    return True
 
 
 def _learn(values: Sequence[Any], name: str) -> Categories:

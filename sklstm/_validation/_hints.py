@@ -19,7 +19,7 @@ from sklstm._warnings import warn_user
 MOST_CHANNELS, FEWEST_TIMESTEPS, FEWEST_PER_CHANNEL = 12, 20, 5
 # So many sequences, and at least half of them, have to begin or end with padding.
 FEWEST_PADDED = 6
-# Values beside padding are at least so large, of the mean size of values; sums begin small.
+# Mean size of the values beside padding, at least this fraction of that of all; sums begin small.
 LEAST_BESIDE = 0.5
 NO_SEQUENCES = np.empty(0, dtype=np.intp), np.empty(0, dtype=np.intp)
 

@@ -1,4 +1,4 @@
-"""Errors for a y that holds no numbers."""
+"""Texts that are numbers, and errors for a y that holds none."""
 
 from __future__ import annotations
 
@@ -23,16 +23,19 @@ def reject_non_numbers(y: Any, name: str) -> None:
                 f"{name} must have one number for each sequence, or the same number of them. Got"
                 f" {value!r:.60} at {place}."
             )
-        if isinstance(value, (str, bytes)) and not _is_number(value):
+        if isinstance(value, (str, bytes)) and not reads_as_number(value):
             raise ValueError(
                 f"{name} must be numbers. Got {shorten(value)} at {place}.\n\nFor labels use"
                 " LSTMSequenceClassifier."
             )
 
 
-def _is_number(text: str | bytes) -> bool:
+def reads_as_number(value: Any) -> bool:
+    """Whether a value is a text such as "0.13" or "1e3"."""
+    if not isinstance(value, (str, bytes)):
+        return False
     try:
-        float(text)
+        float(value)
     except ValueError:
         return False
     return True

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sklstm._sequences import Array
-from sklstm._validation._columns import reads_as_number
 from sklstm._validation._messages import counted, enumerate_names
+from sklstm._validation._numbers import reads_as_number
 from sklstm.datasets._checked import Checked
 from sklstm.datasets._columns import FeatureStatistics, Table, percent
 from sklstm.datasets._leakage import (

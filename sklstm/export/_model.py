@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
@@ -94,8 +95,10 @@ def _remedy(model: Any, caller: str) -> str:
         return "\n\nA subclass is code, which a graph cannot hold."
     if hasattr(model, "best_estimator_"):
         return f"\n\nExport what the search has found: {caller}(search.best_estimator_, path)."
-    if hasattr(model, "estimator") or hasattr(model, "estimators"):
-        return "\n\nExport the estimators in it, and combine what their files give."
+    if isinstance(model, FrozenEstimator):
+        return f"\n\nExport the model in it: {caller}(model.estimator, path)."
+    if hasattr(model, "estimators") or hasattr(model, "calibrated_classifiers_"):
+        return "\n\nExport each estimator in it, and combine the predictions of their files."
     return ""
 
 

@@ -15,8 +15,8 @@ from sklstm._compat._sklearn import StrOptions, validate_parameter_constraints
 from sklstm._config._parameters import did_you_mean
 from sklstm._optional import require
 from sklstm._sequences import Array, IntArray, Sequences, offsets_of
-from sklstm._validation._columns import reads_as_number
 from sklstm._validation._messages import counted, enumerate_names, spanned
+from sklstm._validation._numbers import reads_as_number
 from sklstm.preprocessing._values import concatenate_values
 
 PARAMETER_CONSTRAINTS: dict[str, list[Any]] = {
@@ -265,7 +265,8 @@ def sequences_from_frame(
     groups = None
     if group is not None:
         groups = _value_per_sequence(_read(table, group)[rows], sequences, ids, group)
-    # Last: a table grouped by a label that changes has a time twice, and the label is the reason.
+    # Last: an id of two sequences gives both a changing label and a repeated time, and the error of
+    # the label is the clearer one.
     if times is not None and time is not None:
         _reject_duplicates(times[rows], sequences, ids, time)
     X = _as_frames(table, chosen, numbers, sequences, rows) if categorical else list(sequences)
@@ -331,7 +332,7 @@ def _check_features(table: Any, chosen: list[str], *, are_named: bool) -> list[s
         if not (is_category and are_named):
             accepted = "numbers, booleans or categories" if are_named else "numbers or booleans"
             remedy = "Encode it first." if are_named else "Name the columns with features=[...]."
-            example = _text_among_numbers(table, name) if str(dtype) == "String" else ""
+            example = _example_among_numbers(table, name) if str(dtype) == "String" else ""
             if example:
                 remedy = (
                     "Make them numbers, in pandas by"
@@ -346,8 +347,11 @@ def _check_features(table: Any, chosen: list[str], *, are_named: bool) -> list[s
     return categorical
 
 
-def _text_among_numbers(table: Any, name: str) -> str:
-    """The first text that is none of the numbers in a column of texts; "" if most are none."""
+def _example_among_numbers(table: Any, name: str) -> str:
+    """What follows "Got String" if most texts are numbers: an example, no number if there is one.
+
+    "" for other columns.
+    """
     texts = table[name].to_list()
     known = [row for row, text in enumerate(texts) if isinstance(text, str)]
     others = [row for row in known if not reads_as_number(texts[row])]

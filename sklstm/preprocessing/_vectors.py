@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from sklstm._sequences import UNKNOWN_ID, Array
+from sklstm._validation._numbers import reads_as_number
 from sklstm.preprocessing._tokens import assign_ids
 
 
@@ -194,18 +195,10 @@ def _parse(fields: list[str], dim: int, where: str) -> Array:
             " may be cut off."
         ) from error
     # A word may contain spaces, but a number before the last dim fields is one dimension too many.
-    has_more = any(_is_number(field) for field in fields[1 : max(len(fields) - dim, 1)])
+    has_more = any(reads_as_number(field) for field in fields[1 : max(len(fields) - dim, 1)])
     if len(fields) <= dim or has_more or not np.isfinite(vector).all():
         raise ValueError(
             f"{where}: expected a word and {dim} finite numbers, got {len(fields)}"
             " fields.\n\nThe file may be cut off."
         )
     return vector
-
-
-def _is_number(field: str) -> bool:
-    try:
-        float(field)
-    except ValueError:
-        return False
-    return True

@@ -5,6 +5,7 @@ import pytest
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import VotingClassifier
 from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -70,10 +71,13 @@ def test_a_search_is_to_give_its_best(path):
 
 
 def test_what_has_estimators_in_it_is_to_export_these(fitted, path):
-    vote = VotingClassifier([("one", fitted)])
-    for model in (CalibratedClassifierCV(fitted), make_pipeline(SequenceScaler(), vote)):
-        with pytest.raises(TypeError, match=r"\n\nExport the estimators in it, and combine what"):
+    calibrated = CalibratedClassifierCV(FrozenEstimator(fitted), cv=2).fit(*measurements())
+    vote = make_pipeline(SequenceScaler(), VotingClassifier([("one", fitted)]))
+    for model in (calibrated, vote):
+        with pytest.raises(TypeError, match=r"\n\nExport each estimator in it, and combine the"):
             to_onnx(model, path)
+    with pytest.raises(TypeError, match=r"\n\nExport the model in it: to_onnx\(model\.estimator"):
+        to_onnx(FrozenEstimator(fitted), path)
 
 
 def test_a_step_of_someone_else_is_named_with_what_comes_behind_it(fitted, path):

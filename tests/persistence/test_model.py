@@ -13,6 +13,7 @@ import torch
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import get_scorer
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
@@ -394,6 +395,8 @@ def test_another_estimator_is_sent_to_skops(path):
     calibrated = CalibratedClassifierCV(quick(max_epochs=1), cv=2).fit(X, Y)
     with pytest.raises(TypeError, match=r"instead\.\n\nSave it with skops: skops\.io\.dump\(model"):
         save_model(calibrated, path)
+    with pytest.raises(TypeError, match=r"\n\nSave the model in it: save_model\(model\.estimator"):
+        save_model(FrozenEstimator(quick()), path)
 
 
 def test_parameters_that_no_fit_would_take_are_refused_before_they_are_saved(path, classifier):

@@ -132,5 +132,5 @@ def assert_named(check):
             check(name)
         messages.append(str(error.value))
     renamed = re.sub(r"\bX\b", "X_val", messages[0]).replace("X_val, y = ", "X_val, y_val = ")
-    # Of X no pipeline forgets to transform.
+    # This remedy is for X_val only: a pipeline always transforms X.
     assert messages[1].partition("\n\nIn a pipeline X_val ")[0] == renamed
