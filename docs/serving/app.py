@@ -19,7 +19,7 @@ if model_card(PATH).get("task") != "classification":
     raise TypeError(f"{PATH} is no classifier with one label per sequence.")
 
 
-# A list of timesteps, each a list of numbers, at least one. The first error ends the check.
+# At least one timestep, each a list of at least one number. The first error ends the check.
 Number = Annotated[float, Field(strict=True)]
 Timestep = Annotated[list[Number], Field(min_length=1), FailFast()]
 Sequence = Annotated[list[Timestep], Field(min_length=1), FailFast()]
