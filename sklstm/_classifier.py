@@ -517,7 +517,7 @@ class LSTMSequenceClassifier(ClassifierMixin, BaseSequenceEstimator):
         -----
         UserWarning
             If a setting has no effect. If X looks misread: lists of integers without an embedding,
-            few timesteps of many features, padding at the front, or a data frame with a column such
+            few timesteps of many features, padding that is read, or a data frame with a column such
             as 'id' or 'time'. If another thread of the process is fitting.
         """
         given_val = Given(X_val, y_val, sample_weight_val)

@@ -13,7 +13,7 @@ from sklstm._sequences import AnySequences, Array, IntArray
 from sklstm._validation._feature_names import check_column_names
 from sklstm._validation._frames import KINDS_OF_TIME, is_frame
 from sklstm._validation._messages import enumerate_names, shorten
-from sklstm._validation._numbers import reads_as_number
+from sklstm._validation._numbers import are_mostly_numbers
 from sklstm._views._frame import StoredFrame
 
 # The values of a categorical column, in order; their codes are 1, 2 and so on, and 0 that of none.
@@ -240,11 +240,10 @@ def _learn(values: Sequence[Any], name: str) -> Categories:
             raise TypeError(f"{name} must hold texts or numbers as categories. Got {value!r:.60}.")
     found = {value for value in values if not is_missing(value)}
     if len(found) > MAX_CATEGORIES:
-        are_numbers = 2 * sum(map(reads_as_number, found)) > len(found)
         raise ValueError(
             f"{name} has {len(found)} categories; at most {MAX_CATEGORIES} are possible.\n\nLeave"
             " the column out if it tells rows apart, or merge rare categories."
-            + are_numbers
+            + are_mostly_numbers(found)
             * " If it is a measurement: pandas.to_numeric(..., errors='coerce')."
         )
     texts = [value for value in found if isinstance(value, str)]

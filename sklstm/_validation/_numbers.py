@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -39,3 +40,8 @@ def reads_as_number(value: Any) -> bool:
     except ValueError:
         return False
     return True
+
+
+def are_mostly_numbers(values: Collection[Any]) -> bool:
+    """Whether more than half of the values are texts that are numbers: measurements, as a rule."""
+    return 2 * sum(map(reads_as_number, values)) > len(values)

@@ -9,7 +9,7 @@ import numpy as np
 
 from sklstm._sequences import Array
 from sklstm._validation._messages import counted, enumerate_names
-from sklstm._validation._numbers import reads_as_number
+from sklstm._validation._numbers import are_mostly_numbers, reads_as_number
 from sklstm.datasets._checked import Checked
 from sklstm.datasets._columns import FeatureStatistics, Table, percent
 from sklstm.datasets._leakage import (
@@ -58,9 +58,12 @@ def hints_of(checked: Checked, statistics: FeatureStatistics, features: Table) -
 def _at_texts(checked: Checked) -> Iterator[Hint]:
     """Categories that look like measurements, read as texts because of a few others."""
     for name, values in checked.schema.categories.items():
-        numbers = [value for value in values if reads_as_number(value)]
+        if not are_mostly_numbers(values):
+            continue
+        # Whole numbers may be codes.
+        numbers = filter(reads_as_number, values)
         fractions = [value for value in numbers if not value.lstrip("-").isdigit()]
-        if fractions and 2 * len(numbers) > len(values):
+        if fractions:
             text = (
                 f"{name!r} is a category although most of its texts are numbers, such as"
                 f" {fractions[0]!r}. If it is a measurement: pandas.to_numeric(...,"

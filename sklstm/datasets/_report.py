@@ -69,10 +69,10 @@ class SequenceDataReport:
     hints : tuple of Hint
         Possible problems, each with ``kind``, ``column`` (or None) and ``text``. The kinds are
         "misread" (a warning of ``fit``, or a category that looks like a number); "infinite",
-        "missing" and "constant" features;
-        "nothing_measured" (sequences that lack all values, or all of a feature); for leakage
-        "duplicates", "conflicting_targets", "duplicates_across_groups", "identifier", "clock",
-        "name_of_target", "reveals_target" and "lengths_reveal_target"; and "rare_class".
+        "missing" and "constant" features; "nothing_measured" (sequences that lack all values, or
+        all of a feature); for leakage "duplicates", "conflicting_targets",
+        "duplicates_across_groups", "identifier", "clock", "name_of_target", "reveals_target" and
+        "lengths_reveal_target"; and "rare_class".
     estimator : str
         Name of the estimator for this target.
     resolved_params : dict or None

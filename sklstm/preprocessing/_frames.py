@@ -16,7 +16,7 @@ from sklstm._config._parameters import did_you_mean
 from sklstm._optional import require
 from sklstm._sequences import Array, IntArray, Sequences, offsets_of
 from sklstm._validation._messages import counted, enumerate_names, spanned
-from sklstm._validation._numbers import reads_as_number
+from sklstm._validation._numbers import are_mostly_numbers, reads_as_number
 from sklstm.preprocessing._values import concatenate_values
 
 PARAMETER_CONSTRAINTS: dict[str, list[Any]] = {
@@ -354,9 +354,9 @@ def _example_among_numbers(table: Any, name: str) -> str:
     """
     texts = table[name].to_list()
     known = [row for row, text in enumerate(texts) if isinstance(text, str)]
-    others = [row for row in known if not reads_as_number(texts[row])]
-    if 2 * len(others) >= len(known):
+    if not are_mostly_numbers([texts[row] for row in known]):
         return ""
+    others = [row for row in known if not reads_as_number(texts[row])]
     row = others[0] if others else known[0]
     return f", such as {texts[row]!r:.40} at row {row}{' among numbers' * bool(others)}"
 
