@@ -105,7 +105,7 @@ html_sidebars = {"**": ["sidebar-nav-bs"]}
 if "READTHEDOCS_VERSION" in os.environ:
     html_theme_options |= {
         "check_switcher": False,
-        "navbar_end": ["version-switcher", "theme-switcher", "navbar-icon-links"],
+        "navbar_end": ["version-switcher", *html_theme_options["navbar_end"]],
         # Of the newest version, whichever is read: old ones do not know what came after them.
         "switcher": {
             "json_url": "/en/latest/_static/switcher.json",
